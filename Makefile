@@ -1,0 +1,49 @@
+# Everything here needs python3 with venv, and make; the rest is installed into $(VENV) on first use.
+# Another Python or place: make test PYTHON=python3.13 VENV=.venv313
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+EXTRAS := $(VENV)/.installed-
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:  # two pips must not write into one environment
+.PHONY: help demo test nojit check bench golden clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(EXTRAS)plot,progress  ## forecast real weather: demo/forecast.csv, demo/forecast.png
+	$(VENV)/bin/seqcast demo --out demo --force
+
+test: nojit  ## run all tests, first the few of them that also run uncompiled
+	$(PY) -m pytest
+
+nojit: $(EXTRAS)test,plot,progress  ## run the tests marked nojit as plain Python, without compiling
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -m nojit
+
+check: $(EXTRAS)dev  ## lint, formatting and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: $(EXTRAS)bench  ## measure seqcast against its peers
+	$(PY) -m benchmarks
+
+golden: $(EXTRAS)bench  ## make the golden files again, with PyTorch
+	$(PY) tests/golden/make_golden.py
+
+clean:  ## remove caches, builds and the demo's output, not the environment
+	rm -rf build dist demo .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find benchmarks notebooks seqcast tests -name __pycache__ -prune -exec rm -rf {} +
+
+# One stamp for each set of extras: a second run installs nothing, another set is added to the same
+# environment. Editable, so that every target runs the sources as they are.
+$(EXTRAS)%: pyproject.toml | $(VENV)/.created
+	@echo "Installing seqcast[$*] into $(VENV): once, a minute or two"
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+
+# A stamp, not bin/python: that one exists even where the venv module failed half-way.
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@

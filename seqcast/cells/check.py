@@ -1,0 +1,115 @@
+"""Finite differences against a cell's own backward functions."""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+
+from .contract import Cell
+
+STEP = 1e-6  # central differences of a smooth float64 function: error about 1e-10
+TOLERANCE = 1e-6
+
+
+def check_cell(cell: Cell, n_trials: int = 20, random_state: int = 0) -> None:
+    """Compare the backward functions of `cell` with central differences of its forward ones.
+
+    Parameters
+    ----------
+    cell : Cell
+    n_trials : int
+        Random points to try.
+    random_state : int
+        Seed of the points.
+
+    Raises
+    ------
+    ValueError
+        If a function returns tuples of the wrong length, or a gradient differs by more than 1e-6; the message names the
+        function, the argument and both numbers.
+    """
+    rng = random.Random(random_state)
+    for _ in range(n_trials):
+        state = [rng.uniform(-1, 1) for _ in cell.states]
+        _check_step(cell, state, rng)
+        if cell.reset is not None:
+            _check_reset(cell, state, rng)
+
+
+def _check_step(cell: Cell, state: list[float], rng: random.Random) -> None:
+    z = [rng.gauss(0, 1) for _ in range(_count(cell, reset=False))]
+    weights = [rng.gauss(0, 1) for _ in cell.states]
+    new, saved = cell.step(_sigmoid, _activation(cell), tuple(z), tuple(state))
+    _check_length(cell, "step", "new_state", new, len(cell.states))
+    _check_length(cell, "step", "saved", saved, cell.n_saved)
+    d_z, d_state = cell.step_backward(saved, tuple(state), tuple(weights))
+    _check_length(cell, "step_backward", "d_z", d_z, len(z))
+    _check_length(cell, "step_backward", "d_state", d_state, len(state))
+
+    def loss() -> float:
+        new, _ = cell.step(_sigmoid, _activation(cell), tuple(z), tuple(state))
+        return sum(w * s for w, s in zip(weights, new, strict=True))
+
+    _compare(cell, "step_backward", "z", z, d_z, loss)
+    _compare(cell, "step_backward", "state", state, d_state, loss)
+
+
+def _check_reset(cell: Cell, state: list[float], rng: random.Random) -> None:
+    assert cell.reset is not None and cell.reset_backward is not None  # Cell holds both or none
+    reset = cell.reset
+    z, weight = [rng.gauss(0, 1) for _ in range(_count(cell, reset=True))], rng.gauss(0, 1)
+    _, saved = reset(_sigmoid, _activation(cell), tuple(z), tuple(state))
+    _check_length(cell, "reset", "saved", saved, cell.n_reset_saved)
+    d_z, d_h = cell.reset_backward(saved, tuple(state), weight)
+    _check_length(cell, "reset_backward", "d_z", d_z, len(z))
+
+    def loss() -> float:
+        return weight * reset(_sigmoid, _activation(cell), tuple(z), tuple(state))[0]
+
+    _compare(cell, "reset_backward", "z", z, d_z, loss)
+    _compare(cell, "reset_backward", "state", state[:1], (d_h,), loss, shared=state)
+
+
+def _count(cell: Cell, reset: bool) -> int:
+    """How many pre-activations `step` (or `reset`) receives."""
+    gates = [gate for gate in cell.gates if (gate.source == "reset") == reset]
+    return len(gates) + sum(gate.source == "split" for gate in gates)
+
+
+def _check_length(cell: Cell, function: str, what: str, got: Sequence, expected: int) -> None:
+    if len(got) != expected:
+        raise ValueError(
+            f"'{function}' of cell {cell.name!r} must return {expected} numbers as '{what}'. Got {len(got)} instead."
+        )
+
+
+def _compare(
+    cell: Cell,
+    function: str,
+    what: str,
+    point: list[float],
+    gradient: Sequence[float],
+    loss: Callable[[], float],
+    shared: list[float] | None = None,
+) -> None:
+    """Move each element of `point` (in place in `shared`, if given) and compare the slope of `loss` with `gradient`."""
+    moved = point if shared is None else shared
+    for k in range(len(point)):
+        centre = moved[k]
+        moved[k] = centre + STEP
+        above = loss()
+        moved[k] = centre - STEP
+        slope = (above - loss()) / (2 * STEP)
+        moved[k] = centre
+        if not abs(slope - gradient[k]) <= TOLERANCE * max(1.0, abs(slope)):
+            raise ValueError(
+                f"'{function}' of cell {cell.name!r} is wrong for {what}[{k}]: it returns {gradient[k]:.9g}, finite "
+                f"differences of the forward function give {slope:.9g}."
+            )
+
+
+def _sigmoid(x: float) -> float:
+    return 0.5 + 0.5 * math.tanh(0.5 * x)
+
+
+def _activation(cell: Cell) -> Callable[[float], float]:
+    return math.tanh if cell.activation == "tanh" else lambda x: max(x, 0.0)

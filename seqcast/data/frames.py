@@ -1,0 +1,324 @@
+"""The border: whatever holds numbers over time comes in, one checked table goes on.
+
+Everything that the rest of the library assumes about data is established here, once: float64,
+C-contiguous, finite or NaN, unique columns, a strictly increasing index of a kind whose future can
+be told. NaN means "not observed"; nothing is filled in and no text is parsed.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import infer_dtype, is_float_dtype, is_integer_dtype
+
+Kind = Literal["array", "series", "frame"]
+
+# One letter tells what a dtype holds, for NumPy's and for pandas' own (nullable, Arrow, sparse).
+NUMERIC_KINDS = "iufb"
+COMPLEX_KIND = "c"
+OBJECT_KIND = "O"
+EXAMPLES = 3  # labels that a message shows before it stops
+SHOWN_COLUMNS = 20
+
+WAYS_OUT = {
+    "categorical": "Encode it with pd.get_dummies or .cat.codes, or drop it.",
+    "date": "Make it the index with set_index, or derive numbers from it, such as .dt.dayofyear.",
+    "timedelta": "Convert it with .dt.total_seconds().",
+    "period": "Make it the index with set_index, or drop it.",
+    "decimal": "Convert it with .astype('float64').",
+}
+DEFAULT_WAY_OUT = "Convert it with pd.to_numeric if it holds numbers, or drop it."
+
+
+@dataclass(frozen=True)
+class Table:
+    """Observations of one or several columns over an index.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n, c), float64, C-contiguous
+        NaN where nothing was observed. May share memory with what was read: do not write into it.
+    columns : tuple of c labels
+        As they came; ``"y"`` for a single unnamed column, ``"x0"``, ``"x1"``, ... for arrays.
+    index : pandas.Index of n labels
+        Strictly increasing.
+    kind : {"array", "series", "frame"}
+        What came, so that the answer can have the same form.
+    """
+
+    values: np.ndarray
+    columns: tuple[Hashable, ...]
+    index: pd.Index
+    kind: Kind
+
+
+class ComplexDataError(TypeError, ValueError):
+    """Complex numbers where real ones are due.
+
+    A ``TypeError`` like every other unfit dtype; a ``ValueError`` too because scikit-learn's
+    estimator checks expect one.
+    """
+
+
+@dataclass(frozen=True)
+class _Argument:
+    """Whose parameter is being read, under which name: the subject of every message."""
+
+    parameter: str
+    owner: str
+
+    def must(self, rule: str, got: str, way_out: str) -> str:
+        return f"The {self.parameter!r} parameter of {self.owner} must {rule}. Got {got} instead. {way_out}"
+
+
+def read_table(
+    data: Any, *, owner: str, parameter: str = "X", sort: bool = False, require_observed: bool = True
+) -> Table:
+    """Check ``data`` and turn it into a :class:`Table`.
+
+    Parameters
+    ----------
+    data : Series, DataFrame or array-like of shape (n,) or (n, c)
+        Integers, floats, booleans, or pandas' nullable and Arrow forms of them. Missing entries are
+        NaN, NA or, in lists and object arrays, None. The index may hold integers, floats,
+        timestamps with or without a time zone, timedeltas or periods.
+    owner : str
+        Name of the estimator or function that asks, for messages.
+    parameter : str
+        Name under which the user passed ``data``, for messages.
+    sort : bool
+        Whether rows out of order are sorted; otherwise they are an error.
+    require_observed : bool
+        Whether a column without a single observed value is an error.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    TypeError
+        For a container, index or column that holds no real numbers: text, objects, categories,
+        decimals, dates, complex numbers, sparse matrices, several index levels.
+    ValueError
+        For data without rows or columns, duplicated columns or stamps, missing stamps, rows out of
+        order (unless ``sort``), infinite values, and columns that were never observed.
+    """
+    argument = _Argument(parameter, owner)
+    if isinstance(data, pd.DataFrame):
+        table = _read_frame(data, tuple(data.columns), "frame", argument)
+    elif isinstance(data, pd.Series):
+        label = "y" if data.name is None else data.name
+        table = _read_frame(data.to_frame("y"), (label,), "series", argument)
+    else:
+        table = _read_array(data, argument)
+    _check_stamps(table.index, argument)
+    table = _in_order(table, sort, argument)
+    _check_finite(table, argument)
+    if require_observed:
+        _check_observed(table, argument)
+    return table
+
+
+def select_columns(table: Table, columns: Iterable[Hashable], *, owner: str) -> Table:
+    """The named columns of a table, in the order asked for.
+
+    Parameters
+    ----------
+    table : Table
+    columns : iterable of labels
+    owner : str
+        Name of the estimator or function that asks, for the message.
+
+    Returns
+    -------
+    Table
+        The same one if it has just these columns in this order.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column.
+    """
+    wanted = tuple(columns)
+    if wanted == table.columns:
+        return table
+    missing = [label for label in wanted if label not in table.columns]
+    if missing:
+        raise ValueError(
+            f"The data for {owner} must have the columns {_listed(wanted, SHOWN_COLUMNS)}. Missing: "
+            f"{_listed(missing, SHOWN_COLUMNS)}; got {_listed(table.columns, SHOWN_COLUMNS)} instead."
+        )
+    places = [table.columns.index(label) for label in wanted]
+    return replace(table, values=np.ascontiguousarray(table.values[:, places]), columns=wanted)
+
+
+# ---- pandas comes in ----
+
+
+def _read_frame(frame: pd.DataFrame, columns: tuple[Hashable, ...], kind: Kind, argument: _Argument) -> Table:
+    _check_size(frame.shape, argument)
+    _check_columns(frame.columns, argument)
+    _check_index_kind(frame.index, argument)
+    for position, dtype in enumerate(frame.dtypes):
+        if dtype.kind not in NUMERIC_KINDS:
+            raise _column_error(columns[position], frame.iloc[:, position], argument)
+    values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    return Table(np.ascontiguousarray(values), columns, frame.index, kind)
+
+
+def _check_columns(columns: pd.Index, argument: _Argument) -> None:
+    if isinstance(columns, pd.MultiIndex):
+        way_out = "Join the levels into one name: X.columns = ['_'.join(map(str, c)) for c in X.columns]."
+        raise TypeError(argument.must("have one level of column names", f"{columns.nlevels} levels", way_out))
+    if not columns.is_unique:
+        got = f"{_listed(columns[columns.duplicated()].unique())} more than once"
+        raise ValueError(argument.must("have unique column names", got, "Rename or drop the duplicates."))
+
+
+def _check_index_kind(index: pd.Index, argument: _Argument) -> None:
+    if isinstance(index, pd.MultiIndex):
+        way_out = (
+            "Unstack all levels but the time to get one column a series, or reset_index() and name the "
+            "id and time columns."
+        )
+        raise TypeError(argument.must("have an index of one level", f"{index.nlevels} levels", way_out))
+    if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex | pd.PeriodIndex):
+        return
+    if not (is_integer_dtype(index.dtype) or is_float_dtype(index.dtype)):
+        way_out = "Convert it with pd.to_datetime, or drop it with reset_index(drop=True) to count rows."
+        rule = "be indexed by numbers, timestamps, timedeltas or periods"
+        raise TypeError(argument.must(rule, f"an index of dtype {index.dtype}", way_out))
+
+
+def _column_error(label: object, column: pd.Series, argument: _Argument) -> TypeError:
+    rule, got = "hold numbers only", f"column {label!r} of dtype {column.dtype}"
+    if column.dtype.kind == COMPLEX_KIND:
+        return _complex_error(got, argument)
+    content = infer_dtype(column, skipna=True)
+    if column.dtype == object:
+        got += f" (content: {content})"
+    way_out = next((way for word, way in WAYS_OUT.items() if content.startswith(word)), DEFAULT_WAY_OUT)
+    return TypeError(argument.must(rule, got, way_out))
+
+
+def _complex_error(got: str, argument: _Argument) -> ComplexDataError:
+    message = argument.must("hold real numbers", got, "Pass real and imaginary parts as two columns.")
+    return ComplexDataError(f"Complex data not supported. {message}")
+
+
+# ---- arrays come in ----
+
+
+def _read_array(data: Any, argument: _Argument) -> Table:
+    array = _two_dimensional(data, argument)
+    _check_size(array.shape, argument)
+    count = array.shape[1]
+    columns = ("y",) if count == 1 else tuple(f"x{number}" for number in range(count))
+    if array.dtype.kind == COMPLEX_KIND:
+        raise _complex_error(f"an array of dtype {array.dtype}", argument)
+    if array.dtype.kind == OBJECT_KIND:
+        array = _unboxed(array, argument)
+    elif array.dtype.kind not in NUMERIC_KINDS:
+        way_out = "Convert it with .astype('float64')."
+        raise TypeError(argument.must("hold numbers only", f"an array of dtype {array.dtype}", way_out))
+    values = np.ascontiguousarray(array, dtype=np.float64)
+    return Table(values, columns, pd.RangeIndex(len(values)), "array")
+
+
+def _two_dimensional(data: Any, argument: _Argument) -> np.ndarray:
+    if hasattr(data, "todense"):
+        raise TypeError(argument.must("be dense", "sparse data", "Convert it with .toarray()."))
+    if isinstance(data, np.ma.MaskedArray):
+        # np.asarray would bring back whatever lies under the mask.
+        data = np.ma.filled(data.astype(np.float64), np.nan)
+    rule = "be a Series, a DataFrame, or an array-like of shape (n,) or (n, c)"
+    way_out = "Pass one row a time step and one column a variable."
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(argument.must(rule, "rows of different lengths", way_out)) from error
+    if array.ndim == 0:
+        raise TypeError(argument.must(rule, f"{type(data).__name__}", way_out))
+    if array.ndim > 2:
+        raise ValueError(argument.must(rule, f"shape {array.shape}", way_out))
+    return array[:, np.newaxis] if array.ndim == 1 else array
+
+
+def _unboxed(array: np.ndarray, argument: _Argument) -> np.ndarray:
+    """Floats from an object array of real numbers and missing entries; lists with None arrive as one."""
+    missing = pd.isna(array)
+    for entry in array[~missing]:
+        if not isinstance(entry, numbers.Real | np.bool_):
+            # scikit-learn's checks look for the words of float(): argument must be, string, number.
+            rule = "hold numbers only: each argument must be one, and no string is taken for a number"
+            way_out = "Convert it with .astype('float64')."
+            raise TypeError(argument.must(rule, f"{entry!r} of type {type(entry).__name__}", way_out))
+    return np.where(missing, np.nan, array).astype(np.float64)
+
+
+# ---- what holds for every table ----
+
+
+def _check_size(shape: tuple[int, ...], argument: _Argument) -> None:
+    for count, thing in zip(shape, ("sample", "feature"), strict=True):
+        if count == 0:
+            # The wording of the count is scikit-learn's: its estimator checks look for it.
+            raise ValueError(
+                f"The {argument.parameter!r} parameter of {argument.owner} must not be empty. Got data with "
+                f"0 {thing}(s) (shape={shape}) while a minimum of 1 is required."
+            )
+
+
+def _check_stamps(index: pd.Index, argument: _Argument) -> None:
+    unknown = np.asarray(index.isna())
+    if is_float_dtype(index.dtype):
+        unknown = ~np.isfinite(index.to_numpy(dtype=np.float64, na_value=np.nan))
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        got = f"{index[row]} in row {row} ({int(unknown.sum())} such rows)"
+        raise ValueError(argument.must("have a known stamp in every row", got, "Drop these rows."))
+    if not index.is_unique:
+        twice = index[index.duplicated()].unique()
+        got = f"{len(twice)} stamps that occur more than once, such as {_listed(twice)}"
+        way_out = "Aggregate them, for example with X.groupby(level=0).mean()."
+        raise ValueError(argument.must("have unique stamps", got, way_out))
+
+
+def _in_order(table: Table, sort: bool, argument: _Argument) -> Table:
+    if table.index.is_monotonic_increasing:
+        return table
+    if sort:
+        order = table.index.argsort()
+        return replace(table, values=table.values[order], index=table.index[order])
+    row = int(np.argmax(np.asarray(table.index[1:] < table.index[:-1]))) + 1
+    got = f"{table.index[row]} in row {row}, after {table.index[row - 1]}"
+    raise ValueError(argument.must("be sorted by its index", got, "Sort it with X.sort_index()."))
+
+
+def _check_finite(table: Table, argument: _Argument) -> None:
+    infinite = np.isinf(table.values)
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        got = f"{table.values[row, column]} in column {table.columns[column]!r} at {table.index[row]}"
+        way_out = "Replace such entries by NaN if they stand for missing values."
+        raise ValueError(argument.must("hold finite numbers or NaN", got, way_out))
+
+
+def _check_observed(table: Table, argument: _Argument) -> None:
+    empty = np.isnan(table.values).all(axis=0)
+    if empty.any():
+        names = [label for label, blank in zip(table.columns, empty, strict=True) if blank]
+        got = f"nothing but missing values in column {_listed(names)}"
+        raise ValueError(argument.must("have an observed value in every column", got, "Drop such columns."))
+
+
+def _listed(labels: Iterable[Hashable], limit: int = EXAMPLES) -> str:
+    """Up to `limit` labels, separated by commas; dots stand for the rest."""
+    names = [repr(label) if isinstance(label, str) else str(label) for label in labels]
+    return ", ".join(names[:limit] + ["..."] * (len(names) > limit))

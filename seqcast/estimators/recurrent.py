@@ -1,0 +1,332 @@
+"""Recurrent layers by themselves, for those who would use torch.nn.RNN, LSTM or GRU."""
+
+from collections.abc import Iterator, Mapping
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..cells import find_cell
+from ..cells.contract import Cell
+from ..kernels.layout import Architecture
+from ..kernels.parallel import thread_count
+from ..kernels.workspace import Window, Workspace, plan
+from ..learning.network import Network, row_table
+
+
+class Weights(Mapping):
+    """Named views into a layer's parameters; assignment copies into them and checks the shape."""
+
+    def __init__(self, views: dict[str, np.ndarray]):
+        self._views = views
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._views[name]
+
+    def __setitem__(self, name: str, value) -> None:
+        if name not in self._views:
+            raise KeyError(f"{name!r} is no weight of this layer; they are {', '.join(self._views)}")
+        view, value = self._views[name], np.asarray(value)
+        if value.shape != view.shape:
+            raise ValueError(f"Weight {name!r} must have shape {view.shape}. Got {value.shape} instead.")
+        view[...] = value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def update(self, weights: Mapping) -> None:
+        """Set several weights at once."""
+        for name, value in weights.items():
+            self[name] = value
+
+    def __repr__(self) -> str:
+        return "Weights(" + ", ".join(f"{name}: {view.shape}" for name, view in self._views.items()) + ")"
+
+
+class Recurrent:
+    """Stacked recurrent layers with hand-written gradients.
+
+    Weights, gate order, equations and states are those of ``torch.nn.RNN``, ``LSTM`` and ``GRU`` with
+    ``batch_first=True``, so that weights and results travel in both directions.
+
+    Parameters
+    ----------
+    cell : str
+        "rnn", "lstm", "gru", or the name of a registered cell.
+    input_size : int
+        Features of each step.
+    hidden_size : int
+        Units of each layer and direction.
+    n_layers : int
+        Layers on top of each other.
+    bidirectional : bool
+        Whether a second set of weights reads each layer's input from the end; the outputs stand side by side.
+    dropout : float
+        Share of each layer's outputs, but for the last layer's, that is zeroed by ``forward(training=True)``.
+    activation : {"tanh", "relu"}
+        Of the "rnn" cell.
+    reset_after : bool
+        Of the "gru" cell: whether the reset gate acts after the recurrent product (PyTorch, cuDNN) or before it (the
+        textbook's form).
+    dtype : {"float32", "float64"}
+        Of weights and results.
+    random_state : int, RandomState instance or None
+        Of the initial weights, U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)), and of dropout.
+
+    Attributes
+    ----------
+    weights : mapping of str to ndarray
+        ``weight_ih_l0`` (gates * hidden_size, input_size), ``weight_hh_l0`` (gates * hidden_size, hidden_size),
+        ``bias_ih_l0`` and ``bias_hh_l0`` (gates * hidden_size,), then ``..._l1``, ...; ``..._reverse`` for the second
+        direction. Views: change them in place, or assign.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter is out of its range; the message names it, its rule and the value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqcast import Recurrent
+    >>> layer = Recurrent("lstm", input_size=3, hidden_size=8, random_state=0)
+    >>> x = np.zeros((2, 5, 3))
+    >>> output, (h_n, c_n) = layer.forward(x)
+    >>> output.shape, h_n.shape
+    ((2, 5, 8), (1, 2, 8))
+    >>> grad_x, grads = layer.backward(np.ones_like(output))
+    >>> grads["weight_hh_l0"].shape
+    (32, 8)
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        n_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        activation: str = "tanh",
+        reset_after: bool = True,
+        dtype: str = "float32",
+        random_state=None,
+    ):
+        self.cell, self.activation, self.reset_after = cell, activation, reset_after
+        self.input_size = _check_size("input_size", input_size)
+        self.hidden_size = _check_size("hidden_size", hidden_size)
+        self.n_layers = _check_size("n_layers", n_layers)
+        self.bidirectional, self.dropout = bool(bidirectional), _check_dropout(dropout, n_layers)
+        self.dtype = _check_dtype(dtype)
+        architecture = Architecture(
+            _find_variant(cell, activation, reset_after), self.input_size, self.hidden_size, self.n_layers, self.bidirectional
+        )
+        self._rng = check_random_state(random_state)
+        self._network = Network(architecture, self.dtype)
+        self._network.initialize(self._rng)
+        self._weights = Weights(self._network.weights)
+        self._last: _Pass | None = None
+
+    @property
+    def weights(self) -> Weights:
+        return self._weights
+
+    @weights.setter
+    def weights(self, weights: Mapping) -> None:
+        if missing := set(self._weights) - set(weights):
+            raise ValueError(f"All weights must be given at once; {sorted(missing)} are missing. Set single ones by name.")
+        self._weights.update(weights)
+
+    def forward(self, x, state=None, lengths=None, training: bool = False):
+        """Run the layers over a batch.
+
+        Parameters
+        ----------
+        x : array-like, shape (batch, time, input_size)
+        state : array-like or tuple of array-like, optional
+            Initial states, zero if None: ``h_0`` of shape (n_layers * directions, batch, hidden_size), or ``(h_0, c_0)``
+            for cells with two states.
+        lengths : array-like of int, shape (batch,), optional
+            Steps of each row, 0 to time; what follows in the row is not read.
+        training : bool
+            Whether dropout acts. `backward` works after either, but is quicker after ``training=True``, which keeps
+            what it needs.
+
+        Returns
+        -------
+        output : ndarray, shape (batch, time, directions * hidden_size)
+            The top layer's state after each step; zero past a row's length.
+        state : ndarray or tuple of ndarray
+            Final states, each row's at its own last step, in the form of the argument.
+
+        Raises
+        ------
+        ValueError
+            If a shape or a length does not fit, or `x` holds NaN or infinite values.
+        """
+        x = self._check_input(x)
+        lengths = _check_lengths(lengths, x)
+        states = self._check_state(state, len(x), "state")
+        seed = self._rng.randint(2**32, dtype=np.uint32) if training and self.dropout else None
+        self._last = _Pass(x, lengths, states, seed)
+        return self._forward(self._last, keep=training)
+
+    def backward(self, grad_output, grad_state=None):
+        """Backpropagate through the last `forward`.
+
+        Parameters
+        ----------
+        grad_output : array-like, shape (batch, time, directions * hidden_size)
+            Gradient of the loss with respect to the output; not read past a row's length. None for zero.
+        grad_state : array-like or tuple of array-like, optional
+            Gradient with respect to the final states, in their form; zero if None.
+
+        Returns
+        -------
+        grad_x : ndarray, shape (batch, time, input_size)
+        grads : dict of ndarray
+            The gradient of each weight by its name, and of the initial states as ``h_0`` (and ``c_0``).
+
+        Raises
+        ------
+        RuntimeError
+            If `forward` has not been called.
+        ValueError
+            If a shape does not fit.
+        """
+        if self._last is None:
+            raise RuntimeError("Recurrent.backward needs a call of forward before it.")
+        last, network = self._last, self._network
+        shape = (*last.x.shape[:2], network.architecture.output_size)
+        grad_output = np.zeros(shape, self.dtype) if grad_output is None else self._check_array(grad_output, "grad_output", shape)
+        states = self._check_state(grad_state, len(last.x), "grad_state")
+        if last.space is None:
+            self._forward(last, keep=True)
+        assert last.space is not None and last.work is not None  # kept by the line above
+        grad_x = np.zeros_like(last.x)
+        shares = np.empty((last.space.n_shards, network.layout.n_gradients), self.dtype)
+        arrays = (last.rows, network.packed(), grad_output.ravel(), grad_x.ravel(), states.ravel(), last.work, shares, _NO_SUMS)
+        network.run("backward", last.space, arrays, thread_count(None))
+        grads = network.gradient(shares)
+        return grad_x, grads | dict(zip(self._initial_names(), states, strict=True))
+
+    def _forward(self, last: "_Pass", keep: bool):
+        """Run the forward kernel; with `keep`, leave in `last` what the way back needs."""
+        network, (n_rows, n_steps, _) = self._network, last.x.shape
+        window = Window(n_steps, self.input_size)
+        chunk = n_steps if keep else network.carry_steps(window)
+        space = plan(network.layout, window, n_rows, chunk=chunk, keep=keep, outputs=True, d_input=keep)
+        record = space.network[0]
+        if last.seed is not None:
+            record.seed, record.dropout = last.seed, self.dropout
+        output = np.zeros((n_rows, n_steps, network.architecture.output_size), self.dtype)
+        states, work = last.states.copy(), space.arrays(self.dtype)
+        none = np.empty((0, 0), self.dtype)
+        arrays = (last.rows, network.packed(), last.x.ravel(), output.ravel(), states.ravel(), work, none, _NO_SUMS)
+        network.run("forward", space, arrays, thread_count(None))
+        if keep:
+            last.space, last.work = space, work
+        return output, states[0] if len(states) == 1 else tuple(states)
+
+    def _check_input(self, x) -> np.ndarray:
+        x = np.asarray(x)
+        if x.ndim != 3 or x.shape[2] != self.input_size or 0 in x.shape:
+            raise ValueError(
+                f"The 'x' parameter of Recurrent.forward must have shape (batch, time, {self.input_size}), none of them 0. "
+                f"Got {x.shape} instead."
+            )
+        return self._check_array(x, "x", x.shape)
+
+    def _check_array(self, array, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        array = np.ascontiguousarray(array, self.dtype)
+        if array.shape != shape:
+            raise ValueError(f"The '{name}' parameter of Recurrent must have shape {shape}. Got {array.shape} instead.")
+        if not np.isfinite(array).all():
+            raise ValueError(f"The '{name}' parameter of Recurrent must hold finite values only. Got NaN or infinity.")
+        return array
+
+    def _check_state(self, state, n_rows: int, name: str) -> np.ndarray:
+        """States stacked in one array of our own, shape (n_states, walks, batch, hidden_size)."""
+        names = self._initial_names()
+        shape = (self._network.architecture.n_walks, n_rows, self.hidden_size)
+        if state is None:
+            return np.zeros((len(names), *shape), self.dtype)
+        parts = (state,) if len(names) == 1 else state
+        if len(parts) != len(names):
+            raise ValueError(
+                f"The '{name}' parameter of Recurrent must be a tuple of {len(names)} arrays for the {self.cell!r} cell. "
+                f"Got {len(parts)} instead."
+            )
+        return np.stack([self._check_array(part, name, shape) for part in parts])
+
+    def _initial_names(self) -> list[str]:
+        return [f"{name}_0" for name in self._network.architecture.cell.states]
+
+    def __repr__(self) -> str:
+        return (
+            f"Recurrent({self.cell!r}, input_size={self.input_size}, hidden_size={self.hidden_size}, "
+            f"n_layers={self.n_layers}, bidirectional={self.bidirectional}, dropout={self.dropout}, dtype={self.dtype.name!r})"
+        )
+
+
+_NO_SUMS = np.empty((0, 0, 0))
+
+
+class _Pass:
+    """One forward pass: what it read, and what it keeps for the way back."""
+
+    def __init__(self, x: np.ndarray, lengths: np.ndarray, states: np.ndarray, seed):
+        self.x, self.states, self.seed = x, states, seed
+        n_rows, n_steps, _ = x.shape
+        rows = row_table(np.arange(n_rows) * n_steps, lengths, np.zeros(n_rows, np.int64))
+        self.rows = rows[np.argsort(-lengths, kind="stable")]  # the kernels want the longest first
+        self.space: Workspace | None = None
+        self.work: np.ndarray | None = None
+
+
+def _find_variant(cell: str, activation: str, reset_after: bool) -> Cell:
+    """The cell that a name and its options mean."""
+    if activation not in ("tanh", "relu"):
+        raise ValueError(f"The 'activation' parameter of Recurrent must be 'tanh' or 'relu'. Got {activation!r} instead.")
+    if activation != "tanh" and cell != "rnn":
+        raise ValueError(f"The 'activation' parameter of Recurrent is the 'rnn' cell's; {cell!r} has its own. Leave it out.")
+    if not reset_after and cell != "gru":
+        raise ValueError(f"The 'reset_after' parameter of Recurrent is the 'gru' cell's. Leave it out for {cell!r}.")
+    name = "rnn_relu" if activation == "relu" else "gru_reset_before" if not reset_after else cell
+    return find_cell(name, "Recurrent")
+
+
+def _check_size(name: str, value) -> int:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"The '{name}' parameter of Recurrent must be an int of at least 1. Got {value!r} instead.")
+    return int(value)
+
+
+def _check_dropout(dropout, n_layers: int) -> float:
+    if not isinstance(dropout, Real) or not 0 <= dropout < 1:
+        raise ValueError(f"The 'dropout' parameter of Recurrent must be in [0, 1). Got {dropout!r} instead.")
+    if dropout and n_layers == 1:
+        raise ValueError("The 'dropout' parameter of Recurrent acts between layers, so it needs n_layers of at least 2.")
+    return float(dropout)
+
+
+def _check_dtype(dtype) -> np.dtype:
+    if dtype not in ("float32", "float64", np.float32, np.float64):
+        raise ValueError(f"The 'dtype' parameter of Recurrent must be 'float32' or 'float64'. Got {dtype!r} instead.")
+    return np.dtype(dtype)
+
+
+def _check_lengths(lengths, x: np.ndarray) -> np.ndarray:
+    n_rows, n_steps, _ = x.shape
+    if lengths is None:
+        return np.full(n_rows, n_steps, np.int64)
+    lengths = np.asarray(lengths)
+    if lengths.shape != (n_rows,) or lengths.dtype.kind not in "iu" or lengths.min() < 0 or lengths.max() > n_steps:
+        raise ValueError(
+            f"The 'lengths' parameter of Recurrent.forward must be {n_rows} integers between 0 and {n_steps}. "
+            f"Got {lengths!r} instead."
+        )
+    return lengths.astype(np.int64)

@@ -1,0 +1,1 @@
+"""Compiled loops: the product (matmul), the recurrent loops (cpu), their layout in memory (layout) and their cache (cache)."""

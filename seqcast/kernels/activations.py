@@ -1,0 +1,63 @@
+"""sigmoid, tanh and relu of the CPU loops: fast in float32, exact in float64."""
+
+import math
+
+import numpy as np
+
+from .jit import inlined
+
+_f = np.float32
+TANH_LIMIT = _f(7.9053)  # beyond it float32 tanh is 1 to the last bit
+
+
+@inlined
+def tanh32(x):
+    """Rational function of degree 13/6, at most 3.2e-7 off; vectorised, where the C library's tanhf would be scalar.
+
+    The coefficients are those of Eigen's float tanh, a minimax fit on [-7.9, 7.9].
+    """
+    x = x if x < TANH_LIMIT else (TANH_LIMIT if x >= TANH_LIMIT else x)
+    x = x if x > -TANH_LIMIT else (-TANH_LIMIT if x <= -TANH_LIMIT else x)
+    y = x * x
+    p = _f(-2.76076847742355e-16) * y + _f(2.00018790482477e-13)
+    p = p * y + _f(-8.60467152213735e-11)
+    p = p * y + _f(5.12229709037114e-08)
+    p = p * y + _f(1.48572235717979e-05)
+    p = p * y + _f(6.37261928875436e-04)
+    p = p * y + _f(4.89352455891786e-03)
+    q = _f(1.19825839466702e-06) * y + _f(1.18534705686654e-04)
+    q = q * y + _f(2.26843463243900e-03)
+    q = q * y + _f(4.89352518554385e-03)
+    return p * x / q
+
+
+@inlined
+def sigmoid32(x):
+    return _f(0.5) + _f(0.5) * tanh32(_f(0.5) * x)
+
+
+@inlined
+def relu32(x):
+    return x if x > _f(0) else (_f(0) if x <= _f(0) else x)
+
+
+@inlined
+def tanh64(x):
+    return math.tanh(x)
+
+
+@inlined
+def sigmoid64(x):
+    return 0.5 + 0.5 * math.tanh(0.5 * x)
+
+
+@inlined
+def relu64(x):
+    return x if x > 0.0 else (0.0 if x <= 0.0 else x)
+
+
+def activations(cell_activation: str, dtype) -> tuple:
+    """The functions that a cell's step receives as ``sigmoid`` and ``tanh``."""
+    table = {"float32": (sigmoid32, tanh32, relu32), "float64": (sigmoid64, tanh64, relu64)}
+    sigmoid, tanh, relu = table[np.dtype(dtype).name]
+    return sigmoid, relu if cell_activation == "relu" else tanh

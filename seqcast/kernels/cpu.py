@@ -1,0 +1,154 @@
+"""The kernels that the rest of the library calls: train, predict, and the layer's forward and backward.
+
+Each handles one share of a batch, block of rows by block; `parallel.run` calls it for every share. They all take the same
+arguments, whatever their use of them::
+
+    share                   which share of the batch
+    network, layers         tables of sizes and offsets, see `layout`
+    rows (B, 4)             start, length, target, number of each row, see `windows`
+    weights                 packed weights, see `layout`
+    inputs, outputs, states flat; what they hold is said at each kernel
+    work (shares, size)     work space, see `workspace`
+    gradients (shares, n)   packed gradients of each share
+    sums (shares, 2, k)     loss of each target, and number of its observed values, in each share
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from ..cells import BUILT_IN
+from ..cells.contract import Cell
+from . import parallel
+from .head import head_backward, head_forward, loss_backward
+from .jit import kernel
+from .recurrence import compile_recurrence
+from .windows import (
+    add_offsets,
+    clear_states,
+    find_offsets,
+    gather,
+    gather_output_gradient,
+    gather_states,
+    scatter_input_gradient,
+    scatter_outputs,
+    scatter_predictions,
+    scatter_states,
+)
+
+
+@cache
+def compiled(name: str, cell: Cell, dtype: np.dtype) -> Callable:
+    """Return the kernel `name` ("train", "predict", "forward" or "backward") for one cell and dtype."""
+    recurrence = _recurrence(cell, dtype)
+    function = _MAKERS[name](*recurrence)
+    return parallel.compile_kernel(function, dtype, f"{name}-{cell.name}-{dtype.name}", cached=cell in BUILT_IN)
+
+
+@cache
+def _recurrence(cell: Cell, dtype: np.dtype):
+    return compile_recurrence(cell, dtype)
+
+
+@kernel
+def share_rows(net, share):
+    """First and last row of a share."""
+    return share * net.shard_rows, min(net.n_rows, (share + 1) * net.shard_rows)
+
+
+@kernel
+def chunk_end(net, begin):
+    """End of the chunk that starts at `begin`: chunks end with the window, so the first may be a short one."""
+    rest = (net.n_steps - begin) % net.chunk
+    return begin + (rest if rest > 0 else net.chunk)
+
+
+def _make_train(forward, backward):
+    def train(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
+        """inputs: values. outputs: targets (IN). Adds nothing to gradients and sums: overwrites this share's."""
+        net, space, gradient, total = network[0], work[share], gradients[share], sums[share]
+        gradient[:] = 0
+        total[:] = 0
+        first, last = share_rows(net, share)
+        for row in range(first, last, net.block_rows):
+            block = rows[row : min(row + net.block_rows, last)]
+            find_offsets(net, block, inputs, space)
+            clear_states(net, layers, space)
+            begin, end = 0, 0
+            while end < net.n_steps:
+                begin, end = end, chunk_end(net, end)
+                gather(net, layers[0], block, begin, end - begin, inputs, space)
+                forward(net, layers, block, begin, end - begin, weights, space)
+            head_forward(net, layers, block, weights, space, True)
+            loss_backward(net, block, outputs, space, total)
+            head_backward(net, layers, block, weights, space, gradient)
+            backward(net, layers, block, begin, end - begin, weights, space, gradient)
+        return 0
+
+    return train
+
+
+def _make_predict(forward, backward):
+    def predict(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
+        """inputs: values. outputs: predictions (OUT), each row's at its target offset."""
+        net, space = network[0], work[share]
+        first, last = share_rows(net, share)
+        for row in range(first, last, net.block_rows):
+            block = rows[row : min(row + net.block_rows, last)]
+            find_offsets(net, block, inputs, space)
+            clear_states(net, layers, space)
+            end = 0
+            while end < net.n_steps:
+                begin, end = end, chunk_end(net, end)
+                gather(net, layers[0], block, begin, end - begin, inputs, space)
+                forward(net, layers, block, begin, end - begin, weights, space)
+            head_forward(net, layers, block, weights, space, False)
+            add_offsets(net, block.shape[0], space)
+            scatter_predictions(net, block, space, outputs)
+        return 0
+
+    return predict
+
+
+def _make_forward(forward, backward):
+    def layer_forward(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
+        """inputs: x (B, T, F). outputs: (B, T, D * H) (OUT). states: initial (IN), final (OUT)."""
+        net, space = network[0], work[share]
+        first, last = share_rows(net, share)
+        for row in range(first, last, net.block_rows):
+            block = rows[row : min(row + net.block_rows, last)]
+            find_offsets(net, block, inputs, space)
+            gather_states(net, layers, block, states, space)
+            end = 0
+            while end < net.n_steps:
+                begin, end = end, chunk_end(net, end)
+                gather(net, layers[0], block, begin, end - begin, inputs, space)
+                forward(net, layers, block, begin, end - begin, weights, space)
+                scatter_outputs(net, block, begin, end - begin, space, outputs)
+            scatter_states(net, layers, block, space, states)
+        return 0
+
+    return layer_forward
+
+
+def _make_backward(forward, backward):
+    def layer_backward(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
+        """inputs: gradient of the outputs (B, T, D * H). outputs: gradient of x (OUT). states: gradient of the final (IN)
+        and of the initial states (OUT). The work space is the forward pass's, one block to a share."""
+        net, space = network[0], work[share]
+        gradient = gradients[share]
+        gradient[:] = 0
+        first, last = share_rows(net, share)
+        block = rows[first:last]
+        gather_states(net, layers, block, states, space)
+        gather_output_gradient(net, block, net.n_steps, inputs, space)
+        backward(net, layers, block, 0, net.n_steps, weights, space, gradient)
+        scatter_input_gradient(net, layers[0], block, net.n_steps, space, outputs)
+        scatter_states(net, layers, block, space, states)
+        return 0
+
+    return layer_backward
+
+
+_MAKERS = {"train": _make_train, "predict": _make_predict, "forward": _make_forward, "backward": _make_backward}

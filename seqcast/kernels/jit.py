@@ -1,0 +1,41 @@
+"""How kernels are compiled: one set of numba flags for the whole package, each with its reason.
+
+With ``NUMBA_DISABLE_JIT=1`` every decorator here returns the plain Python function, so that the same source can be read,
+traced and checked without a compiler.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba as nb
+from numba.core import config
+
+JIT_DISABLED = bool(config.DISABLE_JIT)
+
+# error_model: Python's check for a zero divisor is a branch, and a loop with a branch does not vectorise (8x on tanh).
+# fastmath without "nnan" and "ninf": with them isnan() and isfinite() would be compiled away, and diverging fits missed.
+FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz", "afn"}}
+
+kernel = nb.njit(nogil=True, **FLAGS)  # compiled once for each signature, when the first caller is
+inlined = nb.njit(inline="always", **FLAGS)  # scalar functions: only inlined do the loops around them vectorise
+
+
+def unrolled_load(blocks: tuple[int, ...]) -> Callable:
+    """Return ``load(row, width, j)``: the tuple of ``row[block * width + j]`` over `blocks`.
+
+    numba can not build a tuple of a given length in a loop, so the expression is written out as text.
+    """
+    items = "".join(f"row[{block} * width + j], " for block in blocks)
+    return _compile("load", "row, width, j", f"return ({items})")
+
+
+def unrolled_store(blocks: tuple[int, ...], first: int = 0) -> Callable:
+    """Return ``store(row, width, j, items)``: sets ``row[block * width + j]`` to ``items[first]``, ``items[first + 1]``, ..."""
+    lines = [f"row[{block} * width + j] = items[{k}]" for k, block in enumerate(blocks, start=first)]
+    return _compile("store", "row, width, j, items", "; ".join(lines) or "pass")
+
+
+def _compile(name: str, arguments: str, body: str) -> Callable:
+    namespace: dict[str, Any] = {"__name__": __name__}
+    exec(f"def {name}({arguments}): {body}", namespace)
+    return inlined(namespace[name])

@@ -1,0 +1,103 @@
+"""One step of an optimiser on the flat parameter vector: sum the shares, add L2, clip, update."""
+
+import math
+
+from .jit import kernel
+from .recurrence import add_row
+
+OPTIMIZERS = ("sgd", "rmsprop", "adam")  # their numbers in `update`
+
+
+@kernel
+def pack(flat, index, second, packed):
+    """The packed weights of a flat parameter vector: see `layout`."""
+    for k in range(index.size):
+        packed[k] = flat[index[k]]
+    for k in range(second.size):
+        packed[k] += flat[second[k]]
+
+
+@kernel
+def unpack_gradient(shares, back, gradient):
+    """Add the shares' packed gradients in order, into the first, and bring them into the order of the parameters."""
+    total = shares[0]
+    for k in range(1, shares.shape[0]):
+        add_row(total, shares[k])
+    for i in range(back.size):
+        gradient[i] = total[back[i]]
+
+
+@kernel
+def regularize(flat, gradient, decay, alpha, count):
+    """From the gradient of a sum over `count` targets to that of their mean plus ``alpha / 2 * |w|^2``; returns its norm."""
+    scale, square = 1.0 / max(count, 1.0), 0.0
+    for i in range(gradient.size):
+        g = gradient[i] * scale + alpha * decay[i] * flat[i]
+        gradient[i] = g
+        square += g * g
+    return math.sqrt(square)
+
+
+@kernel
+def update(kind, flat, gradient, moments, settings, n_updates):
+    """Move `flat` (IN and OUT) by one step; moments (2, n) IN and OUT; settings: see `optimizer_settings`."""
+    if kind == 0:
+        sgd(flat, gradient, moments[0], settings)
+    elif kind == 1:
+        rmsprop(flat, gradient, moments[1], settings)
+    else:
+        adam(flat, gradient, moments, settings, n_updates)
+
+
+@kernel
+def sgd(flat, gradient, velocity, settings):
+    """v <- momentum v + g;  w <- w - rate v (Sutskever et al., 2013, in PyTorch's form)."""
+    rate, momentum = settings[0], settings[1]
+    for i in range(gradient.size):
+        velocity[i] = momentum * velocity[i] + gradient[i]
+        flat[i] -= rate * velocity[i]
+
+
+@kernel
+def rmsprop(flat, gradient, square, settings):
+    """s <- beta s + (1 - beta) g^2;  w <- w - rate g / (sqrt(s) + eps) (Hinton's lecture 6e, 2012)."""
+    rate, beta, eps = settings[0], settings[2], settings[3]
+    one = flat.dtype.type(1)
+    for i in range(gradient.size):
+        square[i] = beta * square[i] + (one - beta) * gradient[i] * gradient[i]
+        flat[i] -= rate * gradient[i] / (math.sqrt(square[i]) + eps)
+
+
+@kernel
+def adam(flat, gradient, moments, settings, n_updates):
+    """Kingma and Ba (2015), algorithm 1, with the bias corrections folded into the rate and eps."""
+    rate, beta1, beta2, eps = settings[0], settings[1], settings[2], settings[3]
+    real, one = flat.dtype.type, flat.dtype.type(1)
+    correction1 = real(1.0 - math.pow(float(beta1), n_updates))
+    correction2 = real(math.sqrt(1.0 - math.pow(float(beta2), n_updates)))
+    first, second = moments[0], moments[1]
+    for i in range(gradient.size):
+        g = gradient[i]
+        first[i] = beta1 * first[i] + (one - beta1) * g
+        second[i] = beta2 * second[i] + (one - beta2) * g * g
+        flat[i] -= rate / correction1 * first[i] / (math.sqrt(second[i]) / correction2 + eps)
+
+
+@kernel
+def train_update(kind, flat, shares, back, sums, decay, moments, settings, n_updates, gradient):
+    """Everything between two batches; returns the gradient's norm before clipping.
+
+    settings: (rate, momentum or beta1, beta2, eps, alpha, clip norm or 0), in the parameters' dtype.
+    """
+    unpack_gradient(shares, back, gradient)
+    count = 0.0
+    for k in range(sums.shape[0]):
+        count += sums[k, 1].sum()
+    norm = regularize(flat, gradient, decay, settings[4], count)
+    if settings[5] > 0 and norm > settings[5]:
+        scale = flat.dtype.type(settings[5] / norm)
+        for i in range(gradient.size):
+            gradient[i] *= scale
+    if math.isfinite(norm):
+        update(kind, flat, gradient, moments, settings, n_updates)
+    return norm

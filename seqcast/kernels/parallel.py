@@ -1,0 +1,102 @@
+"""Running the shares of a batch side by side.
+
+One small loop over `numba.prange` serves every kernel: the kernel is handed over as an argument, so that the large body is
+compiled once, not again inside a parallel region (7 s more for an LSTM step). Its serial twin is the same function without
+threads, and gives the same bits. It is used
+
+- for one share or one thread;
+- while another Python thread is inside the parallel one: numba's simplest threading layer aborts the process then;
+- in a forked child of a process that has run the parallel one: the OpenMP layer's threads do not survive a fork.
+"""
+
+import os
+import threading
+
+import numba as nb
+from numba import types
+from numba.core.ccallback import CFunc
+
+from .cache import KernelCache
+from .jit import FLAGS, JIT_DISABLED
+from .layout import LAYER, NETWORK
+
+
+def kernel_types(dtype) -> tuple:
+    """Types of a kernel's arguments: share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums."""
+    real, rows = nb.from_dtype(dtype), types.int64[:, ::1]
+    table = tuple(types.Array(nb.from_dtype(record), 1, "C") for record in (NETWORK, LAYER))
+    return (*table, rows, real[::1], real[::1], real[::1], real[::1], real[:, ::1], real[:, ::1], types.float64[:, :, ::1])
+
+
+def compile_kernel(function, dtype, variant: str, cached: bool = True):
+    """Compile `function` (share, *arrays) so that the driver can call it through its address."""
+    if JIT_DISABLED:
+        return function
+    kernel = CFunc(function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS))
+    if cached:
+        kernel._cache = KernelCache(variant)
+    kernel.compile()
+    return kernel
+
+
+def _driver(kernel, n_shards, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
+    status = 0
+    for share in nb.prange(n_shards):
+        status += kernel(
+            nb.intp(share), network, layers, rows, weights, inputs, outputs, states, work, gradients, sums
+        )
+    return status
+
+
+_compiled: dict[tuple[str, bool], object] = {}
+_entered = threading.Lock()  # held while the parallel driver runs
+_parallel_process: int | None = None  # the process whose threads the parallel driver has started
+
+
+def _compiled_driver(dtype, parallel: bool):
+    key = (dtype.name, parallel)
+    if key not in _compiled:
+        arguments = kernel_types(dtype)
+        kernel_type = types.FunctionType(types.int64(types.intp, *arguments))
+        driver = nb.njit(parallel=parallel, nogil=True)(_driver)
+        driver._cache = KernelCache(f"driver-{'parallel' if parallel else 'serial'}-{dtype.name}")
+        driver.compile((kernel_type, types.intp, *arguments))
+        driver.disable_compile()
+        _compiled[key] = driver
+    return _compiled[key]
+
+
+def run(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> None:
+    """Call ``kernel(share, *arrays)`` for every share, on up to `n_threads` threads."""
+    if JIT_DISABLED:
+        for share in range(n_shards):
+            kernel(share, *arrays)
+    elif min(n_shards, n_threads) < 2 or not _run_parallel(kernel, n_shards, dtype, arrays, n_threads):
+        _compiled_driver(dtype, parallel=False)(kernel, n_shards, *arrays)
+
+
+def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> bool:
+    """Run in parallel and return True, or return False where only one thread is safe."""
+    global _parallel_process
+    driver = _compiled_driver(dtype, parallel=True)
+    if _parallel_process not in (None, os.getpid()) or not _entered.acquire(blocking=False):
+        return False
+    try:
+        _parallel_process = os.getpid()
+        before = nb.get_num_threads()
+        nb.set_num_threads(min(n_threads, nb.config.NUMBA_NUM_THREADS))
+        try:
+            driver(kernel, n_shards, *arrays)
+        finally:
+            nb.set_num_threads(before)
+    finally:
+        _entered.release()
+    return True
+
+
+def thread_count(n_jobs: int | None) -> int:
+    """How many threads `n_jobs` means: None all that numba may use, negative counted from the end as in joblib."""
+    available = nb.config.NUMBA_NUM_THREADS
+    if n_jobs is None:
+        return available
+    return max(1, available + 1 + n_jobs) if n_jobs < 0 else n_jobs

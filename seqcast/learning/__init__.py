@@ -1,0 +1,1 @@
+"""Networks, and how they learn: parameters and batches (network), epochs and early stopping (training)."""

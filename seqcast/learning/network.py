@@ -1,0 +1,109 @@
+"""A network's parameters, and running its kernels over rows of windows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels import cpu, parallel
+from ..kernels.layout import Architecture, Layout
+from ..kernels.optimizers import pack, unpack_gradient
+from ..kernels.workspace import Window, Workspace, plan
+
+PREDICT_ROWS = 4096  # rows in one call: keeps a call short, and its work space small
+CARRY_STEPS = 32  # steps walked at a time where nothing is kept for a way back: the work space then stays in the cache
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What rows are cut from.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_channels), or flat
+    targets : ndarray, shape (n, n_targets), or flat
+        Where each row's targets begin is the third column of its table.
+    window : Window
+    """
+
+    values: np.ndarray
+    targets: np.ndarray
+    window: Window
+
+
+def row_table(starts, lengths, targets) -> np.ndarray:
+    """The table of rows that kernels read, shape (n, 4): start, length, first target, number in the batch."""
+    table = np.empty((len(starts), 4), np.int64)
+    table[:, 0], table[:, 1], table[:, 2], table[:, 3] = starts, lengths, targets, np.arange(len(starts))
+    return table
+
+
+class Network:
+    """Parameters of an architecture in one dtype, and the calls into its kernels.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    dtype : str or dtype
+        float32 or float64.
+
+    Attributes
+    ----------
+    flat : ndarray, shape (n_parameters,)
+        All parameters.
+    weights : dict of ndarray
+        Views into `flat` by PyTorch's names, with PyTorch's shapes.
+    """
+
+    def __init__(self, architecture: Architecture, dtype="float32"):
+        self.architecture, self.dtype = architecture, np.dtype(dtype)
+        self.layout = Layout(architecture, self.dtype)
+        self._padded = np.zeros(architecture.n_parameters + 1, self.dtype)  # the last stays zero, see `layout`
+        self.flat = self._padded[:-1]
+        self.weights = architecture.views(self.flat)
+        self._packed = np.empty(self.layout.index.size, self.dtype)
+
+    def initialize(self, rng: np.random.RandomState) -> None:
+        """Draw every parameter from U(-1/sqrt(n), 1/sqrt(n)), n the hidden size (the inputs, for the head): PyTorch's."""
+        for name, weight in self.weights.items():
+            fan = self.architecture.output_size if name.startswith("head") else self.architecture.hidden_size
+            weight[...] = rng.uniform(-1, 1, weight.shape) / np.sqrt(fan)
+
+    def packed(self) -> np.ndarray:
+        """The parameters in the order that the kernels read."""
+        pack(self._padded, self.layout.index, self.layout.second, self._packed)
+        return self._packed
+
+    def run(self, name: str, space: Workspace, arrays: tuple, n_threads: int) -> None:
+        """Call kernel `name` for every share of a batch; `arrays` from `rows` on, in the order that `cpu` gives."""
+        kernel = cpu.compiled(name, self.architecture.cell, self.dtype)
+        parallel.run(kernel, space.n_shards, self.dtype, (space.network, space.layers, *arrays), n_threads)
+
+    def gradient(self, shares: np.ndarray) -> dict[str, np.ndarray]:
+        """The sum of the shares' packed gradients (overwritten), by the parameters' names."""
+        gradient = np.empty_like(self.flat)
+        unpack_gradient(shares, self.layout.back, gradient)
+        return self.architecture.views(gradient)
+
+    def predict(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
+        """Forecast each row.
+
+        Returns
+        -------
+        ndarray, shape (len(rows), n_outputs)
+            In the dtype of the network; row k of the table gives row k.
+        """
+        predictions = np.empty((len(rows), self.architecture.n_outputs), self.dtype)
+        rows, packed, none = rows.copy(), self.packed(), np.empty(0, self.dtype)
+        rows[:, 2] = np.arange(len(rows)) * self.architecture.n_outputs
+        rows = rows[np.argsort(-rows[:, 1], kind="stable")]
+        sums, gradients = np.empty((0, 0, 0)), np.empty((0, 0), self.dtype)
+        for first in range(0, len(rows), PREDICT_ROWS):
+            part = np.ascontiguousarray(rows[first : first + PREDICT_ROWS])
+            space = plan(self.layout, windows.window, len(part), chunk=self.carry_steps(windows.window), keep=False)
+            work, values = space.arrays(self.dtype), windows.values.ravel()
+            self.run("predict", space, (part, packed, values, predictions.ravel(), none, work, gradients, sums), n_threads)
+        return predictions
+
+    def carry_steps(self, window: Window) -> int:
+        """Steps walked at a time where nothing is kept: all of them if one direction comes from the end."""
+        return window.n_steps if self.architecture.bidirectional else min(CARRY_STEPS, window.n_steps)
