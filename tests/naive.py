@@ -1,14 +1,14 @@
 """The equations of the library once more, in plain NumPy: slow, short, sharing no line with what they check.
 
-Letters: B batch rows, T time steps, F input features, H hidden units, L layers, D directions (1 or 2), G gates
-of the cell (RNN 1, GRU 3, LSTM 4).
+Letters: B batch rows, T time steps, F input features, H hidden units, L layers, D directions (1 or 2),
+G gates of the cell (RNN 1, GRU 3, LSTM 4).
 
 Weights bear PyTorch's names and shapes: ``weight_ih_l0`` (G*H, F), ``weight_hh_l0`` (G*H, H), ``bias_ih_l0``
-and ``bias_hh_l0`` (G*H,); the next layers end in ``_l1``, ``_l2`` and take D*H features; the backward direction
-adds ``_reverse``. Gates lie one under another in PyTorch's order: LSTM i, f, g, o; GRU r, z, n.
+and ``bias_hh_l0`` (G*H,); the next layers end in ``_l1``, ``_l2`` and take D*H features; the backward
+direction adds ``_reverse``. Gates lie one under another in PyTorch's order: LSTM i, f, g, o; GRU r, z, n.
 
-Whatever compares a forecast with the truth takes the target first and leaves out elements whose target is NaN;
-at least one target must be observed. Give float64 and get float64.
+Whatever compares a forecast with the truth takes the target first and leaves out elements whose target is
+NaN; at least one target must be observed. Give float64 and get float64.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -96,8 +96,8 @@ def recurrent(
     Returns
     -------
     output : last layer's h, shape (B, T, D*H), zero at and past a row's length
-    state : the state at each row's own end (its first step, for the backward direction), formed as `state`; along
-        its first axis lie layer 0 forward, layer 0 backward, layer 1 forward, ...
+    state : the state at each row's own end (its first step, for the backward direction), formed as `state`;
+        along its first axis lie layer 0 forward, layer 0 backward, layer 1 forward, ...
     """
     cells: dict[str, Step] = {
         "rnn": partial(rnn_step, activation=activation),
@@ -189,7 +189,8 @@ def mase(target: Array, prediction: Array, history: Array, season_length: int = 
 
     Hyndman and Koehler (2006); pairs of which one value is NaN do not count.
     """
-    return float(mae(target, prediction) / np.nanmean(np.abs(history[season_length:] - history[:-season_length])))
+    changes = history[season_length:] - history[:-season_length]
+    return float(mae(target, prediction) / np.nanmean(np.abs(changes)))
 
 
 # --- Optimisers: one flat vector of parameters, one of gradients; each step returns the new parameters ---
@@ -241,7 +242,7 @@ class Adam:
 
 
 def clip_by_global_norm(grads: Array, max_norm: float) -> Array:
-    """Shrink `grads` to the Euclidean norm `max_norm` where longer (with PyTorch's 1e-6 under the fraction)."""
+    """Shrink `grads` to Euclidean norm `max_norm` where longer (with PyTorch's 1e-6 under the fraction)."""
     norm = float(np.sqrt(np.sum(grads**2)))
     return grads * min(1.0, max_norm / (norm + 1e-6))
 

@@ -106,8 +106,9 @@ class Calendar(ABC):
         Returns
         -------
         ndarray of shape (n,), int64
-            0 is the first training stamp. Where the calendar counts rows, stamps after the last
-            training stamp take the numbers that follow, one each.
+            0 is the first training stamp; on a regular grid, earlier stamps have negative numbers.
+            Where the calendar counts rows, stamps after the last training stamp take the numbers that
+            follow, one each.
 
         Raises
         ------
@@ -208,10 +209,11 @@ class _Plain(_Axis):
 
 
 class _Elapsed(_Axis):
-    """Timestamps counted in UTC, and timedeltas."""
+    """Timestamps with a time zone, counted in UTC, and timedeltas."""
 
     def numbers(self, index: Any) -> np.ndarray:
-        return index.values
+        plain = index if isinstance(index, pd.TimedeltaIndex) else index.tz_convert(None)
+        return plain.to_numpy()
 
     def labels(self, numbers: np.ndarray) -> pd.Index:
         if isinstance(self.like, pd.TimedeltaIndex):
@@ -223,9 +225,8 @@ class _Wall(_Axis):
     """Timestamps as the clock on the wall shows them."""
 
     def numbers(self, index: Any) -> np.ndarray:
-        if self.like.tz is None:
-            return index.values
-        return index.tz_convert(self.like.tz).tz_localize(None).values
+        plain = index if self.like.tz is None else index.tz_convert(self.like.tz).tz_localize(None)
+        return plain.to_numpy()
 
     def labels(self, numbers: np.ndarray) -> pd.Index:
         # A time that the clock skips becomes the first one after it; of a time that it shows twice,
@@ -242,7 +243,7 @@ class _Periods(_Axis):
     """Periods, each as its start."""
 
     def numbers(self, index: Any) -> np.ndarray:
-        return index.to_timestamp(how="start").values
+        return index.to_timestamp(how="start").to_numpy()
 
     def labels(self, numbers: np.ndarray) -> pd.Index:
         return pd.DatetimeIndex(numbers, name=self.like.name).to_period(self.like.freq)
@@ -385,7 +386,8 @@ class _Offsets(_Steps):
         return self._generate(periods=int(steps.max(initial=0)) + 1)[steps]
 
     def _generate(self, **until: Any) -> np.ndarray:
-        return pd.date_range(pd.Timestamp(self.first), freq=self.offset, **until).values
+        start, unit = pd.Timestamp(self.first), self.axis.like.unit
+        return pd.date_range(start, freq=self.offset, unit=unit, **until).to_numpy()
 
     def _rule(self) -> str:
         return f"pandas offset {self.offset!r}"
@@ -443,7 +445,7 @@ def _day_rules(dates: np.ndarray) -> Iterator[MonthRule]:
 
 
 def _weekday_rules(dates: np.ndarray) -> Iterator[MonthRule]:
-    weekday = pd.Timestamp(dates[0]).dayofweek
+    weekday = pd.Timestamp(dates[0]).day_of_week
     yield _first_weekday
     yield _last_weekday
     yield partial(_nth_of_weekday, nth=int(_days_of_month(dates)[0] - 1) // 7, weekday=weekday)

@@ -58,10 +58,14 @@ def share_rows(net, share):
 
 
 @kernel
-def chunk_end(net, begin):
-    """End of the chunk that starts at `begin`: chunks end with the window, so the first may be a short one."""
-    rest = (net.n_steps - begin) % net.chunk
-    return begin + (rest if rest > 0 else net.chunk)
+def chunk_count(net):
+    return (net.n_steps + net.chunk - 1) // net.chunk
+
+
+@kernel
+def chunk_begin(net, k):
+    """First step of chunk k; chunks end with the window, so the first may be a short one."""
+    return max(0, net.n_steps - (chunk_count(net) - k) * net.chunk)
 
 
 def _make_train(forward, backward):
@@ -75,15 +79,15 @@ def _make_train(forward, backward):
             block = rows[row : min(row + net.block_rows, last)]
             find_offsets(net, block, inputs, space)
             clear_states(net, layers, space)
-            begin, end = 0, 0
-            while end < net.n_steps:
-                begin, end = end, chunk_end(net, end)
+            for k in range(chunk_count(net)):
+                begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
                 gather(net, layers[0], block, begin, end - begin, inputs, space)
                 forward(net, layers, block, begin, end - begin, weights, space)
-            head_forward(net, layers, block, weights, space, True)
+            head_forward(net, layers, block, weights, space)
             loss_backward(net, block, outputs, space, total)
             head_backward(net, layers, block, weights, space, gradient)
-            backward(net, layers, block, begin, end - begin, weights, space, gradient)
+            begin = chunk_begin(net, chunk_count(net) - 1)  # the gradient stops where the last chunk begins
+            backward(net, layers, block, begin, net.n_steps - begin, weights, space, gradient)
         return 0
 
     return train
@@ -98,12 +102,11 @@ def _make_predict(forward, backward):
             block = rows[row : min(row + net.block_rows, last)]
             find_offsets(net, block, inputs, space)
             clear_states(net, layers, space)
-            end = 0
-            while end < net.n_steps:
-                begin, end = end, chunk_end(net, end)
+            for k in range(chunk_count(net)):
+                begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
                 gather(net, layers[0], block, begin, end - begin, inputs, space)
                 forward(net, layers, block, begin, end - begin, weights, space)
-            head_forward(net, layers, block, weights, space, False)
+            head_forward(net, layers, block, weights, space)
             add_offsets(net, block.shape[0], space)
             scatter_predictions(net, block, space, outputs)
         return 0
@@ -120,9 +123,8 @@ def _make_forward(forward, backward):
             block = rows[row : min(row + net.block_rows, last)]
             find_offsets(net, block, inputs, space)
             gather_states(net, layers, block, states, space)
-            end = 0
-            while end < net.n_steps:
-                begin, end = end, chunk_end(net, end)
+            for k in range(chunk_count(net)):
+                begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
                 gather(net, layers[0], block, begin, end - begin, inputs, space)
                 forward(net, layers, block, begin, end - begin, weights, space)
                 scatter_outputs(net, block, begin, end - begin, space, outputs)
@@ -143,7 +145,7 @@ def _make_backward(forward, backward):
         block = rows[first:last]
         gather_states(net, layers, block, states, space)
         gather_output_gradient(net, block, net.n_steps, inputs, space)
-        backward(net, layers, block, 0, net.n_steps, weights, space, gradient)
+        backward(net, layers, block, chunk_begin(net, 0), net.n_steps, weights, space, gradient)
         scatter_input_gradient(net, layers[0], block, net.n_steps, space, outputs)
         scatter_states(net, layers, block, space, states)
         return 0

@@ -15,7 +15,7 @@ LOSSES = ("squared", "absolute", "huber")  # their numbers in `net.loss`
 
 
 @kernel
-def head_forward(net, layers, block, weights, work, training):
+def head_forward(net, layers, block, weights, work):
     """Final states (in `layer.state`) to `net.out`."""
     n_rows, H, D = block.shape[0], net.hidden, net.n_directions
     for d in range(D):
@@ -23,8 +23,7 @@ def head_forward(net, layers, block, weights, work, training):
         for r in range(n_rows):
             to = net.last + r * net.last_stride + d * H
             copy_row(work[to : to + H], work[state + r * H :])
-    if training:
-        drop_last(net, block, work[net.last :])
+    drop_last(net, block, work[net.last :])
     out = work[net.out :]
     fill_rows(out, net.out_stride, n_rows, weights[net.p_head_bias : net.p_head_bias + net.n_outputs])
     last, panels = work[net.last :], weights[net.p_head :]
@@ -56,7 +55,7 @@ def drop_last(net, block, rows):
     if net.dropout > 0:
         for r in range(block.shape[0]):
             row = rows[r * net.last_stride :]
-            drop_row(row, net.n_directions * net.hidden, net.seed, net.n_layers, block[r, ROW], 0, net.dropout)
+            drop_row(row, net.n_directions * net.hidden, net.seed, net.n_layers, block[r, ROW], np.int64(0), net.dropout)
 
 
 @inlined

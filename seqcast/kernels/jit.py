@@ -10,14 +10,25 @@ from typing import Any
 import numba as nb
 from numba.core import config
 
+from .cache import KernelCache
+
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
 # error_model: Python's check for a zero divisor is a branch, and a loop with a branch does not vectorise (8x on tanh).
 # fastmath without "nnan" and "ninf": with them isnan() and isfinite() would be compiled away, and diverging fits missed.
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz", "afn"}}
 
-kernel = nb.njit(nogil=True, **FLAGS)  # compiled once for each signature, when the first caller is
+# Called by other kernels only: without the wrappers that Python or C would call them through (a sixth of the compile time).
+kernel = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)
 inlined = nb.njit(inline="always", **FLAGS)  # scalar functions: only inlined do the loops around them vectorise
+
+
+def entry(function: Callable) -> Callable:
+    """Compile a kernel that Python calls, when it is first called; kept on disk."""
+    dispatcher = nb.njit(nogil=True, **FLAGS)(function)
+    if not JIT_DISABLED:
+        dispatcher._cache = KernelCache(function.__name__)
+    return dispatcher
 
 
 def unrolled_load(blocks: tuple[int, ...]) -> Callable:

@@ -139,37 +139,37 @@ tall1, four1, two1, one1 = (_tile(rows, 1) for rows in (TALL, 4, 2, 1))
 
 
 @kernel
-def _wide_panel(a, a0, a_row, a_step, rows, b, b0, b_step, depth, c, c0, c_row):
+def _wide_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, c0, c_row):
     """One panel of two vectors, all rows: tall tiles first, then what is left."""
     r = 0
     while r + TALL <= rows:
-        tall2(a, a0 + r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+        tall2(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
         r += TALL
     while r + 4 <= rows:
-        four2(a, a0 + r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+        four2(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
         r += 4
     if r + 2 <= rows:
-        two2(a, a0 + r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+        two2(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
         r += 2
     if r < rows:
-        one2(a, a0 + r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+        one2(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
 
 
 @kernel
-def _narrow_panel(a, a0, a_row, a_step, rows, b, b0, b_step, depth, c, c0, c_row):
+def _narrow_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, c0, c_row):
     """One panel of a single vector: the last columns."""
     r = 0
     while r + TALL <= rows:
-        tall1(a, a0 + r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+        tall1(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
         r += TALL
     while r + 4 <= rows:
-        four1(a, a0 + r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+        four1(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
         r += 4
     if r + 2 <= rows:
-        two1(a, a0 + r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+        two1(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
         r += 2
     if r < rows:
-        one1(a, a0 + r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+        one1(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
 
 
 @kernel
@@ -177,25 +177,25 @@ def _product(a, a_row, a_step, rows, b, b_panel, b_step, depth, c, c_row, column
     if rows == 0 or depth == 0:
         return
     vector = VECTOR_BYTES // c.itemsize
-    column = 0
+    column = np.intp(0)
     while column + vector < columns:
         b0 = column // (2 * vector) * b_panel
-        _wide_panel(a, 0, a_row, a_step, rows, b, b0, b_step, depth, c, column, c_row)
+        _wide_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, column, c_row)
         column += 2 * vector
     if column < columns:
         b0 = column // (2 * vector) * b_panel
-        _narrow_panel(a, 0, a_row, a_step, rows, b, b0, b_step, depth, c, column, c_row)
+        _narrow_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, column, c_row)
 
 
 @kernel
 def add_product(a, a_row, rows, panels, depth, c, c_row, columns):
     """C (rows, columns) += A (rows, depth) @ B, with B packed in panels; rows of A and C lie `a_row`, `c_row` apart."""
     panel = 2 * (VECTOR_BYTES // c.itemsize)
-    _product(a, a_row, 1, rows, panels, depth * panel, panel, depth, c, c_row, columns)
+    _product(a, a_row, np.intp(1), rows, panels, depth * panel, panel, depth, c, c_row, columns)
 
 
 @kernel
 def add_outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns):
     """C (rows, columns) += A^T @ B, with A (depth, rows) and B (depth, columns) row by row, `a_row` and `b_row` apart."""
     panel = 2 * (VECTOR_BYTES // c.itemsize)
-    _product(a, 1, a_row, rows, b, panel, b_row, depth, c, c_row, columns)
+    _product(a, np.intp(1), a_row, rows, b, panel, b_row, depth, c, c_row, columns)

@@ -2,13 +2,13 @@
 
 import math
 
-from .jit import kernel
+from .jit import entry, kernel
 from .recurrence import add_row
 
 OPTIMIZERS = ("sgd", "rmsprop", "adam")  # their numbers in `update`
 
 
-@kernel
+@entry
 def pack(flat, index, second, packed):
     """The packed weights of a flat parameter vector: see `layout`."""
     for k in range(index.size):
@@ -18,13 +18,19 @@ def pack(flat, index, second, packed):
 
 
 @kernel
-def unpack_gradient(shares, back, gradient):
+def sum_shares(shares, back, gradient):
     """Add the shares' packed gradients in order, into the first, and bring them into the order of the parameters."""
     total = shares[0]
     for k in range(1, shares.shape[0]):
         add_row(total, shares[k])
     for i in range(back.size):
         gradient[i] = total[back[i]]
+
+
+@entry
+def unpack_gradient(shares, back, gradient):
+    """`sum_shares` for Python to call."""
+    sum_shares(shares, back, gradient)
 
 
 @kernel
@@ -83,13 +89,13 @@ def adam(flat, gradient, moments, settings, n_updates):
         flat[i] -= rate / correction1 * first[i] / (math.sqrt(second[i]) / correction2 + eps)
 
 
-@kernel
+@entry
 def train_update(kind, flat, shares, back, sums, decay, moments, settings, n_updates, gradient):
     """Everything between two batches; returns the gradient's norm before clipping.
 
     settings: (rate, momentum or beta1, beta2, eps, alpha, clip norm or 0), in the parameters' dtype.
     """
-    unpack_gradient(shares, back, gradient)
+    sum_shares(shares, back, gradient)
     count = 0.0
     for k in range(sums.shape[0]):
         count += sums[k, 1].sum()

@@ -1,12 +1,13 @@
 """Write the golden files beside this script: what PyTorch 2.13 computes in float64.
 
-Run by hand, with torch and numpy installed: ``python tests/golden/make_golden.py``. The tests read the files only.
+Run by hand where torch is installed: ``python tests/golden/make_golden.py``. Tests only read the files.
 
 ``rnn_tanh.npz``, ``rnn_relu.npz``, ``lstm.npz``, ``gru.npz`` have keys ``case/name``.
 
-A case is called ``{1,2}layer-{one,both}-{full,ragged}``: the layers; one direction or both; rows that all fill the
-time axis, or packed rows of differing lengths, all shorter than it. Sizes are batch 5, time 7, input 3, hidden 4.
-LSTM and GRU add ``wide-1layer-one-ragged``: batch 19, time 9, input 3, hidden 17. The names inside a case:
+A case is called ``{1,2}layer-{one,both}-{full,ragged}``: the layers; one direction or both; rows that all
+fill the time axis, or packed rows of differing lengths, all shorter than it. Sizes are batch 5, time 7,
+input 3, hidden 4. LSTM and GRU add ``wide-1layer-one-ragged``: batch 19, time 9, input 3, hidden 17.
+The names inside a case:
 
 ========================  =================================================================
 n_layers, bidirectional   scalars, integer and boolean
@@ -20,10 +21,10 @@ grad_x, grad_h_0,         results: derivatives of
 grad_c_0, grad_<weight>   ``sum(output * grad_output) + sum(h_n * grad_h_n) + sum(c_n * grad_c_n)``
 ========================  =================================================================
 
-``optimizers.npz`` has ``start`` (P,) and ``grads`` (steps, P); for each of ``sgd`` (momentum 0.9), ``rmsprop`` and
-``adam`` the scalar ``<name>/lr`` and the parameters after every step, ``<name>/params`` (steps, P); and for
-``clip_grad_norm_``, which sees each row of ``grads`` cut into three tensors, the scalar ``clip/max_norm`` and
-``clip/grads`` (steps, P).
+``optimizers.npz`` has ``start`` (P,) and ``grads`` (steps, P); for each of ``sgd`` (momentum 0.9),
+``rmsprop`` and ``adam`` the scalar ``<name>/lr`` and the parameters after every step, ``<name>/params``
+(steps, P); and for ``clip_grad_norm_``, which sees each row of ``grads`` cut into three tensors, the scalar
+``clip/max_norm`` and ``clip/grads`` (steps, P).
 """
 
 from functools import partial
@@ -137,7 +138,7 @@ def clipped(grad, max_norm):
 
 
 def optimizer_cases(rng, n_steps=10, n_params=12, max_norm=1.0):
-    """Gradients long at some steps, short or zero at others, so that clipping and eps have both kinds to meet."""
+    """Gradients long at some steps, short or zero at others, so that clipping and eps meet both kinds."""
     scale = torch.tensor([1.0, 8.0, 0.125, 0.0, 1.0], dtype=torch.float64).repeat(n_steps // 5)
     start = draw(rng, n_params)
     grads = draw(rng, n_steps, n_params) * scale[:, None]
