@@ -60,7 +60,14 @@ class Network:
         self._padded = np.zeros(architecture.n_parameters + 1, self.dtype)  # the last stays zero, see `layout`
         self.flat = self._padded[:-1]
         self.weights = architecture.views(self.flat)
-        self._packed = np.empty(self.layout.index.size, self.dtype)
+
+    def __getstate__(self) -> dict:
+        return {"architecture": self.architecture, "dtype": self.dtype, "flat": self.flat.copy()}
+
+    def __setstate__(self, state: dict) -> None:
+        """Build the views anew: pickled as they are, they would come back as copies that no longer share memory."""
+        self.__init__(state["architecture"], state["dtype"])  # type: ignore[misc]
+        self.flat[:] = state["flat"]
 
     def initialize(self, rng: np.random.RandomState) -> None:
         """Draw every parameter from U(-1/sqrt(n), 1/sqrt(n)), n the hidden size (the inputs, for the head): PyTorch's."""
@@ -70,8 +77,9 @@ class Network:
 
     def packed(self) -> np.ndarray:
         """The parameters in the order that the kernels read."""
-        pack(self._padded, self.layout.index, self.layout.second, self._packed)
-        return self._packed
+        packed = np.empty(self.layout.index.size, self.dtype)
+        pack(self._padded, self.layout.index, self.layout.second, packed)
+        return packed
 
     def run(self, name: str, space: Workspace, arrays: tuple, n_threads: int) -> None:
         """Call kernel `name` for every share of a batch; `arrays` from `rows` on, in the order that `cpu` gives."""

@@ -274,7 +274,7 @@ def _warn_diverged(number: int, best: _Best) -> None:
     warnings.warn(
         f"Training diverged in epoch {number}; the weights of epoch {best.number} are kept. {hint}",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -282,5 +282,5 @@ def _warn_unfinished(options: TrainingOptions) -> None:
     warnings.warn(
         f"The loss still fell when max_iter={options.max_iter} was reached. Raise max_iter for a better fit.",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=5,
     )

@@ -1,0 +1,126 @@
+"""What the estimators share: parameters of network and training, and the one fit."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..cells import find_cell
+from ..kernels.head import LOSSES
+from ..kernels.layout import Architecture
+from ..kernels.optimizers import OPTIMIZERS
+from ..kernels.parallel import thread_count
+from ..learning.network import Network, Windows
+from ..learning.progress import progress
+from ..learning.training import History, OptimizerState, TrainingOptions, fit_network
+
+
+class NetworkEstimator(BaseEstimator):
+    """Base of the estimators that train a recurrent network with a linear head on its last state."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "cell": [str],
+        "hidden_size": [Interval(Integral, 1, None, closed="left")],
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "bidirectional": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "loss": [StrOptions(set(LOSSES))],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "bptt_steps": [None, Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "dtype": [StrOptions({"float32", "float64"})],
+        "device": [StrOptions({"cpu"})],
+        "n_jobs": [None, Integral],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def _fit_network(
+        self,
+        windows: Windows,
+        n_outputs: int,
+        train_rows: np.ndarray,
+        validation_rows: np.ndarray | None,
+        units: np.ndarray,
+    ) -> None:
+        """Train a network (a new one, or the last fit's under ``warm_start``) and keep it, with its history, on self."""
+        rng = check_random_state(self.random_state)
+        network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
+        with progress(self.verbose, self.max_iter) as report:
+            history = fit_network(
+                network,
+                windows,
+                train_rows,
+                validation_rows,
+                self._training_options(),
+                rng=rng,
+                units=units,
+                state=state,
+                report=report,
+            )
+        self._network, self._optimizer_state = network, state
+        self._keep_history(history)
+        if history.interrupted:
+            raise KeyboardInterrupt("fit was interrupted; the best weights so far are kept, and the estimator is usable")
+
+    def _starting_point(self, input_size: int, n_outputs: int, rng) -> tuple[Network, OptimizerState]:
+        cell = find_cell(self.cell, type(self).__name__)
+        self._check_truncation()
+        architecture = Architecture(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
+        if self.warm_start and hasattr(self, "_network"):
+            if (self._network.architecture, self._network.dtype) != (architecture, np.dtype(self.dtype)):
+                raise ValueError(
+                    f"With warm_start=True, {type(self).__name__}.fit goes on from the weights of the last fit, so cell, "
+                    f"sizes, dtype and the shapes of the data must stay as they were. Set warm_start=False to start anew."
+                )
+            return self._network, self._optimizer_state
+        network = Network(architecture, self.dtype)
+        network.initialize(rng)
+        return network, OptimizerState(network)
+
+    def _check_truncation(self) -> None:
+        if self.bptt_steps is not None and self.bidirectional:
+            raise ValueError(
+                f"The 'bptt_steps' parameter of {type(self).__name__} must be None with bidirectional=True, since the second "
+                f"direction begins at the end of the window and has no state to carry. Got {self.bptt_steps} instead."
+            )
+
+    def _training_options(self) -> TrainingOptions:
+        return TrainingOptions(
+            loss=self.loss,
+            optimizer=self.optimizer,
+            learning_rate_init=self.learning_rate_init,
+            momentum=self.momentum,
+            batch_size=self.batch_size,
+            max_iter=self.max_iter,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            alpha=self.alpha,
+            clip_norm=self.clip_norm,
+            dropout=self.dropout,
+            bptt_steps=self.bptt_steps,
+            n_threads=thread_count(self.n_jobs),
+        )
+
+    def _keep_history(self, history: History) -> None:
+        self.n_iter_, self.best_iter_ = len(history.loss), history.best_epoch
+        self.loss_curve_ = history.loss
+        self.validation_loss_curve_ = history.validation_loss if self.early_stopping else None
+
+    @property
+    def weights_(self) -> dict[str, np.ndarray]:
+        """Copies of the fitted weights by PyTorch's names, and the head's as ``head_weight`` and ``head_bias``."""
+        return {name: weight.copy() for name, weight in self._network.weights.items()}

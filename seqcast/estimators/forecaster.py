@@ -1,0 +1,526 @@
+"""The forecaster: from a frame of the past to a frame of the future."""
+
+import warnings
+from collections.abc import Hashable
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ..data.calendar import Calendar
+from ..data.frames import Table, read_table, select_columns
+from ..data.scaling import Scaler
+from ..data.windows import border, on_grid, seasonal_continuation, training_starts, validation_starts
+from ..kernels.workspace import Window
+from ..learning.network import Windows, row_table
+from .base import NetworkEstimator
+
+DEFAULT_HORIZON = 12  # where the index tells no season
+DEFAULT_SEASONS = 3  # window, in seasons (or horizons, where there is no season)
+MAX_GAP_FACTOR = 50  # steps of the calendar for each row: beyond it, the rows hardly follow the calendar
+
+
+class SeqForecaster(NetworkEstimator):
+    """Forecast one or several series with a recurrent network.
+
+    One row of the data is one step of time. A window of past steps goes through the network; a linear head on its last
+    state gives all steps of the horizon at once. Every column is scaled by its training rows, and each window is read
+    relative to its last value.
+
+    Parameters
+    ----------
+    horizon : int, default=None
+        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for short data.
+    window : int, default=None
+        Past steps that a forecast is made from. None: three seasons (or horizons), fewer for short data.
+    cell : str, default="gru"
+        "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered cell.
+    hidden_size : int, default=32
+        Units of each layer and direction.
+    n_layers : int, default=1
+        Recurrent layers on top of each other.
+    target : str or list of str, default=None
+        Columns to forecast; the others are covariates of which the past is known. None: every column.
+    season_length : int, default=None
+        Steps of one season, for the default horizon and window, and for the seasonal naive forecast that `score` compares
+        with. None: what the index tells (hourly 24, daily 7, monthly 12, ...), 1 where it tells none.
+    normalization : {"last", "none"}, default="last"
+        "last" subtracts each column's last observed value from its window and adds the target's back to the forecast, so
+        that the level may wander off where no training row has been.
+    bidirectional : bool, default=False
+        Whether a second set of weights reads each window from its end.
+    dropout : float, default=0.0
+        Share of each layer's outputs (of the last layer: of its last state) that is zeroed in training.
+    loss : {"squared", "absolute", "huber"}, default="squared"
+        Huber's loss is quadratic up to an error of one standard deviation of the target.
+    optimizer : {"adam", "rmsprop", "sgd"}, default="adam"
+    learning_rate_init : float, default=3e-3
+    momentum : float, default=0.9
+        Of "sgd".
+    batch_size : int or "auto", default="auto"
+        Windows of one update; "auto" is all windows up to 256 of them, else 128.
+    max_iter : int, default=100
+        Epochs at most.
+    early_stopping : bool, default=True
+        Whether to keep the weights of the epoch that was best on the last `validation_fraction` of the rows. Those rows
+        are then not trained on.
+    validation_fraction : float, default=0.1
+        At least one horizon.
+    n_iter_no_change : int, default=10
+        Epochs without an improvement of the watched loss by `tol` after which training stops.
+    tol : float, default=1e-4
+        In units of the loss of scaled targets.
+    alpha : float, default=0.0
+        L2 penalty: ``alpha / 2`` times the sum of squared weights (not biases) is added to the mean loss.
+    clip_norm : float or None, default=1.0
+        Largest norm of the gradient of all parameters together.
+    bptt_steps : int or None, default=None
+        Truncated backpropagation for long windows: the state is carried through the whole window, the gradient through its
+        last steps only.
+    warm_start : bool, default=False
+        Whether fit goes on from the weights of the last one.
+    dtype : {"float32", "float64"}, default="float32"
+        Of the network; forecasts come back in float64.
+    device : {"cpu"}, default="cpu"
+    n_jobs : int or None, default=None
+        Threads; None for all that numba may use, -1 for all cores. Results do not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Of the initial weights, the order of windows, and dropout.
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    Attributes
+    ----------
+    horizon_, window_, season_length_ : int
+        What was chosen where the parameter is None.
+    target_names_, covariate_names_ : list
+        Columns that are forecast, and columns that are only read.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As everywhere in scikit-learn.
+    n_iter_, best_iter_ : int
+        Epochs run; epoch, counted from 1, whose weights were kept.
+    loss_curve_, validation_loss_curve_ : list of float
+        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss), averaged over
+        targets; the second is None without `early_stopping`.
+    weights_ : dict of ndarray
+        The fitted weights by PyTorch's names.
+
+    Notes
+    -----
+    A column at time t informs only forecasts made after t. Missing values and gaps of a regular index are read as missing
+    steps: the network sees that nothing was observed, and missing targets do not count in the loss. Beyond the horizon,
+    forecasts are fed back as if they had been observed, and covariates go on as in their last season.
+
+    Examples
+    --------
+    >>> import seqcast
+    >>> weather = seqcast.datasets.load_weather()[["temp"]]
+    >>> model = seqcast.SeqForecaster(max_iter=2, random_state=0).fit(weather)  # doctest: +SKIP
+    >>> model.forecast(48).shape  # doctest: +SKIP
+    (48, 1)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkEstimator._parameter_constraints,
+        "horizon": [None, Interval(Integral, 1, None, closed="left")],
+        "window": [None, Interval(Integral, 1, None, closed="left")],
+        "target": [None, list, tuple, Hashable],
+        "season_length": [None, Interval(Integral, 1, None, closed="left")],
+        "normalization": [StrOptions({"last", "none"})],
+    }
+
+    def __init__(
+        self,
+        horizon=None,
+        window=None,
+        cell="gru",
+        hidden_size=32,
+        n_layers=1,
+        *,
+        target=None,
+        season_length=None,
+        normalization="last",
+        bidirectional=False,
+        dropout=0.0,
+        loss="squared",
+        optimizer="adam",
+        learning_rate_init=3e-3,
+        momentum=0.9,
+        batch_size="auto",
+        max_iter=100,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        alpha=0.0,
+        clip_norm=1.0,
+        bptt_steps=None,
+        warm_start=False,
+        dtype="float32",
+        device="cpu",
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.horizon = horizon
+        self.window = window
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.n_layers = n_layers
+        self.target = target
+        self.season_length = season_length
+        self.normalization = normalization
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.alpha = alpha
+        self.clip_norm = clip_norm
+        self.bptt_steps = bptt_steps
+        self.warm_start = warm_start
+        self.dtype = dtype
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # -- fit
+
+    def fit(self, X, y=None):
+        """Learn to forecast the targets.
+
+        Parameters
+        ----------
+        X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
+            One row a step of time, in any strictly increasing index (unsorted rows are sorted). NaN where nothing was
+            observed.
+        y : Series, shape (n,), optional
+            For tools that need a ``y``: the column of `X` that bears its name becomes the target. It must equal that
+            column. Leave it out otherwise.
+
+        Returns
+        -------
+        SeqForecaster
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or a value is out of its range, or the data are too short; the message says how many rows are
+            needed.
+        TypeError
+            If a column holds no numbers.
+        TrainingDivergedError
+            If not one epoch had a finite loss.
+        KeyboardInterrupt
+            On Ctrl-C, after keeping the best weights so far.
+        """
+        self._validate_params()
+        table = read_table(X, owner="SeqForecaster.fit", sort=True)
+        targets = self._targets(table, y)
+        covariates = [column for column in table.columns if column not in targets]
+        self._remember_columns(table, targets, covariates)
+        table = select_columns(table, [*targets, *covariates], owner="SeqForecaster.fit")
+        self._calendar = Calendar.from_index(table.index)
+        grid = self._to_grid(table)
+        self._choose_lengths(len(grid))
+        self._learn(grid)
+        self._last_label, self._n_steps = table.index[-1], len(grid)
+        self._context = grid[-max(self.window_, self.season_length_) :].copy()
+        return self
+
+    def _targets(self, table: Table, y) -> list[Hashable]:
+        if y is not None:
+            return [self._target_of(table, y)]
+        if self.target is None:
+            return list(table.columns)
+        names = list(self.target) if isinstance(self.target, list | tuple) else [self.target]
+        if not names or (missing := [name for name in names if name not in table.columns]):
+            got = "an empty list" if not names else f"{missing}"
+            raise ValueError(
+                f"The 'target' parameter of SeqForecaster must name columns of X: {list(table.columns)}. Got {got} instead."
+            )
+        return names
+
+    def _target_of(self, table: Table, y) -> Hashable:
+        """The column of X that y is the history of."""
+        name = getattr(y, "name", None)
+        if self.target not in (None, name, [name]):
+            raise ValueError(
+                f"The 'target' parameter of SeqForecaster must be None or the name of y ({name!r}) when y is given. "
+                f"Got {self.target!r} instead."
+            )
+        if name is None or name not in table.columns:
+            raise ValueError(
+                f"The 'y' parameter of SeqForecaster.fit must be a Series that bears the name of one of the columns of X: "
+                f"{list(table.columns)}. Got {name!r} instead. Put the target into X as a column, since its past is what a "
+                f"forecast is made from; then y may be left out."
+            )
+        column = pd.Series(table.values[:, table.columns.index(name)], table.index)
+        if not np.array_equal(column.reindex(y.index), np.asarray(y, np.float64), equal_nan=True):
+            raise ValueError(
+                f"The 'y' parameter of SeqForecaster.fit must equal the column {name!r} of X, whose history it is. They differ: "
+                f"a step of a pipeline has changed one of them. Scaling is done inside, so leave the scaler out, or leave "
+                f"that column out of it."
+            )
+        return name
+
+    def _remember_columns(self, table: Table, targets: list, covariates: list) -> None:
+        self.target_names_, self.covariate_names_ = targets, covariates
+        self.n_features_in_, self._kind = len(table.columns), table.kind
+        self._columns = table.columns
+        if table.kind == "frame" and all(isinstance(column, str) for column in table.columns):
+            self.feature_names_in_ = np.asarray(table.columns, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def _to_grid(self, table: Table) -> np.ndarray:
+        positions = self._calendar.positions(table.index)
+        if positions[-1] + 1 > MAX_GAP_FACTOR * len(positions) + 1000:
+            raise ValueError(
+                f"The index of X in SeqForecaster.fit must not have more than {MAX_GAP_FACTOR} missing steps for each row. "
+                f"Got {len(positions)} rows over {positions[-1] + 1} steps. Resample the rows to a coarser step, or drop the "
+                f"index with reset_index(drop=True) to count rows."
+            )
+        return on_grid(table.values, positions)
+
+    def _choose_lengths(self, n: int) -> None:
+        """Horizon, window and season where they were not given, within what `n` steps allow."""
+        self.season_length_ = self.season_length or self._calendar.season_length
+        natural = self.season_length_ if self.season_length_ > 1 else DEFAULT_HORIZON
+        self.horizon_ = self.horizon or max(1, min(natural, n // 8))
+        rest = (border(n, self.horizon_, self.validation_fraction) if self.early_stopping else n) - self.horizon_
+        self.window_ = self.window or max(1, min(DEFAULT_SEASONS * max(natural, self.horizon_), rest // 2))
+        if rest < self.window_:
+            raise ValueError(
+                f"SeqForecaster.fit needs at least {n - rest + self.window_} rows for window={self.window_} and "
+                f"horizon={self.horizon_}"
+                + (f" (with validation_fraction={self.validation_fraction})" if self.early_stopping else "")
+                + f". Got {n} instead. Pass more rows, or a shorter window or horizon."
+            )
+
+    def _learn(self, grid: np.ndarray) -> None:
+        """Scale, cut windows, train."""
+        n_targets, end = len(self.target_names_), len(grid)
+        if self.early_stopping:
+            end = border(len(grid), self.horizon_, self.validation_fraction)
+        self._check_observed(grid[:end])
+        self._scaler = Scaler.of(grid[:end])
+        self._warn_constant()
+        self._masked = bool(np.isnan(grid).any())
+        windows = self._windows(grid)
+        train = training_starts(grid[:, :n_targets], self.window_, self.horizon_, end)
+        validation = validation_starts(grid[:, :n_targets], self.window_, self.horizon_, end)
+        if not len(train) or self.early_stopping and not len(validation):
+            raise ValueError(
+                f"SeqForecaster.fit needs windows of {self.window_} steps with observed targets in them and in the "
+                f"{self.horizon_} steps after them, both before and after step {end}. Got too few: most targets are missing "
+                f"there. Pass more rows, or a shorter window or horizon."
+            )
+        units = self._scaler.scale[:n_targets]
+        n_outputs = self.horizon_ * n_targets
+        validation_rows = self._rows(validation) if self.early_stopping else None
+        self._fit_network(windows, n_outputs, self._rows(train), validation_rows, units)
+
+    def _check_observed(self, values: np.ndarray) -> None:
+        blank = np.isnan(values).all(axis=0)
+        if blank.any():
+            name = [*self.target_names_, *self.covariate_names_][int(np.argmax(blank))]
+            raise ValueError(
+                f"The column {name!r} of X in SeqForecaster.fit must have an observed value among its first {len(values)} "
+                f"steps, which are trained on. Got none. Drop the column, or pass more rows."
+            )
+
+    def _warn_constant(self) -> None:
+        constant = [name for name, flat in zip(self.target_names_, self._scaler.constant, strict=False) if flat]
+        if constant:
+            warnings.warn(f"Targets {constant} are constant in training and are forecast as such.", stacklevel=4)
+
+    def _windows(self, grid: np.ndarray) -> Windows:
+        values, n_targets = self._scaler.transform(grid, self.dtype), len(self.target_names_)
+        window = Window(self.window_, values.shape[1], n_targets, self.normalization == "last", self._masked)
+        return Windows(values, np.ascontiguousarray(values[:, :n_targets]), window)
+
+    def _rows(self, starts: np.ndarray) -> np.ndarray:
+        return row_table(starts, np.full(len(starts), self.window_), (starts + self.window_) * len(self.target_names_))
+
+    # -- forecast
+
+    def forecast(self, horizon: int | None = None) -> pd.DataFrame:
+        """Forecast the steps after the training rows.
+
+        Parameters
+        ----------
+        horizon : int, optional
+            Steps; as many as were trained if None. Beyond that, forecasts are fed back as if observed.
+
+        Returns
+        -------
+        DataFrame, shape (horizon, n_targets)
+            In the targets' own units, with the index that follows the training rows'. Never NaN.
+
+        Raises
+        ------
+        NotFittedError
+            Before fit.
+        ValueError
+            If `horizon` is not a positive integer.
+        """
+        check_is_fitted(self)
+        steps = self._check_steps(horizon)
+        values = self._continue(self._context, steps)
+        return pd.DataFrame(values, self._calendar.future(self._last_label, steps), self.target_names_)
+
+    def predict(self, X=None):
+        """Forecast each row of `X` from rows before it.
+
+        Forecasts are made every `horizon_` steps from the end of the training rows on: the first block from training rows
+        only, later ones from the rows of `X` before them as well. ``predict()`` and ``predict(24)`` are `forecast`.
+
+        Parameters
+        ----------
+        X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
+            Rows that follow the training rows; the columns of fit.
+
+        Returns
+        -------
+        Series, DataFrame or ndarray, shape (n,) or (n, n_targets)
+            Aligned with the rows of `X` and in their form. Never NaN.
+
+        Raises
+        ------
+        NotFittedError
+            Before fit.
+        ValueError
+            If rows are from before the end of the training rows (as shuffled folds are), or a column is missing.
+        """
+        check_is_fitted(self)
+        if X is None or isinstance(X, Integral):
+            return self.forecast(X)
+        table = self._read(X, "SeqForecaster.predict")
+        positions = self._following_positions(table)
+        grid = on_grid(table.values, positions)
+        forecasts, _ = self._block_forecasts(grid)
+        return self._in_form(forecasts[positions], table)
+
+    def score(self, X, y=None) -> float:
+        """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 as good as naive, below 0 worse.
+
+        ``1 - error / naive_error``, each the root mean squared error of a target in units of its training deviation,
+        averaged over targets; both forecasts are made at the same times from the same rows.
+
+        Parameters
+        ----------
+        X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
+            Rows that follow the training rows.
+        y : ignored
+            For scikit-learn's tools.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict`; ValueError also if no target is observed in `X`.
+        """
+        check_is_fitted(self)
+        grid = self._grid_after(self._read(X, "SeqForecaster.score"))
+        forecasts, naive = self._block_forecasts(grid)
+        truth = grid[:, : len(self.target_names_)]
+        if not np.isfinite(truth).any():
+            raise ValueError("The 'X' parameter of SeqForecaster.score must have an observed target. Got missing values only.")
+        error, naive_error = self._scaled_rmse(forecasts, truth), self._scaled_rmse(naive, truth)
+        if naive_error == 0:
+            return 0.0 if error == 0 else -np.inf
+        return float(1 - error / naive_error)
+
+    def _scaled_rmse(self, forecasts: np.ndarray, truth: np.ndarray) -> float:
+        errors = (forecasts - truth) / self._scaler.scale[: truth.shape[1]]
+        observed = np.isfinite(errors).any(axis=0)
+        return float(np.sqrt(np.nanmean(errors[:, observed] ** 2, axis=0)).mean())
+
+    def _check_steps(self, horizon) -> int:
+        if horizon is None:
+            return self.horizon_
+        if not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
+            raise ValueError(
+                f"The 'horizon' parameter of SeqForecaster.forecast must be an int of at least 1. Got {horizon!r} instead."
+            )
+        return int(horizon)
+
+    def _read(self, X, owner: str) -> Table:
+        table = read_table(X, owner=owner, require_observed=False)
+        if table.kind == "array" or self._kind == "array":
+            if table.values.shape[1] != self.n_features_in_:
+                raise ValueError(
+                    f"X has {table.values.shape[1]} features, but SeqForecaster is expecting {self.n_features_in_} features "
+                    f"as input."
+                )
+            table = Table(table.values, self._columns, table.index, table.kind)
+        elif table.kind == "series" and self.n_features_in_ == 1:
+            table = Table(table.values, self._columns, table.index, table.kind)
+        return select_columns(table, [*self.target_names_, *self.covariate_names_], owner=owner)
+
+    def _following_positions(self, table: Table) -> np.ndarray:
+        """Step numbers of rows, counted from the first step after training."""
+        if table.kind == "array" or self._kind == "array":
+            return np.arange(len(table.index))
+        positions = self._calendar.positions(table.index) - self._n_steps
+        if positions[0] < 0:
+            raise ValueError(
+                f"The rows of the 'X' parameter of SeqForecaster must come after the training rows, which end at "
+                f"{self._last_label}: a forecast of rows that were trained on says nothing. Got {table.index[0]} instead. "
+                f"Split with sklearn.model_selection.TimeSeriesSplit, not at random."
+            )
+        return positions
+
+    def _grid_after(self, table: Table) -> np.ndarray:
+        return on_grid(table.values, self._following_positions(table))
+
+    def _block_forecasts(self, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Forecasts and seasonal naive forecasts of each step of `grid`, made every `horizon_` steps; (n, n_targets) each."""
+        known = np.concatenate([self._context, grid])
+        origins = np.arange(len(self._context), len(known), self.horizon_)
+        n_targets = len(self.target_names_)
+        forecasts = self._forecast_at(known, origins).reshape(-1, n_targets)[: len(grid)]
+        naive = [seasonal_continuation(known[:origin, :n_targets], self.season_length_, self.horizon_) for origin in origins]
+        return forecasts, np.concatenate(naive)[: len(grid)]
+
+    def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """Forecasts from the steps of `values` before each origin, shape (n_origins, horizon_, n_targets)."""
+        windows = self._windows(values)
+        scaled = self._network.predict(windows, self._rows(origins - self.window_), self._training_options().n_threads)
+        n_targets = len(self.target_names_)
+        scaler = self._scaler.columns(n_targets)
+        forecasts = scaler.inverse(scaled.reshape(len(origins), self.horizon_, n_targets))
+        return np.where(scaler.constant, scaler.center, forecasts)
+
+    def _continue(self, values: np.ndarray, steps: int) -> np.ndarray:
+        """Forecast `steps` steps after `values`, feeding forecasts back beyond the horizon; shape (steps, n_targets)."""
+        known, n_targets = values, len(self.target_names_)
+        while len(known) < len(values) + steps:
+            block = seasonal_continuation(known, self.season_length_, self.horizon_)
+            block[:, :n_targets] = self._forecast_at(known, np.array([len(known)]))[0]
+            known = np.concatenate([known, block])
+        return known[len(values) : len(values) + steps, :n_targets]
+
+    def _in_form(self, forecasts: np.ndarray, table: Table):
+        """Forecasts in the form that X had."""
+        if table.kind == "array":
+            return forecasts[:, 0] if forecasts.shape[1] == 1 else forecasts
+        if table.kind == "series":
+            return pd.Series(forecasts[:, 0], table.index, name=self.target_names_[0])
+        return pd.DataFrame(forecasts, table.index, self.target_names_)

@@ -1,0 +1,37 @@
+"""What ``verbose=1`` shows of a fit: one bar (tqdm, if installed), or one line an epoch."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from .training import Epoch
+
+
+@contextmanager
+def progress(verbose: int, max_iter: int) -> Iterator[Callable[[Epoch], None] | None]:
+    """Give the function that a fit reports its epochs to; None where nothing is to be shown."""
+    if not verbose:
+        yield None
+        return
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        yield _print_epoch
+        return
+    with tqdm(total=max_iter, unit="epoch", file=sys.stderr, leave=True) as bar:
+
+        def show(epoch: Epoch) -> None:
+            bar.set_postfix_str(_losses(epoch), refresh=False)
+            bar.update()
+
+        yield show
+
+
+def _print_epoch(epoch: Epoch) -> None:
+    left = epoch.seconds / epoch.number * (epoch.max_iter - epoch.number)
+    print(f"epoch {epoch.number}/{epoch.max_iter}  {_losses(epoch)}  at most {left:.0f} s left", file=sys.stderr, flush=True)
+
+
+def _losses(epoch: Epoch) -> str:
+    validation = "" if epoch.validation_loss is None else f"  validation {epoch.validation_loss:.4g}"
+    return f"loss {epoch.loss:.4g}{validation}"
