@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -55,10 +56,12 @@ class KernelCache:
     ----------
     variant : str
         Tells kernels apart that come from the same source, such as those of two cells.
+    on_miss : callable, optional
+        Called with the variant when the kernel is not there and has to be compiled.
     """
 
-    def __init__(self, variant: str):
-        self.variant = variant
+    def __init__(self, variant: str, on_miss: Callable[[str], None] | None = None):
+        self.variant, self._on_miss = variant, on_miss
 
     @property
     def cache_path(self) -> str:
@@ -75,6 +78,8 @@ class KernelCache:
         try:
             payload = pickle.loads(_checked(self.path(signature, target_context.codegen()).read_bytes()))
         except (OSError, ValueError):
+            if self._on_miss is not None:
+                self._on_miss(self.variant)
             return None
         return CompileResult._rebuild(target_context, *payload)
 

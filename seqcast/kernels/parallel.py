@@ -10,7 +10,9 @@ threads, and gives the same bits. It is used
 """
 
 import os
+import sys
 import threading
+from functools import cache
 
 import numba as nb
 from numba import types
@@ -29,14 +31,26 @@ def kernel_types(dtype) -> tuple:
 
 
 def compile_kernel(function, dtype, variant: str, cached: bool = True):
-    """Compile `function` (share, *arrays) so that the driver can call it through its address."""
+    """Compile `function` (share, *arrays), or load it, so that the driver can call it through its address."""
     if JIT_DISABLED:
         return function
     kernel = CFunc(function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS))
     if cached:
-        kernel._cache = KernelCache(variant)
+        kernel._cache = KernelCache(variant, on_miss=_announce)
+    else:
+        _announce(variant)
     kernel.compile()
     return kernel
+
+
+@cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _announce(variant: str) -> None:
+    """Say, once a process, why the first call takes seconds."""
+    _say_once("seqcast: compiling kernels for this machine; later runs find them in the cache")
 
 
 def _driver(kernel, n_shards, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):

@@ -126,7 +126,7 @@ def fit_network(
     """
     state = state or OptimizerState(network)
     history, best = History(), _Best(network.flat)
-    trainer = _Trainer(network, windows, options, rng, state)
+    trainer = Trainer(network, windows, options, rng, state)
     started = time.perf_counter()
     try:
         for number in range(1, options.max_iter + 1):
@@ -172,7 +172,7 @@ class _Best:
             self.stale += 1
 
 
-class _Trainer:
+class Trainer:
     """Runs batches over one network; holds the arrays that every batch uses again."""
 
     def __init__(self, network: Network, windows: Windows, options: TrainingOptions, rng, state: OptimizerState):

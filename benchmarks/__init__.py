@@ -1,0 +1,1 @@
+"""Measurements of seqcast beside its peers: ``python -m benchmarks`` (or ``make bench``)."""

@@ -1,0 +1,67 @@
+"""Results as files, and the README made from them: no figure in it is typed."""
+
+import json
+import os
+import platform
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+FOLDER = Path(__file__).parent
+PACKAGES = ("seqcast", "numpy", "numba", "llvmlite", "scikit-learn", "pandas", "torch")
+
+HEAD = """# Benchmarks
+
+`make bench` measures everything below and writes this page from `results/`. Absolute times depend on the machine; the ratios
+come from runs that took turns in one process.
+"""
+
+
+def save(name: str, rows: list[dict]) -> None:
+    """Write one benchmark's rows with the machine, the versions and the date."""
+    result = {"date": date.today().isoformat(), "machine": machine(), "versions": versions(), "rows": rows}
+    (FOLDER / "results" / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def machine() -> dict[str, str | int | None]:
+    """The processor, as the operating system names it, and its cores."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return f"{fields.get('model name', platform.machine())}, family {fields.get('cpu family')}, model {fields.get('model')}"
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_readme(benchmarks: dict[str, ModuleType]) -> None:
+    """Write README.md from the results that are there."""
+    parts = [HEAD]
+    for name, benchmark in benchmarks.items():
+        path = FOLDER / "results" / f"{name}.json"
+        if path.exists():
+            parts.append(_section(benchmark, json.loads(path.read_text())))
+    (FOLDER / "README.md").write_text("\n".join(parts))
+
+
+def _section(benchmark: ModuleType, result: dict) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in (benchmark.COLUMNS, *benchmark.table(result["rows"]))]
+    lines.insert(1, "|" + "---|" * len(benchmark.COLUMNS))
+    where = f"{result['machine']['processor']}, {result['machine']['cores']} cores"
+    with_ = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    table = "\n".join(lines)
+    return f"## {benchmark.TITLE}\n\n{benchmark.TEXT}\n\n{table}\n\n{result['date']}; {where}; {with_}.\n"
