@@ -40,22 +40,36 @@ def on_grid(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return grid
 
 
-def seasonal_continuation(values: np.ndarray, season_length: int, n: int) -> np.ndarray:
-    """The seasonal naive continuation of each column, shape (n, n_columns).
+def seasonal_naive(values: np.ndarray, origins: np.ndarray, season_length: int, n: int) -> np.ndarray:
+    """The seasonal naive forecast of each column from the steps before each origin, shape (n_origins, n, n_columns).
 
     Each step repeats the last observed value of the same place in the season; where there is none, the last observed value;
     where there is none at all, NaN. ``season_length=1`` repeats the last observed value (persistence).
     """
-    last, steps = _last_observed(values), (len(values) + np.arange(n)) % season_length
-    result = np.empty((n, values.shape[1]))
-    for phase in np.unique(steps):
-        same = _last_observed(values[phase::season_length]) if phase < len(values) else last
-        result[steps == phase] = np.where(np.isnan(same), last, same)
-    return result
+    steps = origins[:, None] - season_length + np.arange(n) % season_length
+    same_place = _looked_up(_filled(values, season_length), steps)
+    last = _looked_up(_filled(values, 1), origins[:, None] - 1)
+    return np.where(np.isnan(same_place), last, same_place)
 
 
-def _last_observed(values: np.ndarray) -> np.ndarray:
-    """The last value of each column that is not NaN, or NaN."""
-    observed = ~np.isnan(values)
-    place = len(values) - 1 - np.argmax(observed[::-1], axis=0)
-    return np.where(observed.any(axis=0), values[place, np.arange(values.shape[1])], np.nan)
+def seasonal_continuation(values: np.ndarray, season_length: int, n: int) -> np.ndarray:
+    """`seasonal_naive` after the last step, shape (n, n_columns)."""
+    return seasonal_naive(values, np.array([len(values)]), season_length, n)[0]
+
+
+def _filled(values: np.ndarray, season_length: int) -> np.ndarray:
+    """At each step, the last value that was observed at the same place in the season up to it, or NaN."""
+    n, n_columns = values.shape
+    seasons = -(-n // season_length)
+    padded = np.full((seasons * season_length, n_columns), np.nan)
+    padded[:n] = values
+    table = padded.reshape(seasons, season_length, n_columns)
+    latest = np.maximum.accumulate(np.where(np.isnan(table), 0, np.arange(seasons)[:, None, None]), axis=0)
+    return np.take_along_axis(table, latest, axis=0).reshape(padded.shape)[:n]
+
+
+def _looked_up(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """``values[steps]``, NaN for steps before the first."""
+    found = values[np.maximum(steps, 0)]
+    found[steps < 0] = np.nan
+    return found

@@ -120,6 +120,9 @@ class NetworkEstimator(BaseEstimator):
         self.loss_curve_ = history.loss
         self.validation_loss_curve_ = history.validation_loss if self.early_stopping else None
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_network")
+
     @property
     def weights_(self) -> dict[str, np.ndarray]:
         """Copies of the fitted weights by PyTorch's names, and the head's as ``head_weight`` and ``head_bias``."""

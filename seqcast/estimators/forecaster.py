@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..data.calendar import Calendar
 from ..data.frames import Table, read_table, select_columns
 from ..data.scaling import Scaler
-from ..data.windows import border, on_grid, seasonal_continuation, training_starts, validation_starts
+from ..data.windows import border, on_grid, seasonal_naive, training_starts, validation_starts
 from ..kernels.workspace import Window
 from ..learning.network import Windows, row_table
 from .base import NetworkEstimator
@@ -235,10 +235,15 @@ class SeqForecaster(NetworkEstimator):
         self._calendar = Calendar.from_index(table.index)
         grid = self._to_grid(table)
         self._choose_lengths(len(grid))
-        self._learn(grid)
         self._last_label, self._n_steps = table.index[-1], len(grid)
         self._context = grid[-max(self.window_, self.season_length_) :].copy()
+        self._learn(grid)
         return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def _targets(self, table: Table, y) -> list[Hashable]:
         if y is not None:
@@ -496,8 +501,8 @@ class SeqForecaster(NetworkEstimator):
         origins = np.arange(len(self._context), len(known), self.horizon_)
         n_targets = len(self.target_names_)
         forecasts = self._forecast_at(known, origins).reshape(-1, n_targets)[: len(grid)]
-        naive = [seasonal_continuation(known[:origin, :n_targets], self.season_length_, self.horizon_) for origin in origins]
-        return forecasts, np.concatenate(naive)[: len(grid)]
+        naive = seasonal_naive(known[:, :n_targets], origins, self.season_length_, self.horizon_)
+        return forecasts, naive.reshape(-1, n_targets)[: len(grid)]
 
     def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """Forecasts from the steps of `values` before each origin, shape (n_origins, horizon_, n_targets)."""
@@ -512,8 +517,9 @@ class SeqForecaster(NetworkEstimator):
         """Forecast `steps` steps after `values`, feeding forecasts back beyond the horizon; shape (steps, n_targets)."""
         known, n_targets = values, len(self.target_names_)
         while len(known) < len(values) + steps:
-            block = seasonal_continuation(known, self.season_length_, self.horizon_)
-            block[:, :n_targets] = self._forecast_at(known, np.array([len(known)]))[0]
+            origin = np.array([len(known)])
+            block = seasonal_naive(known, origin, self.season_length_, self.horizon_)[0]
+            block[:, :n_targets] = self._forecast_at(known, origin)[0]
             known = np.concatenate([known, block])
         return known[len(values) : len(values) + steps, :n_targets]
 
