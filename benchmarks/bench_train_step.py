@@ -1,12 +1,15 @@
-"""One training step (forward, backpropagation through time, Adam) beside PyTorch's, on one and on two threads."""
+"""One training step (forward, backpropagation through time, Adam) beside PyTorch's, on one and on two
+threads."""
 
 from .comparisons import CELLS, PEERS, SIZES
 from .timing import interleaved_medians
 
 TITLE = "One training step"
 TEXT = (
-    "Forward, backpropagation through time and Adam on one batch (rows x steps x inputs), one layer of H units, a linear head "
-    "on the last state, squared loss, float32. Milliseconds, medians of calls that took turns, each with the better of one "
+    "Forward, backpropagation through time and Adam on one batch (rows x steps x inputs), one layer of H "
+    "units, a linear head "
+    "on the last state, squared loss, float32. Milliseconds, medians of calls that took turns, each with the "
+    "better of one "
     "and two threads. The ratio is PyTorch's time over seqcast's."
 )
 COLUMNS = ("cell", "batch", "seqcast", "PyTorch", "ratio", "seqcast, 1 thread over 2")

@@ -13,8 +13,8 @@ PACKAGES = ("seqcast", "numpy", "numba", "llvmlite", "scikit-learn", "pandas", "
 
 HEAD = """# Benchmarks
 
-`make bench` measures everything below and writes this page from `results/`. Absolute times depend on the machine; the ratios
-come from runs that took turns in one process.
+`make bench` measures everything below and writes this page from `results/`. Absolute times depend on the
+machine; the ratios come from runs that took turns in one process.
 """
 
 
@@ -26,7 +26,12 @@ def save(name: str, rows: list[dict]) -> None:
 
 def machine() -> dict[str, str | int | None]:
     """The processor, as the operating system names it, and its cores."""
-    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
 
 
 def _processor() -> str:
@@ -35,7 +40,8 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    return f"{fields.get('model name', platform.machine())}, family {fields.get('cpu family')}, model {fields.get('model')}"
+    return f"{fields.get('model name', platform.machine())}, family {fields.get('cpu family')}, model "
+    f"{fields.get('model')}"
 
 
 def versions() -> dict[str, str]:

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Tomorrow's temperature
 #
-# A year of hourly weather at JFK airport, New York, forecast two days ahead. The data come with the package; 24 hours are
-# missing from them, and so are many values of the air pressure. Nothing needs to be filled in.
+# A year of hourly weather at JFK airport, New York, forecast two days ahead. The data come with the package;
+# 24 hours are missing from them, and so are many values of the air pressure. Nothing needs to be filled in.
 
 # %%
 # %matplotlib inline
@@ -32,12 +32,15 @@ weather.tail(3)
 past, recent = weather[:-720], weather[-720:]
 
 # %% [markdown]
-# `target` names what to forecast; the other columns are read, but not forecast. Everything else is left to the defaults: one day
-# at once (the index is hourly, so a season is 24 steps), from the three days before.
+# `target` names what to forecast; the other columns are read, but not forecast. Everything else is left to
+# the defaults: one day at once (the index is hourly, so a season is 24 steps), from the three days before.
 
 # %%
 model = seqcast.SeqForecaster(target="temp", random_state=0).fit(past)
-print(f"forecasts {model.horizon_} steps from {model.window_}, epoch {model.best_iter_} of {model.n_iter_} was best")
+print(
+    f"forecasts {model.horizon_} steps from {model.window_}, epoch {model.best_iter_} of {model.n_iter_} was "
+    f"best"
+)
 
 # %% [markdown]
 # `score` asks how much smaller the error is than that of repeating yesterday. Zero would be no better.
@@ -54,8 +57,8 @@ error = (predicted["temp"] - recent["temp"]).abs().mean()
 print(f"mean absolute error: {error:.1f} F")
 
 # %% [markdown]
-# `forecast` goes on where the training rows end. Two days are more than the one that was trained, so the second day is made from
-# the first.
+# `forecast` goes on where the training rows end. Two days are more than the one that was trained, so the
+# second day is made from the first.
 
 # %%
 forecast = model.forecast(48)

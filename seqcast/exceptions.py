@@ -8,10 +8,11 @@
     │       └── TrainingDivergedError   no finite weights came out of training
     └── Warning
         └── UserWarning
-            └── ConvergenceWarning      scikit-learn's: training stopped before it had converged, or diverged on the way
+            └── ConvergenceWarning      scikit-learn's: training stopped before it had converged, or diverged
+            on the way
 
-Bad input raises plain ValueError or TypeError, as scikit-learn's users expect; the message names the parameter, its owner, the
-rule, the value and the way out.
+Bad input raises plain ValueError or TypeError, as scikit-learn's users expect; the message names the
+parameter, its owner, the rule, the value and the way out.
 """
 
 

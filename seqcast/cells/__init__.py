@@ -42,8 +42,8 @@ def register_cell(cell: Cell) -> Cell:
     Parameters
     ----------
     cell : Cell
-        The declaration. Its functions may use their arguments only (``sigmoid`` and ``tanh`` among them): scalars in,
-        tuples of scalars out, no literal numbers in the arithmetic.
+        The declaration. Its functions may use their arguments only (``sigmoid`` and ``tanh`` among them):
+        scalars in, tuples of scalars out, no literal numbers in the arithmetic.
 
     Returns
     -------
@@ -87,7 +87,10 @@ def register_cell(cell: Cell) -> Cell:
     ((9, 2), (12, 3))
     """
     if cell.name in {built_in.name for built_in in BUILT_IN}:
-        raise ValueError(f"The name of a cell passed to register_cell must not be a built-in one. Got {cell.name!r} instead.")
+        raise ValueError(
+            f"The name of a cell passed to register_cell must not be a built-in one. Got {cell.name!r} "
+            f"instead."
+        )
     check_cell(cell)
     _registry[cell.name] = cell
     return cell

@@ -24,8 +24,8 @@ def check_cell(cell: Cell, n_trials: int = 20, random_state: int = 0) -> None:
     Raises
     ------
     ValueError
-        If a function returns tuples of the wrong length, or a gradient differs by more than 1e-6; the message names the
-        function, the argument and both numbers.
+        If a function returns tuples of the wrong length, or a gradient differs by more than 1e-6; the message
+        names the function, the argument and both numbers.
     """
     rng = random.Random(random_state)
     for _ in range(n_trials):
@@ -54,7 +54,8 @@ def _check_step(cell: Cell, state: list[float], rng: random.Random) -> None:
 
 
 def _check_reset(cell: Cell, state: list[float], rng: random.Random) -> None:
-    assert cell.reset is not None and cell.reset_backward is not None  # Cell holds both or none
+    assert cell.reset is not None
+    assert cell.reset_backward is not None
     reset = cell.reset
     z, weight = [rng.gauss(0, 1) for _ in range(_count(cell, reset=True))], rng.gauss(0, 1)
     _, saved = reset(_sigmoid, _activation(cell), tuple(z), tuple(state))
@@ -78,7 +79,8 @@ def _count(cell: Cell, reset: bool) -> int:
 def _check_length(cell: Cell, function: str, what: str, got: Sequence, expected: int) -> None:
     if len(got) != expected:
         raise ValueError(
-            f"'{function}' of cell {cell.name!r} must return {expected} numbers as '{what}'. Got {len(got)} instead."
+            f"'{function}' of cell {cell.name!r} must return {expected} numbers as '{what}'. Got {len(got)} "
+            f"instead."
         )
 
 
@@ -91,7 +93,8 @@ def _compare(
     loss: Callable[[], float],
     shared: list[float] | None = None,
 ) -> None:
-    """Move each element of `point` (in place in `shared`, if given) and compare the slope of `loss` with `gradient`."""
+    """Move each element of `point` (in place in `shared`, if given) and compare the slope of `loss` with
+    `gradient`."""
     moved = point if shared is None else shared
     for k in range(len(point)):
         centre = moved[k]
@@ -102,7 +105,8 @@ def _compare(
         moved[k] = centre
         if not abs(slope - gradient[k]) <= TOLERANCE * max(1.0, abs(slope)):
             raise ValueError(
-                f"'{function}' of cell {cell.name!r} is wrong for {what}[{k}]: it returns {gradient[k]:.9g}, finite "
+                f"'{function}' of cell {cell.name!r} is wrong for {what}[{k}]: it returns {gradient[k]:.9g}, "
+                f"finite "
                 f"differences of the forward function give {slope:.9g}."
             )
 

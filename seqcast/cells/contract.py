@@ -1,8 +1,8 @@
 """What a recurrent cell declares: its gates, its states, and two pure functions of scalars.
 
-The loops (`seqcast.kernels`) do every product; a cell only says what happens at one unit of one row once the products are
-there. Its functions therefore touch nothing but their arguments, and the same source runs as Python, in the vectorised CPU
-loop and, later, in a GPU thread.
+The loops (`seqcast.kernels`) do every product; a cell only says what happens at one unit of one row once the
+products are there. Its functions therefore touch nothing but their arguments, and the same source runs as
+Python, in the vectorised CPU loop and, later, in a GPU thread.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,9 @@ class Gate:
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
-            raise ValueError(f"The 'source' of gate {self.name!r} must be one of {SOURCES}. Got {self.source!r} instead.")
+            raise ValueError(
+                f"The 'source' of gate {self.name!r} must be one of {SOURCES}. Got {self.source!r} instead."
+            )
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,22 @@ class Cell:
     name : str
         The name that `Recurrent` and the estimators take as ``cell``.
     gates : tuple of Gate
-        In the order of the blocks of rows in ``weight_ih`` and ``weight_hh``. A "state" gate has no rows in ``weight_ih``,
-        an "input" gate none in ``weight_hh``.
+        In the order of the blocks of rows in ``weight_ih`` and ``weight_hh``. A "state" gate has no rows in
+        ``weight_ih``, an "input" gate none in ``weight_hh``.
     states : tuple of str
         The state's parts; the first is the output ``h``.
     n_saved : int
         How many scalars `step` keeps for `step_backward`.
     step : callable
-        ``step(sigmoid, tanh, z, state) -> (new_state, saved)``: tuples of scalars for one row and unit. ``z`` holds the
-        pre-activations of all gates but "reset" ones, in the order of ``gates``.
+        ``step(sigmoid, tanh, z, state) -> (new_state, saved)``: tuples of scalars for one row and unit. ``z``
+        holds the pre-activations of all gates but "reset" ones, in the order of ``gates``.
     step_backward : callable
-        ``step_backward(saved, state, d_new) -> (d_z, d_state)``: ``state`` is the state before the step, ``d_new`` the
-        gradient of the loss with respect to the state after it; ``d_state`` is only what does not pass through a product.
+        ``step_backward(saved, state, d_new) -> (d_z, d_state)``: ``state`` is the state before the step,
+        ``d_new`` the gradient of the loss with respect to the state after it; ``d_state`` is only what does
+        not pass through a product.
     reset : callable, optional
-        For cells with "late" gates: ``reset(sigmoid, tanh, z, state) -> (u, saved)`` with the "reset" gates in ``z``;
-        ``saved`` is kept after that of `step`.
+        For cells with "late" gates: ``reset(sigmoid, tanh, z, state) -> (u, saved)`` with the "reset" gates
+        in ``z``; ``saved`` is kept after that of `step`.
     reset_backward : callable, optional
         ``reset_backward(saved, state, d_u) -> (d_z, d_h)``.
     n_reset_saved : int
@@ -71,8 +74,8 @@ class Cell:
 
     Notes
     -----
-    Write ``n + z * (h - n)`` rather than ``(1 - z) * n + z * h``: in a float32 loop a literal number would turn the
-    expression, and its speed, into float64.
+    Write ``n + z * (h - n)`` rather than ``(1 - z) * n + z * h``: in a float32 loop a literal number would
+    turn the expression, and its speed, into float64.
     """
 
     name: str
@@ -91,7 +94,8 @@ class Cell:
         has_reset = self.reset is not None and self.reset_backward is not None
         if bool(late) != has_reset or bool(reset) != has_reset:
             raise ValueError(
-                f"Cell {self.name!r}: 'late' gates, 'reset' gates and the functions 'reset' and 'reset_backward' go "
+                f"Cell {self.name!r}: 'late' gates, 'reset' gates and the functions 'reset' and "
+                f"'reset_backward' go "
                 f"together. Got late gates {late}, reset gates {reset} and "
                 f"{'both' if has_reset else 'not both'} functions."
             )

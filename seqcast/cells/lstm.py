@@ -36,7 +36,10 @@ def step_backward(saved, state, d_new):
     dc = d_new[1] + (dh_o - dh_o * t * t)
     dc_i = dc * i
     d_i = dc_i * g * i
-    return (dc_i * g - d_i, dc * state[1] * (f - f * f), dc_i - dc_i * g * g, dh * t * (o - o * o)), (0, dc * f)
+    return (dc_i * g - d_i, dc * state[1] * (f - f * f), dc_i - dc_i * g * g, dh * t * (o - o * o)), (
+        0,
+        dc * f,
+    )
 
 
 LSTM = Cell("lstm", (Gate("i"), Gate("f"), Gate("g"), Gate("o")), ("h", "c"), 5, step, step_backward)

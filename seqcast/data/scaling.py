@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LIMIT = 1e6  # scaled values are clipped here: beyond it float32 products may overflow, and no NaN may leave a forecast
+# scaled values are clipped here: beyond it float32 products may overflow, and no NaN may leave a forecast
+LIMIT = 1e6
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Scaler:
         center = np.where(constant, np.nanmax(values, axis=0), center)
         return cls(center, np.where(constant | (scale == 0), 1.0, scale), constant)
 
-    def transform(self, values: np.ndarray, dtype) -> np.ndarray:
+    def transform(self, values: np.ndarray, dtype: str) -> np.ndarray:
         """Scale `values`, C-contiguous, in `dtype`; NaN stays NaN."""
         scaled = (values - self.center) / self.scale
         return np.ascontiguousarray(np.clip(scaled, -LIMIT, LIMIT), dtype)

@@ -1,7 +1,8 @@
 """Which windows of a series to learn from, and which to judge by: always in the order of time.
 
-A window of `window` steps is followed by `horizon` target steps. Training windows, targets included, end before the border;
-validation windows forecast rows after it, and may look back across it, as a forecast made at that time could.
+A window of `window` steps is followed by `horizon` target steps. Training windows, targets included, end
+before the border; validation windows forecast rows after it, and may look back across it, as a forecast made
+at that time could.
 """
 
 import numpy as np
@@ -32,7 +33,8 @@ def usable(targets: np.ndarray, starts: np.ndarray, window: int, horizon: int) -
 
 
 def on_grid(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Rows of `values` at their step numbers (from 0), NaN at the steps between: gaps become missing steps."""
+    """Rows of `values` at their step numbers (from 0), NaN at the steps between: gaps become missing
+    steps."""
     if len(positions) == positions[-1] + 1:
         return values
     grid = np.full((positions[-1] + 1, values.shape[1]), np.nan)
@@ -41,10 +43,12 @@ def on_grid(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def seasonal_naive(values: np.ndarray, origins: np.ndarray, season_length: int, n: int) -> np.ndarray:
-    """The seasonal naive forecast of each column from the steps before each origin, shape (n_origins, n, n_columns).
+    """The seasonal naive forecast of each column from the steps before each origin, shape (n_origins, n,
+    n_columns).
 
-    Each step repeats the last observed value of the same place in the season; where there is none, the last observed value;
-    where there is none at all, NaN. ``season_length=1`` repeats the last observed value (persistence).
+    Each step repeats the last observed value of the same place in the season; where there is none, the last
+    observed value; where there is none at all, NaN. ``season_length=1`` repeats the last observed value
+    (persistence).
     """
     steps = origins[:, None] - season_length + np.arange(n) % season_length
     same_place = _looked_up(_filled(values, season_length), steps)

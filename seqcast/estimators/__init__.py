@@ -1,1 +1,1 @@
-"""What users call: validation of what they hand over, and the estimators' conventions. Nothing is computed here."""
+"""What users call: validation and the estimators' conventions; nothing is computed here."""

@@ -56,7 +56,7 @@ class NetworkEstimator(BaseEstimator):
         validation_rows: np.ndarray | None,
         units: np.ndarray,
     ) -> None:
-        """Train a network (a new one, or the last fit's under ``warm_start``) and keep it, with its history, on self."""
+        """Train a network (the last fit's under ``warm_start``) and keep it and its history."""
         rng = check_random_state(self.random_state)
         network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
         with progress(self.verbose, self.max_iter) as report:
@@ -74,17 +74,25 @@ class NetworkEstimator(BaseEstimator):
         self._network, self._optimizer_state = network, state
         self._keep_history(history)
         if history.interrupted:
-            raise KeyboardInterrupt("fit was interrupted; the best weights so far are kept, and the estimator is usable")
+            raise KeyboardInterrupt(
+                "fit was interrupted; the best weights so far are kept, and the estimator is usable"
+            )
 
-    def _starting_point(self, input_size: int, n_outputs: int, rng) -> tuple[Network, OptimizerState]:
+    def _starting_point(
+        self, input_size: int, n_outputs: int, rng: np.random.RandomState
+    ) -> tuple[Network, OptimizerState]:
         cell = find_cell(self.cell, type(self).__name__)
         self._check_truncation()
-        architecture = Architecture(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
+        architecture = Architecture(
+            cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs
+        )
         if self.warm_start and hasattr(self, "_network"):
             if (self._network.architecture, self._network.dtype) != (architecture, np.dtype(self.dtype)):
                 raise ValueError(
-                    f"With warm_start=True, {type(self).__name__}.fit goes on from the weights of the last fit, so cell, "
-                    f"sizes, dtype and the shapes of the data must stay as they were. Set warm_start=False to start anew."
+                    f"With warm_start=True, {type(self).__name__}.fit goes on from the weights of the last "
+                    f"fit, so cell, "
+                    f"sizes, dtype and the shapes of the data must stay as they were. Set warm_start=False "
+                    f"to start anew."
                 )
             return self._network, self._optimizer_state
         network = Network(architecture, self.dtype)
@@ -94,8 +102,10 @@ class NetworkEstimator(BaseEstimator):
     def _check_truncation(self) -> None:
         if self.bptt_steps is not None and self.bidirectional:
             raise ValueError(
-                f"The 'bptt_steps' parameter of {type(self).__name__} must be None with bidirectional=True, since the second "
-                f"direction begins at the end of the window and has no state to carry. Got {self.bptt_steps} instead."
+                f"The 'bptt_steps' parameter of {type(self).__name__} must be None with bidirectional=True, "
+                f"since the second "
+                f"direction begins at the end of the window and has no state to carry. Got {self.bptt_steps} "
+                f"instead."
             )
 
     def _training_options(self) -> TrainingOptions:
@@ -125,5 +135,5 @@ class NetworkEstimator(BaseEstimator):
 
     @property
     def weights_(self) -> dict[str, np.ndarray]:
-        """Copies of the fitted weights by PyTorch's names, and the head's as ``head_weight`` and ``head_bias``."""
+        """Copies of the fitted weights by PyTorch's names, with ``head_weight`` and ``head_bias``."""
         return {name: weight.copy() for name, weight in self._network.weights.items()}

@@ -1,12 +1,14 @@
 """The forecaster: from a frame of the past to a frame of the future."""
 
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +20,8 @@ from ..kernels.workspace import Window
 from ..learning.network import Windows, row_table
 from .base import NetworkEstimator
 
+Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
+
 DEFAULT_HORIZON = 12  # where the index tells no season
 DEFAULT_SEASONS = 3  # window, in seasons (or horizons, where there is no season)
 MAX_GAP_FACTOR = 50  # steps of the calendar for each row: beyond it, the rows hardly follow the calendar
@@ -26,14 +30,15 @@ MAX_GAP_FACTOR = 50  # steps of the calendar for each row: beyond it, the rows h
 class SeqForecaster(NetworkEstimator):
     """Forecast one or several series with a recurrent network.
 
-    One row of the data is one step of time. A window of past steps goes through the network; a linear head on its last
-    state gives all steps of the horizon at once. Every column is scaled by its training rows, and each window is read
-    relative to its last value.
+    One row of the data is one step of time. A window of past steps goes through the network; a linear head on
+    its last state gives all steps of the horizon at once. Every column is scaled by its training rows, and
+    each window is read relative to its last value.
 
     Parameters
     ----------
     horizon : int, default=None
-        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for short data.
+        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for
+        short data.
     window : int, default=None
         Past steps that a forecast is made from. None: three seasons (or horizons), fewer for short data.
     cell : str, default="gru"
@@ -45,11 +50,12 @@ class SeqForecaster(NetworkEstimator):
     target : str or list of str, default=None
         Columns to forecast; the others are covariates of which the past is known. None: every column.
     season_length : int, default=None
-        Steps of one season, for the default horizon and window, and for the seasonal naive forecast that `score` compares
-        with. None: what the index tells (hourly 24, daily 7, monthly 12, ...), 1 where it tells none.
+        Steps of one season, for the default horizon and window, and for the seasonal naive forecast that
+        `score` compares with. None: what the index tells (hourly 24, daily 7, monthly 12, ...), 1 where it
+        tells none.
     normalization : {"last", "none"}, default="last"
-        "last" subtracts each column's last observed value from its window and adds the target's back to the forecast, so
-        that the level may wander off where no training row has been.
+        "last" subtracts each column's last observed value from its window and adds the target's back to the
+        forecast, so that the level may wander off where no training row has been.
     bidirectional : bool, default=False
         Whether a second set of weights reads each window from its end.
     dropout : float, default=0.0
@@ -65,8 +71,8 @@ class SeqForecaster(NetworkEstimator):
     max_iter : int, default=100
         Epochs at most.
     early_stopping : bool, default=True
-        Whether to keep the weights of the epoch that was best on the last `validation_fraction` of the rows. Those rows
-        are then not trained on.
+        Whether to keep the weights of the epoch that was best on the last `validation_fraction` of the rows.
+        Those rows are then not trained on.
     validation_fraction : float, default=0.1
         At least one horizon.
     n_iter_no_change : int, default=10
@@ -78,8 +84,8 @@ class SeqForecaster(NetworkEstimator):
     clip_norm : float or None, default=1.0
         Largest norm of the gradient of all parameters together.
     bptt_steps : int or None, default=None
-        Truncated backpropagation for long windows: the state is carried through the whole window, the gradient through its
-        last steps only.
+        Truncated backpropagation for long windows: the state is carried through the whole window, the
+        gradient through its last steps only.
     warm_start : bool, default=False
         Whether fit goes on from the weights of the last one.
     dtype : {"float32", "float64"}, default="float32"
@@ -103,16 +109,17 @@ class SeqForecaster(NetworkEstimator):
     n_iter_, best_iter_ : int
         Epochs run; epoch, counted from 1, whose weights were kept.
     loss_curve_, validation_loss_curve_ : list of float
-        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss), averaged over
-        targets; the second is None without `early_stopping`.
+        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss),
+        averaged over targets; the second is None without `early_stopping`.
     weights_ : dict of ndarray
         The fitted weights by PyTorch's names.
 
     Notes
     -----
-    A column at time t informs only forecasts made after t. Missing values and gaps of a regular index are read as missing
-    steps: the network sees that nothing was observed, and missing targets do not count in the loss. Beyond the horizon,
-    forecasts are fed back as if they had been observed, and covariates go on as in their last season.
+    A column at time t informs only forecasts made after t. Missing values and gaps of a regular index are
+    read as missing steps: the network sees that nothing was observed, and missing targets do not count in the
+    loss. Beyond the horizon, forecasts are fed back as if they had been observed, and covariates go on as in
+    their last season.
 
     Examples
     --------
@@ -134,37 +141,37 @@ class SeqForecaster(NetworkEstimator):
 
     def __init__(
         self,
-        horizon=None,
-        window=None,
-        cell="gru",
-        hidden_size=32,
-        n_layers=1,
+        horizon: int | None = None,
+        window: int | None = None,
+        cell: str = "gru",
+        hidden_size: int = 32,
+        n_layers: int = 1,
         *,
-        target=None,
-        season_length=None,
-        normalization="last",
-        bidirectional=False,
-        dropout=0.0,
-        loss="squared",
-        optimizer="adam",
-        learning_rate_init=3e-3,
-        momentum=0.9,
-        batch_size="auto",
-        max_iter=100,
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        alpha=0.0,
-        clip_norm=1.0,
-        bptt_steps=None,
-        warm_start=False,
-        dtype="float32",
-        device="cpu",
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        target: Hashable | Sequence[Hashable] | None = None,
+        season_length: int | None = None,
+        normalization: str = "last",
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        loss: str = "squared",
+        optimizer: str = "adam",
+        learning_rate_init: float = 3e-3,
+        momentum: float = 0.9,
+        batch_size: int | str = "auto",
+        max_iter: int = 100,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        alpha: float = 0.0,
+        clip_norm: float | None = 1.0,
+        bptt_steps: int | None = None,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        device: str = "cpu",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.horizon = horizon
         self.window = window
         self.cell = cell
@@ -197,17 +204,17 @@ class SeqForecaster(NetworkEstimator):
 
     # -- fit
 
-    def fit(self, X, y=None):
+    def fit(self, X: Data, y: pd.Series | None = None) -> Self:
         """Learn to forecast the targets.
 
         Parameters
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
-            One row a step of time, in any strictly increasing index (unsorted rows are sorted). NaN where nothing was
-            observed.
+            One row a step of time, in any strictly increasing index (unsorted rows are sorted). NaN where
+            nothing was observed.
         y : Series, shape (n,), optional
-            For tools that need a ``y``: the column of `X` that bears its name becomes the target. It must equal that
-            column. Leave it out otherwise.
+            For tools that need a ``y``: the column of `X` that bears its name becomes the target. It must
+            equal that column. Leave it out otherwise.
 
         Returns
         -------
@@ -217,8 +224,8 @@ class SeqForecaster(NetworkEstimator):
         Raises
         ------
         ValueError
-            If a parameter or a value is out of its range, or the data are too short; the message says how many rows are
-            needed.
+            If a parameter or a value is out of its range, or the data are too short; the message says how
+            many rows are needed.
         TypeError
             If a column holds no numbers.
         TrainingDivergedError
@@ -240,12 +247,12 @@ class SeqForecaster(NetworkEstimator):
         self._learn(grid)
         return self
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
 
-    def _targets(self, table: Table, y) -> list[Hashable]:
+    def _targets(self, table: Table, y: pd.Series | None) -> list[Hashable]:
         if y is not None:
             return [self._target_of(table, y)]
         if self.target is None:
@@ -254,30 +261,33 @@ class SeqForecaster(NetworkEstimator):
         if not names or (missing := [name for name in names if name not in table.columns]):
             got = "an empty list" if not names else f"{missing}"
             raise ValueError(
-                f"The 'target' parameter of SeqForecaster must name columns of X: {list(table.columns)}. Got {got} instead."
+                f"The 'target' parameter of SeqForecaster must name columns of X: {list(table.columns)}. Got "
+                f"{got} instead."
             )
         return names
 
-    def _target_of(self, table: Table, y) -> Hashable:
+    def _target_of(self, table: Table, y: pd.Series) -> Hashable:
         """The column of X that y is the history of."""
         name = getattr(y, "name", None)
         if self.target not in (None, name, [name]):
             raise ValueError(
-                f"The 'target' parameter of SeqForecaster must be None or the name of y ({name!r}) when y is given. "
-                f"Got {self.target!r} instead."
+                f"The 'target' parameter of SeqForecaster must be None or the name of y ({name!r}) when y is "
+                f"given. Got {self.target!r} instead."
             )
         if name is None or name not in table.columns:
             raise ValueError(
-                f"The 'y' parameter of SeqForecaster.fit must be a Series that bears the name of one of the columns of X: "
-                f"{list(table.columns)}. Got {name!r} instead. Put the target into X as a column, since its past is what a "
-                f"forecast is made from; then y may be left out."
+                f"The 'y' parameter of SeqForecaster.fit must be a Series that bears the name of one of the "
+                f"columns of X: "
+                f"{list(table.columns)}. Got {name!r} instead. Put the target into X as a column, since its "
+                f"past is what a forecast is made from; then y may be left out."
             )
         column = pd.Series(table.values[:, table.columns.index(name)], table.index)
         if not np.array_equal(column.reindex(y.index), np.asarray(y, np.float64), equal_nan=True):
             raise ValueError(
-                f"The 'y' parameter of SeqForecaster.fit must equal the column {name!r} of X, whose history it is. They differ: "
-                f"a step of a pipeline has changed one of them. Scaling is done inside, so leave the scaler out, or leave "
-                f"that column out of it."
+                f"The 'y' parameter of SeqForecaster.fit must equal the column {name!r} of X, whose history "
+                f"it is. They differ: "
+                f"a step of a pipeline has changed one of them. Scaling is done inside, so leave the scaler "
+                f"out, or leave that column out of it."
             )
         return name
 
@@ -294,9 +304,10 @@ class SeqForecaster(NetworkEstimator):
         positions = self._calendar.positions(table.index)
         if positions[-1] + 1 > MAX_GAP_FACTOR * len(positions) + 1000:
             raise ValueError(
-                f"The index of X in SeqForecaster.fit must not have more than {MAX_GAP_FACTOR} missing steps for each row. "
-                f"Got {len(positions)} rows over {positions[-1] + 1} steps. Resample the rows to a coarser step, or drop the "
-                f"index with reset_index(drop=True) to count rows."
+                f"The index of X in SeqForecaster.fit must not have more than {MAX_GAP_FACTOR} missing steps "
+                f"for each row. "
+                f"Got {len(positions)} rows over {positions[-1] + 1} steps. Resample the rows to a coarser "
+                f"step, or drop the index with reset_index(drop=True) to count rows."
             )
         return on_grid(table.values, positions)
 
@@ -305,12 +316,14 @@ class SeqForecaster(NetworkEstimator):
         self.season_length_ = self.season_length or self._calendar.season_length
         natural = self.season_length_ if self.season_length_ > 1 else DEFAULT_HORIZON
         self.horizon_ = self.horizon or max(1, min(natural, n // 8))
-        rest = (border(n, self.horizon_, self.validation_fraction) if self.early_stopping else n) - self.horizon_
+        rest = (
+            border(n, self.horizon_, self.validation_fraction) if self.early_stopping else n
+        ) - self.horizon_
         self.window_ = self.window or max(1, min(DEFAULT_SEASONS * max(natural, self.horizon_), rest // 2))
         if rest < self.window_:
             raise ValueError(
-                f"SeqForecaster.fit needs at least {n - rest + self.window_} rows for window={self.window_} and "
-                f"horizon={self.horizon_}"
+                f"SeqForecaster.fit needs at least {n - rest + self.window_} rows for window={self.window_} "
+                f"and horizon={self.horizon_}"
                 + (f" (with validation_fraction={self.validation_fraction})" if self.early_stopping else "")
                 + f". Got {n} instead. Pass more rows, or a shorter window or horizon."
             )
@@ -327,11 +340,12 @@ class SeqForecaster(NetworkEstimator):
         windows = self._windows(grid)
         train = training_starts(grid[:, :n_targets], self.window_, self.horizon_, end)
         validation = validation_starts(grid[:, :n_targets], self.window_, self.horizon_, end)
-        if not len(train) or self.early_stopping and not len(validation):
+        if not len(train) or (self.early_stopping and not len(validation)):
             raise ValueError(
-                f"SeqForecaster.fit needs windows of {self.window_} steps with observed targets in them and in the "
-                f"{self.horizon_} steps after them, both before and after step {end}. Got too few: most targets are missing "
-                f"there. Pass more rows, or a shorter window or horizon."
+                f"SeqForecaster.fit needs windows of {self.window_} steps with observed targets in them and "
+                f"in the "
+                f"{self.horizon_} steps after them, both before and after step {end}. Got too few: most "
+                f"targets are missing there. Pass more rows, or a shorter window or horizon."
             )
         units = self._scaler.scale[:n_targets]
         n_outputs = self.horizon_ * n_targets
@@ -343,14 +357,18 @@ class SeqForecaster(NetworkEstimator):
         if blank.any():
             name = [*self.target_names_, *self.covariate_names_][int(np.argmax(blank))]
             raise ValueError(
-                f"The column {name!r} of X in SeqForecaster.fit must have an observed value among its first {len(values)} "
-                f"steps, which are trained on. Got none. Drop the column, or pass more rows."
+                f"The column {name!r} of X in SeqForecaster.fit must have an observed value among its first "
+                f"{len(values)} steps, which are trained on. Got none. Drop the column, or pass more rows."
             )
 
     def _warn_constant(self) -> None:
-        constant = [name for name, flat in zip(self.target_names_, self._scaler.constant, strict=False) if flat]
+        constant = [
+            name for name, flat in zip(self.target_names_, self._scaler.constant, strict=False) if flat
+        ]
         if constant:
-            warnings.warn(f"Targets {constant} are constant in training and are forecast as such.", stacklevel=4)
+            warnings.warn(
+                f"Targets {constant} are constant in training and are forecast as such.", stacklevel=4
+            )
 
     def _windows(self, grid: np.ndarray) -> Windows:
         values, n_targets = self._scaler.transform(grid, self.dtype), len(self.target_names_)
@@ -358,7 +376,9 @@ class SeqForecaster(NetworkEstimator):
         return Windows(values, np.ascontiguousarray(values[:, :n_targets]), window)
 
     def _rows(self, starts: np.ndarray) -> np.ndarray:
-        return row_table(starts, np.full(len(starts), self.window_), (starts + self.window_) * len(self.target_names_))
+        return row_table(
+            starts, np.full(len(starts), self.window_), (starts + self.window_) * len(self.target_names_)
+        )
 
     # -- forecast
 
@@ -387,11 +407,12 @@ class SeqForecaster(NetworkEstimator):
         values = self._continue(self._context, steps)
         return pd.DataFrame(values, self._calendar.future(self._last_label, steps), self.target_names_)
 
-    def predict(self, X=None):
+    def predict(self, X: Data | int | None = None) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecast each row of `X` from rows before it.
 
-        Forecasts are made every `horizon_` steps from the end of the training rows on: the first block from training rows
-        only, later ones from the rows of `X` before them as well. ``predict()`` and ``predict(24)`` are `forecast`.
+        Forecasts are made every `horizon_` steps from the end of the training rows on: the first block from
+        training rows only, later ones from the rows of `X` before them as well. ``predict()`` and
+        ``predict(24)`` are `forecast`.
 
         Parameters
         ----------
@@ -408,10 +429,11 @@ class SeqForecaster(NetworkEstimator):
         NotFittedError
             Before fit.
         ValueError
-            If rows are from before the end of the training rows (as shuffled folds are), or a column is missing.
+            If rows are from before the end of the training rows (as shuffled folds are), or a column is
+            missing.
         """
         check_is_fitted(self)
-        if X is None or isinstance(X, Integral):
+        if X is None or isinstance(X, int):
             return self.forecast(X)
         table = self._read(X, "SeqForecaster.predict")
         positions = self._following_positions(table)
@@ -419,11 +441,11 @@ class SeqForecaster(NetworkEstimator):
         forecasts, _ = self._block_forecasts(grid)
         return self._in_form(forecasts[positions], table)
 
-    def score(self, X, y=None) -> float:
-        """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 as good as naive, below 0 worse.
+    def score(self, X: Data, y: object = None) -> float:
+        """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
 
-        ``1 - error / naive_error``, each the root mean squared error of a target in units of its training deviation,
-        averaged over targets; both forecasts are made at the same times from the same rows.
+        ``1 - error / naive_error``, each the root mean squared error of a target in units of its training
+        deviation, averaged over targets; both forecasts are made at the same times from the same rows.
 
         Parameters
         ----------
@@ -446,7 +468,10 @@ class SeqForecaster(NetworkEstimator):
         forecasts, naive = self._block_forecasts(grid)
         truth = grid[:, : len(self.target_names_)]
         if not np.isfinite(truth).any():
-            raise ValueError("The 'X' parameter of SeqForecaster.score must have an observed target. Got missing values only.")
+            raise ValueError(
+                "The 'X' parameter of SeqForecaster.score must have an observed target. Got missing values "
+                "only."
+            )
         error, naive_error = self._scaled_rmse(forecasts, truth), self._scaled_rmse(naive, truth)
         if naive_error == 0:
             return 0.0 if error == 0 else -np.inf
@@ -457,22 +482,23 @@ class SeqForecaster(NetworkEstimator):
         observed = np.isfinite(errors).any(axis=0)
         return float(np.sqrt(np.nanmean(errors[:, observed] ** 2, axis=0)).mean())
 
-    def _check_steps(self, horizon) -> int:
+    def _check_steps(self, horizon: int | None) -> int:
         if horizon is None:
             return self.horizon_
         if not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
             raise ValueError(
-                f"The 'horizon' parameter of SeqForecaster.forecast must be an int of at least 1. Got {horizon!r} instead."
+                f"The 'horizon' parameter of SeqForecaster.forecast must be an int of at least 1. Got "
+                f"{horizon!r} instead."
             )
         return int(horizon)
 
-    def _read(self, X, owner: str) -> Table:
+    def _read(self, X: Data, owner: str) -> Table:
         table = read_table(X, owner=owner, require_observed=False)
         if table.kind == "array" or self._kind == "array":
             if table.values.shape[1] != self.n_features_in_:
                 raise ValueError(
-                    f"X has {table.values.shape[1]} features, but SeqForecaster is expecting {self.n_features_in_} features "
-                    f"as input."
+                    f"X has {table.values.shape[1]} features, but SeqForecaster is expecting "
+                    f"{self.n_features_in_} features as input."
                 )
             table = Table(table.values, self._columns, table.index, table.kind)
         elif table.kind == "series" and self.n_features_in_ == 1:
@@ -486,8 +512,9 @@ class SeqForecaster(NetworkEstimator):
         positions = self._calendar.positions(table.index) - self._n_steps
         if positions[0] < 0:
             raise ValueError(
-                f"The rows of the 'X' parameter of SeqForecaster must come after the training rows, which end at "
-                f"{self._last_label}: a forecast of rows that were trained on says nothing. Got {table.index[0]} instead. "
+                f"The rows of the 'X' parameter of SeqForecaster must come after the training rows, which "
+                f"end at {self._last_label}: a forecast of rows that were trained on says nothing. Got "
+                f"{table.index[0]} instead. "
                 f"Split with sklearn.model_selection.TimeSeriesSplit, not at random."
             )
         return positions
@@ -496,7 +523,7 @@ class SeqForecaster(NetworkEstimator):
         return on_grid(table.values, self._following_positions(table))
 
     def _block_forecasts(self, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Forecasts and seasonal naive forecasts of each step of `grid`, made every `horizon_` steps; (n, n_targets) each."""
+        """Forecasts and seasonal naive forecasts of the steps of `grid`, made every `horizon_` steps."""
         known = np.concatenate([self._context, grid])
         origins = np.arange(len(self._context), len(known), self.horizon_)
         n_targets = len(self.target_names_)
@@ -507,14 +534,16 @@ class SeqForecaster(NetworkEstimator):
     def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """Forecasts from the steps of `values` before each origin, shape (n_origins, horizon_, n_targets)."""
         windows = self._windows(values)
-        scaled = self._network.predict(windows, self._rows(origins - self.window_), self._training_options().n_threads)
+        scaled = self._network.predict(
+            windows, self._rows(origins - self.window_), self._training_options().n_threads
+        )
         n_targets = len(self.target_names_)
         scaler = self._scaler.columns(n_targets)
         forecasts = scaler.inverse(scaled.reshape(len(origins), self.horizon_, n_targets))
         return np.where(scaler.constant, scaler.center, forecasts)
 
     def _continue(self, values: np.ndarray, steps: int) -> np.ndarray:
-        """Forecast `steps` steps after `values`, feeding forecasts back beyond the horizon; shape (steps, n_targets)."""
+        """Forecast `steps` steps after `values`, feeding forecasts back beyond the horizon."""
         known, n_targets = values, len(self.target_names_)
         while len(known) < len(values) + steps:
             origin = np.array([len(known)])
@@ -523,7 +552,7 @@ class SeqForecaster(NetworkEstimator):
             known = np.concatenate([known, block])
         return known[len(values) : len(values) + steps, :n_targets]
 
-    def _in_form(self, forecasts: np.ndarray, table: Table):
+    def _in_form(self, forecasts: np.ndarray, table: Table) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecasts in the form that X had."""
         if table.kind == "array":
             return forecasts[:, 0] if forecasts.shape[1] == 1 else forecasts

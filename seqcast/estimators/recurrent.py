@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from ..cells import find_cell
@@ -12,6 +14,8 @@ from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window, Workspace, plan
 from ..learning.network import Network, row_table
+
+States: TypeAlias = ArrayLike | tuple[ArrayLike, ...]
 
 
 class Weights(Mapping):
@@ -23,7 +27,7 @@ class Weights(Mapping):
     def __getitem__(self, name: str) -> np.ndarray:
         return self._views[name]
 
-    def __setitem__(self, name: str, value) -> None:
+    def __setitem__(self, name: str, value: ArrayLike) -> None:
         if name not in self._views:
             raise KeyError(f"{name!r} is no weight of this layer; they are {', '.join(self._views)}")
         view, value = self._views[name], np.asarray(value)
@@ -69,8 +73,8 @@ class Recurrent:
     activation : {"tanh", "relu"}
         Of the "rnn" cell.
     reset_after : bool
-        Of the "gru" cell: whether the reset gate acts after the recurrent product (PyTorch, cuDNN) or before it (the
-        textbook's form).
+        Of the "gru" cell: whether the reset gate acts after the recurrent product (PyTorch, cuDNN) or before
+        it (the textbook's form).
     dtype : {"float32", "float64"}
         Of weights and results.
     random_state : int, RandomState instance or None
@@ -79,9 +83,9 @@ class Recurrent:
     Attributes
     ----------
     weights : mapping of str to ndarray
-        ``weight_ih_l0`` (gates * hidden_size, input_size), ``weight_hh_l0`` (gates * hidden_size, hidden_size),
-        ``bias_ih_l0`` and ``bias_hh_l0`` (gates * hidden_size,), then ``..._l1``, ...; ``..._reverse`` for the second
-        direction. Views: change them in place, or assign.
+        ``weight_ih_l0`` (gates * hidden_size, input_size), ``weight_hh_l0`` (gates * hidden_size,
+        hidden_size), ``bias_ih_l0`` and ``bias_hh_l0`` (gates * hidden_size,), then ``..._l1``, ...;
+        ``..._reverse`` for the second direction. Views: change them in place, or assign.
 
     Raises
     ------
@@ -113,8 +117,8 @@ class Recurrent:
         activation: str = "tanh",
         reset_after: bool = True,
         dtype: str = "float32",
-        random_state=None,
-    ):
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.cell, self.activation, self.reset_after = cell, activation, reset_after
         self.input_size = _check_size("input_size", input_size)
         self.hidden_size = _check_size("hidden_size", hidden_size)
@@ -122,7 +126,11 @@ class Recurrent:
         self.bidirectional, self.dropout = bool(bidirectional), _check_dropout(dropout, n_layers)
         self.dtype = _check_dtype(dtype)
         architecture = Architecture(
-            _find_variant(cell, activation, reset_after), self.input_size, self.hidden_size, self.n_layers, self.bidirectional
+            _find_variant(cell, activation, reset_after),
+            self.input_size,
+            self.hidden_size,
+            self.n_layers,
+            self.bidirectional,
         )
         self._rng = check_random_state(random_state)
         self._network = Network(architecture, self.dtype)
@@ -132,28 +140,37 @@ class Recurrent:
 
     @property
     def weights(self) -> Weights:
+        """Named views into the parameters."""
         return self._weights
 
     @weights.setter
     def weights(self, weights: Mapping) -> None:
         if missing := set(self._weights) - set(weights):
-            raise ValueError(f"All weights must be given at once; {sorted(missing)} are missing. Set single ones by name.")
+            raise ValueError(
+                f"All weights must be given at once; {sorted(missing)} are missing. Set single ones by name."
+            )
         self._weights.update(weights)
 
-    def forward(self, x, state=None, lengths=None, training: bool = False):
+    def forward(
+        self,
+        x: ArrayLike,
+        state: States | None = None,
+        lengths: ArrayLike | None = None,
+        training: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray | tuple[np.ndarray, ...]]:
         """Run the layers over a batch.
 
         Parameters
         ----------
         x : array-like, shape (batch, time, input_size)
         state : array-like or tuple of array-like, optional
-            Initial states, zero if None: ``h_0`` of shape (n_layers * directions, batch, hidden_size), or ``(h_0, c_0)``
-            for cells with two states.
+            Initial states, zero if None: ``h_0`` of shape (n_layers * directions, batch, hidden_size), or
+            ``(h_0, c_0)`` for cells with two states.
         lengths : array-like of int, shape (batch,), optional
             Steps of each row, 0 to time; what follows in the row is not read.
         training : bool
-            Whether dropout acts. `backward` works after either, but is quicker after ``training=True``, which keeps
-            what it needs.
+            Whether dropout acts. `backward` works after either, but is quicker after ``training=True``, which
+            keeps what it needs.
 
         Returns
         -------
@@ -174,7 +191,9 @@ class Recurrent:
         self._last = _Pass(x, lengths, states, seed)
         return self._forward(self._last, keep=training)
 
-    def backward(self, grad_output, grad_state=None):
+    def backward(
+        self, grad_output: ArrayLike | None, grad_state: States | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Backpropagate through the last `forward`.
 
         Parameters
@@ -201,19 +220,33 @@ class Recurrent:
             raise RuntimeError("Recurrent.backward needs a call of forward before it.")
         last, network = self._last, self._network
         shape = (*last.x.shape[:2], network.architecture.output_size)
-        grad_output = np.zeros(shape, self.dtype) if grad_output is None else self._check_array(grad_output, "grad_output", shape)
+        grad_output = (
+            np.zeros(shape, self.dtype)
+            if grad_output is None
+            else self._check_array(grad_output, "grad_output", shape)
+        )
         states = self._check_state(grad_state, len(last.x), "grad_state")
         if last.space is None:
             self._forward(last, keep=True)
-        assert last.space is not None and last.work is not None  # kept by the line above
+        assert last.space is not None  # kept by the line above
+        assert last.work is not None
         grad_x = np.zeros_like(last.x)
         shares = np.empty((last.space.n_shards, network.layout.n_gradients), self.dtype)
-        arrays = (last.rows, network.packed(), grad_output.ravel(), grad_x.ravel(), states.ravel(), last.work, shares, _NO_SUMS)
+        arrays = (
+            last.rows,
+            network.packed(),
+            grad_output.ravel(),
+            grad_x.ravel(),
+            states.ravel(),
+            last.work,
+            shares,
+            _NO_SUMS,
+        )
         network.run("backward", last.space, arrays, thread_count(None))
         grads = network.gradient(shares)
         return grad_x, grads | dict(zip(self._initial_names(), states, strict=True))
 
-    def _forward(self, last: "_Pass", keep: bool):
+    def _forward(self, last: "_Pass", keep: bool) -> tuple[np.ndarray, np.ndarray | tuple[np.ndarray, ...]]:
         """Run the forward kernel; with `keep`, leave in `last` what the way back needs."""
         network, (n_rows, n_steps, _) = self._network, last.x.shape
         window = Window(n_steps, self.input_size)
@@ -225,30 +258,43 @@ class Recurrent:
         output = np.zeros((n_rows, n_steps, network.architecture.output_size), self.dtype)
         states, work = last.states.copy(), space.arrays(self.dtype)
         none = np.empty((0, 0), self.dtype)
-        arrays = (last.rows, network.packed(), last.x.ravel(), output.ravel(), states.ravel(), work, none, _NO_SUMS)
+        arrays = (
+            last.rows,
+            network.packed(),
+            last.x.ravel(),
+            output.ravel(),
+            states.ravel(),
+            work,
+            none,
+            _NO_SUMS,
+        )
         network.run("forward", space, arrays, thread_count(None))
         if keep:
             last.space, last.work = space, work
         return output, states[0] if len(states) == 1 else tuple(states)
 
-    def _check_input(self, x) -> np.ndarray:
+    def _check_input(self, x: ArrayLike) -> np.ndarray:
         x = np.asarray(x)
         if x.ndim != 3 or x.shape[2] != self.input_size or 0 in x.shape:
             raise ValueError(
-                f"The 'x' parameter of Recurrent.forward must have shape (batch, time, {self.input_size}), none of them 0. "
-                f"Got {x.shape} instead."
+                f"The 'x' parameter of Recurrent.forward must have shape (batch, time, {self.input_size}), "
+                f"none of them 0. Got {x.shape} instead."
             )
         return self._check_array(x, "x", x.shape)
 
-    def _check_array(self, array, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    def _check_array(self, array: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
         array = np.ascontiguousarray(array, self.dtype)
         if array.shape != shape:
-            raise ValueError(f"The '{name}' parameter of Recurrent must have shape {shape}. Got {array.shape} instead.")
+            raise ValueError(
+                f"The '{name}' parameter of Recurrent must have shape {shape}. Got {array.shape} instead."
+            )
         if not np.isfinite(array).all():
-            raise ValueError(f"The '{name}' parameter of Recurrent must hold finite values only. Got NaN or infinity.")
+            raise ValueError(
+                f"The '{name}' parameter of Recurrent must hold finite values only. Got NaN or infinity."
+            )
         return array
 
-    def _check_state(self, state, n_rows: int, name: str) -> np.ndarray:
+    def _check_state(self, state: Any, n_rows: int, name: str) -> np.ndarray:
         """States stacked in one array of our own, shape (n_states, walks, batch, hidden_size)."""
         names = self._initial_names()
         shape = (self._network.architecture.n_walks, n_rows, self.hidden_size)
@@ -257,8 +303,8 @@ class Recurrent:
         parts = (state,) if len(names) == 1 else state
         if len(parts) != len(names):
             raise ValueError(
-                f"The '{name}' parameter of Recurrent must be a tuple of {len(names)} arrays for the {self.cell!r} cell. "
-                f"Got {len(parts)} instead."
+                f"The '{name}' parameter of Recurrent must be a tuple of {len(names)} arrays for the "
+                f"{self.cell!r} cell. Got {len(parts)} instead."
             )
         return np.stack([self._check_array(part, name, shape) for part in parts])
 
@@ -268,7 +314,8 @@ class Recurrent:
     def __repr__(self) -> str:
         return (
             f"Recurrent({self.cell!r}, input_size={self.input_size}, hidden_size={self.hidden_size}, "
-            f"n_layers={self.n_layers}, bidirectional={self.bidirectional}, dropout={self.dropout}, dtype={self.dtype.name!r})"
+            f"n_layers={self.n_layers}, bidirectional={self.bidirectional}, dropout={self.dropout}, "
+            f"dtype={self.dtype.name!r})"
         )
 
 
@@ -278,7 +325,9 @@ _NO_SUMS = np.empty((0, 0, 0))
 class _Pass:
     """One forward pass: what it read, and what it keeps for the way back."""
 
-    def __init__(self, x: np.ndarray, lengths: np.ndarray, states: np.ndarray, seed):
+    def __init__(
+        self, x: np.ndarray, lengths: np.ndarray, states: np.ndarray, seed: np.uint32 | None
+    ) -> None:
         self.x, self.states, self.seed = x, states, seed
         n_rows, n_steps, _ = x.shape
         rows = row_table(np.arange(n_rows) * n_steps, lengths, np.zeros(n_rows, np.int64))
@@ -290,43 +339,61 @@ class _Pass:
 def _find_variant(cell: str, activation: str, reset_after: bool) -> Cell:
     """The cell that a name and its options mean."""
     if activation not in ("tanh", "relu"):
-        raise ValueError(f"The 'activation' parameter of Recurrent must be 'tanh' or 'relu'. Got {activation!r} instead.")
+        raise ValueError(
+            f"The 'activation' parameter of Recurrent must be 'tanh' or 'relu'. Got {activation!r} instead."
+        )
     if activation != "tanh" and cell != "rnn":
-        raise ValueError(f"The 'activation' parameter of Recurrent is the 'rnn' cell's; {cell!r} has its own. Leave it out.")
+        raise ValueError(
+            f"The 'activation' parameter of Recurrent is the 'rnn' cell's; {cell!r} has its own. Leave it "
+            f"out."
+        )
     if not reset_after and cell != "gru":
-        raise ValueError(f"The 'reset_after' parameter of Recurrent is the 'gru' cell's. Leave it out for {cell!r}.")
+        raise ValueError(
+            f"The 'reset_after' parameter of Recurrent is the 'gru' cell's. Leave it out for {cell!r}."
+        )
     name = "rnn_relu" if activation == "relu" else "gru_reset_before" if not reset_after else cell
     return find_cell(name, "Recurrent")
 
 
-def _check_size(name: str, value) -> int:
+def _check_size(name: str, value: int) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"The '{name}' parameter of Recurrent must be an int of at least 1. Got {value!r} instead.")
+        raise ValueError(
+            f"The '{name}' parameter of Recurrent must be an int of at least 1. Got {value!r} instead."
+        )
     return int(value)
 
 
-def _check_dropout(dropout, n_layers: int) -> float:
+def _check_dropout(dropout: float, n_layers: int) -> float:
     if not isinstance(dropout, Real) or not 0 <= dropout < 1:
         raise ValueError(f"The 'dropout' parameter of Recurrent must be in [0, 1). Got {dropout!r} instead.")
     if dropout and n_layers == 1:
-        raise ValueError("The 'dropout' parameter of Recurrent acts between layers, so it needs n_layers of at least 2.")
+        raise ValueError(
+            "The 'dropout' parameter of Recurrent acts between layers, so it needs n_layers of at least 2."
+        )
     return float(dropout)
 
 
-def _check_dtype(dtype) -> np.dtype:
+def _check_dtype(dtype: str) -> np.dtype:
     if dtype not in ("float32", "float64", np.float32, np.float64):
-        raise ValueError(f"The 'dtype' parameter of Recurrent must be 'float32' or 'float64'. Got {dtype!r} instead.")
+        raise ValueError(
+            f"The 'dtype' parameter of Recurrent must be 'float32' or 'float64'. Got {dtype!r} instead."
+        )
     return np.dtype(dtype)
 
 
-def _check_lengths(lengths, x: np.ndarray) -> np.ndarray:
+def _check_lengths(lengths: ArrayLike | None, x: np.ndarray) -> np.ndarray:
     n_rows, n_steps, _ = x.shape
     if lengths is None:
         return np.full(n_rows, n_steps, np.int64)
     lengths = np.asarray(lengths)
-    if lengths.shape != (n_rows,) or lengths.dtype.kind not in "iu" or lengths.min() < 0 or lengths.max() > n_steps:
+    if (
+        lengths.shape != (n_rows,)
+        or lengths.dtype.kind not in "iu"
+        or lengths.min() < 0
+        or lengths.max() > n_steps
+    ):
         raise ValueError(
-            f"The 'lengths' parameter of Recurrent.forward must be {n_rows} integers between 0 and {n_steps}. "
-            f"Got {lengths!r} instead."
+            f"The 'lengths' parameter of Recurrent.forward must be {n_rows} integers between 0 and "
+            f"{n_steps}. Got {lengths!r} instead."
         )
     return lengths.astype(np.int64)

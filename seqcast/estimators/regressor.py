@@ -1,10 +1,12 @@
 """Regression on windows: each row is a short sequence, its target one or several numbers."""
 
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -44,8 +46,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
     max_iter : int, default=200
         Epochs at most.
     early_stopping : bool, default=False
-        Whether to watch the loss on the last `validation_fraction` of the rows, which must then be in the order of time,
-        and to keep the weights of the best epoch. Without it, the training loss is watched.
+        Whether to watch the loss on the last `validation_fraction` of the rows, which must then be in the
+        order of time, and to keep the weights of the best epoch. Without it, the training loss is watched.
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=10
         Epochs without an improvement of the watched loss by `tol` after which training stops.
@@ -56,7 +58,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
     clip_norm : float or None, default=1.0
         Largest norm of the gradient of all parameters together.
     bptt_steps : int or None, default=None
-        Truncated backpropagation: the state is carried through the whole row, the gradient through its last steps only.
+        Truncated backpropagation: the state is carried through the whole row, the gradient through its last
+        steps only.
     warm_start : bool, default=False
         Whether fit goes on from the weights of the last one.
     dtype : {"float32", "float64"}, default="float32"
@@ -78,8 +81,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
     best_iter_ : int
         Epoch, counted from 1, whose weights were kept.
     loss_curve_, validation_loss_curve_ : list of float
-        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss), averaged over
-        targets; the second is None without `early_stopping`.
+        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss),
+        averaged over targets; the second is None without `early_stopping`.
     weights_ : dict of ndarray
         The fitted weights by PyTorch's names.
 
@@ -105,33 +108,33 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
 
     def __init__(
         self,
-        cell="gru",
-        hidden_size=32,
-        n_layers=1,
+        cell: str = "gru",
+        hidden_size: int = 32,
+        n_layers: int = 1,
         *,
-        bidirectional=False,
-        dropout=0.0,
-        n_channels=1,
-        loss="squared",
-        optimizer="adam",
-        learning_rate_init=5e-3,
-        momentum=0.9,
-        batch_size="auto",
-        max_iter=200,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        alpha=0.0,
-        clip_norm=1.0,
-        bptt_steps=None,
-        warm_start=False,
-        dtype="float32",
-        device="cpu",
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        n_channels: int = 1,
+        loss: str = "squared",
+        optimizer: str = "adam",
+        learning_rate_init: float = 5e-3,
+        momentum: float = 0.9,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        alpha: float = 0.0,
+        clip_norm: float | None = 1.0,
+        bptt_steps: int | None = None,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        device: str = "cpu",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.cell = cell
         self.hidden_size = hidden_size
         self.n_layers = n_layers
@@ -158,7 +161,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train on rows and their targets.
 
         Parameters
@@ -181,19 +184,23 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, allow_nd=True, dtype=np.float64)
-        sequences, targets = self._sequences(X), np.asarray(y, np.float64).reshape(len(y), -1)
-        n_train = self._training_rows(len(X))
+        data, target = validate_data(
+            self, X, y, multi_output=True, y_numeric=True, allow_nd=True, dtype=np.float64
+        )
+        sequences, targets = self._sequences(data), np.asarray(target, np.float64).reshape(len(target), -1)
+        n_train = self._training_rows(len(data))
         self._input_scaler = Scaler.of(sequences[:n_train].reshape(-1, self.n_channels))
         self._target_scaler = Scaler.of(targets[:n_train])
-        self._target_ndim, self._n_steps = y.ndim, sequences.shape[1]
+        self._target_ndim, self._n_steps = target.ndim, sequences.shape[1]
         rows = self._rows(sequences, targets.shape[1])
         validation_rows = rows[n_train:] if self.early_stopping else None
         windows = self._windows(sequences, targets)
-        self._fit_network(windows, targets.shape[1], rows[:n_train], validation_rows, self._target_scaler.scale)
+        self._fit_network(
+            windows, targets.shape[1], rows[:n_train], validation_rows, self._target_scaler.scale
+        )
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the targets of rows.
 
         Parameters
@@ -213,20 +220,22 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
             If the shape is not that of the training rows, or a value is NaN or infinite.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=np.float64, reset=False)
-        sequences = self._sequences(X)
+        data = validate_data(self, X, allow_nd=True, dtype=np.float64, reset=False)
+        sequences = self._sequences(data)
         if sequences.shape[1] != self._n_steps:
             raise ValueError(
-                f"The rows of the 'X' parameter of SeqRegressor.predict must have {self._n_steps} steps, as those of fit had. "
-                f"Got {sequences.shape[1]} instead."
+                f"The rows of the 'X' parameter of SeqRegressor.predict must have {self._n_steps} steps, as "
+                f"those of fit had. Got {sequences.shape[1]} instead."
             )
         n_outputs = len(self._target_scaler.scale)
         windows = self._windows(sequences, np.empty((0, n_outputs)))
-        scaled = self._network.predict(windows, self._rows(sequences, n_outputs), self._training_options().n_threads)
+        scaled = self._network.predict(
+            windows, self._rows(sequences, n_outputs), self._training_options().n_threads
+        )
         predictions = self._target_scaler.inverse(scaled)
         return predictions[:, 0] if self._target_ndim == 1 else predictions
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.single_output, tags.target_tags.multi_output = True, True
         tags.input_tags.three_d_array = True
@@ -234,15 +243,17 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
 
     def _sequences(self, X: np.ndarray) -> np.ndarray:
         """Rows as (n, n_steps, n_channels)."""
-        if X.ndim == 3 and X.shape[2] != self.n_channels or X.ndim > 3:
+        if X.ndim > 3 or (X.ndim == 3 and X.shape[2] != self.n_channels):
             raise ValueError(
-                f"The 'X' parameter of SeqRegressor must have shape (n, n_steps, {self.n_channels}) or (n, n_steps * "
-                f"{self.n_channels}), since n_channels={self.n_channels}. Got {X.shape} instead. Set n_channels to the number "
-                f"of variables of a step."
+                f"The 'X' parameter of SeqRegressor must have shape (n, n_steps, {self.n_channels}) or (n, "
+                f"n_steps * "
+                f"{self.n_channels}), since n_channels={self.n_channels}. Got {X.shape} instead. Set "
+                f"n_channels to the number of variables of a step."
             )
         if X[0].size % self.n_channels:
             raise ValueError(
-                f"The rows of the 'X' parameter of SeqRegressor must hold a multiple of n_channels={self.n_channels} numbers. "
+                f"The rows of the 'X' parameter of SeqRegressor must hold a multiple of "
+                f"n_channels={self.n_channels} numbers. "
                 f"Got {X[0].size} instead. Set n_channels to the number of variables of a step."
             )
         return X.reshape(len(X), -1, self.n_channels)
@@ -253,8 +264,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         n_train = n - max(1, round(self.validation_fraction * n))
         if n_train < 1:
             raise ValueError(
-                f"With early_stopping=True, SeqRegressor.fit needs rows to train on and rows to judge by: at least 2. "
-                f"Got {n} instead. Set early_stopping=False, or pass more rows."
+                f"With early_stopping=True, SeqRegressor.fit needs rows to train on and rows to judge by: at "
+                f"least 2. Got {n} instead. Set early_stopping=False, or pass more rows."
             )
         return n_train
 

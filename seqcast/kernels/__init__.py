@@ -1,1 +1,2 @@
-"""Compiled loops: the product (matmul), the recurrent loops (cpu), their layout in memory (layout) and their cache (cache)."""
+"""Compiled loops: the product (matmul), the recurrent loops (cpu), their layout in memory (layout) and their
+cache (cache)."""

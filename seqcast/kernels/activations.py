@@ -12,7 +12,8 @@ TANH_LIMIT = _f(7.9053)  # beyond it float32 tanh is 1 to the last bit
 
 @inlined
 def tanh32(x):
-    """Rational function of degree 13/6, at most 3.2e-7 off; vectorised, where the C library's tanhf would be scalar.
+    """Rational function of degree 13/6, at most 3.2e-7 off; vectorised, where the C library's tanhf would be
+    scalar.
 
     The coefficients are those of Eigen's float tanh, a minimax fit on [-7.9, 7.9].
     """

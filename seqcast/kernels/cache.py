@@ -1,9 +1,10 @@
 """Compiled code kept on disk between processes, in files that can not be stale.
 
-numba's own cache looks only at the file of the function itself: a helper changed by an upgrade would be served as it was, and
-a function made for one cell among several is never found again. Here the name of a file is a hash over everything that the
-machine code depends on: every source of the compiled part of the package, the versions, the processor, the kernel's variant
-and its signature. There is no index that two processes could tear; files are written aside and moved into place.
+numba's own cache looks only at the file of the function itself: a helper changed by an upgrade would be
+served as it was, and a function made for one cell among several is never found again. Here the name of a file
+is a hash over everything that the machine code depends on: every source of the compiled part of the package,
+the versions, the processor, the kernel's variant and its signature. There is no index that two processes
+could tear; files are written aside and moved into place.
 """
 
 import hashlib
@@ -24,7 +25,8 @@ COMPILED_PACKAGES = ("cells", "kernels")
 
 
 def cache_directory() -> Path:
-    """Where compiled kernels are kept: $SEQCAST_CACHE_DIR, $NUMBA_CACHE_DIR/seqcast or the user's cache directory."""
+    """Where compiled kernels are kept: $SEQCAST_CACHE_DIR, $NUMBA_CACHE_DIR/seqcast or the user's cache
+    directory."""
     if own := os.environ.get("SEQCAST_CACHE_DIR"):
         return Path(own)
     if numba_directory := os.environ.get("NUMBA_CACHE_DIR"):
@@ -41,7 +43,9 @@ def cache_directory() -> Path:
 @cache
 def source_stamp() -> bytes:
     """Hash of every compiled source of the package and of the versions that turn it into machine code."""
-    digest = hashlib.sha256(repr((sys.version, numba.__version__, llvmlite.__version__, np.__version__)).encode())
+    digest = hashlib.sha256(
+        repr((sys.version, numba.__version__, llvmlite.__version__, np.__version__)).encode()
+    )
     package = Path(__file__).parents[1]
     for name in COMPILED_PACKAGES:
         for path in sorted((package / name).glob("*.py")):

@@ -1,9 +1,10 @@
 """A cell's scalar functions, compiled into loops over the rows and units of one step.
 
-Each row is handed to the inner loop as one-dimensional slices: indexed in three dimensions, numba's handling of negative
-indices keeps the loop from vectorising (40 instead of 9 cycles a unit).
+Each row is handed to the inner loop as one-dimensional slices: indexed in three dimensions, numba's handling
+of negative indices keeps the loop from vectorising (40 instead of 9 cycles a unit).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..cells.contract import Cell
@@ -15,10 +16,10 @@ from .layout import Columns
 class CellLoops(NamedTuple):
     """Loops over the first `rows` rows of one step; see the functions below for their arguments."""
 
-    step: object
-    step_backward: object
-    reset: object
-    reset_backward: object
+    step: Callable
+    step_backward: Callable
+    reset: Callable
+    reset_backward: Callable
 
 
 def compile_cell(cell: Cell, dtype) -> CellLoops:
@@ -34,7 +35,10 @@ def _step_loops(cell: Cell, columns: Columns, sigmoid, tanh):
     n_others, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
     step, step_backward = inlined(cell.step), inlined(cell.step_backward)
     load_z, store_z = unrolled_load(columns.step), unrolled_store(columns.step)
-    load_others, store_others = unrolled_load(tuple(range(n_others))), unrolled_store(tuple(range(n_others)), first=1)
+    load_others, store_others = (
+        unrolled_load(tuple(range(n_others))),
+        unrolled_store(tuple(range(n_others)), first=1),
+    )
     saved_blocks = tuple(range(cell.n_saved))
     load_saved, store_saved = unrolled_load(saved_blocks), unrolled_store(saved_blocks)
 
@@ -53,8 +57,11 @@ def _step_loops(cell: Cell, columns: Columns, sigmoid, tanh):
                 store_saved(saved_row, width, j, keep)
 
     @kernel
-    def step_backward_rows(n_rows, width, saved, h, h_stride, others, d_state, d_stride, d_block, d_z, z_stride):
-        """saved, h, others (IN), d_state (IN: after the step, OUT: before it, without products), d_z (OUT)."""
+    def step_backward_rows(
+        n_rows, width, saved, h, h_stride, others, d_state, d_stride, d_block, d_z, z_stride
+    ):
+        """saved, h, others (IN), d_state (IN: after the step, OUT: before it, without products), d_z
+        (OUT)."""
         for r in range(n_rows):
             h_row, others_row = h[r * h_stride :], others[r * n_others * width :]
             saved_row, d_z_row = saved[r * n_saved * width :], d_z[r * z_stride :]

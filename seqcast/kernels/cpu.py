@@ -1,7 +1,7 @@
 """The kernels that the rest of the library calls: train, predict, and the layer's forward and backward.
 
-Each handles one share of a batch, block of rows by block; `parallel.run` calls it for every share. They all take the same
-arguments, whatever their use of them::
+Each handles one share of a batch, block of rows by block; `parallel.run` calls it for every share. They all
+take the same arguments, whatever their use of them::
 
     share                   which share of the batch
     network, layers         tables of sizes and offsets, see `layout`
@@ -43,7 +43,9 @@ def compiled(name: str, cell: Cell, dtype: np.dtype) -> Callable:
     """Return the kernel `name` ("train", "predict", "forward" or "backward") for one cell and dtype."""
     recurrence = _recurrence(cell, dtype)
     function = _MAKERS[name](*recurrence)
-    return parallel.compile_kernel(function, dtype, f"{name}-{cell.name}-{dtype.name}", cached=cell in BUILT_IN)
+    return parallel.compile_kernel(
+        function, dtype, f"{name}-{cell.name}-{dtype.name}", cached=cell in BUILT_IN
+    )
 
 
 @cache
@@ -70,7 +72,8 @@ def chunk_begin(net, k):
 
 def _make_train(forward, backward):
     def train(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
-        """inputs: values. outputs: targets (IN). Adds nothing to gradients and sums: overwrites this share's."""
+        """inputs: values. outputs: targets (IN). Adds nothing to gradients and sums: overwrites this
+        share's."""
         net, space, gradient, total = network[0], work[share], gradients[share], sums[share]
         gradient[:] = 0
         total[:] = 0
@@ -136,8 +139,9 @@ def _make_forward(forward, backward):
 
 def _make_backward(forward, backward):
     def layer_backward(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
-        """inputs: gradient of the outputs (B, T, D * H). outputs: gradient of x (OUT). states: gradient of the final (IN)
-        and of the initial states (OUT). The work space is the forward pass's, one block to a share."""
+        """inputs: gradient of the outputs (B, T, D * H). outputs: gradient of x (OUT). states: gradient of
+        the final (IN) and of the initial states (OUT). The work space is the forward pass's, one block to a
+        share."""
         net, space = network[0], work[share]
         gradient = gradients[share]
         gradient[:] = 0
@@ -153,4 +157,9 @@ def _make_backward(forward, backward):
     return layer_backward
 
 
-_MAKERS = {"train": _make_train, "predict": _make_predict, "forward": _make_forward, "backward": _make_backward}
+_MAKERS = {
+    "train": _make_train,
+    "predict": _make_predict,
+    "forward": _make_forward,
+    "backward": _make_backward,
+}

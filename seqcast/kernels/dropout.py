@@ -22,7 +22,8 @@ def mix(x):
 
 @kernel
 def drop_row(values, n, seed, level, row, time, rate):
-    """Zero each of ``values[:n]`` with probability `rate`, and scale the others by 1 / (1 - rate), in place."""
+    """Zero each of ``values[:n]`` with probability `rate`, and scale the others by 1 / (1 - rate), in
+    place."""
     key = mix(_u(seed ^ mix(_u(level + 1))))
     key = mix(_u(key ^ _u(row)))
     key = mix(_u(key ^ _u(time)))
@@ -33,7 +34,8 @@ def drop_row(values, n, seed, level, row, time, rate):
 
 @kernel
 def drop(net, block, level, begin, steps, width, values):
-    """Apply the mask of one layer's outputs to `values` (steps, b, width), in place; backward is the same product."""
+    """Apply the mask of one layer's outputs to `values` (steps, b, width), in place; backward is the same
+    product."""
     if net.dropout > 0:
         n_rows = block.shape[0]
         for s in range(steps):

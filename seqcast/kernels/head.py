@@ -1,7 +1,7 @@
 """The linear head on the last states of the top layer, and the losses.
 
-Forward ``out = last W^T + b`` with ``last`` the final states of the top layer, both directions side by side; backward
-``d_W = d_out^T last``, ``d_b = sum d_out``, ``d_last = d_out W``.
+Forward ``out = last W^T + b`` with ``last`` the final states of the top layer, both directions side by side;
+backward ``d_W = d_out^T last``, ``d_b = sum d_out``, ``d_last = d_out W``.
 """
 
 import numpy as np
@@ -32,11 +32,14 @@ def head_forward(net, layers, block, weights, work):
 
 @kernel
 def head_backward(net, layers, block, weights, work, gradients):
-    """The gradient of the outputs (in `net.out`) to the head's gradients and, as final states' gradients, `layer.state`."""
+    """The gradient of the outputs (in `net.out`) to the head's gradients and, as final states' gradients,
+    `layer.state`."""
     n_rows, H, D, n = block.shape[0], net.hidden, net.n_directions, net.n_outputs
     d_out, last, d_last = work[net.out :], work[net.last :], work[net.d_last :]
     width = -(-n // net.vector) * net.vector
-    add_outer_product(last, net.last_stride, D * H, d_out, net.out_stride, n_rows, gradients[net.g_head :], width, n)
+    add_outer_product(
+        last, net.last_stride, D * H, d_out, net.out_stride, n_rows, gradients[net.g_head :], width, n
+    )
     add_rows(d_out, net.out_stride, n_rows, gradients[net.g_head_bias : net.g_head_bias + n])
     clear(d_last, n_rows * net.last_stride)
     add_product(d_out, net.out_stride, n_rows, weights[net.q_head :], n, d_last, net.last_stride, D * H)
@@ -55,7 +58,15 @@ def drop_last(net, block, rows):
     if net.dropout > 0:
         for r in range(block.shape[0]):
             row = rows[r * net.last_stride :]
-            drop_row(row, net.n_directions * net.hidden, net.seed, net.n_layers, block[r, ROW], np.int64(0), net.dropout)
+            drop_row(
+                row,
+                net.n_directions * net.hidden,
+                net.seed,
+                net.n_layers,
+                block[r, ROW],
+                np.int64(0),
+                net.dropout,
+            )
 
 
 @inlined
@@ -77,9 +88,11 @@ def huber(d, delta):
 
 @kernel
 def loss_backward(net, block, targets, work, sums):
-    """Replace the outputs by the loss's gradient with respect to them; add each target's loss and count to `sums`.
+    """Replace the outputs by the loss's gradient with respect to them; add each target's loss and count to
+    `sums`.
 
-    sums (2, n_targets): losses, and numbers of observed values. The gradient is that of the *sum*; dividing by the count is left to the optimiser, which knows the whole batch.
+    sums (2, n_targets): losses, and numbers of observed values. The gradient is that of the *sum*; dividing
+    by the count is left to the optimiser, which knows the whole batch.
     """
     delta = work.dtype.type(net.huber)
     for r in range(block.shape[0]):

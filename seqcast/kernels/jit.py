@@ -1,7 +1,7 @@
 """How kernels are compiled: one set of numba flags for the whole package, each with its reason.
 
-With ``NUMBA_DISABLE_JIT=1`` every decorator here returns the plain Python function, so that the same source can be read,
-traced and checked without a compiler.
+With ``NUMBA_DISABLE_JIT=1`` every decorator here returns the plain Python function, so that the same source
+can be read, traced and checked without a compiler.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,17 @@ from .cache import KernelCache
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
-# error_model: Python's check for a zero divisor is a branch, and a loop with a branch does not vectorise (8x on tanh).
-# fastmath without "nnan" and "ninf": with them isnan() and isfinite() would be compiled away, and diverging fits missed.
+# error_model: Python's check for a zero divisor is a branch, and a loop with a branch does not vectorise (8x
+# on tanh). fastmath without "nnan" and "ninf": with them isnan() and isfinite() would be compiled away, and
+# diverging fits missed.
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz", "afn"}}
 
-# Called by other kernels only: without the wrappers that Python or C would call them through (a sixth of the compile time).
+# Called by other kernels only: without the wrappers that Python or C would call them through (a sixth of the
+# compile time).
 kernel = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)
-inlined = nb.njit(inline="always", **FLAGS)  # scalar functions: only inlined do the loops around them vectorise
+inlined = nb.njit(
+    inline="always", **FLAGS
+)  # scalar functions: only inlined do the loops around them vectorise
 
 
 def entry(function: Callable) -> Callable:
@@ -41,7 +45,8 @@ def unrolled_load(blocks: tuple[int, ...]) -> Callable:
 
 
 def unrolled_store(blocks: tuple[int, ...], first: int = 0) -> Callable:
-    """Return ``store(row, width, j, items)``: sets ``row[block * width + j]`` to ``items[first]``, ``items[first + 1]``, ..."""
+    """Return ``store(row, width, j, items)``: sets ``row[block * width + j]`` to ``items[first]``,
+    ``items[first + 1]``, ..."""
     lines = [f"row[{block} * width + j] = items[{k}]" for k, block in enumerate(blocks, start=first)]
     return _compile("store", "row, width, j, items", "; ".join(lines) or "pass")
 

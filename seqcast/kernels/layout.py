@@ -2,19 +2,21 @@
 
 Letters used throughout the kernels::
 
-    B rows of a batch      b rows of one block      T steps      F inputs of a layer      H hidden units, padded to UNIT
-    G column blocks of a cell (4 for an LSTM)       D directions (1 or 2)                 L layers
+    B rows of a batch    b rows of one block    T steps    F inputs of a layer
+    H hidden units, padded to UNIT              G column blocks of a cell (4 for an LSTM)
+    D directions (1 or 2)                       L layers
 
-All parameters live in one flat vector, in PyTorch's shapes and order, so that optimisers, clipping and files work on one
-array. The loops want another order: the rows [h, x] of one step times a matrix (H + F, G H) whose columns are grouped by
-what they are multiplied with::
+All parameters live in one flat vector, in PyTorch's shapes and order, so that optimisers, clipping and files
+work on one array. The loops want another order: the rows [h, x] of one step times a matrix (H + F, G H) whose
+columns are grouped by what they are multiplied with::
 
     columns   [ input only | late | joint | state only ]
     x part        x           x       x        .             product of x alone: the first two groups
     h part        .           u       h        h             h and x in one product: the joint group
 
-Both orders are tied by index arrays made here once: packing the weights is ``packed = flat[index]``, and the packed gradient
-is brought back in the same way. ``flat`` has one element more than there are parameters, always zero: padding points to it.
+Both orders are tied by index arrays made here once: packing the weights is ``packed = flat[index]``, and the
+packed gradient is brought back in the same way. ``flat`` has one element more than there are parameters,
+always zero: padding points to it.
 """
 
 from collections.abc import Iterator
@@ -26,22 +28,27 @@ import numpy as np
 from ..cells.contract import Cell
 from .matmul import padded, panel_width
 
-UNIT = 8  # hidden units are padded to whole groups of 8: a vector of AVX floats, and the same on every machine
+UNIT = 8  # hidden units are padded to groups of 8: one vector of AVX floats, the same on every machine
 RING_ROWS = 128  # rows of gate gradients gathered before they are multiplied into the weight gradient
 BLOCK_ROWS = 64  # at most so many rows walk through time together, ...
 SHARD_ROWS = 16  # ... at least so many make a share of the batch worth a thread, ...
 MAX_SHARDS = 16  # ... and a batch has at most so many shares, since each sums a gradient of its own
 
-# What the kernels know of a network and a batch; integers are sizes and offsets into the arrays named in the comment.
+# What the kernels know of a network and a batch; integers are sizes and offsets into the arrays named in the
+# comment.
 NETWORK = np.dtype(
     [(name, "i8") for name in (
-        "hidden", "hidden_size", "columns", "z_stride", "d_stride", "n_layers", "n_directions", "n_states",  # sizes
+        # sizes
+        "hidden", "hidden_size", "columns", "z_stride", "d_stride", "n_layers", "n_directions", "n_states",
         "input_size", "n_channels", "n_targets", "normalize", "masked",  # what a window looks like
         "n_rows", "shard_rows", "block_rows", "n_steps", "chunk",  # the batch
-        "vector", "ring", "z", "d_z", "d_state", "d_u", "d_x", "d_x_stride", "offsets", "first_state",  # work space
+        # work space
+        "vector", "ring", "z", "d_z", "d_state", "d_u", "d_x", "d_x_stride", "offsets",
         "sink", "sink_width", "d_sink",  # outputs of the top layer, in the work space; -1: not wanted
-        "n_outputs", "last", "last_stride", "d_last", "out", "out_stride", "head_columns",  # linear head, in work space
-        "p_head_bias", "p_head", "q_head", "g_head_bias", "g_head",  # and in packed weights (p, q) and gradients (g)
+        # linear head, in work space
+        "n_outputs", "last", "last_stride", "d_last", "out", "out_stride",
+        # and in packed weights (p, q) and gradients (g)
+        "p_head_bias", "p_head", "q_head", "g_head_bias", "g_head",
         "wants_d_input", "loss",
     )] + [("seed", "u4"), ("dropout", "f8"), ("huber", "f8")],
     align=True,
@@ -49,7 +56,7 @@ NETWORK = np.dtype(
 
 LAYER = np.dtype(
     [(name, "i8") for name in (
-        "level", "reverse", "position", "width", "is_top",  # width: F of this layer
+        "level", "reverse", "width", "is_top",  # width: F of this layer
         "source", "d_source", "sink", "d_sink", "sink_width",  # buffers between layers, in work space
         "rows", "row_stride", "others", "saved", "late",  # per step and row, in work space
         "state", "p_bias", "p_x", "p_late", "p_joint", "p_h", "q_h", "q_x", "q_late",  # packed weights
@@ -97,7 +104,7 @@ class Architecture:
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of each parameter, in the order of the flat vector: PyTorch's names, then the head's."""
+        """Name and shape of each parameter in order: PyTorch's names, then the head's."""
         hidden = self.hidden_size
         from_x = len(self.cell.gates_from("both", "split", "input", "reset", "late"))
         from_h = len(self.cell.gates_from("both", "split", "state", "reset", "late"))
@@ -147,11 +154,12 @@ class Columns:
     @classmethod
     def of(cls, cell: Cell) -> "Columns":
         parts = [(gate, part) for gate in cell.gates for part in _PARTS[gate.source]]
-        order = sorted(parts, key=lambda item: _GROUPS.index(item[1]))  # stable: gates keep their order within a group
+        # a stable sort: gates keep their order within a group
+        order = sorted(parts, key=lambda item: _GROUPS.index(item[1]))
         block = {(gate.name, part): k for k, (gate, part) in enumerate(order)}
-        counts = [sum(part == group for _, part in parts) for group in _GROUPS]
+        count = {group: sum(part == group for _, part in parts) for group in _GROUPS}
         return cls(
-            *counts,
+            **count,
             step=tuple(block[gate.name, part] for gate, part in parts if gate.source != "reset"),
             reset=tuple(block[gate.name, part] for gate, part in parts if gate.source == "reset"),
             from_x=tuple(block[gate.name, part] for gate, part in parts if part != "state_only"),
@@ -184,7 +192,8 @@ class Arena:
 
 @dataclass
 class Layout:
-    """Index arrays and offsets of one architecture in one dtype; everything here is fixed when a network is made.
+    """Index arrays and offsets of one architecture in one dtype; everything here is fixed when a network is
+    made.
 
     Attributes
     ----------
@@ -278,9 +287,10 @@ class Layout:
             record.q_x = self._append(self._panels(index[H:, : joint.stop].T))
             record.q_late = self._append(self._panels(index[:H, late].T))
         if net.n_outputs:
-            head = np.full((net.n_directions, H, net.n_outputs), self.zero, np.int32)
-            head[:, : net.hidden_size] = self._number["head_weight"].T.reshape(net.n_directions, net.hidden_size, -1)
-            head = head.reshape(-1, net.n_outputs)
+            by_unit = self._number["head_weight"].T.reshape(net.n_directions, net.hidden_size, -1)
+            units = np.full((net.n_directions, H, net.n_outputs), self.zero, np.int32)
+            units[:, : net.hidden_size] = by_unit
+            head = units.reshape(-1, net.n_outputs)
             record = self.network[0]
             record.p_head, record.g_head = self._lay_matrix(head)
             record.q_head = self._append(self._panels(head.T))

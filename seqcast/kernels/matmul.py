@@ -1,16 +1,17 @@
 """The product of small matrices inside compiled loops, a register tile at a time.
 
-Calling BLAS from a threaded loop is slow (its own threads start inside ours; 20x measured), and a plain loop reaches half of
-what the machine can do. Here a tile of C stays in vector registers over the whole depth::
+Calling BLAS from a threaded loop is slow (its own threads start inside ours; 20x measured), and a plain loop
+reaches half of what the machine can do. Here a tile of C stays in vector registers over the whole depth::
 
     C[i, j] += sum_k A[i, k] * B[k, j]        i < rows, j < columns, k < depth
 
-Every element is summed over k in the same order whatever the tile around it, so a row of the result does not depend on
-which other rows are computed beside it: predictions are the same bits in any batch.
+Every element is summed over k in the same order whatever the tile around it, so a row of the result does not
+depend on which other rows are computed beside it: predictions are the same bits in any batch.
 
-Two layouts are used. ``add_product`` reads B packed in panels ``[columns / PANEL][depth][PANEL]`` (weights, packed once per
-step); ``add_outer_product`` reads A transposed and B row by row (the gradient of the weights, summed over all steps).
-Columns are computed in whole vectors: rows of C, and panels, must be padded to `padded` columns.
+Two layouts are used. ``add_product`` reads B packed in panels ``[columns / PANEL][depth][PANEL]`` (weights,
+packed once per step); ``add_outer_product`` reads A transposed and B row by row (the gradient of the weights,
+summed over all steps). Columns are computed in whole vectors: rows of C, and panels, must be padded to
+`padded` columns.
 """
 
 import llvmlite.binding as llvm
@@ -32,7 +33,9 @@ def _vector_bytes() -> int:
 
 VECTOR_BYTES = _vector_bytes()
 REGISTERS = 16 if VECTOR_BYTES == 32 else 32  # AVX has 16 vector registers, AVX-512 and NEON 32
-TALL = 6 if REGISTERS == 16 else 8  # rows of the main tile: 2 * TALL sums + 2 vectors of B + 1 of A fit the registers
+TALL = (
+    6 if REGISTERS == 16 else 8
+)  # rows of the main tile: 2 * TALL sums + 2 vectors of B + 1 of A fit the registers
 
 
 def lanes(dtype) -> int:
@@ -51,7 +54,8 @@ def padded(columns: int, dtype) -> int:
 
 
 def _make_tile(rows: int, vectors: int):
-    """C[rows, vectors * lanes] += A[rows, depth] @ B[depth, vectors * lanes], with C in registers over the whole depth."""
+    """C[rows, vectors * lanes] += A[rows, depth] @ B[depth, vectors * lanes], with C in registers over the
+    whole depth."""
 
     @intrinsic
     def tile(typingctx, a, a0, a_row, a_step, b, b0, b_step, depth, c, c0, c_row):
@@ -67,7 +71,7 @@ def _make_tile(rows: int, vectors: int):
 
 
 def _emit_tile(context, builder, signature, args, rows, vectors):
-    a, a0, a_row, a_step, b, b0, b_step, depth, c, c0, c_row = args
+    _, a0, a_row, a_step, _, b0, b_step, depth, _, c0, c_row = args
     scalar = context.get_value_type(signature.args[0].dtype)
     bytes_ = 4 if isinstance(scalar, ir.FloatType) else 8
     width = VECTOR_BYTES // bytes_
@@ -85,12 +89,16 @@ def _emit_tile(context, builder, signature, args, rows, vectors):
         return builder.bitcast(builder.gep(base, [offset]), vector.as_pointer())
 
     def broadcast(value):
-        return builder.shuffle_vector(builder.insert_element(undefined, value, ir.IntType(32)(0)), undefined, zeros)
+        return builder.shuffle_vector(
+            builder.insert_element(undefined, value, ir.IntType(32)(0)), undefined, zeros
+        )
 
     a_rows = [builder.gep(pointer(0, a0), [builder.mul(a_row, i64(i))]) for i in range(rows)]
     b_base, c_base = pointer(4, b0), pointer(8, c0)
-    c_at = [[vector_at(builder.gep(c_base, [builder.mul(c_row, i64(i))]), i64(v * width)) for v in range(vectors)]
-            for i in range(rows)]
+    c_at = [
+        [vector_at(builder.gep(c_base, [builder.mul(c_row, i64(i))]), i64(v * width)) for v in range(vectors)]
+        for i in range(rows)
+    ]
     start = [[builder.load(p, align=bytes_) for p in row] for row in c_at]
 
     before = builder.block
@@ -189,13 +197,15 @@ def _product(a, a_row, a_step, rows, b, b_panel, b_step, depth, c, c_row, column
 
 @kernel
 def add_product(a, a_row, rows, panels, depth, c, c_row, columns):
-    """C (rows, columns) += A (rows, depth) @ B, with B packed in panels; rows of A and C lie `a_row`, `c_row` apart."""
+    """C (rows, columns) += A (rows, depth) @ B, with B packed in panels; rows of A and C lie `a_row`, `c_row`
+    apart."""
     panel = 2 * (VECTOR_BYTES // c.itemsize)
     _product(a, a_row, np.intp(1), rows, panels, depth * panel, panel, depth, c, c_row, columns)
 
 
 @kernel
 def add_outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns):
-    """C (rows, columns) += A^T @ B, with A (depth, rows) and B (depth, columns) row by row, `a_row` and `b_row` apart."""
+    """C (rows, columns) += A^T @ B, with A (depth, rows) and B (depth, columns) row by row, `a_row` and
+    `b_row` apart."""
     panel = 2 * (VECTOR_BYTES // c.itemsize)
     _product(a, np.intp(1), a_row, rows, b, panel, b_row, depth, c, c_row, columns)

@@ -19,7 +19,8 @@ def pack(flat, index, second, packed):
 
 @kernel
 def sum_shares(shares, back, gradient):
-    """Add the shares' packed gradients in order, into the first, and bring them into the order of the parameters."""
+    """Add the shares' packed gradients in order, into the first, and bring them into the order of the
+    parameters."""
     total = shares[0]
     for k in range(1, shares.shape[0]):
         add_row(total, shares[k])
@@ -35,7 +36,8 @@ def unpack_gradient(shares, back, gradient):
 
 @kernel
 def regularize(flat, gradient, decay, alpha, count):
-    """From the gradient of a sum over `count` targets to that of their mean plus ``alpha / 2 * |w|^2``; returns its norm."""
+    """From the gradient of a sum over `count` targets to that of their mean plus ``alpha / 2 * |w|^2``;
+    returns its norm."""
     scale, square = 1.0 / max(count, 1.0), 0.0
     for i in range(gradient.size):
         g = gradient[i] * scale + alpha * decay[i] * flat[i]

@@ -1,12 +1,14 @@
 """Running the shares of a batch side by side.
 
-One small loop over `numba.prange` serves every kernel: the kernel is handed over as an argument, so that the large body is
-compiled once, not again inside a parallel region (7 s more for an LSTM step). Its serial twin is the same function without
-threads, and gives the same bits. It is used
+One small loop over `numba.prange` serves every kernel: the kernel is handed over as an argument, so that the
+large body is compiled once, not again inside a parallel region (7 s more for an LSTM step). Its serial twin
+is the same function without threads, and gives the same bits. It is used
 
 - for one share or one thread;
-- while another Python thread is inside the parallel one: numba's simplest threading layer aborts the process then;
-- in a forked child of a process that has run the parallel one: the OpenMP layer's threads do not survive a fork.
+- while another Python thread is inside the parallel one: numba's simplest threading layer aborts the
+  process then;
+- in a forked child of a process that has run the parallel one: the OpenMP layer's threads do not survive a
+  fork.
 """
 
 import os
@@ -24,17 +26,30 @@ from .layout import LAYER, NETWORK
 
 
 def kernel_types(dtype) -> tuple:
-    """Types of a kernel's arguments: share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums."""
+    """Types of a kernel's arguments: share, network, layers, rows, weights, inputs, outputs, states, work,
+    gradients, sums."""
     real, rows = nb.from_dtype(dtype), types.int64[:, ::1]
     table = tuple(types.Array(nb.from_dtype(record), 1, "C") for record in (NETWORK, LAYER))
-    return (*table, rows, real[::1], real[::1], real[::1], real[::1], real[:, ::1], real[:, ::1], types.float64[:, :, ::1])
+    return (
+        *table,
+        rows,
+        real[::1],
+        real[::1],
+        real[::1],
+        real[::1],
+        real[:, ::1],
+        real[:, ::1],
+        types.float64[:, :, ::1],
+    )
 
 
 def compile_kernel(function, dtype, variant: str, cached: bool = True):
     """Compile `function` (share, *arrays), or load it, so that the driver can call it through its address."""
     if JIT_DISABLED:
         return function
-    kernel = CFunc(function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS))
+    kernel = CFunc(
+        function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS)
+    )
     if cached:
         kernel._cache = KernelCache(variant, on_miss=_announce)
     else:
@@ -109,7 +124,8 @@ def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -
 
 
 def thread_count(n_jobs: int | None) -> int:
-    """How many threads `n_jobs` means: None all that numba may use, negative counted from the end as in joblib."""
+    """How many threads `n_jobs` means: None all that numba may use, negative counted from the end as in
+    joblib."""
     available = nb.config.NUMBA_NUM_THREADS
     if n_jobs is None:
         return available

@@ -1,9 +1,10 @@
 """Forward and backward walks over time, for any cell: one block of rows, all layers, both directions.
 
-Each layer and direction keeps, for every step s and row r, the row ``[h, x]`` where ``h`` is the state *before* the step;
-the step writes ``h`` of the row one step on. A walk counts its own steps: the reverse direction reads the input of step s at
-natural time ``length - 1 - s``. Buffers between layers are in natural time and zero past a row's end. Rows are sorted by
-length, longest first, so the rows still running at a step are the first ``active[s]`` ones; the others keep their state.
+Each layer and direction keeps, for every step s and row r, the row ``[h, x]`` where ``h`` is the state
+*before* the step; the step writes ``h`` of the row one step on. A walk counts its own steps: the reverse
+direction reads the input of step s at natural time ``length - 1 - s``. Buffers between layers are in natural
+time and zero past a row's end. Rows are sorted by length, longest first, so the rows still running at a step
+are the first ``active[s]`` ones; the others keep their state.
 """
 
 import numpy as np
@@ -23,9 +24,11 @@ def compile_recurrence(cell: Cell, dtype):
 
     @kernel
     def forward(net, layers, block, begin, steps, weights, work):
-        """From the source of the lowest layer to the final states and, if wanted, the outputs of the top layer.
+        """From the source of the lowest layer to the final states and, if wanted, the outputs of the top
+        layer.
 
-        block (b, 4): the rows' table, see `windows`. begin: first step of this chunk, its states lie in `layer.state`.
+        block (b, 4): the rows' table, see `windows`. begin: first step of this chunk, its states lie in
+        `layer.state`.
         """
         for k in range(layers.size):
             layer = layers[k]
@@ -41,7 +44,8 @@ def compile_recurrence(cell: Cell, dtype):
 
     @kernel
     def backward(net, layers, block, begin, steps, weights, work, gradients):
-        """From the gradients of final states (in `layer.state`) and outputs to those of weights, inputs, initial states."""
+        """From the gradients of final states (in `layer.state`) and outputs to those of weights, inputs,
+        initial states."""
         n_rows = block.shape[0]
         for k in range(layers.size - 1, -1, -1):
             layer = layers[k]
@@ -74,7 +78,9 @@ def _compile_walk_forward(cell: Cell, dtype):
             fill_rows(z, net.z_stride, m, bias)
             add_product(h[H:], stride, m, weights[layer.p_x :], layer.width, z, net.z_stride, n_x * H)
             joint, own = z[n_x * H :], z[(n_x + n_joint) * H :]
-            add_product(h, stride, m, weights[layer.p_joint :], H + layer.width, joint, net.z_stride, n_joint * H)
+            add_product(
+                h, stride, m, weights[layer.p_joint :], H + layer.width, joint, net.z_stride, n_joint * H
+            )
             add_product(h, stride, m, weights[layer.p_h :], H, own, net.z_stride, n_h * H)
             if n_late:
                 u, late = work[layer.late + before * H :], z[(n_x - n_late) * H :]
@@ -95,7 +101,8 @@ def _compile_walk_backward(cell: Cell, dtype):
 
     @kernel
     def step_back(net, layer, n_rows, m, s, d_z, weights, work):
-        """The gradient of one step's pre-activations (d_z, OUT), and of the state before it (in place in `net.d_state`)."""
+        """The gradient of one step's pre-activations (d_z, OUT), and of the state before it (in place in
+        `net.d_state`)."""
         H, stride, before = net.hidden, layer.row_stride, s * n_rows
         d_h, d_block = work[net.d_state :], n_rows * net.d_stride
         h, others = work[layer.rows + before * stride :], work[layer.others + before * n_others * H :]
@@ -117,10 +124,14 @@ def _compile_walk_backward(cell: Cell, dtype):
         H, F, stride, zs = net.hidden, layer.width, layer.row_stride, net.z_stride
         rows = work[layer.rows + first * stride :]
         vector = net.vector
-        add_outer_product(rows[H:], stride, F, d_z, zs, n, gradients[layer.g_x :], whole(n_x * H, vector), n_x * H)
+        add_outer_product(
+            rows[H:], stride, F, d_z, zs, n, gradients[layer.g_x :], whole(n_x * H, vector), n_x * H
+        )
         joint, own = n_joint * H, n_h * H
         d_joint, d_own = d_z[n_x * H :], d_z[(n_x + n_joint) * H :]
-        add_outer_product(rows, stride, H + F, d_joint, zs, n, gradients[layer.g_joint :], whole(joint, vector), joint)
+        add_outer_product(
+            rows, stride, H + F, d_joint, zs, n, gradients[layer.g_joint :], whole(joint, vector), joint
+        )
         add_outer_product(rows, stride, H, d_own, zs, n, gradients[layer.g_h :], whole(own, vector), own)
         if n_late:
             u, d_late, late = work[layer.late + first * H :], d_z[(n_x - n_late) * H :], n_late * H
@@ -205,7 +216,8 @@ def place_input(net, layer, block, begin, steps, work):
 
 @kernel
 def collect_output(net, layer, block, begin, steps, work):
-    """Copy the states (walk time) to the layer's sink (natural time), beside the other direction's; 0 past a row's end."""
+    """Copy the states (walk time) to the layer's sink (natural time), beside the other direction's; 0 past a
+    row's end."""
     n_rows, H = block.shape[0], net.hidden
     for s in range(steps):
         for r in range(n_rows):

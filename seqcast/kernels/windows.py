@@ -1,8 +1,8 @@
 """Cutting a batch of windows out of the values, inside the loop: no window is ever stored.
 
-Row r of a batch is described by four integers: where its first step lies in the values (a row number), its length, where its
-first target lies in the flat targets, and its number in the batch (the counter of its dropout mask, and its place in the
-outputs).
+Row r of a batch is described by four integers: where its first step lies in the values (a row number), its
+length, where its first target lies in the flat targets, and its number in the batch (the counter of its
+dropout mask, and its place in the outputs).
 """
 
 import numpy as np
@@ -13,7 +13,8 @@ from .recurrence import LENGTH, ROW, START, TARGET, add_row, clear, copy_row
 
 @kernel
 def find_offsets(net, block, values, work):
-    """Each channel's last observed value in each window (0 without normalization), to `net.offsets` (b, channels)."""
+    """Each channel's last observed value in each window (0 without normalization), to `net.offsets` (b,
+    channels)."""
     C = net.n_channels
     for r in range(block.shape[0]):
         offsets = work[net.offsets + r * C :]
@@ -28,7 +29,8 @@ def find_offsets(net, block, values, work):
 
 @kernel
 def gather(net, layer, block, begin, steps, values, work):
-    """Copy steps begin .. begin + steps of each window to the lowest layer's source (steps, b, inputs), zero past its end."""
+    """Copy steps begin .. begin + steps of each window to the lowest layer's source (steps, b, inputs), zero
+    past its end."""
     C, n_rows = net.n_channels, block.shape[0]
     for s in range(steps):
         for r in range(n_rows):
@@ -69,7 +71,10 @@ def scatter_outputs(net, block, begin, steps, work, outputs):
         for r in range(n_rows):
             for d in range(D):
                 to = ((block[r, ROW] * net.n_steps + begin + s) * D + d) * H
-                copy_row(outputs[to : to + H], work[net.sink + (s * n_rows + r) * net.sink_width + d * net.hidden :])
+                copy_row(
+                    outputs[to : to + H],
+                    work[net.sink + (s * n_rows + r) * net.sink_width + d * net.hidden :],
+                )
 
 
 @kernel
@@ -116,7 +121,8 @@ def clear_states(net, layers, work):
 
 @kernel
 def add_offsets(net, n_rows, work):
-    """Bring the head's outputs back to the values' own level: target k stands at columns k, k + n_targets, ..."""
+    """Bring the head's outputs back to the values' own level: target k stands at columns k, k + n_targets,
+    ..."""
     if net.normalize:
         for r in range(n_rows):
             out, offsets = work[net.out + r * net.out_stride :], work[net.offsets + r * net.n_channels :]

@@ -1,4 +1,5 @@
-"""The tables and the work space of one kind of batch: how many rows and steps, what is kept, what is wanted back."""
+"""The tables and the work space of one kind of batch: how many rows and steps, what is kept, what is wanted
+back."""
 
 from dataclasses import dataclass
 
@@ -46,8 +47,9 @@ class Workspace:
     network, layers : recarray
         What the kernels read.
     n_shards : int
-        Shares of the batch that may run side by side. It depends on the number of rows only, never on the threads: each
-        share sums its own gradient, and the shares are added in order, so any number of threads gives the same bits.
+        Shares of the batch that may run side by side. It depends on the number of rows only, never on the
+        threads: each share sums its own gradient, and the shares are added in order, so any number of threads
+        gives the same bits.
     size : int
         Numbers of work space that each share needs.
     """
@@ -58,7 +60,8 @@ class Workspace:
     size: int
 
     def arrays(self, dtype: np.dtype) -> np.ndarray:
-        """Work space, shape (n_shards, size). Zeroed: what is not written yet must not be NaN in a product."""
+        """Work space, shape (n_shards, size). Zeroed: what is not written yet must not be NaN in a
+        product."""
         return np.zeros((self.n_shards, self.size), dtype)
 
 
@@ -114,7 +117,9 @@ def _shares(n_rows: int, keep: bool) -> tuple[int, int, int]:
 def _describe(net, layout: Layout, window: Window) -> None:
     architecture = layout.architecture
     net.hidden, net.hidden_size, net.columns = layout.hidden, architecture.hidden_size, layout.n_columns
-    net.z_stride = _skewed(layout.n_columns + UNIT, layout.dtype)  # a product may end half a vector past its columns
+    net.z_stride = _skewed(
+        layout.n_columns + UNIT, layout.dtype
+    )  # a product may end half a vector past its columns
     net.d_stride = padded(layout.hidden, layout.dtype)
     net.n_layers, net.n_directions = architecture.n_layers, architecture.n_directions
     net.n_states, net.n_outputs = len(architecture.cell.states), architecture.n_outputs
@@ -129,20 +134,25 @@ def _lay_sources(net, layers, layout: Layout, arena: Arena, rows: int, outputs: 
     sources = [arena.take(rows * layout.row_width(layer)) for layer in range(architecture.n_layers)]
     d_wide = arena.take(rows * width), arena.take(rows * width)
     d_input = arena.take(rows * architecture.input_size) if net.wants_d_input else -1
-    net.sink, net.d_sink = (arena.take(rows * width), d_wide[architecture.n_layers % 2]) if outputs else (-1, -1)
+    net.sink, net.d_sink = (
+        (arena.take(rows * width), d_wide[architecture.n_layers % 2]) if outputs else (-1, -1)
+    )
     net.sink_width = width
     for layer, direction, _ in layout.walks():
         record = layers[layout.walk(layer, direction)]
         top = layer == architecture.n_layers - 1
         record.level, record.reverse, record.is_top = layer, direction, top
-        record.position, record.width = layout.walk(layer, direction), layout.row_width(layer)
+        record.width = layout.row_width(layer)
         record.source, record.d_source = sources[layer], d_wide[layer % 2] if layer else d_input
-        record.sink, record.d_sink = (net.sink, net.d_sink) if top else (sources[layer + 1], d_wide[(layer + 1) % 2])
+        record.sink, record.d_sink = (
+            (net.sink, net.d_sink) if top else (sources[layer + 1], d_wide[(layer + 1) % 2])
+        )
         record.sink_width = width
 
 
 def _lay_walks(net, layers, layout: Layout, arena: Arena, rows: int, block: int) -> None:
-    """What each walk over time keeps for the way back: rows [h, x], other states, saved scalars, late operands."""
+    """What each walk over time keeps for the way back: rows [h, x], other states, saved scalars, late
+    operands."""
     cell, H = layout.architecture.cell, layout.hidden
     for record in layers:
         record.row_stride = _skewed(H + record.width, layout.dtype)
@@ -165,12 +175,12 @@ def _lay_shared(net, layout: Layout, arena: Arena, block: int) -> None:
     net.offsets = arena.take(block * net.n_channels)
     net.last_stride = _skewed(net.n_directions * layout.hidden, dtype)
     net.last, net.d_last = arena.take(block * net.last_stride), arena.take(block * net.last_stride)
-    net.head_columns, net.out_stride = net.n_outputs, _skewed(max(1, net.n_outputs), dtype)
+    net.out_stride = _skewed(max(1, net.n_outputs), dtype)
     net.out = arena.take(block * net.out_stride)
 
 
 def _skewed(columns: int, dtype) -> int:
-    """Row length of an odd number of vectors: rows at a power of two apart would all fall into the same few cache sets
-    (130 instead of 250 GFLOP/s in the weight gradient at H = 256)."""
+    """Row length of an odd number of vectors: rows at a power of two apart would all fall into the same few
+    cache sets (130 instead of 250 GFLOP/s in the weight gradient at H = 256)."""
     vectors = padded(columns, dtype) // lanes(dtype)
     return (vectors + 1 - vectors % 2) * lanes(dtype)

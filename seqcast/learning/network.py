@@ -10,7 +10,9 @@ from ..kernels.optimizers import pack, unpack_gradient
 from ..kernels.workspace import Window, Workspace, plan
 
 PREDICT_ROWS = 4096  # rows in one call: keeps a call short, and its work space small
-CARRY_STEPS = 32  # steps walked at a time where nothing is kept for a way back: the work space then stays in the cache
+CARRY_STEPS = (
+    32  # steps walked at a time where nothing is kept for a way back: the work space then stays in the cache
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Windows:
     window: Window
 
 
-def row_table(starts, lengths, targets) -> np.ndarray:
+def row_table(starts: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The table of rows that kernels read, shape (n, 4): start, length, first target, number in the batch."""
     table = np.empty((len(starts), 4), np.int64)
     table[:, 0], table[:, 1], table[:, 2], table[:, 3] = starts, lengths, targets, np.arange(len(starts))
@@ -54,10 +56,12 @@ class Network:
         Views into `flat` by PyTorch's names, with PyTorch's shapes.
     """
 
-    def __init__(self, architecture: Architecture, dtype="float32"):
+    def __init__(self, architecture: Architecture, dtype: str | np.dtype = "float32") -> None:
         self.architecture, self.dtype = architecture, np.dtype(dtype)
         self.layout = Layout(architecture, self.dtype)
-        self._padded = np.zeros(architecture.n_parameters + 1, self.dtype)  # the last stays zero, see `layout`
+        self._padded = np.zeros(
+            architecture.n_parameters + 1, self.dtype
+        )  # the last stays zero, see `layout`
         self.flat = self._padded[:-1]
         self.weights = architecture.views(self.flat)
 
@@ -65,12 +69,14 @@ class Network:
         return {"architecture": self.architecture, "dtype": self.dtype, "flat": self.flat.copy()}
 
     def __setstate__(self, state: dict) -> None:
-        """Build the views anew: pickled as they are, they would come back as copies that no longer share memory."""
+        """Build the views anew: pickled as they are, they would come back as copies that no longer share
+        memory."""
         self.__init__(state["architecture"], state["dtype"])  # type: ignore[misc]
         self.flat[:] = state["flat"]
 
     def initialize(self, rng: np.random.RandomState) -> None:
-        """Draw every parameter from U(-1/sqrt(n), 1/sqrt(n)), n the hidden size (the inputs, for the head): PyTorch's."""
+        """Draw every parameter from U(-1/sqrt(n), 1/sqrt(n)), n the hidden size (the inputs, for the head):
+        PyTorch's."""
         for name, weight in self.weights.items():
             fan = self.architecture.output_size if name.startswith("head") else self.architecture.hidden_size
             weight[...] = rng.uniform(-1, 1, weight.shape) / np.sqrt(fan)
@@ -82,7 +88,8 @@ class Network:
         return packed
 
     def run(self, name: str, space: Workspace, arrays: tuple, n_threads: int) -> None:
-        """Call kernel `name` for every share of a batch; `arrays` from `rows` on, in the order that `cpu` gives."""
+        """Call kernel `name` for every share of a batch; `arrays` from `rows` on, in the order that `cpu`
+        gives."""
         kernel = cpu.compiled(name, self.architecture.cell, self.dtype)
         parallel.run(kernel, space.n_shards, self.dtype, (space.network, space.layers, *arrays), n_threads)
 
@@ -107,9 +114,16 @@ class Network:
         sums, gradients = np.empty((0, 0, 0)), np.empty((0, 0), self.dtype)
         for first in range(0, len(rows), PREDICT_ROWS):
             part = np.ascontiguousarray(rows[first : first + PREDICT_ROWS])
-            space = plan(self.layout, windows.window, len(part), chunk=self.carry_steps(windows.window), keep=False)
+            space = plan(
+                self.layout, windows.window, len(part), chunk=self.carry_steps(windows.window), keep=False
+            )
             work, values = space.arrays(self.dtype), windows.values.ravel()
-            self.run("predict", space, (part, packed, values, predictions.ravel(), none, work, gradients, sums), n_threads)
+            self.run(
+                "predict",
+                space,
+                (part, packed, values, predictions.ravel(), none, work, gradients, sums),
+                n_threads,
+            )
         return predictions
 
     def carry_steps(self, window: Window) -> int:

@@ -29,7 +29,11 @@ def progress(verbose: int, max_iter: int) -> Iterator[Callable[[Epoch], None] | 
 
 def _print_epoch(epoch: Epoch) -> None:
     left = epoch.seconds / epoch.number * (epoch.max_iter - epoch.number)
-    print(f"epoch {epoch.number}/{epoch.max_iter}  {_losses(epoch)}  at most {left:.0f} s left", file=sys.stderr, flush=True)
+    print(
+        f"epoch {epoch.number}/{epoch.max_iter}  {_losses(epoch)}  at most {left:.0f} s left",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _losses(epoch: Epoch) -> str:

@@ -1,4 +1,5 @@
-"""The training loop: fit_network -> run_epoch -> train_batch, with early stopping on rows that are later in time."""
+"""The training loop: fit_network -> run_epoch -> train_batch, with early stopping on rows that are later in
+time."""
 
 import time
 import warnings
@@ -15,7 +16,9 @@ from ..kernels.workspace import Workspace, plan
 from .network import Network, Windows
 
 AUTO_FULL_BATCH = 256  # up to so many rows, batch_size="auto" is all of them
-AUTO_BATCH = 128  # beyond, this: half the updates of 64 in two thirds of the time, and no worse on the shipped weather
+AUTO_BATCH = (
+    128  # beyond, this: half the updates of 64 in two thirds of the time, and no worse on the shipped weather
+)
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,13 @@ class TrainingOptions:
     bptt_steps: int | None = None
     n_threads: int = 1
 
-    def settings(self, dtype) -> np.ndarray:
+    def settings(self, dtype: np.dtype) -> np.ndarray:
         """What `optimizers.train_update` reads: rate, momentum or beta1, beta2, eps, alpha, clip norm."""
         first = self.momentum if self.optimizer == "sgd" else 0.9
         second = 0.99 if self.optimizer == "rmsprop" else 0.999
-        return np.array([self.learning_rate_init, first, second, 1e-8, self.alpha, self.clip_norm or 0.0], dtype)
+        return np.array(
+            [self.learning_rate_init, first, second, 1e-8, self.alpha, self.clip_norm or 0.0], dtype
+        )
 
     def batch_rows(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -55,7 +60,8 @@ class History:
     Attributes
     ----------
     loss, validation_loss : list of float
-        Per epoch, each target's mean loss in its own unit (squared for the squared and Huber loss), averaged over targets.
+        Per epoch, each target's mean loss in its own unit (squared for the squared and Huber loss), averaged
+        over targets.
     best_epoch : int
         Epoch (from 1) whose weights were kept.
     interrupted : bool
@@ -107,8 +113,8 @@ def fit_network(
     windows : Windows
         What rows are cut from.
     train_rows, validation_rows : ndarray, shape (n, 4)
-        Tables of rows. With validation rows, training stops when their loss no longer falls, and the weights of the best
-        epoch are restored; without, it stops when the training loss no longer falls.
+        Tables of rows. With validation rows, training stops when their loss no longer falls, and the weights
+        of the best epoch are restored; without, it stops when the training loss no longer falls.
     options : TrainingOptions
     rng : RandomState
         Order of the rows and dropout masks.
@@ -131,7 +137,11 @@ def fit_network(
     try:
         for number in range(1, options.max_iter + 1):
             train = trainer.run_epoch(train_rows)
-            validation = None if validation_rows is None else validation_losses(network, windows, validation_rows, options)
+            validation = (
+                None
+                if validation_rows is None
+                else validation_losses(network, windows, validation_rows, options)
+            )
             watched = train if validation is None else validation
             history.loss.append(in_units(train, units, options.loss))
             if validation is not None:
@@ -142,7 +152,15 @@ def fit_network(
             best.see(watched.mean(), network.flat, number, options.tol)
             if report is not None:
                 validation_loss = history.validation_loss[-1] if history.validation_loss else None
-                report(Epoch(number, options.max_iter, history.loss[-1], validation_loss, time.perf_counter() - started))
+                report(
+                    Epoch(
+                        number,
+                        options.max_iter,
+                        history.loss[-1],
+                        validation_loss,
+                        time.perf_counter() - started,
+                    )
+                )
             if best.stale >= options.n_iter_no_change:
                 break
         else:
@@ -175,7 +193,14 @@ class _Best:
 class Trainer:
     """Runs batches over one network; holds the arrays that every batch uses again."""
 
-    def __init__(self, network: Network, windows: Windows, options: TrainingOptions, rng, state: OptimizerState):
+    def __init__(
+        self,
+        network: Network,
+        windows: Windows,
+        options: TrainingOptions,
+        rng: np.random.RandomState,
+        state: OptimizerState,
+    ):
         self.network, self.windows, self.options, self.rng, self.state = network, windows, options, rng, state
         self.values, self.targets = windows.values.ravel(), windows.targets.ravel()
         self.settings = options.settings(network.dtype)
@@ -205,13 +230,31 @@ class Trainer:
         space, work, shares, sums = self._space(len(batch))
         if options.dropout:
             space.network[0].seed = self.rng.randint(2**32, dtype=np.uint32)
-        arrays = (batch, network.packed(), self.values, self.targets, _NO_STATES[network.dtype.name], work, shares, sums)
+        arrays = (
+            batch,
+            network.packed(),
+            self.values,
+            self.targets,
+            _NO_STATES[network.dtype.name],
+            work,
+            shares,
+            sums,
+        )
         network.run("train", space, arrays, options.n_threads)
         state.n_updates += 1
         kind = OPTIMIZERS.index(options.optimizer)
         back = network.layout.back
         train_update(
-            kind, network.flat, shares, back, sums, self.decay, state.moments, self.settings, state.n_updates, self.gradient
+            kind,
+            network.flat,
+            shares,
+            back,
+            sums,
+            self.decay,
+            state.moments,
+            self.settings,
+            state.n_updates,
+            self.gradient,
         )
         return sums.sum(axis=0)
 
@@ -222,7 +265,11 @@ class Trainer:
             chunk = min(self.options.bptt_steps or window.n_steps, window.n_steps)
             space = plan(network.layout, window, n_rows, chunk=chunk, keep=False)
             record = space.network[0]
-            record.loss, record.dropout, record.huber = LOSSES.index(self.options.loss), self.options.dropout, 1.0
+            record.loss, record.dropout, record.huber = (
+                LOSSES.index(self.options.loss),
+                self.options.dropout,
+                1.0,
+            )
             work = space.arrays(network.dtype)
             shares = np.empty((space.n_shards, network.layout.n_gradients), network.dtype)
             self._spaces[n_rows] = space, work, shares, np.empty((space.n_shards, 2, window.n_targets))
@@ -240,13 +287,17 @@ def decay_mask(network: Network) -> np.ndarray:
     return mask
 
 
-def validation_losses(network: Network, windows: Windows, rows: np.ndarray, options: TrainingOptions) -> np.ndarray:
+def validation_losses(
+    network: Network, windows: Windows, rows: np.ndarray, options: TrainingOptions
+) -> np.ndarray:
     """Each target's mean loss over `rows`, without dropout, shape (n_targets,)."""
     predictions = network.predict(windows, rows, options.n_threads).astype(float)
     n_outputs, n_targets = predictions.shape[1], windows.window.n_targets
     observed = windows.targets.ravel()[rows[:, 2, None] + np.arange(n_outputs)]
     losses = _LOSS[options.loss](predictions - observed).reshape(-1, n_targets)
-    return mean_losses(np.stack([np.nansum(losses, axis=0), np.isfinite(observed).reshape(losses.shape).sum(axis=0)]))
+    return mean_losses(
+        np.stack([np.nansum(losses, axis=0), np.isfinite(observed).reshape(losses.shape).sum(axis=0)])
+    )
 
 
 _LOSS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -270,7 +321,9 @@ def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:
 def _warn_diverged(number: int, best: _Best) -> None:
     hint = "Lower learning_rate_init or clip_norm, or look for extreme values in the data."
     if not best.number:
-        raise TrainingDivergedError(f"Training diverged in epoch {number}, before any epoch had a finite loss. {hint}")
+        raise TrainingDivergedError(
+            f"Training diverged in epoch {number}, before any epoch had a finite loss. {hint}"
+        )
     warnings.warn(
         f"Training diverged in epoch {number}; the weights of epoch {best.number} are kept. {hint}",
         ConvergenceWarning,
