@@ -15,6 +15,7 @@ def main() -> None:
     for name in () if options.report else options.names or BENCHMARKS:
         report.save(name, BENCHMARKS[name].run())
     report.write_readme(BENCHMARKS)
+    report.fill_front_page(bench_train_step, "train_step")
 
 
 if __name__ == "__main__":

@@ -64,10 +64,23 @@ def write_readme(benchmarks: dict[str, ModuleType]) -> None:
     (FOLDER / "README.md").write_text("\n".join(parts))
 
 
-def _section(benchmark: ModuleType, result: dict) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in (benchmark.COLUMNS, *benchmark.table(result["rows"]))]
+def fill_front_page(benchmark: ModuleType, name: str) -> None:
+    """Write one benchmark's table between its markers in the front page."""
+    page, path = FOLDER.parent / "README.md", FOLDER / "results" / f"{name}.json"
+    before, rest = page.read_text().split(f"<!-- {name} -->\n")
+    _, after = rest.split(f"<!-- end of {name} -->")
+    table = _markdown(benchmark, json.loads(path.read_text())["rows"])
+    page.write_text(f"{before}<!-- {name} -->\n{table}\n<!-- end of {name} -->{after}")
+
+
+def _markdown(benchmark: ModuleType, rows: list[dict]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in (benchmark.COLUMNS, *benchmark.table(rows))]
     lines.insert(1, "|" + "---|" * len(benchmark.COLUMNS))
+    return "\n".join(lines)
+
+
+def _section(benchmark: ModuleType, result: dict) -> str:
     where = f"{result['machine']['processor']}, {result['machine']['cores']} cores"
     with_ = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    table = "\n".join(lines)
+    table = _markdown(benchmark, result["rows"])
     return f"## {benchmark.TITLE}\n\n{benchmark.TEXT}\n\n{table}\n\n{result['date']}; {where}; {with_}.\n"

@@ -93,11 +93,21 @@ class KernelCache:
         payload = pickle.dumps(result._reduce())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(hashlib.sha256(payload).digest() + payload)
-            os.replace(file.name, path)
+            _write_whole(path, hashlib.sha256(payload).digest() + payload)
         except OSError:
             return
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write beside `path` and move into place, so that no reader ever sees a part."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.replace(file.name, path)
+        except OSError:
+            os.unlink(file.name)
+            raise
 
 
 def _checked(content: bytes) -> bytes:

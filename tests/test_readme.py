@@ -1,0 +1,49 @@
+"""The front page and the notebooks do what they say."""
+
+import re
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+
+
+def test_quick_start_prints_what_the_page_shows(capsys):
+    exec(BLOCKS[0], {})
+    printed, shown = capsys.readouterr().out, PAGE.split("```python\n" + BLOCKS[0])[1].split("```")[2]
+    # Another processor rounds otherwise, and training makes more of it: all but the figures must be equal.
+    assert _without_figures(printed) == _without_figures(shown.strip() + "\n")
+    assert _figures(printed) == pytest.approx(_figures(shown), rel=0.2)
+
+
+def _without_figures(text: str) -> list[list[str]]:
+    return [re.sub(r"-?\d+\.\d+", "#", line).split() for line in text.splitlines()]
+
+
+def _figures(text: str) -> list[float]:
+    return [float(figure) for figure in re.findall(r"-?\d+\.\d+", text)]
+
+
+def test_layer_example_runs():
+    scope: dict = {}
+    exec(BLOCKS[1], scope)
+    assert scope["output"].shape == (4, 10, 16)
+    assert scope["grads"]["weight_ih_l0"].shape == (32, 3)
+    assert (scope["layer"].weights["weight_ih_l0"] == 0).all()
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", PAGE):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_notebook_runs(path, tmp_path):
+    copy = shutil.copy(path, tmp_path)  # it writes its pictures beside itself
+    runpy.run_path(str(copy))
+    for picture in (ROOT / "notebooks").glob("*.png"):
+        assert (tmp_path / picture.name).stat().st_size > 10_000
