@@ -67,7 +67,8 @@ def _check_reset(cell: Cell, state: list[float], rng: random.Random) -> None:
         return weight * reset(_sigmoid, _activation(cell), tuple(z), tuple(state))[0]
 
     _compare(cell, "reset_backward", "z", z, d_z, loss)
-    _compare(cell, "reset_backward", "state", state[:1], (d_h,), loss, shared=state)
+    # Only h may reach u: reset_backward has no way to return the gradient of another state.
+    _compare(cell, "reset_backward", "state", state, (d_h, *[0.0] * (len(state) - 1)), loss)
 
 
 def _count(cell: Cell, reset: bool) -> int:
@@ -91,23 +92,18 @@ def _compare(
     point: list[float],
     gradient: Sequence[float],
     loss: Callable[[], float],
-    shared: list[float] | None = None,
 ) -> None:
-    """Move each element of `point` (in place in `shared`, if given) and compare the slope of `loss` with
-    `gradient`."""
-    moved = point if shared is None else shared
-    for k in range(len(point)):
-        centre = moved[k]
-        moved[k] = centre + STEP
+    """Move each element of `point` in place and compare the slope of `loss` with `gradient`."""
+    for k, centre in enumerate(point):
+        point[k] = centre + STEP
         above = loss()
-        moved[k] = centre - STEP
+        point[k] = centre - STEP
         slope = (above - loss()) / (2 * STEP)
-        moved[k] = centre
+        point[k] = centre
         if not abs(slope - gradient[k]) <= TOLERANCE * max(1.0, abs(slope)):
             raise ValueError(
                 f"'{function}' of cell {cell.name!r} is wrong for {what}[{k}]: it returns {gradient[k]:.9g}, "
-                f"finite "
-                f"differences of the forward function give {slope:.9g}."
+                f"finite differences of the forward function give {slope:.9g}."
             )
 
 
