@@ -1,7 +1,8 @@
 """The command ``seqcast``: forecasts in the terminal.
 
-Results go to stdout; progress, warnings and errors to stderr. An error is one line and exit code 2, and leaves
-every file as it was. Whatever is slow to import is imported where it is used, so that ``--help`` is not.
+Results go to stdout; progress, warnings and errors to stderr. An error is one line and exit code 2, and
+leaves every file as it was. Whatever is slow to import is imported where it is used, so that ``--help`` is
+there at once.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.util import find_spec
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from . import __version__
 
@@ -60,15 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Examples
     --------
-    >>> main(["forecast", "load.csv", "--time", "date", "--target", "load", "--out", "f.csv"])  # doctest: +SKIP
+    >>> main(["forecast", "load.csv", "--time", "date", "--out", "forecast.csv"])  # doctest: +SKIP
     0
     """
     try:
         arguments = _parser().parse_args(argv)
         with _warnings_in_one_line():
             arguments.run(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        return _fail(130, "interrupted; no file was written")
+        return _fail(130, "interrupted")
     except BrokenPipeError:  # a reader such as `head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails again
         return 141  # as a shell says of a program that SIGPIPE ended
@@ -90,8 +92,13 @@ def _one_line(text: object) -> str:
 
 @contextmanager
 def _warnings_in_one_line() -> Iterator[None]:
+    shown: set[str] = set()  # the folds of a backtest all say the same
+
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        print(f"seqcast: warning: {_one_line(message)}", file=sys.stderr)
+        line = f"seqcast: warning: {_one_line(message)}"
+        if line not in shown:
+            print(line, file=sys.stderr)
+        shown.add(line)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("default", category=UserWarning)
@@ -154,8 +161,8 @@ def _add_forecast(commands: Any) -> None:
 
 def _add_backtest(commands: Any) -> None:
     text = (
-        "Forecast the last rows of a CSV file from several origins, each with a network that was fitted on nothing "
-        "but the rows before it, and compare with the truth and with naive forecasts."
+        "Forecast the last rows of a CSV file from several origins, each time with a network that was fitted "
+        "on earlier rows only, and compare with the truth and with naive forecasts."
     )
     parser = commands.add_parser("backtest", help="measure forecasts on the past", description=text)
     _add_data(parser)
@@ -228,14 +235,15 @@ def _demo(arguments: argparse.Namespace) -> None:
     forecaster = SeqForecaster(
         horizon, target=DEMO_TARGET, random_state=arguments.seed, verbose=_progress(quiet=False)
     )
+    fitted = _fit(forecaster, train)
     report = _Report(sys.stdout)
     report.item("data", "weather at JFK airport, New York: " + ", ".join(df.columns))
     report.item("", _span(df))
     report.item("task", f"{DEMO_TARGET} for the next {horizon} hours, in {DEMO_UNIT}")
-    report.item("fitted", _fit(forecaster, train))
+    report.item("fitted", fitted)
     report.item("", "on " + _span(train))
     report.item("tested", f"on the {len(test):,} rows after them, which the network has never seen")
-    report.errors(summarize(evaluate(forecaster, train, test)).loc[DEMO_TARGET])
+    report.errors(summarize(evaluate(forecaster, train, test)).to_dict("index")[DEMO_TARGET])
 
     forecast = _forecast_after(forecaster, test, horizon)
     report.forecast(forecast)
@@ -269,21 +277,23 @@ def _forecast_after(forecaster: SeqForecaster, test: pd.DataFrame, horizon: int)
     # Rows nobody has observed yet are one block more for `predict`: forecast from all rows before them.
     index = Calendar.from_index(test.index).future(test.index[-1], horizon)
     unknown = pd.DataFrame(float("nan"), index, test.columns)
-    return forecaster.predict(pd.concat([test, unknown])).tail(horizon)
+    forecasts = cast("pd.DataFrame", forecaster.predict(pd.concat([test, unknown])))
+    return forecasts.tail(horizon)
 
 
 def _forecast(arguments: argparse.Namespace) -> None:
     outputs = _file_outputs(arguments)
     df, targets = _read_data(arguments)
     forecaster = _forecaster(arguments, targets, _progress(arguments.quiet))
+    fitted = _fit(forecaster, df)
     # Where the CSV goes to stdout, nothing else may.
-    report = _Report(None if arguments.quiet else sys.stdout if arguments.out else sys.stderr)
+    report = _Report(None if arguments.quiet else sys.stderr if arguments.out is None else sys.stdout)
     report.item("data", f"{arguments.data}: {_span(df)}")
-    report.item("fitted", _fit(forecaster, df))
+    report.item("fitted", fitted)
     forecast = forecaster.forecast(arguments.horizon)
     report.forecast(forecast)
     report.files(outputs.write(forecast, lambda: _picture(df, forecast)))
-    if not arguments.out:
+    if arguments.out is None:
         print(_csv(forecast), end="")
 
 
@@ -299,15 +309,18 @@ def _backtest(arguments: argparse.Namespace) -> None:
         forecaster, df, horizon=arguments.horizon, n_windows=arguments.windows, step_size=arguments.step
     )
     seconds = time.perf_counter() - started
+    if rows.empty:
+        raise CommandError(f"{arguments.data}: no target was observed within the horizon of any origin")
     origins = rows["cutoff"].drop_duplicates()
     report = _Report(sys.stdout)
     report.item("data", f"{arguments.data}: {_span(df)}")
     report.item(
         "fitted", f"{_network(forecaster)}, anew at each of {len(origins)} origins, in {seconds:.1f} s"
     )
-    report.item("", f"the first at {_stamp(origins.iloc[0])}, the last at {_stamp(origins.iloc[-1])}")
+    first, last = _stamps([origins.iloc[0], origins.iloc[-1]])
+    report.item("", f"the first at {first}, the last at {last}")
     report.item("tested", f"on up to {rows['lead'].max()} steps after each, which it had never seen")
-    for target, errors in summarize(rows).iterrows():
+    for target, errors in summarize(rows).to_dict("index").items():
         report.errors(errors, title=str(target))
     report.files(outputs.write(rows, lambda: _picture(df, *_last_origin(rows))))
 
@@ -316,7 +329,8 @@ def _last_origin(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecast and truth of the last origin, one column a target."""
     last = rows[rows["cutoff"] == rows["cutoff"].iloc[-1]]
     table = last.pivot(index="time", columns="target", values=["y_hat", "y"])
-    return table["y_hat"], table["y"]
+    targets = last["target"].unique()  # pivot has sorted them
+    return table["y_hat"][targets], table["y"][targets]
 
 
 def _forecaster(arguments: argparse.Namespace, targets: list[str] | None, verbose: int) -> SeqForecaster:
@@ -361,8 +375,7 @@ def _read_data(arguments: argparse.Namespace) -> tuple[pd.DataFrame, list[str] |
     path, column = arguments.data, arguments.time
     df = _read_csv(path, column)
     targets = None if arguments.target is None else list(dict.fromkeys(arguments.target))
-    for name in [column, *(targets or [])]:
-        _check_column(df, name, path)
+    _check_columns(df, column, targets or [], path)
     for name in targets or []:
         df[name] = _numbers(df[name], path)
     if column is not None:
@@ -384,6 +397,10 @@ def _read_csv(path: str, time: str | None) -> pd.DataFrame:
         raise CommandError(f"{path} is a directory, not a CSV file") from None
     except UnicodeDecodeError:
         raise CommandError(f"{path} is not a CSV file: it holds no text in UTF-8") from None
+    except pd.errors.ParserWarning:
+        raise CommandError(
+            f"{path} is not a CSV file: its rows have more cells than its first line"
+        ) from None
     except pd.errors.ParserError as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ")
         raise CommandError(f"{path} is not a CSV file: {reason}") from error
@@ -397,16 +414,17 @@ def _parse_csv(file: TextIO, path: str, time: str | None) -> pd.DataFrame:
 
     separator = _separator(file.readline(), path)
     file.seek(0)
-    df = pd.read_csv(
-        file,
-        sep=separator,
-        dtype={} if time is None else {time: str},
-        skipinitialspace=True,
-        skip_blank_lines=False,  # they are lines too
-        low_memory=False,  # a column has one dtype
-    )
-    if not isinstance(df.index, pd.RangeIndex):  # pandas takes surplus cells for the names of rows
-        raise CommandError(f"{path} is not a CSV file: its rows have more cells than its first line")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the names would be dropped
+        df = pd.read_csv(
+            file,
+            sep=separator,
+            dtype={} if time is None else {time: str},
+            index_col=False,  # or pandas takes surplus cells for the names of rows
+            skipinitialspace=True,
+            skip_blank_lines=False,  # they are lines too
+            low_memory=False,  # a column has one dtype
+        )
     return df.dropna(how="all")
 
 
@@ -422,13 +440,15 @@ def _separator(header: str, path: str) -> str:
     return separator
 
 
-def _check_column(df: pd.DataFrame, name: str | None, path: str) -> None:
-    if name is None or name in df.columns:
-        return
+def _check_columns(df: pd.DataFrame, time: str | None, targets: list[str], path: str) -> None:
     names = [str(column) for column in df.columns]
-    close = get_close_matches(name, names, n=1)
-    suggestion = f", did you mean {close[0]!r}?" if close else "."
-    raise CommandError(f"{path} has no column {name!r}{suggestion} Its columns: {', '.join(names)}")
+    for name in targets if time is None else [time, *targets]:
+        if name not in names:
+            close = get_close_matches(name, names, n=1)
+            suggestion = f"; did you mean {close[0]!r}?" if close else "."
+            raise CommandError(f"{path} has no column {name!r}{suggestion} It has {', '.join(names)}")
+    if time in targets:
+        raise CommandError(f"{path}: the column {time!r} holds the times, and cannot be a target")
 
 
 def _numbers(cells: pd.Series, path: str) -> pd.Series:
@@ -438,12 +458,12 @@ def _numbers(cells: pd.Series, path: str) -> pd.Series:
     text = cells[numbers.isna() & cells.notna()]
     if len(text):
         raise CommandError(
-            f"{path}, line {_line(text.index[0])}: {text.iloc[0]!r} in the target {cells.name!r} is not a number"
+            f"{path}, line {_line(text.index[0])}: {text.iloc[0]!r} in target {cells.name!r} is not a number"
         )
     return numbers
 
 
-def _line(row: int) -> int:
+def _line(row: Any) -> int:
     return row + 2  # the first line holds the names, and lines count from 1
 
 
@@ -456,7 +476,7 @@ def _indexed(df: pd.DataFrame, column: str, form: str | None, path: str) -> pd.D
         twice = index[index.duplicated()][0]
         lines = " and ".join(str(_line(row)) for row in df.index[index == twice][:2])
         raise CommandError(
-            f"{path}, lines {lines}: the time {_stamp(twice)} in {column!r} occurs more than once"
+            f"{path}, lines {lines}: the time {_stamps([twice])[0]} in {column!r} occurs more than once"
         )
     return df.drop(columns=column).set_index(index).sort_index()
 
@@ -479,8 +499,10 @@ def _times(cells: pd.Series, form: str | None, path: str) -> pd.Series:
     if unread.any():
         raise _no_date(cells, unread.idxmax(), path)
     try:
-        return pd.to_datetime(cells, format=best)
-    except ValueError:  # offsets that change, as those of summer time do, have no common zone but UTC
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # how pandas 2 says what is an error in pandas 3
+            return pd.to_datetime(cells, format=best)
+    except (ValueError, FutureWarning):  # changing offsets, as of summer time, have only UTC in common
         return readings[best]
 
 
@@ -497,9 +519,9 @@ def _date_forms(first: str) -> list[str]:
     return [guess for guess in guesses if guess is not None]
 
 
-def _no_date(cells: pd.Series, row: int, path: str) -> CommandError:
+def _no_date(cells: pd.Series, row: Any, path: str) -> CommandError:
     return CommandError(
-        f"{path}, line {_line(row)}: {cells[row]!r} in {cells.name!r} is not a date in the form of the others. "
+        f"{path}, line {_line(row)}: {cells[row]!r} in {cells.name!r} is not a date like the others. "
         "Write dates as 2013-01-31 or 2013-01-31 18:00, or name their form with --time-format"
     )
 
@@ -508,15 +530,12 @@ def _only_numbers(df: pd.DataFrame, targets: list[str] | None, path: str) -> pd.
     """Leave out columns that hold no numbers, which no network can read, and say so."""
     from pandas.api.types import is_numeric_dtype
 
-    for name in targets or []:
-        if name not in df.columns:
-            raise CommandError(f"{path}: {name!r} is the column of times, and cannot be a target")
-        if df[name].isna().all():
-            raise CommandError(f"{path}: the target {name!r} holds no numbers")
     other = [name for name in df.columns if not is_numeric_dtype(df[name]) or df[name].isna().all()]
     if len(other) == len(df.columns):
-        raise CommandError(f"{path} has no column of numbers")
+        raise CommandError(f"{path} has no column of numbers to forecast")
     for name in other:
+        if name in (targets or []):
+            raise CommandError(f"{path}: the target {name!r} has no values")
         hint = "" if df.index.name != "row" else f"; if it holds the times, say --time {name}"
         warnings.warn(f"the column {name!r} holds no numbers and is left out{hint}", stacklevel=2)
     return df.drop(columns=other)
@@ -632,19 +651,20 @@ def _harmless(cell: Any) -> Any:
 
 
 def _write_whole(contents: dict[str, bytes]) -> None:
-    """Write each file whole or not at all: beside its place first, and moved there when all are on the disk."""
-    temporary = {path: f"{path}.{os.getpid()}.tmp" for path in contents}
+    """Write each file whole or not at all: beside its place first, then moved there when all are written."""
+    temporary: dict[str, str] = {}
     try:
         for path, content in contents.items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(temporary[path], "xb") as file:
+            with open(f"{path}.{os.getpid()}.tmp", "xb") as file:
+                temporary[path] = file.name
                 file.write(content)
         for path in contents:
             os.replace(temporary[path], path)
+            del temporary[path]
     finally:
-        for path in temporary.values():
-            if os.path.exists(path):
-                os.remove(path)
+        for name in temporary.values():
+            os.remove(name)
 
 
 # ---- what is shown ----
@@ -665,29 +685,28 @@ class _Report:
     def item(self, heading: str, text: str) -> None:
         self.line(f"{heading:<8}{text}")
 
-    def errors(self, errors: pd.Series, title: str = "") -> None:
+    def errors(self, errors: Mapping[Any, float], title: str = "") -> None:
         """Print a table of a target's errors, with bars as long as they are large, and the skill."""
         names = {"forecast": "", "seasonal naive": "_seasonal_naive", "persistence": "_persistence"}
         largest = max(errors[f"rmse{suffix}"] for suffix in names.values())
         digits = _digits(largest)
         self.line()
-        self.line(f"{title[:16]:<16}{'RMSE':>10}{'MAE':>10}")
+        width = max(16, len(title))
+        self.line(f"{title:<{width}}{'RMSE':>10}{'MAE':>10}")
         for name, suffix in names.items():
             rmse, mae = errors[f"rmse{suffix}"], errors[f"mae{suffix}"]
             bar = self.bar * (round(BAR_WIDTH * rmse / largest) if largest else 0)
-            self.line(f"{name:<16}{rmse:>10.{digits}f}{mae:>10.{digits}f}  {bar}".rstrip())
+            self.line(f"{name:<{width}}{rmse:>10.{digits}f}{mae:>10.{digits}f}  {bar}".rstrip())
         self.line()
         self.item("skill", _skill_in_words(errors["skill"]))
 
     def forecast(self, forecast: pd.DataFrame) -> None:
         """Print what is forecast, each target as a line of bars."""
         self.line()
-        self.item(
-            "next", f"{len(forecast)} steps, {_stamp(forecast.index[0])} to {_stamp(forecast.index[-1])}"
-        )
+        self.item("next", f"{len(forecast)} steps, {_from_to(forecast.index)}")
         for name, values in forecast.items():
             low, high = values.min(), values.max()
-            digits = _digits(max(abs(low), abs(high)))
+            digits = _digits(high - low)
             self.item("", f"{name}: {low:.{digits}f} to {high:.{digits}f}")
             self.item("", _skyline(values.to_numpy(), self.levels))
 
@@ -699,18 +718,27 @@ class _Report:
 
 
 def _span(df: pd.DataFrame) -> str:
-    return f"{len(df):,} rows, {_stamp(df.index[0])} to {_stamp(df.index[-1])}"
+    return f"{len(df):,} rows, {_from_to(df.index)}"
 
 
-def _stamp(label: Any) -> str:
-    text = str(label)
-    # of stamps without a zone, whose seconds are mostly zero
-    return text.removesuffix(" 00:00:00").removesuffix(":00") if text.count(":") == 2 else text
+def _from_to(labels: Any) -> str:
+    return " to ".join(_stamps([labels[0], labels[-1]]))
+
+
+def _stamps(labels: Sequence[Any]) -> list[str]:
+    """Return labels as text, without the times of day or the seconds that are zero in all of them."""
+    texts = [str(label) for label in labels]
+    for zeros in (" 00:00:00", ":00"):
+        if all(text.endswith(zeros) and text.count(":") == 2 for text in texts):
+            return [text.removesuffix(zeros) for text in texts]
+    return texts
 
 
 def _digits(size: float) -> int:
-    """Return how many decimals show four digits of a number."""
-    return max(0, 3 - math.floor(math.log10(size))) if 0 < size < math.inf else 2
+    """Return how many decimals to show: two, or as many as it takes for three digits of a number."""
+    if size == 0 or 1 <= size < 1000 or not math.isfinite(size):
+        return 2
+    return max(0, 2 - math.floor(math.log10(size)))
 
 
 def _skill_in_words(skill: float) -> str:

@@ -1,29 +1,11 @@
 """The reference itself: against PyTorch's goldens where there are some, else against hand-made numbers."""
 
-from pathlib import Path
-
 import naive
 import numpy as np
 import pytest
+from goldens import CELLS, GOLDEN, read_cases
 
-GOLDEN = Path(__file__).parent / "golden"
-CELLS = {
-    "rnn_tanh": {"cell": "rnn", "activation": "tanh"},
-    "rnn_relu": {"cell": "rnn", "activation": "relu"},
-    "lstm": {"cell": "lstm"},
-    "gru": {"cell": "gru"},
-}
 CHECKED = ("x", "h_0", "c_0", "weight_ih_l0", "weight_hh_l0", "bias_hh_l0", "bias_ih_l1_reverse")
-
-
-def read_cases(kind):
-    """The arrays of one golden file as {case: {name: array}}."""
-    cases = {}
-    with np.load(GOLDEN / f"{kind}.npz") as file:
-        for key in file.files:
-            case, name = key.split("/")
-            cases.setdefault(case, {})[name] = file[key]
-    return cases
 
 
 def run(kind, arrays):

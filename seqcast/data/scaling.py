@@ -34,9 +34,10 @@ class Scaler:
         center = np.where(constant, np.nanmax(values, axis=0), center)
         return cls(center, np.where(constant | (scale == 0), 1.0, scale), constant)
 
-    def transform(self, values: np.ndarray, dtype: str) -> np.ndarray:
+    def transform(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Scale `values`, C-contiguous, in `dtype`; NaN stays NaN."""
-        scaled = (values - self.center) / self.scale
+        with np.errstate(over="ignore"):  # beyond float64 is beyond the limit
+            scaled = (values - self.center) / self.scale
         return np.ascontiguousarray(np.clip(scaled, -LIMIT, LIMIT), dtype)
 
     def inverse(self, scaled: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Hashable, Sequence
+from itertools import count
 from numbers import Integral
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -244,7 +245,7 @@ class SeqForecaster(NetworkEstimator):
         self._choose_lengths(len(grid))
         self._last_label, self._n_steps = table.index[-1], len(grid)
         self._context = grid[-max(self.window_, self.season_length_) :].copy()
-        self._learn(grid)
+        self._fit_network(*self._training_data(grid))
         return self
 
     def __sklearn_tags__(self) -> Tags:
@@ -258,11 +259,10 @@ class SeqForecaster(NetworkEstimator):
         if self.target is None:
             return list(table.columns)
         names = list(self.target) if isinstance(self.target, list | tuple) else [self.target]
-        if not names or (missing := [name for name in names if name not in table.columns]):
-            got = "an empty list" if not names else f"{missing}"
+        if not names or not set(names) <= set(table.columns) or len(set(names)) < len(names):
             raise ValueError(
-                f"The 'target' parameter of SeqForecaster must name columns of X: {list(table.columns)}. Got "
-                f"{got} instead."
+                f"The 'target' parameter of SeqForecaster must name columns of X, each once: "
+                f"{list(table.columns)}. Got {self.target!r} instead."
             )
         return names
 
@@ -281,8 +281,9 @@ class SeqForecaster(NetworkEstimator):
                 f"{list(table.columns)}. Got {name!r} instead. Put the target into X as a column, since its "
                 f"past is what a forecast is made from; then y may be left out."
             )
-        column = pd.Series(table.values[:, table.columns.index(name)], table.index)
-        if not np.array_equal(column.reindex(y.index), np.asarray(y, np.float64), equal_nan=True):
+        past = read_table(y, owner="SeqForecaster.fit", parameter="y", sort=True)
+        column = table.values[:, table.columns.index(name)]
+        if not (past.index.equals(table.index) and np.array_equal(past.values[:, 0], column, equal_nan=True)):
             raise ValueError(
                 f"The 'y' parameter of SeqForecaster.fit must equal the column {name!r} of X, whose history "
                 f"it is. They differ: "
@@ -314,43 +315,52 @@ class SeqForecaster(NetworkEstimator):
     def _choose_lengths(self, n: int) -> None:
         """Horizon, window and season where they were not given, within what `n` steps allow."""
         self.season_length_ = self.season_length or self._calendar.season_length
-        natural = self.season_length_ if self.season_length_ > 1 else DEFAULT_HORIZON
-        self.horizon_ = self.horizon or max(1, min(natural, n // 8))
-        rest = (
-            border(n, self.horizon_, self.validation_fraction) if self.early_stopping else n
-        ) - self.horizon_
-        self.window_ = self.window or max(1, min(DEFAULT_SEASONS * max(natural, self.horizon_), rest // 2))
-        if rest < self.window_:
+        self.horizon_, self.window_, room = self._lengths(n)
+        if room < self.window_:
+            least = next(m for m in count(n) if self._lengths(m)[1] <= self._lengths(m)[2])
+            horizon, window, _ = self._lengths(least)
             raise ValueError(
-                f"SeqForecaster.fit needs at least {n - rest + self.window_} rows for window={self.window_} "
-                f"and horizon={self.horizon_}"
+                f"SeqForecaster.fit needs at least {least} rows for window={window} and horizon={horizon}"
                 + (f" (with validation_fraction={self.validation_fraction})" if self.early_stopping else "")
                 + f". Got {n} instead. Pass more rows, or a shorter window or horizon."
             )
 
-    def _learn(self, grid: np.ndarray) -> None:
-        """Scale, cut windows, train."""
-        n_targets, end = len(self.target_names_), len(grid)
-        if self.early_stopping:
-            end = border(len(grid), self.horizon_, self.validation_fraction)
+    def _lengths(self, n: int) -> tuple[int, int, int]:
+        """Horizon and window for `n` steps, and the longest window that they have room for."""
+        natural = self.season_length_ if self.season_length_ > 1 else DEFAULT_HORIZON
+        horizon = self.horizon or max(1, min(natural, n // 8))
+        room = self._training_end(n, horizon) - horizon
+        window = self.window or max(1, min(DEFAULT_SEASONS * max(natural, horizon), room // 2))
+        return horizon, window, room
+
+    def _training_end(self, n: int, horizon: int) -> int:
+        return border(n, horizon, self.validation_fraction) if self.early_stopping else n
+
+    def _training_data(
+        self, grid: np.ndarray
+    ) -> tuple[Windows, int, np.ndarray, np.ndarray | None, np.ndarray]:
+        """Scale, cut windows: the arguments of `_fit_network`."""
+        n_targets, end = len(self.target_names_), self._training_end(len(grid), self.horizon_)
         self._check_observed(grid[:end])
         self._scaler = Scaler.of(grid[:end])
         self._warn_constant()
-        self._masked = bool(np.isnan(grid).any())
-        windows = self._windows(grid)
+        normalize, masked = self.normalization == "last", bool(np.isnan(grid).any())
+        self._reading = Window(self.window_, grid.shape[1], n_targets, normalize, masked)
         train = training_starts(grid[:, :n_targets], self.window_, self.horizon_, end)
         validation = validation_starts(grid[:, :n_targets], self.window_, self.horizon_, end)
         if not len(train) or (self.early_stopping and not len(validation)):
             raise ValueError(
                 f"SeqForecaster.fit needs windows of {self.window_} steps with observed targets in them and "
-                f"in the "
-                f"{self.horizon_} steps after them, both before and after step {end}. Got too few: most "
-                f"targets are missing there. Pass more rows, or a shorter window or horizon."
+                f"in the {self.horizon_} steps after them, both before and after step {end}. Got too few: "
+                f"most targets are missing there. Pass more rows, or a shorter window or horizon."
             )
-        units = self._scaler.scale[:n_targets]
-        n_outputs = self.horizon_ * n_targets
-        validation_rows = self._rows(validation) if self.early_stopping else None
-        self._fit_network(windows, n_outputs, self._rows(train), validation_rows, units)
+        return (
+            self._windows(grid, np.dtype(self.dtype)),
+            self.horizon_ * n_targets,
+            self._rows(train),
+            self._rows(validation) if self.early_stopping else None,
+            self._scaler.scale[:n_targets],
+        )
 
     def _check_observed(self, values: np.ndarray) -> None:
         blank = np.isnan(values).all(axis=0)
@@ -370,10 +380,9 @@ class SeqForecaster(NetworkEstimator):
                 f"Targets {constant} are constant in training and are forecast as such.", stacklevel=4
             )
 
-    def _windows(self, grid: np.ndarray) -> Windows:
-        values, n_targets = self._scaler.transform(grid, self.dtype), len(self.target_names_)
-        window = Window(self.window_, values.shape[1], n_targets, self.normalization == "last", self._masked)
-        return Windows(values, np.ascontiguousarray(values[:, :n_targets]), window)
+    def _windows(self, grid: np.ndarray, dtype: np.dtype) -> Windows:
+        values = self._scaler.transform(grid, dtype)
+        return Windows(values, np.ascontiguousarray(values[:, : self._reading.n_targets]), self._reading)
 
     def _rows(self, starts: np.ndarray) -> np.ndarray:
         return row_table(
@@ -382,7 +391,7 @@ class SeqForecaster(NetworkEstimator):
 
     # -- forecast
 
-    def forecast(self, horizon: int | None = None) -> pd.DataFrame:
+    def forecast(self, horizon: int | np.integer | None = None) -> pd.DataFrame:
         """Forecast the steps after the training rows.
 
         Parameters
@@ -407,7 +416,7 @@ class SeqForecaster(NetworkEstimator):
         values = self._continue(self._context, steps)
         return pd.DataFrame(values, self._calendar.future(self._last_label, steps), self.target_names_)
 
-    def predict(self, X: Data | int | None = None) -> pd.DataFrame | pd.Series | np.ndarray:
+    def predict(self, X: Data | int | np.integer | None = None) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecast each row of `X` from rows before it.
 
         Forecasts are made every `horizon_` steps from the end of the training rows on: the first block from
@@ -433,7 +442,7 @@ class SeqForecaster(NetworkEstimator):
             missing.
         """
         check_is_fitted(self)
-        if X is None or isinstance(X, int):
+        if X is None or isinstance(X, int | np.integer):
             return self.forecast(X)
         table = self._read(X, "SeqForecaster.predict")
         positions = self._following_positions(table)
@@ -482,7 +491,7 @@ class SeqForecaster(NetworkEstimator):
         observed = np.isfinite(errors).any(axis=0)
         return float(np.sqrt(np.nanmean(errors[:, observed] ** 2, axis=0)).mean())
 
-    def _check_steps(self, horizon: int | None) -> int:
+    def _check_steps(self, horizon: int | np.integer | None) -> int:
         if horizon is None:
             return self.horizon_
         if not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
@@ -533,7 +542,7 @@ class SeqForecaster(NetworkEstimator):
 
     def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """Forecasts from the steps of `values` before each origin, shape (n_origins, horizon_, n_targets)."""
-        windows = self._windows(values)
+        windows = self._windows(values, self._network.dtype)
         scaled = self._network.predict(
             windows, self._rows(origins - self.window_), self._training_options().n_threads
         )
@@ -544,13 +553,14 @@ class SeqForecaster(NetworkEstimator):
 
     def _continue(self, values: np.ndarray, steps: int) -> np.ndarray:
         """Forecast `steps` steps after `values`, feeding forecasts back beyond the horizon."""
-        known, n_targets = values, len(self.target_names_)
-        while len(known) < len(values) + steps:
-            origin = np.array([len(known)])
-            block = seasonal_naive(known, origin, self.season_length_, self.horizon_)[0]
-            block[:, :n_targets] = self._forecast_at(known, origin)[0]
-            known = np.concatenate([known, block])
-        return known[len(values) : len(values) + steps, :n_targets]
+        n, block, k = len(values), self.horizon_, len(self.target_names_)
+        origins = np.arange(n, n + steps, block)
+        future = seasonal_naive(values, np.array([n]), self.season_length_, len(origins) * block)[0]
+        known = np.concatenate([values, future])
+        for origin in origins:
+            past = known[origin - self.window_ : origin]
+            known[origin : origin + block, :k] = self._forecast_at(past, np.array([self.window_]))[0]
+        return known[n : n + steps, :k]
 
     def _in_form(self, forecasts: np.ndarray, table: Table) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecasts in the form that X had."""

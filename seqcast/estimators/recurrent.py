@@ -28,12 +28,15 @@ class Weights(Mapping):
         return self._views[name]
 
     def __setitem__(self, name: str, value: ArrayLike) -> None:
+        self._views[name][...] = self._checked(name, value)
+
+    def _checked(self, name: str, value: ArrayLike) -> np.ndarray:
         if name not in self._views:
             raise KeyError(f"{name!r} is no weight of this layer; they are {', '.join(self._views)}")
-        view, value = self._views[name], np.asarray(value)
-        if value.shape != view.shape:
-            raise ValueError(f"Weight {name!r} must have shape {view.shape}. Got {value.shape} instead.")
-        view[...] = value
+        view, array = self._views[name], np.asarray(value)
+        if array.shape != view.shape:
+            raise ValueError(f"Weight {name!r} must have shape {view.shape}. Got {array.shape} instead.")
+        return array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)
@@ -42,9 +45,10 @@ class Weights(Mapping):
         return len(self._views)
 
     def update(self, weights: Mapping) -> None:
-        """Set several weights at once."""
-        for name, value in weights.items():
-            self[name] = value
+        """Set several weights at once; if one does not fit, none."""
+        checked = {name: self._checked(name, value) for name, value in weights.items()}
+        for name, array in checked.items():
+            self._views[name][...] = array
 
     def __repr__(self) -> str:
         return "Weights(" + ", ".join(f"{name}: {view.shape}" for name, view in self._views.items()) + ")"
@@ -135,21 +139,20 @@ class Recurrent:
         self._rng = check_random_state(random_state)
         self._network = Network(architecture, self.dtype)
         self._network.initialize(self._rng)
-        self._weights = Weights(self._network.weights)
         self._last: _Pass | None = None
 
     @property
     def weights(self) -> Weights:
         """Named views into the parameters."""
-        return self._weights
+        return Weights(self._network.weights)
 
     @weights.setter
     def weights(self, weights: Mapping) -> None:
-        if missing := set(self._weights) - set(weights):
+        if missing := set(self.weights) - set(weights):
             raise ValueError(
                 f"All weights must be given at once; {sorted(missing)} are missing. Set single ones by name."
             )
-        self._weights.update(weights)
+        self.weights.update(weights)
 
     def forward(
         self,
@@ -184,11 +187,12 @@ class Recurrent:
         ValueError
             If a shape or a length does not fit, or `x` holds NaN or infinite values.
         """
-        x = self._check_input(x)
-        lengths = _check_lengths(lengths, x)
-        states = self._check_state(state, len(x), "state")
+        shape = self._check_batch(x)
+        rows = _check_lengths(lengths, shape)
+        steps = self._check_steps(x, "x", shape, rows)
+        states = self._check_state(state, shape[0], "state")
         seed = self._rng.randint(2**32, dtype=np.uint32) if training and self.dropout else None
-        self._last = _Pass(x, lengths, states, seed)
+        self._last = _Pass(steps, rows, states, self._network.packed(), seed)
         return self._forward(self._last, keep=training)
 
     def backward(
@@ -220,11 +224,10 @@ class Recurrent:
             raise RuntimeError("Recurrent.backward needs a call of forward before it.")
         last, network = self._last, self._network
         shape = (*last.x.shape[:2], network.architecture.output_size)
-        grad_output = (
-            np.zeros(shape, self.dtype)
-            if grad_output is None
-            else self._check_array(grad_output, "grad_output", shape)
-        )
+        if grad_output is None:
+            d_output = np.zeros(shape, self.dtype)
+        else:
+            d_output = self._check_steps(grad_output, "grad_output", shape, last.lengths)
         states = self._check_state(grad_state, len(last.x), "grad_state")
         if last.space is None:
             self._forward(last, keep=True)
@@ -234,8 +237,8 @@ class Recurrent:
         shares = np.empty((last.space.n_shards, network.layout.n_gradients), self.dtype)
         arrays = (
             last.rows,
-            network.packed(),
-            grad_output.ravel(),
+            last.packed,
+            d_output.ravel(),
             grad_x.ravel(),
             states.ravel(),
             last.work,
@@ -260,7 +263,7 @@ class Recurrent:
         none = np.empty((0, 0), self.dtype)
         arrays = (
             last.rows,
-            network.packed(),
+            last.packed,
             last.x.ravel(),
             output.ravel(),
             states.ravel(),
@@ -273,17 +276,26 @@ class Recurrent:
             last.space, last.work = space, work
         return output, states[0] if len(states) == 1 else tuple(states)
 
-    def _check_input(self, x: ArrayLike) -> np.ndarray:
-        x = np.asarray(x)
-        if x.ndim != 3 or x.shape[2] != self.input_size or 0 in x.shape:
+    def _check_batch(self, x: ArrayLike) -> tuple[int, ...]:
+        shape = np.shape(x)
+        if len(shape) != 3 or shape[2] != self.input_size or 0 in shape:
             raise ValueError(
                 f"The 'x' parameter of Recurrent.forward must have shape (batch, time, {self.input_size}), "
-                f"none of them 0. Got {x.shape} instead."
+                f"none of them 0. Got {shape} instead."
             )
-        return self._check_array(x, "x", x.shape)
+        return shape
 
-    def _check_array(self, array: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        array = np.ascontiguousarray(array, self.dtype)
+    def _check_steps(
+        self, steps: ArrayLike, name: str, shape: tuple[int, ...], lengths: np.ndarray
+    ) -> np.ndarray:
+        """A copy, since `backward` may need it after the caller has gone on; 0 past each row's end."""
+        array = np.array(steps, self.dtype, order="C")
+        if array.shape == shape:
+            array[np.arange(shape[1]) >= lengths[:, None]] = 0
+        return self._check_array(array, name, shape)
+
+    def _check_array(self, values: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        array = np.ascontiguousarray(values, self.dtype)
         if array.shape != shape:
             raise ValueError(
                 f"The '{name}' parameter of Recurrent must have shape {shape}. Got {array.shape} instead."
@@ -326,9 +338,14 @@ class _Pass:
     """One forward pass: what it read, and what it keeps for the way back."""
 
     def __init__(
-        self, x: np.ndarray, lengths: np.ndarray, states: np.ndarray, seed: np.uint32 | None
+        self,
+        x: np.ndarray,
+        lengths: np.ndarray,
+        states: np.ndarray,
+        packed: np.ndarray,
+        seed: np.uint32 | None,
     ) -> None:
-        self.x, self.states, self.seed = x, states, seed
+        self.x, self.lengths, self.states, self.packed, self.seed = x, lengths, states, packed, seed
         n_rows, n_steps, _ = x.shape
         rows = row_table(np.arange(n_rows) * n_steps, lengths, np.zeros(n_rows, np.int64))
         self.rows = rows[np.argsort(-lengths, kind="stable")]  # the kernels want the longest first
@@ -381,19 +398,15 @@ def _check_dtype(dtype: str) -> np.dtype:
     return np.dtype(dtype)
 
 
-def _check_lengths(lengths: ArrayLike | None, x: np.ndarray) -> np.ndarray:
-    n_rows, n_steps, _ = x.shape
+def _check_lengths(lengths: ArrayLike | None, shape: tuple[int, ...]) -> np.ndarray:
+    n_rows, n_steps, _ = shape
     if lengths is None:
         return np.full(n_rows, n_steps, np.int64)
-    lengths = np.asarray(lengths)
-    if (
-        lengths.shape != (n_rows,)
-        or lengths.dtype.kind not in "iu"
-        or lengths.min() < 0
-        or lengths.max() > n_steps
-    ):
+    rows = np.asarray(lengths)
+    counts = rows.shape == (n_rows,) and rows.dtype.kind in "iu"
+    if not counts or rows.min() < 0 or rows.max() > n_steps:
         raise ValueError(
             f"The 'lengths' parameter of Recurrent.forward must be {n_rows} integers between 0 and "
-            f"{n_steps}. Got {lengths!r} instead."
+            f"{n_steps}. Got {rows!r} instead."
         )
-    return lengths.astype(np.int64)
+    return rows.astype(np.int64)

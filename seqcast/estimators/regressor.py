@@ -194,7 +194,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         self._target_ndim, self._n_steps = target.ndim, sequences.shape[1]
         rows = self._rows(sequences, targets.shape[1])
         validation_rows = rows[n_train:] if self.early_stopping else None
-        windows = self._windows(sequences, targets)
+        windows = self._windows(sequences, targets, np.dtype(self.dtype))
         self._fit_network(
             windows, targets.shape[1], rows[:n_train], validation_rows, self._target_scaler.scale
         )
@@ -228,7 +228,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
                 f"those of fit had. Got {sequences.shape[1]} instead."
             )
         n_outputs = len(self._target_scaler.scale)
-        windows = self._windows(sequences, np.empty((0, n_outputs)))
+        windows = self._windows(sequences, np.empty((0, n_outputs)), self._network.dtype)
         scaled = self._network.predict(
             windows, self._rows(sequences, n_outputs), self._training_options().n_threads
         )
@@ -273,8 +273,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         n, n_steps, _ = sequences.shape
         return row_table(np.arange(n) * n_steps, np.full(n, n_steps), np.arange(n) * n_outputs)
 
-    def _windows(self, sequences: np.ndarray, targets: np.ndarray) -> Windows:
+    def _windows(self, sequences: np.ndarray, targets: np.ndarray, dtype: np.dtype) -> Windows:
         """Scaled rows one after the other, each a window of its own."""
-        values = self._input_scaler.transform(sequences.reshape(-1, self.n_channels), self.dtype)
+        values = self._input_scaler.transform(sequences.reshape(-1, self.n_channels), dtype)
         window = Window(sequences.shape[1], self.n_channels, n_targets=targets.shape[1])
-        return Windows(values, self._target_scaler.transform(targets, self.dtype), window)
+        return Windows(values, self._target_scaler.transform(targets, dtype), window)

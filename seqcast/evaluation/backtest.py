@@ -131,12 +131,11 @@ def evaluate(
         If `train` or `test` holds other things than numbers, or `test` does not follow `train`.
     """
     known, later = _frame(train, "train", "evaluate"), _frame(test, "test", "evaluate")
-    targets, horizon = forecaster.target_names_, forecaster.horizon_
-    predictions = forecaster.predict(later)[targets].to_numpy()
+    predictions = forecaster.predict(later)
+    targets, horizon, season = forecaster.target_names_, forecaster.horizon_, forecaster.season_length_
     timeline = _Timeline.of(known, later, targets)
     origin = timeline.steps[len(known) - 1] + 1
-    y_hat = on_grid(predictions, timeline.steps[len(known) :] - origin)
-    season = forecaster.season_length_
+    y_hat = on_grid(predictions[targets].to_numpy(), timeline.steps[len(known) :] - origin)
     blocks = [
         timeline.compare(origin + first, y_hat[first : first + horizon], season)
         for first in range(0, len(y_hat), horizon)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba as nb
+import numpy as np
 from numba.core import config
 
 from .cache import KernelCache
@@ -29,10 +30,16 @@ inlined = nb.njit(
 
 def entry(function: Callable) -> Callable:
     """Compile a kernel that Python calls, when it is first called; kept on disk."""
+    if JIT_DISABLED:
+        return silent(function)
     dispatcher = nb.njit(nogil=True, **FLAGS)(function)
-    if not JIT_DISABLED:
-        dispatcher._cache = KernelCache(function.__name__)
+    dispatcher._cache = KernelCache(function.__name__)
     return dispatcher
+
+
+def silent(function: Callable) -> Callable:
+    """The plain Python `function`, which overflows without a warning, as machine code does."""
+    return np.errstate(all="ignore")(function)
 
 
 def unrolled_load(blocks: tuple[int, ...]) -> Callable:

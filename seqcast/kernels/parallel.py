@@ -21,7 +21,7 @@ from numba import types
 from numba.core.ccallback import CFunc
 
 from .cache import KernelCache
-from .jit import FLAGS, JIT_DISABLED
+from .jit import FLAGS, JIT_DISABLED, silent
 from .layout import LAYER, NETWORK
 
 
@@ -46,7 +46,7 @@ def kernel_types(dtype) -> tuple:
 def compile_kernel(function, dtype, variant: str, cached: bool = True):
     """Compile `function` (share, *arrays), or load it, so that the driver can call it through its address."""
     if JIT_DISABLED:
-        return function
+        return silent(function)
     kernel = CFunc(
         function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS)
     )

@@ -167,7 +167,8 @@ def fit_network(
             _warn_unfinished(options)
     except KeyboardInterrupt:
         history.interrupted = True
-    keep_last = validation_rows is None and np.isfinite(network.flat).all() and not history.interrupted
+    diverged = not np.isfinite(history.loss).all() or not np.isfinite(network.flat).all()
+    keep_last = validation_rows is None and not diverged and not history.interrupted
     history.best_epoch = len(history.loss) if keep_last else best.number
     if not keep_last:
         network.flat[:] = best.flat
@@ -294,10 +295,10 @@ def validation_losses(
     predictions = network.predict(windows, rows, options.n_threads).astype(float)
     n_outputs, n_targets = predictions.shape[1], windows.window.n_targets
     observed = windows.targets.ravel()[rows[:, 2, None] + np.arange(n_outputs)]
-    losses = _LOSS[options.loss](predictions - observed).reshape(-1, n_targets)
-    return mean_losses(
-        np.stack([np.nansum(losses, axis=0), np.isfinite(observed).reshape(losses.shape).sum(axis=0)])
-    )
+    known = np.isfinite(observed)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a network that diverged, seen in the loss itself
+        losses = np.where(known, _LOSS[options.loss](predictions - observed), 0.0).reshape(-1, n_targets)
+        return mean_losses(np.stack([losses.sum(axis=0), known.reshape(losses.shape).sum(axis=0)]))
 
 
 _LOSS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

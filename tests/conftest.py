@@ -1,0 +1,33 @@
+"""Fixtures that several test modules use."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqcast
+
+
+@pytest.fixture(scope="session")
+def run_python():
+    """Run a script in a Python of its own, ``run_python(script, NAME=value)`` adding to its environment; returns what it printed.
+
+    The script finds this very package, and the tests' helper modules.
+    """
+    places = [str(Path(seqcast.__file__).parents[1]), str(Path(__file__).parent)]
+
+    def run(script, first_on_path=None, **environment):
+        path = os.pathsep.join(([str(first_on_path)] if first_on_path else []) + places)
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"PYTHONPATH": path} | {name: str(value) for name, value in environment.items()},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run

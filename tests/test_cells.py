@@ -1,0 +1,372 @@
+"""What a cell declares, how its gradient is checked, and cells from outside the package in the loops."""
+
+import doctest
+from dataclasses import replace
+
+import naive
+import numpy as np
+import pytest
+
+from seqcast import Cell, Gate, Recurrent, cells, check_cell, register_cell
+from seqcast.cells import BUILT_IN, cell_names, find_cell
+from seqcast.cells.gru import GRU, GRU_RESET_BEFORE
+from seqcast.cells.lstm import LSTM
+from seqcast.cells.rnn import RNN, RNN_RELU, relu_backward, tanh_backward
+from seqcast.kernels import activations
+
+
+@pytest.fixture(autouse=True)
+def _registry_as_it_was():
+    before = dict(cells._registry)
+    yield
+    cells._registry.clear()
+    cells._registry.update(before)
+
+
+# -- the check
+
+
+@pytest.mark.parametrize("cell", BUILT_IN, ids=lambda cell: cell.name)
+def test_built_in_cells_pass(cell):
+    check_cell(cell)
+    check_cell(cell, n_trials=200, random_state=1)
+
+
+def changed(function, change):
+    """`function` with its result handed through `change`."""
+    return lambda *arguments: change(function(*arguments))
+
+
+def scaled_first(result):
+    """The result with the first number of its first tuple multiplied by 1.00001."""
+    (first, *rest), other = result
+    return (first * 1.00001, *rest), other
+
+
+def longer(which):
+    """Add a number to the tuple at place `which`."""
+    return lambda result: tuple((*part, 0.0) if k == which else part for k, part in enumerate(result))
+
+
+BROKEN = [
+    (LSTM, "step", longer(0), r"'step' of cell 'lstm' must return 2 numbers as 'new_state'\. Got 3 instead\."),
+    (LSTM, "step", longer(1), r"'step' of cell 'lstm' must return 5 numbers as 'saved'\. Got 6 instead\."),
+    (LSTM, "step_backward", longer(0), r"'step_backward' of cell 'lstm' must return 4 numbers as 'd_z'\. Got 5 instead\."),
+    (
+        LSTM,
+        "step_backward",
+        longer(1),
+        r"'step_backward' of cell 'lstm' must return 2 numbers as 'd_state'\. Got 3 instead\.",
+    ),
+    (GRU, "step_backward", longer(0), r"'step_backward' of cell 'gru' must return 4 numbers as 'd_z'\. Got 5 instead\."),
+    (GRU_RESET_BEFORE, "reset", lambda result: (result[0], (*result[1], 0.0)), "must return 1 numbers as 'saved'. Got 2"),
+    (
+        GRU_RESET_BEFORE,
+        "reset_backward",
+        longer(0),
+        r"'reset_backward' of cell 'gru_reset_before' must return 1 numbers as 'd_z'\. Got 2 instead\.",
+    ),
+    *(
+        (cell, "step_backward", scaled_first, f"'step_backward' of cell '{cell.name}' is wrong for z[0]: it returns ")
+        for cell in (RNN, RNN_RELU, LSTM, GRU, GRU_RESET_BEFORE)
+    ),
+    (
+        LSTM,
+        "step_backward",
+        lambda result: (result[0], (result[1][0], result[1][1] * 1.00001)),
+        "'step_backward' of cell 'lstm' is wrong for state[1]: it returns ",
+    ),
+    (
+        LSTM,
+        "step_backward",
+        lambda result: ((*result[0][:3], float("nan")), result[1]),
+        "'step_backward' of cell 'lstm' is wrong for z[3]: it returns nan, finite differences",
+    ),
+    (GRU, "step_backward", lambda result: (result[0], (0.0,)), "is wrong for state[0]: it returns 0, finite "),
+    (
+        GRU_RESET_BEFORE,
+        "reset_backward",
+        scaled_first,
+        "'reset_backward' of cell 'gru_reset_before' is wrong for z[0]: it returns ",
+    ),
+    (
+        GRU_RESET_BEFORE,
+        "reset_backward",
+        lambda result: (result[0], -result[1]),
+        "'reset_backward' of cell 'gru_reset_before' is wrong for state[0]: it returns ",
+    ),
+    (LSTM, "step", lambda result: ((result[0][0] * 2, result[0][1]), result[1]), "'step_backward' of cell 'lstm' is wrong"),
+]
+
+
+@pytest.mark.parametrize(("cell", "name", "change", "message"), BROKEN)
+def test_a_broken_cell_is_told_what_is_wrong(cell, name, change, message):
+    broken = replace(cell, name=cell.name, **{name: changed(getattr(cell, name), change)})
+    match = message if "\\" in message else message.replace("[", r"\[").replace("]", r"\]").replace(".", r"\.")
+    with pytest.raises(ValueError, match=match):
+        check_cell(broken)
+
+
+def test_the_two_numbers_of_the_message_are_right():
+    backward = changed(tanh_backward, lambda result: ((result[0][0] + 1.0,), result[1]))
+    with pytest.raises(ValueError, match="is wrong for z") as caught:
+        check_cell(replace(RNN, step_backward=backward))
+    words = str(caught.value).replace(",", "").split()
+    returned, slope = float(words[words.index("returns") + 1]), float(words[-1].rstrip("."))
+    assert returned == pytest.approx(slope + 1, abs=1e-7)
+
+
+def test_a_reset_that_reads_more_than_h_is_refused():
+    """reset_backward has no way to say what another state would receive."""
+    leaking = replace(MADE_UP, reset=lambda *a: (reset(*a)[0] + a[3][2], reset(*a)[1]))
+    with pytest.raises(ValueError, match=r"'reset_backward' of cell 'made_up' is wrong for state\[2\]"):
+        check_cell(leaking)
+
+
+def test_relu_has_no_slope_left_of_zero():
+    assert relu_backward((0.0,), (0.5,), (3.0,)) == ((0.0,), (0,))
+    assert relu_backward((0.1,), (0.5,), (3.0,)) == ((3.0,), (0,))
+
+
+# -- the declaration and the registry
+
+
+def test_a_gate_has_a_known_source():
+    with pytest.raises(ValueError, match=r"The 'source' of gate 'q' must be one of \('both', .*\)\. Got 'elsewhere' instead"):
+        Gate("q", "elsewhere")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reset_backward": None},
+        {"reset": None},
+        {"reset": None, "reset_backward": None},
+        {"gates": (Gate("r", "reset"), Gate("z"), Gate("n"))},
+        {"gates": (Gate("r"), Gate("z"), Gate("n", "late"))},
+    ],
+)
+def test_late_gates_reset_gates_and_reset_functions_go_together(change):
+    with pytest.raises(ValueError, match="Cell 'gru_reset_before': 'late' gates, 'reset' gates and the functions"):
+        replace(GRU_RESET_BEFORE, **change)
+
+
+@pytest.mark.parametrize("name", ["rnn", "rnn_relu", "lstm", "gru", "gru_reset_before"])
+def test_built_in_names_can_not_be_taken(name):
+    message = f"The name of a cell passed to register_cell must not be a built-in one. Got '{name}' instead."
+    with pytest.raises(ValueError, match=message):
+        register_cell(replace(RNN, name=name))
+    assert find_cell(name) in BUILT_IN
+
+
+def test_a_cell_is_found_once_it_is_registered_and_not_if_it_is_wrong():
+    with pytest.raises(ValueError, match="The 'cell' parameter of find_cell must be one of .*Got 'mine' instead"):
+        find_cell("mine")
+    with pytest.raises(ValueError, match="is wrong"):
+        register_cell(replace(RNN, name="mine", step_backward=relu_backward, activation="tanh"))
+    assert "mine" not in cell_names()
+    mine = replace(RNN, name="mine")
+    assert register_cell(mine) is mine
+    assert find_cell("mine") is mine
+    assert cell_names() == ("gru", "gru_reset_before", "lstm", "mine", "rnn", "rnn_relu")
+    with pytest.raises(ValueError, match="The 'cell' parameter of Recurrent must be one of .*Got None instead"):
+        find_cell(None, "Recurrent")
+
+
+# -- the documented cell: an LSTM without output gate
+
+
+@pytest.fixture(scope="module")
+def documented_cell():
+    """The cell that the example of register_cell makes and registers; the example itself must print what it says."""
+    (example,) = doctest.DocTestFinder().find(register_cell, "register_cell")
+    outcome = doctest.DocTestRunner().run(example, clear_globs=False)
+    assert outcome.attempted >= 6
+    assert outcome.failed == 0
+    cell = example.globs["cell"]
+    assert cells._registry.pop(cell.name) is cell  # each test that wants it registers it again, for itself alone
+    return cell
+
+
+def lstm_without_output_gate(weights, x, state):
+    """i, f, g from x and h; C = f C + i g; h = tanh(C + W_ho h + b_h)."""
+    h, c = (part[0].copy() for part in state)
+    outputs = []
+    for t in range(x.shape[1]):
+        from_h = h @ weights["weight_hh_l0"].T + weights["bias_hh_l0"]
+        a_i, a_f, a_g = np.split(x[:, t] @ weights["weight_ih_l0"].T + weights["bias_ih_l0"], 3, axis=-1)
+        h_i, h_f, h_g, h_o = np.split(from_h, 4, axis=-1)
+        c = naive.sigmoid(a_f + h_f) * c + naive.sigmoid(a_i + h_i) * np.tanh(a_g + h_g)
+        h = np.tanh(c + h_o)
+        outputs.append(h)
+    return np.stack(outputs, axis=1), (h[None], c[None])
+
+
+def assert_layer_is(reference, layer, rng):
+    """Outputs, states and slopes of a layer whose cell is not naive's are those of `reference`."""
+    call = {"x": rng.normal(size=(3, 4, layer.input_size))}
+    n_states = len(layer.forward(call["x"])[1])
+    call["state"] = tuple(rng.normal(size=(n_states, 1, 3, layer.hidden_size)))
+    output, state = layer.forward(**call, training=True)
+    expected, expected_state = reference(layer.weights, **call)
+    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(state, expected_state, rtol=0, atol=1e-13)
+    of_output, of_state = rng.normal(size=output.shape), rng.normal(size=(n_states, 1, 3, layer.hidden_size))
+    layer.forward(**call, training=True)
+    grad_x, grads = layer.backward(of_output, tuple(of_state))
+    arrays = {"x": call["x"]} | dict(layer.weights) | {n: s for n, s in zip(sorted_states(grads), call["state"], strict=True)}
+
+    def total():
+        output, state = reference(layer.weights, **call)
+        return np.sum(of_output * output) + np.sum(of_state * np.stack(state))
+
+    found = {"x": grad_x} | grads
+    for name, array in arrays.items():
+        expected = naive.central_differences(total, array)
+        np.testing.assert_allclose(found.pop(name), expected, rtol=1e-6, atol=1e-8, err_msg=name)
+    assert not found
+
+
+def sorted_states(grads):
+    """Names of the initial states among the gradients, in the cell's order."""
+    return [name for name in grads if name.endswith("_0")]
+
+
+@pytest.mark.nojit
+def test_the_documented_cell_is_the_written_equation(documented_cell):
+    register_cell(documented_cell)
+    layer = Recurrent(documented_cell.name, input_size=2, hidden_size=3, dtype="float64", random_state=0)
+    assert_layer_is(lstm_without_output_gate, layer, np.random.default_rng(0))
+
+
+def test_the_documented_cell_learns_to_remember(documented_cell):
+    """The first input of a row, after five others, out of its last state."""
+    register_cell(documented_cell)
+    rng = np.random.default_rng(0)
+    layer = Recurrent(documented_cell.name, input_size=1, hidden_size=6, dtype="float64", random_state=0)
+    x = rng.uniform(-0.8, 0.8, size=(64, 6, 1))
+    optimizers, losses = {name: naive.Adam(0.02) for name in layer.weights}, []
+    for _ in range(300):
+        output, _ = layer.forward(x, training=True)
+        error = output[:, -1, 0] - x[:, 0, 0]
+        above = np.zeros_like(output)
+        above[:, -1, 0] = 2 * error / error.size
+        _, grads = layer.backward(above)
+        losses.append(np.mean(error**2))
+        layer.weights = {name: optimizer.step(layer.weights[name], grads[name]) for name, optimizer in optimizers.items()}
+    assert losses[0] > 0.1
+    assert losses[-1] < 0.01 * losses[0]
+
+
+# -- one cell with a gate of every source, in an awkward order, and three states
+
+
+def step(sigmoid, tanh, z, state):
+    o, i, n, a, s_x, s_h = tanh(z[0]), sigmoid(z[1]), tanh(z[2]), sigmoid(z[3]), z[4], z[5]
+    c = state[1] + i * n
+    m = a * state[2] + s_x * s_h
+    return (tanh(c * o + m), c, m), (o, i, n, a, s_x, s_h, tanh(c * o + m))
+
+
+def step_backward(saved, state, d_new):
+    o, i, n, a, s_x, s_h, h = saved
+    d_h = d_new[0] - d_new[0] * h * h
+    d_m = d_new[2] + d_h
+    d_c = d_new[1] + d_h * o
+    d_o = d_h * (state[1] + i * n)
+    d_i, d_n, d_a = d_c * n * (i - i * i), d_c * i, d_m * state[2] * (a - a * a)
+    return (d_o - d_o * o * o, d_i, d_n - d_n * n * n, d_a, d_m * s_h, d_m * s_x), (0, d_c, d_m * a)
+
+
+def reset(sigmoid, tanh, z, state):
+    p, q = sigmoid(z[0]), tanh(z[1])
+    return p * state[0] + q, (p, q)
+
+
+def reset_backward(saved, state, d_u):
+    p, q = saved
+    return (d_u * state[0] * (p - p * p), d_u - d_u * q * q), d_u * p
+
+
+MADE_UP = Cell(
+    name="made_up",
+    gates=(
+        Gate("o", "state"),
+        Gate("p", "reset"),
+        Gate("i"),
+        Gate("n", "late"),
+        Gate("q", "reset"),
+        Gate("a", "input"),
+        Gate("s", "split"),
+    ),
+    states=("h", "c", "m"),
+    n_saved=7,
+    step=step,
+    step_backward=step_backward,
+    reset=reset,
+    reset_backward=reset_backward,
+    n_reset_saved=2,
+)
+
+
+def made_up(weights, x, state):
+    """The same in NumPy: rows of weight_ih for all gates but o, of weight_hh for all but a, in the order of the gates."""
+    h, c, m = (part[0].copy() for part in state)
+    w_h, b_h = np.split(weights["weight_hh_l0"], 6), np.split(weights["bias_hh_l0"], 6)
+    outputs = []
+    for t in range(x.shape[1]):
+        x_p, x_i, x_n, x_q, x_a, x_s = np.split(x[:, t] @ weights["weight_ih_l0"].T + weights["bias_ih_l0"], 6, axis=-1)
+        h_o, h_p, h_i, _, h_q, h_s = (h @ w.T + b for w, b in zip(w_h, b_h, strict=True))
+        u = naive.sigmoid(x_p + h_p) * h + np.tanh(x_q + h_q)
+        n = np.tanh(x_n + u @ w_h[3].T + b_h[3])
+        c = c + naive.sigmoid(x_i + h_i) * n
+        m = naive.sigmoid(x_a) * m + x_s * h_s
+        h = np.tanh(c * np.tanh(h_o) + m)
+        outputs.append(h)
+    return np.stack(outputs, axis=1), (h[None], c[None], m[None])
+
+
+@pytest.mark.nojit
+def test_a_cell_with_gates_of_every_source_is_the_written_equation():
+    register_cell(MADE_UP)
+    layer = Recurrent("made_up", input_size=2, hidden_size=3, dtype="float64", random_state=0)
+    assert {name: weight.shape[0] for name, weight in layer.weights.items()} == {
+        "weight_ih_l0": 18,
+        "weight_hh_l0": 18,
+        "bias_ih_l0": 18,
+        "bias_hh_l0": 18,
+    }
+    assert_layer_is(made_up, layer, np.random.default_rng(1))
+
+
+# -- the functions that cells are given
+
+
+POINTS = np.concatenate([np.linspace(-20, 20, 4001), [-1e30, -1e-30, 0.0, 1e-30, 1e30]])
+
+
+@pytest.mark.parametrize(
+    ("function", "exact", "dtype", "error"),
+    [
+        (activations.tanh32, np.tanh, np.float32, 3.2e-7),
+        (activations.sigmoid32, naive.sigmoid, np.float32, 2.2e-7),
+        (activations.tanh64, np.tanh, np.float64, 3e-16),
+        (activations.sigmoid64, naive.sigmoid, np.float64, 3e-16),
+    ],
+)
+def test_sigmoid_and_tanh_keep_their_promise(function, exact, dtype, error):
+    points = POINTS.astype(dtype)
+    found = np.array([function(x) for x in points])
+    np.testing.assert_array_equal(found, found.astype(dtype))  # computed in this very dtype
+    np.testing.assert_allclose(found, exact(points.astype(float)), rtol=0, atol=error)
+    assert (abs(found) <= 1).all()
+    assert np.isnan(function(dtype(np.nan)))
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype"), [(activations.relu32, np.float32), (activations.relu64, np.float64)]
+)
+def test_relu_is_zero_left_of_zero_and_keeps_nan(function, dtype):
+    points = np.array([-np.inf, -2.0, -0.0, 0.0, 3.0, np.inf], dtype)
+    np.testing.assert_array_equal([function(x) for x in points], [0, 0, 0, 0, 3, np.inf])
+    assert np.isnan(function(dtype(np.nan)))

@@ -1,0 +1,585 @@
+"""The training loop against a loop in plain NumPy: windows, head, losses, optimisers, early stopping, divergence."""
+
+import pickle
+import warnings
+from dataclasses import replace
+
+import naive
+import numpy as np
+import pytest
+from goldens import GOLDEN
+from layers import slopes
+from sklearn.exceptions import ConvergenceWarning
+
+from seqcast.cells import find_cell
+from seqcast.exceptions import TrainingDivergedError
+from seqcast.kernels.layout import Architecture
+from seqcast.kernels.optimizers import OPTIMIZERS, train_update
+from seqcast.kernels.workspace import Window
+from seqcast.learning.network import Network, Windows, row_table
+from seqcast.learning.training import (
+    OptimizerState,
+    Trainer,
+    TrainingOptions,
+    decay_mask,
+    fit_network,
+    validation_losses,
+)
+
+STEPS, HORIZON, CHANNELS = 4, 2, 2
+LOSSES = {"squared": naive.squared, "absolute": naive.absolute, "huber": naive.huber}
+plain = TrainingOptions(learning_rate_init=0.05, clip_norm=None, tol=0.0, n_iter_no_change=1000)
+still = replace(plain, optimizer="sgd", learning_rate_init=0.0)  # to look at gradients
+stacks = pytest.mark.parametrize(("n_layers", "bidirectional"), [(1, False), (2, True)])
+losses = pytest.mark.parametrize("loss", LOSSES)
+
+
+def make_network(dtype="float64", hidden=3, n_layers=1, bidirectional=False, n_inputs=CHANNELS, n_outputs=HORIZON * CHANNELS):
+    network = Network(Architecture(find_cell("gru"), n_inputs, hidden, n_layers, bidirectional, n_outputs), dtype)
+    network.initialize(np.random.RandomState(0))
+    return network
+
+
+def make_task(n_rows=5, dtype="float64", n_steps=STEPS, **window):
+    """Values and targets of two channels, and the rows of all windows; the targets are data of their own."""
+    rng = np.random.default_rng(1)
+    n = n_rows + n_steps + HORIZON - 1
+    values, targets = rng.normal(size=(n, CHANNELS)), 2 * rng.normal(size=(n, CHANNELS))
+    starts = np.arange(n_rows)
+    rows = row_table(starts, np.full(n_rows, n_steps), (starts + n_steps) * CHANNELS)
+    return Windows(values.astype(dtype), targets.astype(dtype), Window(n_steps, CHANNELS, CHANNELS, **window)), rows
+
+
+def cut(windows, rows):
+    """Inputs (B, T, C), lengths and targets (B, outputs) of the rows."""
+    n_steps, flat = windows.window.n_steps, windows.targets.ravel()
+    x = np.zeros((len(rows), n_steps, windows.values.shape[1]))
+    for row, (start, length, _, _) in zip(x, rows, strict=True):
+        row[:length] = windows.values[start : start + length]
+    return x, rows[:, 1], np.stack([flat[first : first + HORIZON * CHANNELS] for first in rows[:, 2]])
+
+
+def predict_naive(network, x, lengths, flat=None, state=None):
+    """Recurrent layers and head, with the parameters in `flat`; `state` as naive.recurrent gives it."""
+    net = network.architecture
+    weights = net.views(network.flat.astype(float) if flat is None else flat)
+    _, final = naive.recurrent("gru", weights, x, state, lengths, net.n_layers, net.bidirectional)
+    last = np.concatenate(list(final[-net.n_directions :]), axis=-1)
+    return naive.head(last, weights["head_weight"], weights["head_bias"])
+
+
+def gradient(network, windows, rows, options=still, seed=0):
+    """Mean loss of each target, and the gradient of the loss over one batch of all rows."""
+    trainer = Trainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
+    before = network.flat.copy()
+    found = trainer.run_epoch(rows)
+    np.testing.assert_array_equal(network.flat, before)
+    return found, trainer.gradient.copy()
+
+
+def assert_slopes(found, total, flat):
+    """`found` is the gradient of `total()` by `flat`, which `total` reads, along some random directions."""
+    for directions, slope in slopes(total, {"flat": flat}, n_directions=3):
+        scale = abs(found).sum()
+        assert scale > 0
+        assert found @ directions["flat"] == pytest.approx(slope, rel=1e-6, abs=1e-8 * scale)
+
+
+def quietly(call):
+    """A fit that ends at max_iter, without its warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return call()
+
+
+def fit(network, windows, rows, options=plain, validation=None, seed=0, **more):
+    more = {"rng": np.random.RandomState(seed), "units": np.ones(CHANNELS)} | more
+    return fit_network(network, windows, rows, validation, options, **more)
+
+
+# -- updates
+
+
+def make_optimizer(name, rate):
+    return {"sgd": naive.SGD, "rmsprop": naive.RMSprop, "adam": naive.Adam}[name](rate)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@losses
+def test_updates_are_those_of_a_naive_loop(loss, optimizer):
+    network, (windows, rows) = make_network(), make_task()
+    x, lengths, y = cut(windows, rows)
+    flat, stepper = network.flat.copy(), make_optimizer(optimizer, 0.05)
+    options = replace(plain, loss=loss, optimizer=optimizer, max_iter=4)
+    history = quietly(lambda: fit(network, windows, rows, options))
+
+    def total():
+        return LOSSES[loss](y, predict_naive(network, x, lengths, flat))
+
+    for epoch in range(4):
+        assert history.loss[epoch] == pytest.approx(total(), rel=1e-7)
+        flat[:] = stepper.step(flat, naive.central_differences(total, flat))
+    np.testing.assert_allclose(network.flat, flat, rtol=0, atol=1e-6)  # where a gradient is small, its differences are rough
+    np.testing.assert_allclose(network.predict(windows, rows, 1), predict_naive(network, x, lengths, flat), atol=1e-5)
+
+
+@pytest.mark.nojit
+@losses
+@stacks
+def test_gradient_of_a_ragged_batch_is_naives(n_layers, bidirectional, loss):
+    """Over several shares of the batch and more outputs than one vector holds."""
+    network, (windows, rows) = make_network(n_layers=n_layers, bidirectional=bidirectional), make_task(37)
+    rows[:, 1] = np.random.default_rng(2).integers(1, STEPS + 1, len(rows))
+    x, lengths, y = cut(windows, rows)
+    per_target, found = gradient(network, windows, rows, replace(still, loss=loss))
+    flat = network.flat.copy()
+    prediction = predict_naive(network, x, lengths)
+    expected = [LOSSES[loss](y[:, k::CHANNELS], prediction[:, k::CHANNELS]) for k in range(CHANNELS)]
+    np.testing.assert_allclose(per_target, expected, rtol=1e-12)
+    assert_slopes(found, lambda: LOSSES[loss](y, predict_naive(network, x, lengths, flat)), flat)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizers_walk_pytorchs_path(optimizer, dtype):
+    with np.load(GOLDEN / "optimizers.npz") as golden:
+        rate = float(golden[f"{optimizer}/lr"])
+        start, grads, expected = (golden[name].astype(dtype) for name in ("start", "grads", f"{optimizer}/params"))
+    options = TrainingOptions(optimizer=optimizer, learning_rate_init=rate, clip_norm=None)
+    path, _ = walk(options, start, grads)
+    np.testing.assert_allclose(path, expected, rtol=0, atol=1e-14 if dtype == "float64" else 2e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_clipping_is_pytorchs(dtype):
+    with np.load(GOLDEN / "optimizers.npz") as golden:
+        grads, expected, norm = golden["grads"].astype(dtype), golden["clip/grads"], float(golden["clip/max_norm"])
+    options = TrainingOptions(optimizer="sgd", learning_rate_init=0.0, clip_norm=norm)
+    _, used = walk(options, np.zeros_like(grads[0]), grads)
+    np.testing.assert_allclose(used, expected, rtol=2e-6, atol=0)  # PyTorch adds 1e-6 to the norm
+
+
+def walk(options, start, grads):
+    """Parameters after, and gradients used in, each update by given gradients of one target."""
+    flat, n = start.copy(), start.size
+    moments, used, decay = np.zeros((2, n), flat.dtype), np.empty(n, flat.dtype), np.zeros(n, flat.dtype)
+    settings, sums, path = options.settings(flat.dtype), np.ones((1, 2, 1)), []
+    for k, given in enumerate(grads, start=1):
+        kind, back = OPTIMIZERS.index(options.optimizer), np.arange(n, dtype=np.int32)
+        norm = train_update(kind, flat, given[None].copy(), back, sums, decay, moments, settings, k, used)
+        assert norm == pytest.approx(np.linalg.norm(given.astype(float)), rel=1e-6)
+        path.append((flat.copy(), used.copy()))
+    return map(np.array, zip(*path, strict=True))
+
+
+@pytest.mark.parametrize("share", [0.25, 4.0])
+def test_clipping_shrinks_long_gradients_only(share):
+    windows, rows = make_task()
+    _, whole = gradient(make_network(), windows, rows)
+    norm = np.linalg.norm(whole)
+    _, clipped = gradient(make_network(), windows, rows, replace(still, clip_norm=share * norm))
+    np.testing.assert_allclose(clipped, whole * min(1, share), rtol=1e-12)
+
+
+def test_alpha_decays_weights_but_no_bias():
+    network, (windows, rows) = make_network(n_layers=2, bidirectional=True), make_task()
+    _, without = gradient(network, windows, rows)
+    found_loss, found = gradient(network, windows, rows, replace(still, alpha=0.3))
+    decayed = {name: 0.3 * weight if "weight" in name else 0 * weight for name, weight in network.weights.items()}
+    assert len(decayed) == 18
+    expected = np.concatenate([array.ravel() for array in decayed.values()])
+    np.testing.assert_allclose(found - without, expected, rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(found_loss, gradient(network, windows, rows)[0])  # the penalty is no loss
+    assert decay_mask(network).sum() == sum(w.size for name, w in network.weights.items() if "weight" in name)
+
+
+def test_each_epoch_sees_each_row_once(monkeypatch):
+    network, (windows, rows) = make_network(), make_task(10)
+    trainer = Trainer(network, windows, replace(still, batch_size=4), np.random.RandomState(0), OptimizerState(network))
+    seen, real = [], trainer.train_batch
+    monkeypatch.setattr(trainer, "train_batch", lambda batch: seen.append(batch.copy()) or real(batch))
+    found = trainer.run_epoch(rows)
+    assert [len(batch) for batch in seen] == [4, 4, 2]
+    starts = np.concatenate([batch[:, 0] for batch in seen])
+    assert starts.tolist() != sorted(starts)
+    assert sorted(starts) == list(range(10))
+    np.testing.assert_allclose(found, gradient(network, windows, rows)[0], rtol=1e-13)
+    trainer.run_epoch(rows)
+    assert [batch[:, 0].tolist() for batch in seen[3:]] != [batch[:, 0].tolist() for batch in seen[:3]]
+
+
+@pytest.mark.parametrize(("size", "n_rows", "expected"), [("auto", 256, 256), ("auto", 257, 128), (64, 300, 64), (64, 9, 9)])
+def test_batch_size(size, n_rows, expected):
+    assert TrainingOptions(batch_size=size).batch_rows(n_rows) == expected
+
+
+def test_training_goes_on_where_it_stopped():
+    """With the optimiser's state and the random numbers kept, 2 + 3 epochs are 5, bit for bit."""
+    whole, parts, (windows, rows) = make_network(), make_network(), make_task(10)
+    options, rng, state = replace(plain, batch_size=4), np.random.RandomState(0), OptimizerState(parts)
+    quietly(lambda: fit(whole, windows, rows, replace(options, max_iter=5)))
+    for n in (2, 3):
+        quietly(lambda n=n: fit(parts, windows, rows, replace(options, max_iter=n), rng=rng, state=state))
+    assert state.n_updates == 15
+    np.testing.assert_array_equal(parts.flat, whole.flat)
+
+
+def test_a_pickled_network_is_whole_and_apart():
+    network, (windows, rows) = make_network(), make_task()
+    twin = pickle.loads(pickle.dumps(network))
+    np.testing.assert_array_equal(twin.predict(windows, rows, 1), network.predict(windows, rows, 1))
+    twin.weights["head_bias"][:] += 1
+    np.testing.assert_allclose(twin.predict(windows, rows, 1), network.predict(windows, rows, 1) + 1, rtol=1e-12)
+
+
+# -- what is not there
+
+
+@pytest.mark.nojit
+@losses
+def test_missing_targets_are_left_out(loss):
+    network, (windows, rows) = make_network(), make_task()
+    windows.targets[5:8, 0] = np.nan
+    x, lengths, y = cut(windows, rows)
+    assert np.isnan(y[:, 0]).any()
+    assert not np.isnan(y[:, 1]).any()
+    per_target, found = gradient(network, windows, rows, replace(still, loss=loss))
+    flat, prediction = network.flat.copy(), predict_naive(network, x, lengths)
+    expected = [LOSSES[loss](y[:, k::CHANNELS], prediction[:, k::CHANNELS]) for k in range(CHANNELS)]
+    np.testing.assert_allclose(per_target, expected, rtol=1e-12)
+    np.testing.assert_allclose(validation_losses(network, windows, rows, replace(still, loss=loss)), expected, rtol=1e-12)
+    assert_slopes(found, lambda: LOSSES[loss](y, predict_naive(network, x, lengths, flat)), flat)
+
+
+def test_nothing_is_learnt_from_a_batch_without_targets():
+    network, (windows, rows) = make_network(), make_task()
+    windows.targets[:] = np.nan
+    per_target, found = gradient(network, windows, rows)
+    np.testing.assert_array_equal(per_target, 0)
+    np.testing.assert_array_equal(found, 0)
+    np.testing.assert_array_equal(validation_losses(network, windows, rows, still), 0)
+
+
+@pytest.mark.nojit
+def test_missing_inputs_are_zeros_with_a_flag_when_masked():
+    masked, rows = make_task(masked=True)
+    masked.values[[2, 3, 5], [0, 1, 1]] = np.nan
+    observed = ~np.isnan(masked.values)
+    by_hand = Windows(np.hstack([np.where(observed, masked.values, 0), observed]), masked.targets, Window(STEPS, 4, CHANNELS))
+    network = make_network(n_inputs=4)
+    assert masked.window.input_size == 4
+    np.testing.assert_array_equal(network.predict(masked, rows, 1), network.predict(by_hand, rows, 1))
+    for one, other in zip(gradient(network, masked, rows), gradient(network, by_hand, rows), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("missing", [False, True])
+def test_normalizing_subtracts_the_last_observed_value(missing):
+    """Window by window, by hand: from its inputs and targets; added to its forecast."""
+    normalized, rows = make_task(normalize=True, masked=missing)
+    if missing:
+        normalized.values[[3, 4, 4, 5, 6], [0, 0, 1, 0, 0]] = np.nan  # one window has nothing but NaN in channel 0
+    rows[:, 1] = [4, 2, 4, 3, 4]
+    offsets = np.zeros((len(rows), CHANNELS))
+    by_hand, hand_rows = [], row_table(np.arange(5) * STEPS, rows[:, 1], np.arange(5) * HORIZON * CHANNELS)
+    targets = cut(normalized, rows)[2].reshape(5, HORIZON, CHANNELS)
+    for k, (start, length, _, _) in enumerate(rows):
+        window = normalized.values[start : start + length]
+        for channel in range(CHANNELS):
+            observed = window[~np.isnan(window[:, channel]), channel]
+            offsets[k, channel] = observed[-1] if observed.size else 0
+        by_hand.append(np.pad(window - offsets[k], ((0, STEPS - length), (0, 0))))
+    assert (offsets[:, 0] == 0).any() == missing
+    targets = (targets - offsets[:, None]).reshape(-1, CHANNELS)
+    plain_window = Window(STEPS, CHANNELS, CHANNELS, masked=missing)
+    subtracted = Windows(np.concatenate(by_hand), targets, plain_window)
+    network = make_network(n_inputs=normalized.window.input_size)
+    expected = network.predict(subtracted, hand_rows, 1).reshape(5, HORIZON, CHANNELS) + offsets[:, None]
+    np.testing.assert_allclose(network.predict(normalized, rows, 1), expected.reshape(5, -1), rtol=0, atol=1e-13)
+    for one, other in zip(gradient(network, normalized, rows), gradient(network, subtracted, hand_rows), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-13)
+    found = validation_losses(network, normalized, rows, still)
+    np.testing.assert_allclose(found, gradient(network, normalized, rows)[0], rtol=1e-12)
+
+
+# -- truncated backpropagation, dropout
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("bptt_steps", [1, 3, 6])
+def test_truncated_gradient_takes_the_state_before_the_last_chunk_as_given(bptt_steps, n_layers):
+    network, (windows, rows) = make_network(n_layers=n_layers), make_task(n_steps=7)
+    rows[:, 1] = [7, 6, 7, 4, 2]
+    x, lengths, y = cut(windows, rows)
+    whole_loss, _ = gradient(network, windows, rows)
+    found_loss, found = gradient(network, windows, rows, replace(still, bptt_steps=bptt_steps))
+    np.testing.assert_allclose(found_loss, whole_loss, rtol=1e-14)  # the forward pass is the whole window's
+    begin, weights = 7 - bptt_steps, network.weights
+    _, state = naive.recurrent("gru", weights, x[:, :begin], None, np.minimum(lengths, begin), n_layers)
+    flat, rest = network.flat.copy(), np.maximum(lengths - begin, 0)
+    assert_slopes(found, lambda: naive.squared(y, predict_naive(network, x[:, begin:], rest, flat, state)), flat)
+
+
+@pytest.mark.parametrize("bptt_steps", [4, 5, 100])
+def test_windows_that_fit_one_chunk_are_not_truncated(bptt_steps):
+    network, (windows, rows) = make_network(), make_task()
+    for one, other in zip(
+        gradient(network, windows, rows, replace(still, bptt_steps=bptt_steps)), gradient(network, windows, rows), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.nojit
+@stacks
+def test_gradient_passes_through_the_dropout_masks(n_layers, bidirectional):
+    network, (windows, rows) = make_network(n_layers=n_layers, bidirectional=bidirectional), make_task()
+    options = replace(still, dropout=0.4)
+    dropped, found = gradient(network, windows, rows, options, seed=5)
+    kept, _ = gradient(network, windows, rows)
+    other, _ = gradient(network, windows, rows, options, seed=6)
+    assert len({losses.sum() for losses in (dropped, kept, other)}) == 3
+    assert_slopes(found, lambda: masked_loss(network, windows, rows, options), network.flat)
+
+
+def masked_loss(network, windows, rows, options):
+    losses, _ = gradient(network, windows, rows, options, seed=5)
+    return losses.mean()
+
+
+def test_dropout_acts_on_the_last_state_of_a_single_layer():
+    """A network whose last state is all ones and whose head copies it: the loss of each target is its mask."""
+    units, rate = 16, 0.25
+    network = make_network(hidden=units, n_outputs=units)
+    network.flat[:] = 0
+    gates = network.weights["bias_ih_l0"].reshape(3, units)
+    gates[1], gates[2] = -50, 50  # z = 0, n = 1
+    network.weights["head_weight"][...] = np.eye(units)
+    n = 400
+    windows = Windows(np.zeros((n, CHANNELS)), np.zeros((n, units)), Window(1, CHANNELS, units))
+    rows = row_table(np.arange(n), np.ones(n), np.arange(n) * units)
+    options = replace(still, dropout=rate, batch_size=1, loss="absolute")
+    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    masks, grads = [], []
+    for row in rows:
+        batch = row[None].copy()
+        batch[:, 3] = 0
+        masks.append(trainer.train_batch(batch)[0])
+        grads.append(np.diag(network.architecture.views(trainer.gradient)["head_weight"]).copy())
+    masks = np.array(masks)
+    np.testing.assert_allclose(np.unique(masks), [0, 1 / (1 - rate)], rtol=1e-12)
+    deviation = np.sqrt(rate * (1 - rate) / masks.size)
+    assert (masks == 0).mean() == pytest.approx(rate, abs=5 * deviation)
+    assert abs((masks == 0).mean(axis=0) - rate).max() < 5 * deviation * np.sqrt(units)
+    np.testing.assert_allclose(np.array(grads), masks / units, rtol=1e-12)  # d |out| / d w = mask, over 16 targets
+    np.testing.assert_allclose(network.predict(windows, rows, 1), 1, rtol=1e-12)  # no dropout in a forecast
+
+
+# -- when to stop, and what to keep
+
+
+class Recorder:
+    """Keeps what each epoch left behind."""
+
+    def __init__(self, network, interrupt_at=None):
+        self.network, self.epochs, self.flats, self.interrupt_at = network, [], [], interrupt_at
+
+    def __call__(self, epoch):
+        self.epochs.append(epoch)
+        self.flats.append(self.network.flat.copy())
+        if epoch.number == self.interrupt_at:
+            raise KeyboardInterrupt
+
+
+def overshooting_task():
+    """Training targets are 1, those of the validation rows 0.4: the validation loss falls, then rises again."""
+    windows, rows = make_task(20)
+    windows.targets[:] = 1
+    windows.targets[18:] = 0.4
+    return windows, rows[:12], rows[16:]
+
+
+def test_the_weights_of_the_best_epoch_are_restored():
+    network, (windows, rows, later) = make_network(), overshooting_task()
+    recorder = Recorder(network)
+    options = replace(plain, n_iter_no_change=7, max_iter=200)
+    history = fit(network, windows, rows, options, validation=later, report=recorder)
+    best = int(np.argmin(history.validation_loss))
+    assert 1 < best < 50
+    assert history.best_epoch == best + 1
+    assert len(history.validation_loss) == len(history.loss) == best + 1 + 7
+    assert not history.interrupted
+    np.testing.assert_array_equal(network.flat, recorder.flats[best])
+    assert validation_losses(network, windows, later, options).mean() == history.validation_loss[best]
+    assert [epoch.loss for epoch in recorder.epochs] == history.loss
+    assert [epoch.validation_loss for epoch in recorder.epochs] == history.validation_loss
+    assert [epoch.number for epoch in recorder.epochs] == list(range(1, len(history.loss) + 1))
+
+
+def test_gains_below_tol_end_a_fit_but_are_kept():
+    network, (windows, rows, later) = make_network(), overshooting_task()
+    options = replace(plain, n_iter_no_change=3, tol=1e9, max_iter=50)
+    history = fit(network, windows, rows, options, validation=later)
+    assert len(history.loss) == 4  # the first epoch is better than none by any tol
+    assert history.best_epoch == 4
+    assert validation_losses(network, windows, later, options).mean() == min(history.validation_loss)
+
+
+def test_without_validation_the_training_loss_decides_and_the_last_weights_stay():
+    network, (windows, rows) = make_network(), make_task()
+    recorder = Recorder(network)
+    history = fit(network, windows, rows, replace(plain, tol=0.05, n_iter_no_change=5, max_iter=500), report=recorder)
+    assert 10 < len(history.loss) < 500
+    assert history.validation_loss == []
+    assert history.best_epoch == len(history.loss)
+    assert recorder.epochs[-1].validation_loss is None
+    np.testing.assert_array_equal(network.flat, recorder.flats[-1])
+
+
+def test_a_fit_that_could_go_on_says_so():
+    network, (windows, rows) = make_network(), make_task()
+    with pytest.warns(ConvergenceWarning, match="The loss still fell when max_iter=3 was reached. Raise max_iter"):
+        history = fit(network, windows, rows, replace(plain, max_iter=3))
+    assert len(history.loss) == 3
+
+
+@losses
+def test_losses_are_told_in_the_targets_units(loss):
+    network, (windows, rows) = make_network(), make_task()
+    options = replace(still, loss=loss, max_iter=1)
+    one = quietly(lambda: fit(network, windows, rows, options, validation=rows))
+    per_target = gradient(network, windows, rows, options)[0]
+    assert one.loss[0] == pytest.approx(per_target.mean(), rel=1e-12)
+    assert one.validation_loss[0] == pytest.approx(one.loss[0], rel=1e-12)
+    units = np.array([3.0, 10.0])
+    scaled = quietly(lambda: fit(network, windows, rows, options, units=units))
+    power = 1 if loss == "absolute" else 2
+    assert scaled.loss[0] == pytest.approx((per_target * units**power).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_ctrl_c_keeps_the_best_weights(validated):
+    network, (windows, rows, later) = make_network(), overshooting_task()
+    recorder = Recorder(network, interrupt_at=40)
+    history = fit(network, windows, rows, validation=later if validated else None, report=recorder)
+    watched = history.validation_loss if validated else history.loss
+    assert history.interrupted
+    assert len(history.loss) == 40
+    assert history.best_epoch == np.argmin(watched) + 1
+    np.testing.assert_array_equal(network.flat, recorder.flats[history.best_epoch - 1])
+
+
+def test_ctrl_c_within_the_first_epoch_keeps_the_initial_weights():
+    class Interrupting(np.random.RandomState):
+        def permutation(self, *arguments):
+            raise KeyboardInterrupt
+
+    network, (windows, rows) = make_network(), make_task()
+    before = network.flat.copy()
+    history = fit(network, windows, rows, rng=Interrupting(0))
+    assert (history.interrupted, history.best_epoch, history.loss) == (True, 0, [])
+    np.testing.assert_array_equal(network.flat, before)
+
+
+# -- divergence
+
+WILD = replace(plain, optimizer="sgd", learning_rate_init=1e200)
+
+
+@pytest.mark.parametrize("options", [WILD, replace(plain, optimizer="adam", learning_rate_init=1e200)])
+def test_divergence_keeps_finite_weights_that_are_no_worse_than_the_first(options):
+    network, (windows, rows) = make_network(), make_task()
+    before = validation_losses(network, windows, rows, options)
+    with pytest.warns(ConvergenceWarning, match=r"Training diverged in epoch \d+; the weights of epoch \d+ are kept") as caught:
+        history = fit(network, windows, rows, options)
+    assert f"the weights of epoch {history.best_epoch} are kept" in str(caught[0].message)
+    assert np.isfinite(network.flat).all()
+    assert np.isfinite(network.predict(windows, rows, 1)).all()
+    assert validation_losses(network, windows, rows, options).mean() <= before.mean()
+
+
+def test_divergence_after_a_good_epoch_keeps_that_epoch():
+    """Two calm epochs, then the targets of the third are out of reach."""
+    network, (windows, rows) = make_network(), make_task()
+    recorder = Recorder(network)
+
+    def report(epoch):
+        recorder(epoch)
+        if epoch.number == 2:
+            windows.targets[:] = 1e200
+
+    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch 3; the weights of epoch 2 are kept"):
+        history = fit(network, windows, rows, report=report)
+    assert history.best_epoch == 2
+    np.testing.assert_array_equal(network.flat, recorder.flats[1])
+
+
+def test_divergence_with_validation_restores_the_best_epoch():
+    network, (windows, rows, later) = make_network(), overshooting_task()
+    recorder = Recorder(network)
+
+    def report(epoch):
+        recorder(epoch)
+        if epoch.number == 20:
+            windows.values[:] = np.nan_to_num(np.inf)
+            windows.targets[18:] = -1e300
+
+    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch 21; the weights of epoch"):
+        history = fit(network, windows, rows, validation=later, report=report)
+    assert history.best_epoch == np.argmin(history.validation_loss[:20]) + 1
+    np.testing.assert_array_equal(network.flat, recorder.flats[history.best_epoch - 1])
+
+
+@losses
+def test_a_forecast_of_nan_is_a_loss_of_nan(loss):
+    """It must not pass for a missing target, of which there is one too."""
+    network, (windows, rows) = make_network(), make_task()
+    windows.targets[5, 0] = np.nan
+    network.weights["head_weight"][0] = np.nan  # output 0 is a step of target 0
+    found = validation_losses(network, windows, rows, replace(plain, loss=loss))
+    assert np.isnan(found[0])
+    assert np.isfinite(found[1])
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_no_finite_epoch_is_an_error(validated):
+    network, (windows, rows) = make_network(), make_task()
+    windows.targets[:] = 1e200
+    message = "Training diverged in epoch 1, before any epoch had a finite loss. Lower learning_rate_init or clip_norm, or "
+    with pytest.raises(TrainingDivergedError, match=message):
+        fit(network, windows, rows, validation=rows if validated else None)
+    assert isinstance(TrainingDivergedError(), ValueError)
+
+
+# -- the same bits
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_seed_gives_the_same_bits_for_any_number_of_threads(dtype):
+    windows, rows = make_task(300, dtype)
+    options = replace(plain, max_iter=2, dropout=0.3, batch_size=140)
+    found = {}
+    for name, n_threads, seed in (("one", 1, 3), ("two", 2, 3), ("again", 2, 3), ("other seed", 1, 4)):
+        network = make_network(dtype, hidden=9, n_layers=2)
+        history = quietly(
+            lambda n=network, t=n_threads, s=seed: fit(n, windows, rows, replace(options, n_threads=t), rows[:50], seed=s)
+        )
+        found[name] = np.concatenate([network.flat, history.loss, history.validation_loss])
+    for name in ("two", "again"):
+        np.testing.assert_array_equal(found[name], found["one"])
+    assert not np.array_equal(found["other seed"], found["one"])
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_forecast_has_the_same_bits_in_any_batch(bidirectional):
+    windows, rows = make_task(4200, "float32", n_steps=35)  # longer than the 32 steps, and more than the 4096 rows, of one call
+    rng = np.random.default_rng(0)
+    rows[:, 1] = rng.integers(1, 36, len(rows))
+    network = make_network("float32", hidden=9, n_layers=2, bidirectional=bidirectional)
+    whole = network.predict(windows, rows, 2)
+    for chosen in (np.arange(1), rng.permutation(4200)[:100], np.arange(4200)[::-1], np.arange(7, 24), np.repeat(5, 3)):
+        np.testing.assert_array_equal(network.predict(windows, rows[chosen], 1), whole[chosen])
+    x, lengths, _ = cut(windows, rows[:40])
+    np.testing.assert_allclose(whole[:40], predict_naive(network, x, lengths), rtol=0, atol=1e-5)
