@@ -12,16 +12,17 @@ import seqcast
 
 @pytest.fixture(scope="session")
 def run_python():
-    """Run a script in a Python of its own, ``run_python(script, NAME=value)`` adding to its environment; returns what it printed.
+    """Run a script in a Python of its own and return what it printed.
 
-    The script finds this very package, and the tests' helper modules.
+    ``run_python(script, NAME=value)`` adds to its environment. It finds this very package and the tests'
+    helper modules.
     """
     places = [str(Path(seqcast.__file__).parents[1]), str(Path(__file__).parent)]
 
     def run(script, first_on_path=None, **environment):
         path = os.pathsep.join(([str(first_on_path)] if first_on_path else []) + places)
         done = subprocess.run(
-            [sys.executable, "-c", script],
+            [sys.executable, "-P", "-c", script],  # -P: not whatever lies in the current folder
             env=os.environ | {"PYTHONPATH": path} | {name: str(value) for name, value in environment.items()},
             capture_output=True,
             text=True,

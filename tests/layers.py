@@ -1,4 +1,4 @@
-"""What the tests of recurrent layers share: a layer of each kind, a ragged batch, and the same pass in plain NumPy."""
+"""What tests of recurrent layers share: a layer of each kind, a ragged batch, and its pass in plain NumPy."""
 
 import naive
 import numpy as np
@@ -28,7 +28,7 @@ def draw_call(layer, lengths=LENGTHS, n_steps=7, seed=1):
 
 
 def draw_gradients(layer, call, seed=2):
-    """Arguments of backward for one forward call: gradients of outputs, also past the rows' ends, and of final states."""
+    """Arguments of backward: gradients of outputs, also past the rows' ends, and of final states."""
     rng = np.random.default_rng(seed)
     output, state = layer.forward(**call)
     of_states = tuple(rng.normal(size=part.shape).astype(layer.dtype) for part in parts(state))
@@ -79,7 +79,7 @@ def movable(layer, call):
 
 
 def slopes(loss, arrays, n_directions=2, step=1e-6):
-    """Derivatives of `loss()` along random directions in all `arrays` at once: [({name: direction}, slope)]."""
+    """Derivatives of `loss()` along random directions in all `arrays`: [({name: direction}, slope)]."""
     rng = np.random.default_rng(3)
     found = []
     for _ in range(n_directions):

@@ -691,11 +691,14 @@ def test_ctrl_c_in_a_long_fit(folder):
     with subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
-        assert process.stdout.readline() == "fit begins\n"
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "seqcast: interrupted\n")
+        try:
+            assert process.stdout.readline() == "fit begins\n"
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()  # or a fit that heeds no signal would be waited for without end
+    assert (process.returncode, out, warm(err)) == (130, "", "seqcast: interrupted\n")
     assert not Path("f.csv").exists()
 
 

@@ -21,14 +21,14 @@ HIDDEN = (1, 7, 8, 9, 17)
 
 @pytest.fixture(params=["16-float64", "32-float64", "64-float64", "64-float32"])
 def dtype(request, monkeypatch):
-    """A dtype on a machine with vectors of so many bytes; layouts are laid by plain Python, whatever this processor has."""
+    """A dtype on a machine with vectors of so many bytes: layouts are plain Python, whatever runs it."""
     bytes_, name = request.param.split("-")
     monkeypatch.setattr(matmul, "VECTOR_BYTES", int(bytes_))
     return name
 
 
 def lay(cell, hidden, n_layers, bidirectional, dtype="float64", n_outputs=3):
-    """A layout, the parameters as distinct numbers by name, and the packed weights (whole numbers: sums are exact)."""
+    """A layout, the parameters as distinct whole numbers by name, and the packed weights."""
     layout = Layout(Architecture(cell, 3, hidden, n_layers, bidirectional, n_outputs), np.dtype(dtype))
     n = layout.architecture.n_parameters
     flat = np.append(np.random.default_rng(0).permutation(n) + 1.0, 0.0)
@@ -38,10 +38,15 @@ def lay(cell, hidden, n_layers, bidirectional, dtype="float64", n_outputs=3):
 
 
 class Blocks:
-    """The columns of a cell as the docstring of layout draws them: groups in order, gates in order within a group."""
+    """The columns of a cell as the docstring of layout draws them: by group, gates in order within one."""
 
     def __init__(self, cell):
-        parts = {(gate.name, table[gate.source]) for gate in cell.gates for table in (FROM_X, FROM_H) if gate.source in table}
+        parts = {
+            (gate.name, table[gate.source])
+            for gate in cell.gates
+            for table in (FROM_X, FROM_H)
+            if gate.source in table
+        }
         names = [gate.name for gate in cell.gates]
         self.order = sorted(parts, key=lambda part: (GROUPS.index(part[1]), names.index(part[0])))
         self.cell = cell
@@ -56,7 +61,7 @@ class Blocks:
 
 
 def matrix(blocks, layout, weights, suffix, layer):
-    """The matrix (H + F, blocks, H) that multiplies [h, x], from the named weights, element block by element block."""
+    """The matrix (H + F, blocks, H) that multiplies [h, x], block by block from the named weights."""
     net, H, hidden = layout.architecture, layout.hidden, layout.architecture.hidden_size
     width = net.input_size if layer == 0 else net.n_directions * H
     full = np.zeros((H + width, len(blocks.order), H))
@@ -69,7 +74,9 @@ def matrix(blocks, layout, weights, suffix, layer):
         else:
             for direction in range(net.n_directions):  # the layer below stands there padded
                 first = H + direction * H
-                full[first : first + hidden, block, :hidden] = part[direction * hidden : (direction + 1) * hidden]
+                full[first : first + hidden, block, :hidden] = part[
+                    direction * hidden : (direction + 1) * hidden
+                ]
     return full
 
 
@@ -176,10 +183,14 @@ def check_back(cell, hidden, n_layers, bidirectional, dtype):
         place(record.g_late, flat_columns(full[:H], blocks.columns("late")))
         place(record.g_joint, flat_columns(full, blocks.columns("joint")))
         place(record.g_h, flat_columns(full[:H], blocks.columns("state only")))
-        columns = np.arange(len(blocks.order) * H, dtype=float).reshape(-1, H)  # of the bias: both sides get the same
+        columns = np.arange(len(blocks.order) * H, dtype=float).reshape(
+            -1, H
+        )  # of the bias: both sides get the same
         packed[record.g_bias : record.g_bias + columns.size] = columns.ravel()
         for side, table in (("ih", FROM_X), ("hh", FROM_H)):
-            weights[f"bias_{side}_{name}"][:] = columns[blocks.rows(table), : layout.architecture.hidden_size].ravel()
+            weights[f"bias_{side}_{name}"][:] = columns[
+                blocks.rows(table), : layout.architecture.hidden_size
+            ].ravel()
     head = np.zeros((layout.architecture.n_directions, H, 3))
     for direction, part in enumerate(np.split(weights["head_weight"].T, len(head))):
         head[direction, : layout.architecture.hidden_size] = part

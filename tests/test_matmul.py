@@ -109,7 +109,13 @@ def test_outer_product_is_numpys(dtype, rows, columns, depth, gap, seed):
 @pytest.mark.nojit
 @dtypes
 def test_small_products_are_numpys(dtype):
-    for size in ((1, 1, 1), (9, lanes(dtype) + 1, 3), (3, 2 * lanes(dtype), 4), (7, 3 * lanes(dtype), 2), (2, 1, 0)):
+    for size in (
+        (1, 1, 1),
+        (9, lanes(dtype) + 1, 3),
+        (3, 2 * lanes(dtype), 4),
+        (7, 3 * lanes(dtype), 2),
+        (2, 1, 0),
+    ):
         check_product(dtype, *size)
         check_outer_product(dtype, *size)
 
@@ -131,7 +137,9 @@ test_matmul.check_everything()
 test_recurrent.test_any_size_follows_the_equations_in_float64("gru_reset_before", (5, 9, 3, 9))
 print(test_matmul.matmul.VECTOR_BYTES, test_matmul.matmul.TALL)
 """
-    found = run_python(script, SEQCAST_CACHE_DIR=tmp_path)  # kernels of a made-up machine: not for the user's cache
+    found = run_python(
+        script, SEQCAST_CACHE_DIR=tmp_path
+    )  # kernels of a made-up machine: not for the user's cache
     assert found == f"{bytes_} {6 if bytes_ == 32 else 8}"
 
 
@@ -140,7 +148,10 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(dtype):
     """Bit for bit, with numbers that round."""
     rng = np.random.default_rng(0)
     rows, depth, columns = 23, 37, 3 * lanes(dtype) + 1
-    a, b = rng.normal(size=(rows, depth)).astype(dtype), in_panels(rng.normal(size=(depth, columns)).astype(dtype))
+    a, b = (
+        rng.normal(size=(rows, depth)).astype(dtype),
+        in_panels(rng.normal(size=(depth, columns)).astype(dtype)),
+    )
     width = padded(columns, dtype)
 
     def multiply(first, count):

@@ -108,7 +108,9 @@ def test_a_small_pass_follows_the_equations_both_ways(kind):
     def total():
         output, state = run_naive(layer, **call)
         weighted = zip(parts(gradients["grad_state"]), parts(state), strict=True)
-        return np.sum(gradients["grad_output"] * output) + sum(np.sum(weight * part) for weight, part in weighted)
+        return np.sum(gradients["grad_output"] * output) + sum(
+            np.sum(weight * part) for weight, part in weighted
+        )
 
     assert_slopes(run_backward(layer, call, gradients), total, movable(layer, call))
 
@@ -152,7 +154,9 @@ def test_any_size_follows_the_equations_in_float64(kind, size):
         output, state = layer.forward(**call)
         weighted = zip(parts(gradients["grad_state"]), parts(state), strict=True)
         seen = np.arange(call["x"].shape[1]) < call["lengths"][:, None]
-        return np.sum((gradients["grad_output"] * output)[seen]) + sum(np.sum(w * part) for w, part in weighted)
+        return np.sum((gradients["grad_output"] * output)[seen]) + sum(
+            np.sum(w * part) for w, part in weighted
+        )
 
     assert_slopes(run_backward(layer, call, gradients), total, movable(layer, call))
 
@@ -302,8 +306,14 @@ def test_no_gradient_means_zero():
     gradients = draw_gradients(layer, call)
     nothing = {"grad_output": np.zeros_like(gradients["grad_output"])}
     for absent, given in (
-        ({"grad_output": None, "grad_state": gradients["grad_state"]}, nothing | {"grad_state": gradients["grad_state"]}),
-        ({"grad_output": gradients["grad_output"]}, gradients | {"grad_state": tuple(map(np.zeros_like, call["state"]))}),
+        (
+            {"grad_output": None, "grad_state": gradients["grad_state"]},
+            nothing | {"grad_state": gradients["grad_state"]},
+        ),
+        (
+            {"grad_output": gradients["grad_output"]},
+            gradients | {"grad_state": tuple(map(np.zeros_like, call["state"]))},
+        ),
     ):
         assert_same_bits(run_backward(layer, call, absent), run_backward(layer, call, given))
 
@@ -375,9 +385,11 @@ def test_huge_inputs_saturate_without_nan():
 
 
 def make_mask_reader(rate, n_layers=2, bidirectional=False, hidden_size=8, random_state=0):
-    """A stack whose first layer gives ones and whose other layers copy: its output is the product of the masks."""
+    """A stack whose first layer gives ones and whose others copy: its output is the product of the masks."""
     options = {"n_layers": n_layers, "bidirectional": bidirectional, "dropout": rate}
-    layer = make_layer("rnn_relu", input_size=1, hidden_size=hidden_size, random_state=random_state, **options)
+    layer = make_layer(
+        "rnn_relu", input_size=1, hidden_size=hidden_size, random_state=random_state, **options
+    )
     for name, weight in layer.weights.items():
         weight[...] = 1 if name in ("bias_ih_l0", "bias_ih_l0_reverse") else 0
         if name.startswith("weight_ih") and "l0" not in name:
@@ -397,7 +409,7 @@ def test_dropout_zeroes_its_share_and_scales_the_rest():
 
 
 def test_each_layer_and_each_call_has_a_mask_of_its_own():
-    rate, layer = 0.5, make_mask_reader(0.5, n_layers=3)
+    _rate, layer = 0.5, make_mask_reader(0.5, n_layers=3)
     x = np.zeros((40, 50, 1))
     product, again = layer.forward(x, training=True)[0], layer.forward(x, training=True)[0]
     deviation = np.sqrt(0.75 * 0.25 / product.size)
@@ -444,9 +456,13 @@ def test_random_state_decides_weights_and_masks():
     assert_same_bits(dict(first.weights), dict(same.weights))
     assert not np.array_equal(first.weights["weight_hh_l0"], other.weights["weight_hh_l0"])
     call = draw_call(first)
-    assert_same_bits(results(first.forward(**call, training=True)), results(same.forward(**call, training=True)))
+    assert_same_bits(
+        results(first.forward(**call, training=True)), results(same.forward(**call, training=True))
+    )
     other.weights = first.weights
-    assert not np.array_equal(other.forward(**call, training=True)[0], first.forward(**call, training=True)[0])
+    assert not np.array_equal(
+        other.forward(**call, training=True)[0], first.forward(**call, training=True)[0]
+    )
 
 
 # -- weights
@@ -490,7 +506,9 @@ def test_weights_are_set_one_by_one_all_at_once_or_in_place():
     assert source.weights["bias_ih_l0"][0] != at_once.weights["bias_ih_l0"][0]  # copied, not shared
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=["copied", "pickled"])
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=["copied", "pickled"]
+)
 def test_a_copy_is_whole_and_apart(duplicate):
     layer = make_layer("gru", n_layers=2)
     call = draw_call(layer)
@@ -507,9 +525,13 @@ def test_wrong_weights_are_refused_and_change_nothing():
     layer = make_layer("rnn_tanh")
     before = {name: weight.copy() for name, weight in layer.weights.items()}
     right = {name: weight + 1 for name, weight in before.items()}
-    with pytest.raises(ValueError, match=exactly("Weight 'bias_ih_l0' must have shape (4,). Got (5,) instead.")):
+    with pytest.raises(
+        ValueError, match=exactly("Weight 'bias_ih_l0' must have shape (4,). Got (5,) instead.")
+    ):
         layer.weights["bias_ih_l0"] = np.zeros(5)
-    with pytest.raises(KeyError, match="'bias_l0' is no weight of this layer; they are weight_ih_l0, weight_hh_l0, "):
+    with pytest.raises(
+        KeyError, match="'bias_l0' is no weight of this layer; they are weight_ih_l0, weight_hh_l0, "
+    ):
         layer.weights["bias_l0"] = np.zeros(4)
     missing = exactly(
         "All weights must be given at once; ['bias_hh_l0'] are missing. Set single ones by name."
@@ -530,125 +552,120 @@ def exactly(message):
     return f"^{re.escape(message)}$"
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"input_size": 0}, "'input_size' parameter of Recurrent must be an int of at least 1. Got 0 instead."),
-        ({"hidden_size": 2.0}, "'hidden_size' parameter of Recurrent must be an int of at least 1. Got 2.0 instead."),
-        ({"n_layers": True}, "'n_layers' parameter of Recurrent must be an int of at least 1. Got True instead."),
-        ({"n_layers": "2"}, "'n_layers' parameter of Recurrent must be an int of at least 1. Got '2' instead."),
-        ({"dropout": 1.0, "n_layers": 2}, "'dropout' parameter of Recurrent must be in [0, 1). Got 1.0 instead."),
-        ({"dropout": -0.1, "n_layers": 2}, "'dropout' parameter of Recurrent must be in [0, 1). Got -0.1 instead."),
-        ({"dropout": np.nan, "n_layers": 2}, "'dropout' parameter of Recurrent must be in [0, 1). Got nan instead."),
-        ({"dropout": "no", "n_layers": 2}, "'dropout' parameter of Recurrent must be in [0, 1). Got 'no' instead."),
-        (
-            {"dropout": 0.5},
-            "'dropout' parameter of Recurrent acts between layers, so it needs n_layers of at least 2.",
-        ),
-        ({"dtype": "float16"}, "'dtype' parameter of Recurrent must be 'float32' or 'float64'. Got 'float16' instead."),
-        ({"dtype": int}, f"'dtype' parameter of Recurrent must be 'float32' or 'float64'. Got {int!r} instead."),
-        (
-            {"activation": "sigmoid"},
-            "'activation' parameter of Recurrent must be 'tanh' or 'relu'. Got 'sigmoid' instead.",
-        ),
-        (
-            {"cell": "lstm", "activation": "relu"},
-            "'activation' parameter of Recurrent is the 'rnn' cell's; 'lstm' has its own. Leave it out.",
-        ),
-        (
-            {"cell": "lstm", "reset_after": False},
-            "'reset_after' parameter of Recurrent is the 'gru' cell's. Leave it out for 'lstm'.",
-        ),
-        (
-            {"cell": "LSTM"},
-            "'cell' parameter of Recurrent must be one of ('gru', 'gru_reset_before', 'lstm', 'rnn', 'rnn_relu'). "
-            "Got 'LSTM' instead. Cells of your own are added with seqcast.register_cell.",
-        ),
-    ],
-)
-def test_wrong_parameters_are_named(options, message):
-    with pytest.raises(ValueError, match=exactly(f"The {message}")):
+OPTIONS = [  # (parameters, the one at fault, its rule, what came)
+    ({"input_size": 0}, "input_size", "must be an int of at least 1", "0"),
+    ({"hidden_size": 2.0}, "hidden_size", "must be an int of at least 1", "2.0"),
+    ({"n_layers": True}, "n_layers", "must be an int of at least 1", "True"),
+    ({"n_layers": "2"}, "n_layers", "must be an int of at least 1", "'2'"),
+    ({"n_layers": 2, "dropout": 1.0}, "dropout", "must be in [0, 1)", "1.0"),
+    ({"n_layers": 2, "dropout": -0.1}, "dropout", "must be in [0, 1)", "-0.1"),
+    ({"n_layers": 2, "dropout": np.nan}, "dropout", "must be in [0, 1)", "nan"),
+    ({"n_layers": 2, "dropout": "no"}, "dropout", "must be in [0, 1)", "'no'"),
+    ({"dtype": "float16"}, "dtype", "must be 'float32' or 'float64'", "'float16'"),
+    ({"dtype": int}, "dtype", "must be 'float32' or 'float64'", repr(int)),
+    ({"activation": "sigmoid"}, "activation", "must be 'tanh' or 'relu'", "'sigmoid'"),
+]
+
+
+@pytest.mark.parametrize(("options", "name", "rule", "got"), OPTIONS)
+def test_wrong_parameters_are_named(options, name, rule, got):
+    message = f"The '{name}' parameter of Recurrent {rule}. Got {got} instead."
+    with pytest.raises(ValueError, match=exactly(message)):
         Recurrent(**({"cell": "rnn", "input_size": 3, "hidden_size": 4} | options))
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("options", "message"),
     [
         (
-            {"x": np.zeros((2, 3))},
-            "'x' parameter of Recurrent.forward must have shape (batch, time, 3), none of them 0. Got (2, 3) instead.",
+            {"cell": "lstm", "activation": "relu"},
+            "The 'activation' parameter of Recurrent is the 'rnn' cell's; 'lstm' has its own. Leave it out.",
         ),
         (
-            {"x": np.zeros((2, 5, 4))},
-            "'x' parameter of Recurrent.forward must have shape (batch, time, 3), none of them 0. Got (2, 5, 4) instead.",
+            {"cell": "lstm", "reset_after": False},
+            "The 'reset_after' parameter of Recurrent is the 'gru' cell's. Leave it out for 'lstm'.",
         ),
         (
-            {"x": np.zeros((0, 5, 3))},
-            "'x' parameter of Recurrent.forward must have shape (batch, time, 3), none of them 0. Got (0, 5, 3) instead.",
+            {"cell": "rnn", "dropout": 0.5},
+            "The 'dropout' parameter of Recurrent acts between layers, so it needs n_layers of at least 2.",
         ),
         (
-            {"x": np.full((2, 5, 3), np.nan)},
-            "'x' parameter of Recurrent must hold finite values only. Got NaN or infinity.",
-        ),
-        ({"x": np.full((2, 5, 3), -np.inf)}, "'x' parameter of Recurrent must hold finite values only. Got NaN or infinity."),
-        (
-            {"lengths": [5]},
-            "'lengths' parameter of Recurrent.forward must be 2 integers between 0 and 5. Got array([5]) instead.",
-        ),
-        (
-            {"lengths": [5, 6]},
-            "'lengths' parameter of Recurrent.forward must be 2 integers between 0 and 5. Got array([5, 6]) instead.",
-        ),
-        (
-            {"lengths": [5, -1]},
-            "'lengths' parameter of Recurrent.forward must be 2 integers between 0 and 5. Got array([ 5, -1]) instead.",
-        ),
-        (
-            {"lengths": [5.0, 1.0]},
-            "'lengths' parameter of Recurrent.forward must be 2 integers between 0 and 5. Got array([5., 1.]) instead.",
-        ),
-        (
-            {"state": np.zeros((1, 2, 4))},
-            "'state' parameter of Recurrent must be a tuple of 2 arrays for the 'lstm' cell. Got 1 instead.",
-        ),
-        (
-            {"state": (np.zeros((1, 2, 4)), np.zeros((1, 3, 4)))},
-            "'state' parameter of Recurrent must have shape (1, 2, 4). Got (1, 3, 4) instead.",
-        ),
-        (
-            {"state": (np.zeros((1, 2, 4)), np.full((1, 2, 4), np.inf))},
-            "'state' parameter of Recurrent must hold finite values only. Got NaN or infinity.",
+            {"cell": "LSTM"},
+            "The 'cell' parameter of Recurrent must be one of ('gru', 'gru_reset_before', 'lstm', 'rnn', "
+            "'rnn_relu'). Got 'LSTM' instead. Cells of your own are added with seqcast.register_cell.",
         ),
     ],
 )
-def test_wrong_arguments_of_forward_are_named(call, message):
-    layer = make_layer("lstm")
-    with pytest.raises(ValueError, match=exactly(f"The {message}")):
-        layer.forward(**({"x": np.zeros((2, 5, 3))} | call))
+def test_parameters_that_do_not_go_together_are_named(options, message):
+    with pytest.raises(ValueError, match=exactly(message)):
+        Recurrent(**({"input_size": 3, "hidden_size": 4} | options))
 
 
-@pytest.mark.parametrize(
-    ("gradients", "message"),
-    [
-        (
-            {"grad_output": np.zeros((2, 5, 3))},
-            "'grad_output' parameter of Recurrent must have shape (2, 5, 4). Got (2, 5, 3) instead.",
-        ),
-        (
-            {"grad_output": np.full((2, 5, 4), np.nan)},
-            "'grad_output' parameter of Recurrent must hold finite values only. Got NaN or infinity.",
-        ),
-        (
-            {"grad_output": None, "grad_state": np.zeros((2, 2, 4))},
-            "'grad_state' parameter of Recurrent must have shape (1, 2, 4). Got (2, 2, 4) instead.",
-        ),
-    ],
-)
-def test_wrong_arguments_of_backward_are_named(gradients, message):
+BATCH = "must have shape (batch, time, 3), none of them 0"
+COUNTS = "must be 2 integers between 0 and 5"
+ARGUMENTS = [
+    ({"x": np.zeros((2, 3))}, "x", BATCH, "(2, 3)"),
+    ({"x": np.zeros((2, 5, 4))}, "x", BATCH, "(2, 5, 4)"),
+    ({"x": np.zeros((0, 5, 3))}, "x", BATCH, "(0, 5, 3)"),
+    ({"x": np.zeros((2, 0, 3))}, "x", BATCH, "(2, 0, 3)"),
+    ({"lengths": [5]}, "lengths", COUNTS, "array([5])"),
+    ({"lengths": [5, 6]}, "lengths", COUNTS, "array([5, 6])"),
+    ({"lengths": [5, -1]}, "lengths", COUNTS, "array([ 5, -1])"),
+    ({"lengths": [5.0, 1.0]}, "lengths", COUNTS, "array([5., 1.])"),
+    ({"lengths": [True, True]}, "lengths", COUNTS, "array([ True,  True])"),
+]
+
+
+@pytest.mark.parametrize(("call", "name", "rule", "got"), ARGUMENTS)
+def test_wrong_arguments_of_forward_are_named(call, name, rule, got):
+    message = f"The '{name}' parameter of Recurrent.forward {rule}. Got {got} instead."
+    with pytest.raises(ValueError, match=exactly(message)):
+        make_layer("lstm").forward(**({"x": np.zeros((2, 5, 3))} | call))
+
+
+ONE, OTHER, LONG = np.zeros((1, 2, 4)), np.zeros((1, 3, 4)), np.zeros((2, 2, 4))
+STATES = [
+    ("lstm", ONE, "must be a tuple of 2 arrays for the 'lstm' cell", "1"),
+    ("lstm", (ONE, ONE, ONE), "must be a tuple of 2 arrays for the 'lstm' cell", "3"),
+    ("lstm", (ONE, OTHER), "must have shape (1, 2, 4)", "(1, 3, 4)"),
+    ("gru", LONG, "must have shape (1, 2, 4)", "(2, 2, 4)"),
+]
+
+
+@pytest.mark.parametrize(("kind", "state", "rule", "got"), STATES)
+def test_wrong_states_are_named(kind, state, rule, got):
+    layer = make_layer(kind)
+    message = "The '{}' parameter of Recurrent {}. Got {} instead."
+    with pytest.raises(ValueError, match=exactly(message.format("state", rule, got))):
+        layer.forward(np.zeros((2, 5, 3)), state)
+    layer.forward(np.zeros((2, 5, 3)))
+    with pytest.raises(ValueError, match=exactly(message.format("grad_state", rule, got))):
+        layer.backward(None, state)
+
+
+def test_a_wrong_gradient_is_named():
     layer = make_layer("gru")
     layer.forward(np.zeros((2, 5, 3)))
-    with pytest.raises(ValueError, match=exactly(f"The {message}")):
-        layer.backward(**gradients)
+    message = "The 'grad_output' parameter of Recurrent must have shape (2, 5, 4). Got (2, 5, 3) instead."
+    with pytest.raises(ValueError, match=exactly(message)):
+        layer.backward(np.zeros((2, 5, 3)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_must_be_finite(bad):
+    layer, message = make_layer("gru"), "must hold finite values only. Got NaN or infinity."
+    x, state, above = np.zeros((2, 5, 3)), ONE.copy(), np.zeros((2, 5, 4))
+    layer.forward(x)
+    for array, name, call in (
+        (x, "x", lambda: layer.forward(x)),
+        (state, "state", lambda: layer.forward(0 * x, state)),
+        (above, "grad_output", lambda: layer.backward(above)),
+        (state, "grad_state", lambda: layer.backward(None, state)),
+    ):
+        array.flat[5], before = bad, array.flat[5]
+        with pytest.raises(ValueError, match=exactly(f"The '{name}' parameter of Recurrent {message}")):
+            call()
+        array.flat[5] = before
 
 
 def test_backward_comes_after_forward():
@@ -669,7 +686,8 @@ def test_a_refused_call_leaves_the_last_pass_alone():
 
 def test_repr_can_be_read():
     assert repr(make_layer("gru", n_layers=2, dropout=0.25, dtype="float32")) == (
-        "Recurrent('gru', input_size=3, hidden_size=4, n_layers=2, bidirectional=False, dropout=0.25, dtype='float32')"
+        "Recurrent('gru', input_size=3, hidden_size=4, n_layers=2, bidirectional=False, dropout=0.25, "
+        "dtype='float32')"
     )
 
 

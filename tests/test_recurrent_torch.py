@@ -5,7 +5,9 @@ import pytest
 from goldens import CELLS, read_cases
 from layers import make_layer, results
 
-CASES = [f"{depth}layer-{way}-{rows}" for depth in (1, 2) for way in ("one", "both") for rows in ("full", "ragged")]
+CASES = [
+    f"{depth}layer-{way}-{rows}" for depth in (1, 2) for way in ("one", "both") for rows in ("full", "ragged")
+]
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 
 
@@ -15,7 +17,10 @@ def run(kind, arrays, dtype):
     layer = make_layer(kind, dtype, arrays["x"].shape[2], arrays["weight_hh_l0"].shape[1], **options)
     layer.weights = {name: arrays[name] for name in layer.weights}
     states = ("h", "c") if kind == "lstm" else ("h",)
-    initial, of_final = ([arrays[name] for name in names] for names in zip(*((f"{s}_0", f"grad_{s}_n") for s in states)))
+    initial, of_final = (
+        [arrays[name] for name in names]
+        for names in zip(*((f"{s}_0", f"grad_{s}_n") for s in states), strict=False)
+    )
     final = layer.forward(arrays["x"], pack(initial), arrays["lengths"], training=True)
     grad_x, grads = layer.backward(arrays["grad_output"], pack(of_final))
     return results(final) | {f"grad_{name}": array for name, array in ({"x": grad_x} | grads).items()}
@@ -27,7 +32,11 @@ def pack(parts):
 
 def assert_is_torchs(kind, arrays, dtype):
     found, tolerance = run(kind, arrays, dtype), TOLERANCE[dtype]
-    results_of_torch = {name for name in arrays if name.startswith("grad_")} | {"output", "h_n", "c_n"} & arrays.keys()
+    results_of_torch = {name for name in arrays if name.startswith("grad_")} | {
+        "output",
+        "h_n",
+        "c_n",
+    } & arrays.keys()
     assert found.keys() == results_of_torch - {"grad_output", "grad_h_n", "grad_c_n"}  # these were given
     for name, array in found.items():
         scale = max(1.0, abs(arrays[name]).max())
@@ -57,7 +66,7 @@ def test_outputs_states_and_gradients_are_those_of_the_torch_that_is_installed(k
 
 
 def torch_case(kind, n_layers, bidirectional, dtype, batch=21, steps=13, features=5, hidden=9):
-    """What golden/make_golden.py records, with torch's own initial weights and an empty tail behind every row."""
+    """What golden/make_golden.py records, with torch's own initial weights; every row ends early."""
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -70,7 +79,9 @@ def torch_case(kind, n_layers, bidirectional, dtype, batch=21, steps=13, feature
     lengths = torch.randint(1, steps, (batch,))
     draw = {"x": (batch, steps, features)}
     draw |= {f"{state}_0": (n_layers * (1 + bidirectional), batch, hidden) for state in states}
-    given = {name: torch.randn(shape, dtype=options["dtype"], requires_grad=True) for name, shape in draw.items()}
+    given = {
+        name: torch.randn(shape, dtype=options["dtype"], requires_grad=True) for name, shape in draw.items()
+    }
     packed = pack_padded_sequence(given["x"], lengths, batch_first=True, enforce_sorted=False)
     output, final = module(packed, pack([given[f"{state}_0"] for state in states]))
     found = {"output": pad_packed_sequence(output, batch_first=True, total_length=steps)[0]}

@@ -185,7 +185,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         """
         self._validate_params()
         data, target = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, allow_nd=True, dtype=np.float64
+            self, self._flat(X), y, multi_output=True, y_numeric=True, dtype=np.float64
         )
         sequences, targets = self._sequences(data), np.asarray(target, np.float64).reshape(len(target), -1)
         n_train = self._training_rows(len(data))
@@ -220,13 +220,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
             If the shape is not that of the training rows, or a value is NaN or infinite.
         """
         check_is_fitted(self)
-        data = validate_data(self, X, allow_nd=True, dtype=np.float64, reset=False)
-        sequences = self._sequences(data)
-        if sequences.shape[1] != self._n_steps:
-            raise ValueError(
-                f"The rows of the 'X' parameter of SeqRegressor.predict must have {self._n_steps} steps, as "
-                f"those of fit had. Got {sequences.shape[1]} instead."
-            )
+        data = validate_data(self, self._flat(X), dtype=np.float64, reset=False)
+        sequences = data.reshape(len(data), self._n_steps, -1)
         n_outputs = len(self._target_scaler.scale)
         windows = self._windows(sequences, np.empty((0, n_outputs)), self._network.dtype)
         scaled = self._network.predict(
@@ -241,22 +236,28 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _sequences(self, X: np.ndarray) -> np.ndarray:
-        """Rows as (n, n_steps, n_channels)."""
-        if X.ndim > 3 or (X.ndim == 3 and X.shape[2] != self.n_channels):
+    def _flat(self, X: ArrayLike) -> ArrayLike:
+        """Rows of three dimensions with their steps side by side; others as they came."""
+        if (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) < 3:
+            return X
+        array = np.asarray(X)
+        if array.ndim > 3 or array.shape[2] != self.n_channels:
             raise ValueError(
-                f"The 'X' parameter of SeqRegressor must have shape (n, n_steps, {self.n_channels}) or (n, "
-                f"n_steps * "
-                f"{self.n_channels}), since n_channels={self.n_channels}. Got {X.shape} instead. Set "
-                f"n_channels to the number of variables of a step."
+                f"The 'X' parameter of SeqRegressor must have shape (n, n_steps, {self.n_channels}) or "
+                f"(n, n_steps * {self.n_channels}), since n_channels={self.n_channels}. Got {array.shape} "
+                f"instead. Set n_channels to the number of variables of a step."
             )
-        if X[0].size % self.n_channels:
+        return array.reshape(len(array), array.shape[1] * array.shape[2])
+
+    def _sequences(self, data: np.ndarray) -> np.ndarray:
+        """Flat rows as (n, n_steps, n_channels)."""
+        if data.shape[1] % self.n_channels:
             raise ValueError(
                 f"The rows of the 'X' parameter of SeqRegressor must hold a multiple of "
-                f"n_channels={self.n_channels} numbers. "
-                f"Got {X[0].size} instead. Set n_channels to the number of variables of a step."
+                f"n_channels={self.n_channels} numbers. Got {data.shape[1]} instead. Set n_channels to the "
+                f"number of variables of a step."
             )
-        return X.reshape(len(X), -1, self.n_channels)
+        return data.reshape(len(data), -1, self.n_channels)
 
     def _training_rows(self, n: int) -> int:
         if not self.early_stopping:
@@ -275,6 +276,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
 
     def _windows(self, sequences: np.ndarray, targets: np.ndarray, dtype: np.dtype) -> Windows:
         """Scaled rows one after the other, each a window of its own."""
-        values = self._input_scaler.transform(sequences.reshape(-1, self.n_channels), dtype)
-        window = Window(sequences.shape[1], self.n_channels, n_targets=targets.shape[1])
+        _, n_steps, n_channels = sequences.shape
+        values = self._input_scaler.transform(sequences.reshape(-1, n_channels), dtype)
+        window = Window(n_steps, n_channels, n_targets=targets.shape[1])
         return Windows(values, self._target_scaler.transform(targets, dtype), window)

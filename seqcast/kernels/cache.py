@@ -17,11 +17,14 @@ from functools import cache
 from pathlib import Path
 
 import llvmlite
+import llvmlite.binding as llvm
 import numba
 import numpy as np
+from numba.core import config
 from numba.core.compiler import CompileResult
 
 COMPILED_PACKAGES = ("cells", "kernels")
+NO_FILE = (OSError, RuntimeError)  # the latter from Path.home() where the user has none
 
 
 def cache_directory() -> Path:
@@ -42,10 +45,12 @@ def cache_directory() -> Path:
 
 @cache
 def source_stamp() -> bytes:
-    """Hash of every compiled source of the package and of the versions that turn it into machine code."""
-    digest = hashlib.sha256(
-        repr((sys.version, numba.__version__, llvmlite.__version__, np.__version__)).encode()
-    )
+    """Hash of every compiled source of the package, and of the versions, settings and processor that turn it
+    into machine code."""
+    versions = sys.version, numba.__version__, llvmlite.__version__, np.__version__
+    # The features decide how wide the vectors of `matmul` are, whatever CPU numba is told to compile for.
+    machine = config.OPT, config.BOUNDSCHECK, llvm.get_host_cpu_features().flatten()
+    digest = hashlib.sha256(repr((versions, machine)).encode())
     package = Path(__file__).parents[1]
     for name in COMPILED_PACKAGES:
         for path in sorted((package / name).glob("*.py")):
@@ -81,7 +86,7 @@ class KernelCache:
         target_context.refresh()
         try:
             payload = pickle.loads(_checked(self.path(signature, target_context.codegen()).read_bytes()))
-        except (OSError, ValueError):
+        except (*NO_FILE, ValueError):
             if self._on_miss is not None:
                 self._on_miss(self.variant)
             return None
@@ -89,12 +94,12 @@ class KernelCache:
 
     def save_overload(self, signature, result) -> None:
         """Write the compiled kernel; without a writable directory, do nothing."""
-        path = self.path(signature, result.codegen)
         payload = pickle.dumps(result._reduce())
         try:
+            path = self.path(signature, result.codegen)
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, hashlib.sha256(payload).digest() + payload)
-        except OSError:
+        except NO_FILE:
             return
 
 

@@ -70,7 +70,24 @@ def chunk_begin(net, k):
     return max(0, net.n_steps - (chunk_count(net) - k) * net.chunk)
 
 
+def _make_evaluate(forward):
+    @kernel
+    def evaluate(net, layers, block, values, weights, space):
+        """Read the windows of one block chunk by chunk, and leave the head's outputs in `net.out`."""
+        find_offsets(net, block, values, space)
+        clear_states(net, layers, space)
+        for k in range(chunk_count(net)):
+            begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
+            gather(net, layers[0], block, begin, end - begin, values, space)
+            forward(net, layers, block, begin, end - begin, weights, space)
+        head_forward(net, layers, block, weights, space)
+
+    return evaluate
+
+
 def _make_train(forward, backward):
+    evaluate = _make_evaluate(forward)
+
     def train(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
         """inputs: values. outputs: targets (IN). Adds nothing to gradients and sums: overwrites this
         share's."""
@@ -80,13 +97,7 @@ def _make_train(forward, backward):
         first, last = share_rows(net, share)
         for row in range(first, last, net.block_rows):
             block = rows[row : min(row + net.block_rows, last)]
-            find_offsets(net, block, inputs, space)
-            clear_states(net, layers, space)
-            for k in range(chunk_count(net)):
-                begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
-                gather(net, layers[0], block, begin, end - begin, inputs, space)
-                forward(net, layers, block, begin, end - begin, weights, space)
-            head_forward(net, layers, block, weights, space)
+            evaluate(net, layers, block, inputs, weights, space)
             loss_backward(net, block, outputs, space, total)
             head_backward(net, layers, block, weights, space, gradient)
             begin = chunk_begin(net, chunk_count(net) - 1)  # the gradient stops where the last chunk begins
@@ -97,19 +108,15 @@ def _make_train(forward, backward):
 
 
 def _make_predict(forward, backward):
+    evaluate = _make_evaluate(forward)
+
     def predict(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
         """inputs: values. outputs: predictions (OUT), each row's at its target offset."""
         net, space = network[0], work[share]
         first, last = share_rows(net, share)
         for row in range(first, last, net.block_rows):
             block = rows[row : min(row + net.block_rows, last)]
-            find_offsets(net, block, inputs, space)
-            clear_states(net, layers, space)
-            for k in range(chunk_count(net)):
-                begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
-                gather(net, layers[0], block, begin, end - begin, inputs, space)
-                forward(net, layers, block, begin, end - begin, weights, space)
-            head_forward(net, layers, block, weights, space)
+            evaluate(net, layers, block, inputs, weights, space)
             add_offsets(net, block.shape[0], space)
             scatter_predictions(net, block, space, outputs)
         return 0

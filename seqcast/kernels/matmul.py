@@ -141,43 +141,31 @@ def _python_tile(rows: int, vectors: int):
     return tile
 
 
-_tile = _python_tile if JIT_DISABLED else _make_tile
-tall2, four2, two2, one2 = (_tile(rows, 2) for rows in (TALL, 4, 2, 1))
-tall1, four1, two1, one1 = (_tile(rows, 1) for rows in (TALL, 4, 2, 1))
+def _make_panel(vectors: int):
+    """One panel of so many vectors, all rows: tall tiles first, then what is left."""
+    make = _python_tile if JIT_DISABLED else _make_tile
+    tall, four, two, one = (make(rows, vectors) for rows in (TALL, 4, 2, 1))
+
+    @kernel
+    def panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, c0, c_row):
+        r = 0
+        while r + TALL <= rows:
+            tall(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+            r += TALL
+        while r + 4 <= rows:
+            four(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+            r += 4
+        if r + 2 <= rows:
+            two(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+            r += 2
+        if r < rows:
+            one(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+
+    return panel
 
 
-@kernel
-def _wide_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, c0, c_row):
-    """One panel of two vectors, all rows: tall tiles first, then what is left."""
-    r = 0
-    while r + TALL <= rows:
-        tall2(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
-        r += TALL
-    while r + 4 <= rows:
-        four2(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
-        r += 4
-    if r + 2 <= rows:
-        two2(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
-        r += 2
-    if r < rows:
-        one2(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
-
-
-@kernel
-def _narrow_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, c0, c_row):
-    """One panel of a single vector: the last columns."""
-    r = 0
-    while r + TALL <= rows:
-        tall1(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
-        r += TALL
-    while r + 4 <= rows:
-        four1(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
-        r += 4
-    if r + 2 <= rows:
-        two1(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
-        r += 2
-    if r < rows:
-        one1(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
+# the last columns may fill a single vector
+_wide_panel, _narrow_panel = _make_panel(2), _make_panel(1)
 
 
 @kernel

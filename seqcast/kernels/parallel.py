@@ -90,8 +90,9 @@ def _compiled_driver(dtype, parallel: bool):
         driver = nb.njit(parallel=parallel, nogil=True)(_driver)
         driver._cache = KernelCache(f"driver-{'parallel' if parallel else 'serial'}-{dtype.name}")
         driver.compile((kernel_type, types.intp, *arguments))
-        driver.disable_compile()
-        _compiled[key] = driver
+        # Called past the dispatcher, which would ask Python for the kernel's type: 50 us of every call.
+        # Nothing converts or checks the arrays then: they must be contiguous and of the dtypes above.
+        _compiled[key] = driver.overloads[driver.signatures[0]].entry_point
     return _compiled[key]
 
 

@@ -130,49 +130,87 @@ def fit_network(
     TrainingDivergedError
         If not one epoch gave a finite loss.
     """
-    state = state or OptimizerState(network)
-    history, best = History(), _Best(network.flat)
-    trainer = Trainer(network, windows, options, rng, state)
-    started = time.perf_counter()
-    try:
-        for number in range(1, options.max_iter + 1):
-            train = trainer.run_epoch(train_rows)
-            validation = (
-                None
-                if validation_rows is None
-                else validation_losses(network, windows, validation_rows, options)
-            )
-            watched = train if validation is None else validation
-            history.loss.append(in_units(train, units, options.loss))
-            if validation is not None:
-                history.validation_loss.append(in_units(validation, units, options.loss))
-            if not np.isfinite(watched).all() or not np.isfinite(network.flat).all():
-                _warn_diverged(number, best)
-                break
-            best.see(watched.mean(), network.flat, number, options.tol)
-            if report is not None:
-                validation_loss = history.validation_loss[-1] if history.validation_loss else None
-                report(
-                    Epoch(
-                        number,
-                        options.max_iter,
-                        history.loss[-1],
-                        validation_loss,
-                        time.perf_counter() - started,
-                    )
-                )
-            if best.stale >= options.n_iter_no_change:
-                break
+    trainer = Trainer(network, windows, options, rng, state or OptimizerState(network))
+    return _Fit(trainer, train_rows, validation_rows, units, report).run()
+
+
+class _Fit:
+    """The epochs of one fit: what is watched, what is kept, when it ends."""
+
+    def __init__(
+        self,
+        trainer: "Trainer",
+        train_rows: np.ndarray,
+        validation_rows: np.ndarray | None,
+        units: np.ndarray,
+        report: Callable[[Epoch], None] | None,
+    ):
+        self.trainer, self.options, self.network = trainer, trainer.options, trainer.network
+        self.train_rows, self.validation_rows = train_rows, validation_rows
+        self.units, self.report = units, report
+        self.history, self.best = History(), _Best(self.network.flat)
+        self.initial, self.started = self.network.flat.copy(), time.perf_counter()
+
+    def run(self) -> History:
+        try:
+            if not self._run_epochs():
+                self._recover()
+        except KeyboardInterrupt:
+            self.history.interrupted = True
+            self._keep_best()
         else:
-            _warn_unfinished(options)
-    except KeyboardInterrupt:
-        history.interrupted = True
-    diverged = not np.isfinite(history.loss).all() or not np.isfinite(network.flat).all()
-    keep_last = validation_rows is None and not diverged and not history.interrupted
-    history.best_epoch = len(history.loss) if keep_last else best.number
-    if not keep_last:
-        network.flat[:] = best.flat
-    return history
+            if self.validation_rows is not None:
+                self._keep_best()
+        return self.history
+
+    def _run_epochs(self) -> bool:
+        """Run epochs until nothing improves; returns False if the loss or the weights became infinite."""
+        for number in range(1, self.options.max_iter + 1):
+            watched = self._run_epoch()
+            if not np.isfinite(watched).all() or not np.isfinite(self.network.flat).all():
+                return False
+            self.history.best_epoch = number
+            self.best.see(watched.mean(), self.network.flat, number, self.options.tol)
+            self._tell(number)
+            if self.best.stale >= self.options.n_iter_no_change:
+                return True
+        _warn_unfinished(self.options)
+        return True
+
+    def _run_epoch(self) -> np.ndarray:
+        """One epoch; returns the losses that are watched, of each target."""
+        train = self.trainer.run_epoch(self.train_rows)
+        self.history.loss.append(in_units(train, self.units, self.options.loss))
+        if self.validation_rows is None:
+            return train
+        validation = self.trainer.losses(self.validation_rows)
+        self.history.validation_loss.append(in_units(validation, self.units, self.options.loss))
+        return validation
+
+    def _tell(self, number: int) -> None:
+        if self.report is not None:
+            seconds, history = time.perf_counter() - self.started, self.history
+            validation = history.validation_loss[-1] if history.validation_loss else None
+            self.report(Epoch(number, self.options.max_iter, history.loss[-1], validation, seconds))
+
+    def _keep_best(self) -> None:
+        self.network.flat[:], self.history.best_epoch = self.best.flat, self.best.number
+
+    def _recover(self) -> None:
+        """After divergence, go back to the best weights, or, if they too are useless, to the first ones."""
+        number = len(self.history.loss)
+        self._keep_best()
+        # The loss of an epoch is that of the weights before its last update: see what they forecast now.
+        if self.best.number and self.trainer.forecasts_are_sound(self.train_rows):
+            _warn_diverged(number, self.best.number)
+            return
+        self.network.flat[:] = self.initial
+        raise TrainingDivergedError(
+            f"Training diverged in epoch {number}, before any epoch had a finite loss. {DIVERGENCE_HINT}"
+        )
+
+
+DIVERGENCE_HINT = "Lower learning_rate_init or clip_norm, or look for extreme values in the data."
 
 
 class _Best:
@@ -224,6 +262,15 @@ class Trainer:
             batch = batch[np.argsort(-batch[:, 1], kind="stable")]  # kernels want the longest first
             batch[:, 3] = np.arange(len(batch))
             yield batch
+
+    def losses(self, rows: np.ndarray) -> np.ndarray:
+        """Each target's mean loss over `rows` as the weights are now, shape (n_targets,)."""
+        return validation_losses(self.network, self.windows, rows, self.options)
+
+    def forecasts_are_sound(self, rows: np.ndarray) -> bool:
+        """Whether the forecasts of `rows`, and their squares, are finite as the weights are now."""
+        forecasts = self.network.predict(self.windows, rows, self.options.n_threads)
+        return bool(np.isfinite(np.square(forecasts, dtype=float)).all())
 
     def train_batch(self, batch: np.ndarray) -> np.ndarray:
         """One update; returns the losses and counts of its targets, shape (2, n_targets)."""
@@ -319,16 +366,11 @@ def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:
     return float(np.mean(losses * units**power))
 
 
-def _warn_diverged(number: int, best: _Best) -> None:
-    hint = "Lower learning_rate_init or clip_norm, or look for extreme values in the data."
-    if not best.number:
-        raise TrainingDivergedError(
-            f"Training diverged in epoch {number}, before any epoch had a finite loss. {hint}"
-        )
+def _warn_diverged(number: int, kept: int) -> None:
     warnings.warn(
-        f"Training diverged in epoch {number}; the weights of epoch {best.number} are kept. {hint}",
+        f"Training diverged in epoch {number}; the weights of epoch {kept} are kept. {DIVERGENCE_HINT}",
         ConvergenceWarning,
-        stacklevel=5,
+        stacklevel=7,
     )
 
 
@@ -336,5 +378,5 @@ def _warn_unfinished(options: TrainingOptions) -> None:
     warnings.warn(
         f"The loss still fell when max_iter={options.max_iter} was reached. Raise max_iter for a better fit.",
         ConvergenceWarning,
-        stacklevel=5,
+        stacklevel=7,
     )

@@ -1,0 +1,236 @@
+"""Compiled kernels on disk: found again, never stale, never fatal."""
+
+import ast
+import hashlib
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from layers import make_layer
+
+import seqcast
+from seqcast.kernels import cache
+from seqcast.kernels.cache import COMPILED_PACKAGES, KernelCache, cache_directory, source_stamp
+
+PACKAGE = Path(seqcast.__file__).parent
+FORWARD = """
+import numpy as np
+from seqcast import Recurrent
+layer = Recurrent("rnn", 3, 4, dtype="float64", random_state=0)
+print(float(layer.forward(np.ones((2, 5, 3)))[0].sum()).hex())
+"""
+PACK = """
+from seqcast import Recurrent
+print(float(Recurrent("rnn", 3, 4, random_state=0)._network.packed().sum()).hex())
+"""
+WITHOUT_COMPILING = "from seqcast.kernels.cache import KernelCache; KernelCache.save_overload = None\n"
+
+
+@pytest.fixture(scope="module")
+def filled(run_python, tmp_path_factory):
+    """A cache that two processes filled at the same time, and what they printed."""
+    folder = tmp_path_factory.mktemp("cache") / "not" / "yet"
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda script: run_python(script, SEQCAST_CACHE_DIR=folder), [FORWARD] * 2)
+    assert one == other
+    return folder, one
+
+
+@pytest.fixture
+def own_copy(filled, tmp_path):
+    folder, printed = filled
+    shutil.copytree(folder, tmp_path / "cache")
+    return tmp_path / "cache", printed
+
+
+def state(folder):
+    """Name, time and content of each file."""
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.iterdir()}
+
+
+def test_two_processes_fill_one_cache(filled):
+    folder, _ = filled
+    kinds = sorted(path.name.split("-")[0] for path in folder.iterdir())
+    assert kinds == ["driver", "forward", "pack"]  # one file for each, and no temporary one left
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        assert path.suffix == ".kernel"
+        assert hashlib.sha256(content[32:]).digest() == content[:32]
+
+
+def test_another_process_loads_and_writes_nothing(own_copy, run_python):
+    folder, printed = own_copy
+    before = state(folder)
+    assert run_python(WITHOUT_COMPILING + FORWARD, SEQCAST_CACHE_DIR=folder) == printed
+    assert state(folder) == before
+
+
+def test_damaged_files_are_ignored_and_written_anew(own_copy, run_python):
+    folder, printed = own_copy
+    (driver,), (forward,), (pack,) = (folder.glob(f"{kind}-*") for kind in ("driver", "forward", "pack"))
+    content = bytearray(driver.read_bytes())
+    content[len(content) // 2] ^= 1
+    driver.write_bytes(content)
+    forward.write_bytes(forward.read_bytes()[:-1])
+    pack.write_bytes(b"")
+    damaged = state(folder)
+    assert run_python(FORWARD, SEQCAST_CACHE_DIR=folder) == printed
+    assert state(folder).keys() == damaged.keys()
+    assert all(state(folder)[name] != damaged[name] for name in damaged)
+    assert run_python(WITHOUT_COMPILING + FORWARD, SEQCAST_CACHE_DIR=folder) == printed
+
+
+def test_a_changed_helper_is_compiled_anew(own_copy, run_python, tmp_path):
+    """An upgrade of the package that changes a cell only: the kernel's own file is the same as before."""
+    folder, printed = own_copy
+    before = state(folder)
+    shutil.copytree(PACKAGE, tmp_path / "seqcast", ignore=shutil.ignore_patterns("__pycache__", "datasets"))
+    source = tmp_path / "seqcast" / "cells" / "rnn.py"
+    text = source.read_text()
+    assert text.count("h = tanh(z[0])") == 1
+    source.write_text(text.replace("h = tanh(z[0])", "h = tanh(z[0] + z[0])"))
+    changed = run_python(FORWARD, first_on_path=tmp_path, SEQCAST_CACHE_DIR=folder)
+    layer = make_layer("rnn_tanh")
+    for weight in layer.weights.values():
+        weight *= 2
+    expected = layer.forward(np.ones((2, 5, 3)))[0].sum()
+    assert float.fromhex(changed) == pytest.approx(expected, rel=1e-14)
+    assert float.fromhex(printed) != pytest.approx(expected, rel=1e-3)
+    after = state(folder)
+    assert len(after) == 2 * len(before)
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("place", ["file/below", "file"])
+def test_a_folder_that_can_not_be_written_costs_only_time(place, run_python, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    expected = make_layer("rnn_tanh", "float32")._network.packed().sum()
+    assert float.fromhex(run_python(PACK, SEQCAST_CACHE_DIR=tmp_path / place)) == expected
+    assert (tmp_path / "file").read_text() == "no folder"
+
+
+def test_a_user_without_a_home_can_work(run_python):
+    """As some containers run: a user number that no table knows."""
+    nobody = """
+import os, pathlib
+def no_home(*arguments):
+    raise RuntimeError("Could not determine home directory.")
+pathlib.Path.home = no_home
+for name in ("SEQCAST_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+    os.environ.pop(name, None)
+"""
+    expected = make_layer("rnn_tanh", "float32")._network.packed().sum()
+    assert float.fromhex(run_python(nobody + PACK)) == expected
+
+
+@pytest.mark.parametrize(
+    "problem", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied")]
+)
+def test_a_file_that_can_not_be_written_leaves_nothing_behind(problem, monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
+
+    def fail(*arguments):
+        raise problem
+
+    monkeypatch.setattr(cache.os, "replace", fail)
+    result = SimpleNamespace(signature="s", codegen=CODEGEN, _reduce=lambda: "machine code")
+    KernelCache("kernel").save_overload("s", result)
+    assert list(tmp_path.iterdir()) == []
+
+
+CODEGEN = SimpleNamespace(magic_tuple=lambda: ("triple", "cpu", "features"))
+
+
+def test_all_that_the_machine_code_depends_on_is_in_the_name(monkeypatch):
+    def names(variant="v", signature="s", magic=("m",)):
+        codegen = SimpleNamespace(magic_tuple=lambda: magic)
+        return KernelCache(variant).path(signature, codegen).name
+
+    monkeypatch.setattr(cache, "source_stamp", lambda: b"1")
+    found = [names(), names("w"), names(signature="t"), names(magic=("n",))]
+    monkeypatch.setattr(cache, "source_stamp", lambda: b"2")
+    found.append(names())
+    assert len(set(found)) == 5
+    assert found[0].startswith("v-")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (cache.numba, "__version__"),
+        (cache.llvmlite, "__version__"),
+        (cache.np, "__version__"),
+        (cache.sys, "version"),
+        (cache.config, "OPT"),
+        (cache.config, "BOUNDSCHECK"),
+    ],
+)
+def test_versions_and_settings_are_in_the_stamp(owner, name, monkeypatch):
+    now = source_stamp.__wrapped__()
+    assert source_stamp.__wrapped__() == now
+    monkeypatch.setattr(owner, name, "another")
+    assert source_stamp.__wrapped__() != now
+
+
+def test_the_vectors_of_the_machine_are_in_the_stamp(monkeypatch):
+    now = source_stamp.__wrapped__()
+    monkeypatch.setattr(cache.llvm, "get_host_cpu_features", lambda: SimpleNamespace(flatten=lambda: "+avx"))
+    assert source_stamp.__wrapped__() != now
+
+
+def test_compiled_packages_import_no_other():
+    """What is compiled lies in packages that the stamp covers."""
+    for package in COMPILED_PACKAGES:
+        for path in (PACKAGE / package).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                assert imported_room(node, package) in {None, *COMPILED_PACKAGES}, path
+
+
+def imported_room(node, package):
+    """The subpackage of seqcast that an import statement reaches; None for other statements and packages."""
+    if isinstance(node, ast.ImportFrom) and node.level:
+        rooms = (["seqcast", package][: 3 - node.level] + (node.module or "").split("."))[1:]
+        return rooms[0]
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    if isinstance(node, ast.ImportFrom):
+        names = [node.module]
+    return next((name for name in names if name.split(".")[0] == "seqcast"), None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"SEQCAST_CACHE_DIR": "own", "NUMBA_CACHE_DIR": "numba", "XDG_CACHE_HOME": "xdg"}, "own"),
+        ({"NUMBA_CACHE_DIR": "numba", "XDG_CACHE_HOME": "xdg"}, os.path.join("numba", "seqcast")),
+        ({"XDG_CACHE_HOME": "xdg"}, os.path.join("xdg", "seqcast")),
+        ({"XDG_CACHE_HOME": ""}, os.path.join("home", ".cache", "seqcast")),
+        ({}, os.path.join("home", ".cache", "seqcast")),
+    ],
+)
+def test_the_environment_names_the_folder(environment, expected, monkeypatch):
+    monkeypatch.setattr(cache.sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", lambda: Path("home"))
+    for name in ("SEQCAST_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert cache_directory() == Path(expected)
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [
+        ("darwin", ("home", "Library", "Caches", "seqcast")),
+        ("win32", ("home", "AppData", "Local", "seqcast")),
+    ],
+)
+def test_each_system_has_its_folder(platform, expected, monkeypatch):
+    monkeypatch.setattr(cache.sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: Path("home"))
+    for name in ("SEQCAST_CACHE_DIR", "NUMBA_CACHE_DIR", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    assert cache_directory() == Path(*expected)

@@ -1,0 +1,486 @@
+"""SeqRegressor: sequences in, numbers out, against the equations in NumPy and by scikit-learn's own checks."""
+
+import doctest
+import pickle
+import re
+from contextlib import contextmanager
+
+import naive
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from seqcast import SeqRegressor
+from seqcast.estimators import base, regressor
+from seqcast.exceptions import TrainingDivergedError
+
+pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+
+TINY = {"hidden_size": 8, "max_iter": 3, "random_state": 0}
+CELLS = {
+    "rnn": {"cell": "rnn"},
+    "rnn_relu": {"cell": "rnn", "activation": "relu"},
+    "lstm": {"cell": "lstm"},
+    "gru": {"cell": "gru"},
+    "gru_reset_before": {"cell": "gru", "reset_after": False},
+}
+
+
+def sequences(n=60, n_steps=6, n_channels=2, n_targets=None, seed=0):
+    """Rows (n, n_steps, n_channels) at odd levels, and targets that their last steps and a product decide."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, n_steps, n_channels))
+    y = z[:, -1, 0] + z[:, -2, -1] * z[:, 0, 0]
+    X = z * (1 + np.arange(n_channels)) + 5
+    return X, (3 * y - 7 if n_targets is None else np.stack([3 * y - 7] + [z[:, k, 0] for k in range(1, n_targets)], 1))
+
+
+def predict_by_hand(model, fitted, X):
+    """Predictions by the equations; `fitted` are the rows and targets that were trained on."""
+    rows, targets = fitted[0].reshape(-1, X.shape[2]), fitted[1].reshape(len(fitted[1]), -1)
+    x = (X - rows.mean(axis=0)) / rows.std(axis=0)
+    weights = model.weights_
+    ways = {"n_layers": model.n_layers, "bidirectional": model.bidirectional}
+    _, state = naive.recurrent(weights=weights, x=x, **CELLS[model.cell], **ways)
+    h = state[0] if model.cell == "lstm" else state
+    last = np.concatenate(list(h[-1 - model.bidirectional :]), axis=1)
+    out = naive.head(last, weights["head_weight"], weights["head_bias"])
+    return out * targets.std(axis=0) + targets.mean(axis=0)
+
+
+def assert_same_weights(one, other):
+    assert one.weights_.keys() == other.weights_.keys()
+    for name, weight in one.weights_.items():
+        np.testing.assert_array_equal(weight, other.weights_[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return sequences()
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    return SeqRegressor(**TINY, n_channels=2).fit(*data)
+
+
+# -- the equations
+
+
+@pytest.mark.parametrize(("n_layers", "bidirectional"), [(1, False), (2, True)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_predictions_follow_the_equations(cell, n_layers, bidirectional):
+    X, y = sequences(n_targets=2)
+    options = {**TINY, "hidden_size": 5, "dtype": "float64", "n_layers": n_layers}
+    model = SeqRegressor(cell, **options, bidirectional=bidirectional, n_channels=2).fit(X, y)
+    new, _ = sequences(20, seed=1)
+    np.testing.assert_allclose(model.predict(new), predict_by_hand(model, (X, y), new), rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
+def test_loss_curves_are_mean_losses_in_the_targets_units(loss):
+    """A step of next to no length keeps the weights of the first epoch."""
+    X, y = sequences(50, n_targets=2)
+    options = {"loss": loss, "early_stopping": True, "dtype": "float64", "learning_rate_init": 1e-300}
+    model = SeqRegressor(**TINY, **options, n_channels=2).fit(X, y)
+    fitted, unit = (X[:45], y[:45]), y[:45].std(axis=0)
+
+    def mean_loss(rows):
+        d = y[rows] / unit, predict_by_hand(model, fitted, X[rows]) / unit
+        power = 1 if loss == "absolute" else 2
+        return np.mean([getattr(naive, loss)(d[0][:, k], d[1][:, k]) * unit[k] ** power for k in range(2)])
+
+    np.testing.assert_allclose(model.loss_curve_, mean_loss(slice(0, 45)), rtol=1e-9)
+    np.testing.assert_allclose(model.validation_loss_curve_, mean_loss(slice(45, 50)), rtol=1e-9)
+
+
+# -- shapes
+
+
+def test_flat_rows_hold_step_after_step(data, model):
+    X, y = data
+    flat = SeqRegressor(**TINY, n_channels=2).fit(X.reshape(60, 12), y)
+    assert_same_weights(flat, model)
+    for one in (flat, model):
+        assert one.n_features_in_ == 12
+        for rows in (X, X.reshape(60, 12), X.tolist()):
+            np.testing.assert_array_equal(one.predict(rows), model.predict(X))
+
+
+def test_one_channel_by_default(data):
+    X, y = data
+    one = SeqRegressor(**TINY).fit(X[:, :, 0], y)
+    assert one.weights_["weight_ih_l0"].shape == (24, 1)
+    other = SeqRegressor(**TINY).fit(X[:, :, :1], y)
+    assert_same_weights(one, other)
+
+
+def test_predictions_have_the_shape_of_y(data, model):
+    X, y = data
+    column = SeqRegressor(**TINY, n_channels=2).fit(X, y[:, None])
+    assert_same_weights(column, model)
+    np.testing.assert_array_equal(column.predict(X), model.predict(X)[:, None])
+    several = SeqRegressor(**TINY, n_channels=2).fit(*sequences(n_targets=3))
+    assert several.predict(X[:7]).shape == (7, 3)
+    assert several.weights_["head_weight"].shape == (3, 8)
+
+
+def test_predictions_are_float64(data):
+    X, y = data
+    for dtype in ("float32", "float64"):
+        model = SeqRegressor(**TINY, n_channels=2, dtype=dtype).fit(X.astype(np.float32), y.astype(np.float32))
+        assert (model.predict(X).dtype, model.weights_["head_bias"].dtype) == ("float64", dtype)
+
+
+def test_frames_name_their_columns(data):
+    X, y = data
+    frame = pd.DataFrame(X.reshape(60, 12)).add_prefix("s")
+    model = SeqRegressor(**TINY, n_channels=2).fit(frame, pd.Series(y))
+    assert model.feature_names_in_.tolist() == [f"s{k}" for k in range(12)]
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[frame.columns[::-1]])
+
+
+# -- independence
+
+
+def test_a_row_is_predicted_alike_in_any_batch_and_order(model):
+    X, _ = sequences(300, seed=2)
+    whole = model.predict(X)
+    order = np.random.default_rng(0).permutation(300)
+    np.testing.assert_array_equal(model.predict(X[order]), whole[order])
+    for rows in (slice(0, 1), slice(7, 8), slice(3, 66), slice(100, 300)):
+        np.testing.assert_array_equal(model.predict(X[rows]), whole[rows])
+
+
+def test_more_rows_than_one_call_takes_are_predicted_alike():
+    """The network takes 4096 rows at a time."""
+    X, y = sequences(5000, n_steps=3, n_channels=1)
+    model = SeqRegressor(**TINY).fit(X[:50], y[:50])
+    np.testing.assert_array_equal(model.predict(X)[4090:4100], model.predict(X[4090:4100]))
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.4, "n_layers": 2}, {"early_stopping": True}])
+def test_results_do_not_depend_on_the_number_of_threads(options):
+    X, y = sequences(300)
+    one, two, all_cores = (
+        SeqRegressor(**TINY, **options, n_channels=2, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2, -1)
+    )
+    for other in (two, all_cores):
+        assert_same_weights(one, other)
+        np.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_same_seed_same_bits_and_refit_forgets(data, model):
+    again = SeqRegressor(**TINY, n_channels=2).fit(*sequences(30, n_steps=4, seed=7))
+    assert_same_weights(again.fit(*data), model)
+    other = SeqRegressor(**{**TINY, "random_state": 1}, n_channels=2).fit(*data)
+    assert not np.array_equal(other.predict(data[0]), model.predict(data[0]))
+
+
+def test_pickled_model_predicts_and_goes_on_as_the_original(data):
+    X, y = data
+    model = SeqRegressor(**TINY, n_channels=2, warm_start=True).fit(X, y)
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copied.predict(X), model.predict(X))
+    assert_same_weights(copied.fit(X, y), model.fit(X, y))
+
+
+def test_parameters_set_after_fit_wait_for_the_next(data):
+    X, y = data
+    model = SeqRegressor(**TINY, n_channels=2).fit(X, y)
+    before = model.predict(X)
+    model.set_params(dtype="float64", cell="lstm", hidden_size=3, bidirectional=True, n_channels=3)
+    np.testing.assert_array_equal(model.predict(X.reshape(60, 12)), before)
+
+
+# -- training
+
+
+def test_early_stopping_judges_by_the_last_rows(data):
+    """After one epoch, the weights know the rows before the last 6 only; the validation loss knows the others."""
+    X, y = data
+    options = {**TINY, "max_iter": 1, "n_channels": 2, "early_stopping": True}
+    one = SeqRegressor(**options).fit(X, y)
+    changed_X, changed_y = X.copy(), y.copy()
+    changed_X[54:], changed_y[54:] = 99.0, -99.0
+    other = SeqRegressor(**options).fit(changed_X, changed_y)
+    assert_same_weights(one, other)
+    assert one.loss_curve_ == other.loss_curve_
+    assert one.validation_loss_curve_ != other.validation_loss_curve_
+    changed_y[53] = -99.0
+    assert SeqRegressor(**options).fit(changed_X, changed_y).loss_curve_ != one.loss_curve_
+
+
+def test_early_stopping_keeps_the_weights_of_the_best_epoch():
+    X, y = sequences(120)
+    options = {**TINY, "n_channels": 2, "early_stopping": True, "learning_rate_init": 0.1}
+    model = SeqRegressor(**{**options, "max_iter": 100, "n_iter_no_change": 6}).fit(X, y)
+    curve = model.validation_loss_curve_
+    assert model.n_iter_ == len(curve) == len(model.loss_curve_) < 100
+    assert model.best_iter_ == int(np.argmin(curve)) + 1 < model.n_iter_
+    best = naive.squared(y[108:], model.predict(X[108:]))
+    assert curve[model.best_iter_ - 1] == pytest.approx(best, rel=1e-5)
+    assert_same_weights(model, SeqRegressor(**{**options, "max_iter": model.best_iter_}).fit(X, y))
+
+
+def test_without_early_stopping_the_last_epoch_is_kept(data):
+    X, y = data
+    options = {**TINY, "n_channels": 2, "n_iter_no_change": 4, "tol": 1e6, "max_iter": 50}
+    model = SeqRegressor(**options).fit(X, y)
+    assert (model.n_iter_, model.best_iter_, model.validation_loss_curve_) == (5, 5, None)
+    assert_same_weights(model, SeqRegressor(**{**options, "max_iter": 5}).fit(X, y))
+
+
+def test_two_rows_are_enough_to_train_and_judge(data):
+    X, y = data
+    model = SeqRegressor(**TINY, n_channels=2, early_stopping=True)
+    assert np.isfinite(model.fit(X[:2], y[:2]).predict(X)).all()
+    message = (
+        "With early_stopping=True, SeqRegressor.fit needs rows to train on and rows to judge by: at least 2. "
+        "Got 1 instead. Set early_stopping=False, or pass more rows."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        model.fit(X[:1], y[:1])
+
+
+def test_warm_start_goes_on_and_refuses_another_network(data):
+    X, y = data
+    options = {"n_channels": 2, "n_iter_no_change": 100}
+    whole = SeqRegressor(**{**TINY, "max_iter": 6}, **options).fit(X, y)
+    model = SeqRegressor(**TINY, **options, warm_start=True).fit(X, y)
+    first = model.loss_curve_
+    np.testing.assert_allclose(first + model.fit(X, y).loss_curve_, whole.loss_curve_, rtol=1e-5)
+    assert model.n_iter_ == 3
+    with pytest.raises(ValueError, match=r"With warm_start=True, SeqRegressor\.fit goes on .* Set warm_start=False"):
+        model.fit(X, np.stack([y, y], 1))
+
+
+def test_truncation_at_the_whole_row_is_none(data):
+    X, y = sequences(40, n_steps=40)
+    options = {**TINY, "n_channels": 2, "dtype": "float64"}
+    full, same, short = (SeqRegressor(**options, bptt_steps=steps).fit(X, y) for steps in (None, 40, 7))
+    assert_same_weights(full, same)
+    assert short.loss_curve_[0] == pytest.approx(full.loss_curve_[0], rel=1e-12)
+    assert short.loss_curve_[1] != full.loss_curve_[1]
+    np.testing.assert_allclose(short.predict(X), predict_by_hand(short, (X, y), X)[:, 0], rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("default:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+def test_warning_that_training_was_too_short_points_at_the_callers_line(data):
+    with pytest.warns(ConvergenceWarning, match=r"when max_iter=3 was reached") as caught:
+        SeqRegressor(**TINY, n_channels=2).fit(*data)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@contextmanager
+def interrupted_progress(verbose, max_iter):
+    """A stand-in for `progress` whose user presses Ctrl-C after four epochs."""
+
+    def report(epoch):
+        if epoch.number == 4:
+            raise KeyboardInterrupt
+
+    yield report
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_interrupted_fit_leaves_the_best_weights_so_far(data, monkeypatch, early_stopping):
+    X, y = data
+    options = {**TINY, "n_channels": 2, "early_stopping": early_stopping, "learning_rate_init": 0.1}
+    model = SeqRegressor(**{**options, "max_iter": 50})
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the estimator is usable"):
+        patched.setattr(base, "progress", interrupted_progress)
+        model.fit(X, y)
+    watched = model.validation_loss_curve_ if early_stopping else model.loss_curve_
+    assert (model.n_iter_, model.best_iter_) == (4, int(np.argmin(watched)) + 1)
+    assert_same_weights(model, SeqRegressor(**{**options, "max_iter": model.best_iter_}).fit(X, y))
+    assert np.isfinite(model.predict(X)).all()
+
+
+# -- divergence
+
+WILD = {"hidden_size": 4, "n_channels": 2, "random_state": 0, "optimizer": "sgd", "clip_norm": None, "max_iter": 20}
+
+
+def test_diverged_training_keeps_the_best_epoch_and_says_so(data):
+    X, y = data
+    model = SeqRegressor(**WILD, learning_rate_init=1e10)
+    message = r"Training diverged in epoch (\d+); the weights of epoch (\d+) are kept\. Lower learning_rate_init"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
+        model.fit(X, y)
+    stopped, kept = map(int, re.match(message, str(caught[0].message)).groups())
+    assert (model.n_iter_, model.best_iter_) == (stopped, kept)
+    assert kept == int(np.argmin(model.loss_curve_)) + 1
+    assert caught[0].filename == __file__
+    assert np.isfinite(model.predict(X)).all()
+    assert_same_weights(model, SeqRegressor(**{**WILD, "max_iter": kept}, learning_rate_init=1e10).fit(X, y))
+
+
+def test_diverged_training_is_told_also_where_only_the_training_loss_shows_it(data):
+    X, y = data
+    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch 2; the weights of epoch 1 are kept"):
+        SeqRegressor(**WILD, learning_rate_init=1e30, early_stopping=True).fit(X, y)
+
+
+def test_no_finite_epoch_at_all_is_an_error(data):
+    X, y = data
+    with pytest.raises(TrainingDivergedError, match=r"^Training diverged in epoch 1, before any epoch .* Lower"):
+        SeqRegressor(**TINY, n_channels=2, learning_rate_init=1e38, batch_size=20).fit(X, y)
+
+
+def test_diverged_warm_start_leaves_the_weights_of_the_last_fit(data):
+    X, y = data
+    model = SeqRegressor(**TINY, n_channels=2, warm_start=True).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(TrainingDivergedError):
+        model.set_params(learning_rate_init=1e38, batch_size=20).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_huge_targets_are_no_divergence():
+    X, y = sequences()
+    model = SeqRegressor(**TINY, n_channels=2, loss="absolute").fit(X * 1e200, y * 1e200)
+    unscaled = SeqRegressor(**TINY, n_channels=2, loss="absolute").fit(X, y)
+    np.testing.assert_allclose(model.predict(X * 1e200), 1e200 * unscaled.predict(X), rtol=1e-4)
+
+
+# -- what is refused, and how it is said
+
+BAD_PARAMETERS = {
+    "cell": ["transformer", 3],
+    "hidden_size": [0, -1, 2.5, "8", None],
+    "n_layers": [0, 1.0],
+    "bidirectional": ["yes", 2],
+    "dropout": [-0.1, 1.0, None],
+    "n_channels": [0, 1.5, None],
+    "loss": ["mse", None],
+    "optimizer": ["adamw", None],
+    "learning_rate_init": [0, -1e-3, "fast"],
+    "momentum": [-0.1, 1.0],
+    "batch_size": [0, "all", 2.5, None],
+    "max_iter": [0, 1.5, None],
+    "early_stopping": ["no", 2],
+    "validation_fraction": [0, 1, 1.0, 0.0],
+    "n_iter_no_change": [0, 1.5],
+    "tol": [-1e-9, None],
+    "alpha": [-1, None],
+    "clip_norm": [0, -1.0, "big"],
+    "bptt_steps": [0, 2.5],
+    "warm_start": ["yes"],
+    "dtype": ["float16", np.float32],
+    "device": ["cuda", None],
+    "n_jobs": [0, 1.5],
+    "random_state": ["seed", -1.5],
+    "verbose": ["loud", -1],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD_PARAMETERS.items() for value in values]
+)
+def test_parameters_out_of_range_are_named_with_their_owner(data, name, value):
+    message = rf"The '{name}' parameter of SeqRegressor must be .* Got {re.escape(repr(value))} instead\."
+    with pytest.raises(ValueError, match=message):
+        SeqRegressor(**{**TINY, "n_channels": 2, name: value}).fit(*data)
+
+
+def test_every_parameter_is_checked():
+    assert set(BAD_PARAMETERS) == set(SeqRegressor().get_params())
+
+
+def test_truncation_needs_one_direction(data):
+    with pytest.raises(ValueError, match="The 'bptt_steps' parameter of SeqRegressor must be None with bidirectional"):
+        SeqRegressor(**TINY, n_channels=2, bidirectional=True, bptt_steps=4).fit(*data)
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_channels", "message"),
+    [
+        (
+            (8, 6, 2),
+            3,
+            "The 'X' parameter of SeqRegressor must have shape (n, n_steps, 3) or (n, n_steps * 3), since "
+            "n_channels=3. Got (8, 6, 2) instead. Set n_channels to the number of variables of a step.",
+        ),
+        (
+            (8, 13),
+            2,
+            "The rows of the 'X' parameter of SeqRegressor must hold a multiple of n_channels=2 numbers. Got 13 "
+            "instead. Set n_channels to the number of variables of a step.",
+        ),
+        (
+            (8, 2, 3, 2),
+            2,
+            "The 'X' parameter of SeqRegressor must have shape (n, n_steps, 2) or (n, n_steps * 2), since "
+            "n_channels=2. Got (8, 2, 3, 2) instead. Set n_channels to the number of variables of a step.",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit_are_told(shape, n_channels, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        SeqRegressor(**TINY, n_channels=n_channels).fit(np.ones(shape), np.arange(8.0))
+
+
+def test_rows_to_predict_must_have_as_many_steps(data, model):
+    X, _ = data
+    for rows in (X[:, :5], X[:, :5].reshape(60, 10)):
+        with pytest.raises(ValueError, match="^X has 10 features, but SeqRegressor is expecting 12 features as input"):
+            model.predict(rows)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_must_be_finite(data, model, value):
+    X, y = data
+    spoilt = X.copy()
+    spoilt[3, 2, 1] = value
+    for call in (lambda: SeqRegressor(**TINY, n_channels=2).fit(spoilt, y), lambda: model.predict(spoilt)):
+        with pytest.raises(ValueError, match="contains NaN|contains infinity"):
+            call()
+
+
+def test_nothing_comes_before_fit(data):
+    with pytest.raises(NotFittedError, match="SeqRegressor"):
+        SeqRegressor().predict(data[0])
+
+
+# -- scikit-learn
+
+
+@parametrize_with_checks([SeqRegressor()])
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+def test_in_a_pipeline_and_a_search():
+    X, y = sequences(80, n_channels=1)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), SeqRegressor(**{**TINY, "max_iter": 30})),
+        {"seqregressor__hidden_size": [1, 8]},
+        cv=KFold(3),
+    ).fit(X[:, :, 0], y)
+    scores = search.cv_results_["mean_test_score"]
+    assert search.best_params_ == {"seqregressor__hidden_size": [1, 8][int(np.argmax(scores))]}
+    by_hand = SeqRegressor(**{**TINY, "max_iter": 30, **{"hidden_size": search.best_params_["seqregressor__hidden_size"]}})
+    scaled = StandardScaler().fit_transform(X[:, :, 0])
+    np.testing.assert_array_equal(search.predict(X[:, :, 0]), by_hand.fit(scaled, y).predict(scaled))
+
+
+def test_score_is_r2_and_clone_forgets(data, model):
+    X, y = data
+    expected = 1 - naive.squared(y, model.predict(X)) / np.var(y)
+    assert model.score(X, y) == pytest.approx(expected, rel=1e-12)
+    copied = clone(model)
+    assert copied.get_params() == model.get_params()
+    assert not hasattr(copied, "n_iter_")
+
+
+def test_docstring_example_is_true():
+    result = doctest.testmod(regressor)
+    assert (result.failed, result.attempted) == (0, 6)
