@@ -114,22 +114,21 @@ def test_forecast_with_nothing_set_has_the_labels_that_follow(kind, freq):
 def test_predict_has_the_labels_of_its_rows(kind):
     index = KINDS[kind](83)
     data = frame(83, index=index)
-    model = SeqForecaster(**SHORT).fit(data[:60])
-    predicted = model.predict(data[60:])
+    train, later = data.iloc[:60], data.iloc[60:]
+    model = SeqForecaster(**SHORT).fit(train)
+    predicted = model.predict(later)
     assert_same_labels(predicted.index, index[60:])
-    np.testing.assert_array_equal(predicted[:5], model.forecast())
+    np.testing.assert_array_equal(predicted.iloc[:5], model.forecast())
     # Rows left out move nothing: where labels tell steps, a missing row is a missing step.
     kept = [0, 2, 3, 4, 7]
-    np.testing.assert_array_equal(model.predict(data[60:].iloc[kept])[:4], predicted.iloc[kept][:4])
+    np.testing.assert_array_equal(model.predict(later.iloc[kept]).iloc[:4], predicted.iloc[kept[:4]])
 
 
-@pytest.mark.parametrize("n", range(3, 13))
+@pytest.mark.parametrize("n", [3, 4, 5, 6, 8, 12])
 @kinds
-def test_few_rows_are_enough(kind, n):
+def test_few_rows_are_enough_with_nothing_set(kind, n):
     index = KINDS[kind](n + 3)
-    data = frame(n, index=index[:n])
-    # One epoch: the lengths are the point.
-    model = SeqForecaster(hidden_size=1, max_iter=1).fit(data)
+    model = SeqForecaster().fit(frame(n, index=index[:n]))
     forecast = model.forecast(3)
     assert np.isfinite(forecast).all(axis=None)
     assert len(forecast) == 3
@@ -147,8 +146,8 @@ def test_predict_starts_right_after_training_in_every_zone_and_season():
 
 def test_irregular_stamps_count_as_rows():
     """Without a pattern nothing is missing: the same forecast as for numbered rows."""
-    days = np.cumsum(np.random.default_rng(0).integers(1, 9, size=80))
-    index = pd.Timestamp("2020-01-01") + pd.to_timedelta(days, unit="D")
+    hours = np.cumsum(np.random.default_rng(0).uniform(1, 9, size=80))
+    index = (pd.Timestamp("2020-01-01") + pd.to_timedelta(hours, unit="h")).round("s")
     one, other = (SeqForecaster(**SHORT).fit(frame(60, index=labels)) for labels in (index[:60], None))
     assert one.season_length_ == 1
     np.testing.assert_array_equal(one.forecast(9), other.forecast(9))
@@ -220,7 +219,9 @@ def test_columns_are_found_by_name(model):
     later = frame(80)[60:]
     expected = model.predict(later)
     pd.testing.assert_frame_equal(model.predict(later[["b", "a"]]), expected, check_exact=True)
-    pd.testing.assert_frame_equal(model.predict(later.assign(c="text")[["b", "a"]]), expected, check_exact=True)
+    pd.testing.assert_frame_equal(
+        model.predict(later.assign(c="text")[["b", "a"]]), expected, check_exact=True
+    )
     pd.testing.assert_frame_equal(model.predict(later.assign(c=1.0)), expected, check_exact=True)
     assert model.score(later[["b", "a"]]) == model.score(later)
 
@@ -274,8 +275,10 @@ def test_nullable_columns_and_y():
 
 
 DIFFERS = (
-    "The 'y' parameter of SeqForecaster.fit must equal the column 'b' of X, whose history it is. They differ: a step of "
-    "a pipeline has changed one of them. Scaling is done inside, so leave the scaler out, or leave that column out of it."
+    "The 'y' parameter of SeqForecaster.fit must equal the column 'b' of X, whose history it is. They "
+    "differ: a step of "
+    "a pipeline has changed one of them. Scaling is done inside, so leave the scaler out, or leave that "
+    "column out of it."
 )
 
 
@@ -303,15 +306,21 @@ def test_scaler_in_a_pipeline_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match=says(DIFFERS)):
         pipeline.fit(data, data["b"])
     named = make_pipeline(StandardScaler(), SeqForecaster(**SHORT))
-    with pytest.raises(ValueError, match=r"must be a Series that bears the name .*\['x0', 'x1'\]\. Got 'b' instead\."):
+    with pytest.raises(
+        ValueError, match=r"must be a Series that bears the name .*\['x0', 'x1'\]\. Got 'b' instead\."
+    ):
         named.fit(data, data["b"])
 
 
-@pytest.mark.parametrize(("y", "got"), [(wave(60), "None"), (pd.Series(wave(60)), "None"), (pd.Series(wave(60), name="z"), "'z'")])
+@pytest.mark.parametrize(
+    ("y", "got"), [(wave(60), "None"), (pd.Series(wave(60)), "None"), (pd.Series(wave(60), name="z"), "'z'")]
+)
 def test_y_must_be_a_column_by_name(y, got):
     message = (
-        "The 'y' parameter of SeqForecaster.fit must be a Series that bears the name of one of the columns of X: "
-        f"['a', 'b']. Got {got} instead. Put the target into X as a column, since its past is what a forecast is made "
+        "The 'y' parameter of SeqForecaster.fit must be a Series that bears the name of one of the columns "
+        "of X: "
+        f"['a', 'b']. Got {got} instead. Put the target into X as a column, since its past is what a "
+        "forecast is made "
         "from; then y may be left out."
     )
     with pytest.raises(ValueError, match=says(message)):
@@ -357,51 +366,61 @@ REFUSED = [
     (
         timed().assign(b=pd.Series(["12"] * 60, timed().index, dtype=object)),
         TypeError,
-        "The 'X' parameter of SeqForecaster.fit must hold numbers only. Got column 'b' of dtype object (content: string) instead. "
+        "The 'X' parameter of SeqForecaster.fit must hold numbers only. Got column 'b' of dtype object "
+        "(content: string) instead. "
         "Convert it with pd.to_numeric if it holds numbers, or drop it.",
     ),
     (
         timed().iloc[[0, 1, 1, *range(2, 60)]],
         ValueError,
-        "The 'X' parameter of SeqForecaster.fit must have unique stamps. Got 1 stamps that occur more than once, "
+        "The 'X' parameter of SeqForecaster.fit must have unique stamps. Got 1 stamps that occur more than "
+        "once, "
         "such as 2024-01-01 01:00:00 instead. Aggregate them, for example with X.groupby(level=0).mean().",
     ),
     (
         timed()[:0],
         ValueError,
-        "The 'X' parameter of SeqForecaster.fit must not be empty. Got data with 0 sample(s) (shape=(0, 2)) while a "
+        "The 'X' parameter of SeqForecaster.fit must not be empty. Got data with 0 sample(s) (shape=(0, 2)) "
+        "while a "
         "minimum of 1 is required.",
     ),
     (
         timed()[[]],
         ValueError,
-        "The 'X' parameter of SeqForecaster.fit must not be empty. Got data with 0 feature(s) (shape=(60, 0)) while "
+        "The 'X' parameter of SeqForecaster.fit must not be empty. Got data with 0 feature(s) (shape=(60, "
+        "0)) while "
         "a minimum of 1 is required.",
     ),
     (
         timed().assign(b=np.nan),
         ValueError,
-        "The 'X' parameter of SeqForecaster.fit must have an observed value in every column. Got nothing but missing "
+        "The 'X' parameter of SeqForecaster.fit must have an observed value in every column. Got nothing "
+        "but missing "
         "values in column 'b' instead. Drop such columns.",
     ),
     (
         timed().assign(b=[np.nan] * 59 + [1.0]),
         ValueError,
-        "The column 'b' of X in SeqForecaster.fit must have an observed value among its first 54 steps, which are "
+        "The column 'b' of X in SeqForecaster.fit must have an observed value among its first 54 steps, "
+        "which are "
         "trained on. Got none. Drop the column, or pass more rows.",
     ),
     (
         timed()[:14].reindex(timed().index),
         ValueError,
-        "SeqForecaster.fit needs windows of 12 steps with observed targets in them and in the 5 steps after them, "
-        "both before and after step 54. Got too few: most targets are missing there. Pass more rows, or a shorter "
+        "SeqForecaster.fit needs windows of 12 steps with observed targets in them and in the 5 steps after "
+        "them, "
+        "both before and after step 54. Got too few: most targets are missing there. Pass more rows, or a "
+        "shorter "
         "window or horizon.",
     ),
     (
         pd.concat([timed(2), timed().set_index(timed().index + pd.Timedelta("10000h"))]),
         ValueError,
-        "The index of X in SeqForecaster.fit must not have more than 50 missing steps for each row. Got 62 rows over "
-        "10060 steps. Resample the rows to a coarser step, or drop the index with reset_index(drop=True) to count "
+        "The index of X in SeqForecaster.fit must not have more than 50 missing steps for each row. Got 62 "
+        "rows over "
+        "10060 steps. Resample the rows to a coarser step, or drop the index with reset_index(drop=True) to "
+        "count "
         "rows.",
     ),
 ]
@@ -410,7 +429,18 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     REFUSED,
-    ids=["inf", "-inf", "text", "duplicates", "no row", "no column", "blank", "blank in training", "sparse", "gap"],
+    ids=[
+        "inf",
+        "-inf",
+        "text",
+        "duplicates",
+        "no row",
+        "no column",
+        "blank",
+        "blank in training",
+        "sparse",
+        "gap",
+    ],
 )
 def test_what_can_not_be_fitted_is_told(data, error, message):
     with pytest.raises(error, match=says(message)):
@@ -445,7 +475,9 @@ def test_fewest_rows_of_all(n):
     fraction=st.floats(0.01, 0.8),
     early_stopping=st.booleans(),
 )
-def test_as_many_rows_as_the_message_asks_for_are_needed_and_enough(n, window, horizon, fraction, early_stopping):
+def test_as_many_rows_as_the_message_asks_for_are_needed_and_enough(
+    n, window, horizon, fraction, early_stopping
+):
     data = wave(1000)
     model = SeqForecaster(
         horizon,
@@ -459,7 +491,9 @@ def test_as_many_rows_as_the_message_asks_for_are_needed_and_enough(n, window, h
     try:
         model.fit(data[:n])
     except ValueError as error:
-        least, told_window, told_horizon = map(int, re.findall(r"(\d+) rows.*window=(\d+).*horizon=(\d+)", str(error))[0])
+        least, told_window, told_horizon = map(
+            int, re.findall(r"(\d+) rows.*window=(\d+).*horizon=(\d+)", str(error))[0]
+        )
         assume(least <= 1000)
         assert least > n
         with pytest.raises(ValueError, match=f"needs at least {least} rows"):
@@ -500,9 +534,14 @@ BAD_PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD_PARAMETERS.items() for value in values])
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in BAD_PARAMETERS.items() for value in values]
+)
 def test_parameters_out_of_range_are_named_with_their_owner(name, value):
-    with pytest.raises(ValueError, match=rf"The '{name}' parameter of SeqForecaster must be .* Got {re.escape(repr(value))} instead\."):
+    with pytest.raises(
+        ValueError,
+        match=rf"The '{name}' parameter of SeqForecaster must be .* Got {re.escape(repr(value))} instead\.",
+    ):
         SeqForecaster(**{**SHORT, name: value}).fit(frame(60))
 
 
@@ -512,7 +551,8 @@ def test_every_parameter_is_checked():
 
 def test_truncation_needs_one_direction():
     message = (
-        "The 'bptt_steps' parameter of SeqForecaster must be None with bidirectional=True, since the second direction "
+        "The 'bptt_steps' parameter of SeqForecaster must be None with bidirectional=True, since the second "
+        "direction "
         "begins at the end of the window and has no state to carry. Got 4 instead."
     )
     with pytest.raises(ValueError, match=says(message)):
@@ -525,7 +565,8 @@ def test_truncation_needs_one_direction():
 @pytest.mark.parametrize("horizon", [0, -1, 2.5, "3", True])
 def test_steps_to_forecast_must_be_a_positive_integer(model, horizon):
     message = (
-        f"The 'horizon' parameter of SeqForecaster.forecast must be an int of at least 1. Got {horizon!r} instead."
+        "The 'horizon' parameter of SeqForecaster.forecast must be an int of at least 1. "
+        f"Got {horizon!r} instead."
     )
     with pytest.raises(ValueError, match=says(message)):
         model.forecast(horizon)
@@ -534,7 +575,8 @@ def test_steps_to_forecast_must_be_a_positive_integer(model, horizon):
 @pytest.mark.parametrize("method", ["predict", "score"])
 def test_missing_columns_are_named(model, method):
     message = (
-        f"The data for SeqForecaster.{method} must have the columns 'a', 'b'. Missing: 'a'; got 'b', 'c' instead."
+        f"The data for SeqForecaster.{method} must have the columns 'a', 'b'. Missing: 'a'; "
+        "got 'b', 'c' instead."
     )
     with pytest.raises(ValueError, match=says(message)):
         getattr(model, method)(frame(80, "bc")[60:])
@@ -552,7 +594,8 @@ def test_rows_from_before_the_end_of_training_are_refused(dated, method):
     later = timed(80)
     message = (
         "The rows of the 'X' parameter of SeqForecaster must come after the training rows, which end at "
-        "2024-01-03 11:00:00: a forecast of rows that were trained on says nothing. Got 2024-01-03 11:00:00 instead. "
+        "2024-01-03 11:00:00: a forecast of rows that were trained on says nothing. Got 2024-01-03 11:00:00 "
+        "instead. "
         "Split with sklearn.model_selection.TimeSeriesSplit, not at random."
     )
     with pytest.raises(ValueError, match=says(message)):
@@ -570,9 +613,17 @@ REFUSED_LATER = [
     (timed(80)[60:].to_numpy() * np.inf, ValueError, "must hold finite numbers or NaN. Got "),
     (timed(80)[60:60], ValueError, "must not be empty"),
     (timed(80)[60:].iloc[[0, 0, 1]], ValueError, "must have unique stamps. Got 1 stamps"),
-    (timed(80)[60:].reset_index(drop=True), TypeError, "The index of X must hold timestamps without a time zone"),
+    (
+        timed(80)[60:].reset_index(drop=True),
+        TypeError,
+        "The index of X must hold timestamps without a time zone",
+    ),
     (timed(80)[60:].tz_localize("UTC"), TypeError, "Got timestamps with a time zone instead."),
-    (timed(80)[60:].shift(freq="20min"), ValueError, "must follow the calendar of the training rows (equal steps of"),
+    (
+        timed(80)[60:].shift(freq="20min"),
+        ValueError,
+        "must follow the calendar of the training rows (equal steps of",
+    ),
     (timed(80)[60:].assign(a="x"), TypeError, "must hold numbers only. Got column 'a'"),
     ("tomorrow", TypeError, "must be a Series, a DataFrame, or an array-like"),
     (np.zeros((2, 2, 2)), ValueError, "Got shape (2, 2, 2) instead."),
@@ -582,7 +633,18 @@ REFUSED_LATER = [
 @pytest.mark.parametrize(
     ("later", "error", "part"),
     REFUSED_LATER,
-    ids=["unsorted", "inf", "empty", "duplicates", "counted", "zone", "off the grid", "text", "a word", "3-D"],
+    ids=[
+        "unsorted",
+        "inf",
+        "empty",
+        "duplicates",
+        "counted",
+        "zone",
+        "off the grid",
+        "text",
+        "a word",
+        "3-D",
+    ],
 )
 def test_rows_that_can_not_be_predicted_are_told(dated, later, error, part):
     for method in ("predict", "score"):
@@ -591,6 +653,8 @@ def test_rows_that_can_not_be_predicted_are_told(dated, later, error, part):
 
 
 def test_score_needs_an_observed_target(dated):
-    message = "The 'X' parameter of SeqForecaster.score must have an observed target. Got missing values only."
+    message = (
+        "The 'X' parameter of SeqForecaster.score must have an observed target. Got missing values only."
+    )
     with pytest.raises(ValueError, match=says(message)):
         dated.score(timed(70)[60:] * np.nan)

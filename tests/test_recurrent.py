@@ -138,8 +138,7 @@ def layer_of_size(kind, size, dtype="float64"):
     """A layer, and arguments of its forward pass with lengths that reach from 0 to all steps."""
     batch, steps, features, hidden = size
     layer = make_layer(kind, dtype, features, hidden, n_layers=2, bidirectional=True)
-    lengths = np.random.default_rng(4).integers(0, steps + 1, batch)
-    lengths[batch // 2] = steps
+    lengths = np.random.default_rng(4).permutation(np.linspace(steps, 0, batch).astype(int))
     return layer, draw_call(layer, lengths, steps)
 
 
@@ -643,6 +642,12 @@ def test_wrong_states_are_named(kind, state, rule, got):
         layer.backward(None, state)
 
 
+def test_a_state_that_is_no_tuple_is_named():
+    message = "The 'state' parameter of Recurrent must be a tuple of 2 arrays for the 'lstm' cell. Got "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make_layer("lstm").forward(np.zeros((2, 5, 3)), 0.0)
+
+
 def test_a_wrong_gradient_is_named():
     layer = make_layer("gru")
     layer.forward(np.zeros((2, 5, 3)))
@@ -666,6 +671,12 @@ def test_values_must_be_finite(bad):
         with pytest.raises(ValueError, match=exactly(f"The '{name}' parameter of Recurrent {message}")):
             call()
         array.flat[5] = before
+
+
+def test_values_beyond_the_dtype_are_infinite():
+    message = "The 'x' parameter of Recurrent must hold finite values only. Got NaN or infinity."
+    with pytest.raises(ValueError, match=exactly(message)):
+        make_layer("gru", "float32").forward(np.full((2, 5, 3), 1e300))
 
 
 def test_backward_comes_after_forward():

@@ -1,4 +1,4 @@
-"""SeqRegressor: sequences in, numbers out, against the equations in NumPy and by scikit-learn's own checks."""
+"""SeqRegressor: sequences in, numbers out, against the equations and by scikit-learn's own checks."""
 
 import doctest
 import pickle
@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from seqcast import SeqRegressor
 from seqcast.estimators import base, regressor
@@ -38,7 +38,11 @@ def sequences(n=60, n_steps=6, n_channels=2, n_targets=None, seed=0):
     z = rng.normal(size=(n, n_steps, n_channels))
     y = z[:, -1, 0] + z[:, -2, -1] * z[:, 0, 0]
     X = z * (1 + np.arange(n_channels)) + 5
-    return X, (3 * y - 7 if n_targets is None else np.stack([3 * y - 7] + [z[:, k, 0] for k in range(1, n_targets)], 1))
+    return X, (
+        3 * y - 7
+        if n_targets is None
+        else np.stack([3 * y - 7] + [z[:, k, 0] for k in range(1, n_targets)], 1)
+    )
 
 
 def predict_by_hand(model, fitted, X):
@@ -134,7 +138,9 @@ def test_predictions_have_the_shape_of_y(data, model):
 def test_predictions_are_float64(data):
     X, y = data
     for dtype in ("float32", "float64"):
-        model = SeqRegressor(**TINY, n_channels=2, dtype=dtype).fit(X.astype(np.float32), y.astype(np.float32))
+        model = SeqRegressor(**TINY, n_channels=2, dtype=dtype).fit(
+            X.astype(np.float32), y.astype(np.float32)
+        )
         assert (model.predict(X).dtype, model.weights_["head_bias"].dtype) == ("float64", dtype)
 
 
@@ -204,7 +210,7 @@ def test_parameters_set_after_fit_wait_for_the_next(data):
 
 
 def test_early_stopping_judges_by_the_last_rows(data):
-    """After one epoch, the weights know the rows before the last 6 only; the validation loss knows the others."""
+    """After one epoch, the weights know the rows before the last 6; the validation loss knows the others."""
     X, y = data
     options = {**TINY, "max_iter": 1, "n_channels": 2, "early_stopping": True}
     one = SeqRegressor(**options).fit(X, y)
@@ -258,7 +264,9 @@ def test_warm_start_goes_on_and_refuses_another_network(data):
     first = model.loss_curve_
     np.testing.assert_allclose(first + model.fit(X, y).loss_curve_, whole.loss_curve_, rtol=1e-5)
     assert model.n_iter_ == 3
-    with pytest.raises(ValueError, match=r"With warm_start=True, SeqRegressor\.fit goes on .* Set warm_start=False"):
+    with pytest.raises(
+        ValueError, match=r"With warm_start=True, SeqRegressor\.fit goes on .* Set warm_start=False"
+    ):
         model.fit(X, np.stack([y, y], 1))
 
 
@@ -295,9 +303,10 @@ def test_interrupted_fit_leaves_the_best_weights_so_far(data, monkeypatch, early
     X, y = data
     options = {**TINY, "n_channels": 2, "early_stopping": early_stopping, "learning_rate_init": 0.1}
     model = SeqRegressor(**{**options, "max_iter": 50})
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the estimator is usable"):
-        patched.setattr(base, "progress", interrupted_progress)
+    monkeypatch.setattr(base, "progress", interrupted_progress)
+    with pytest.raises(KeyboardInterrupt, match="the estimator is usable"):
         model.fit(X, y)
+    monkeypatch.undo()
     watched = model.validation_loss_curve_ if early_stopping else model.loss_curve_
     assert (model.n_iter_, model.best_iter_) == (4, int(np.argmin(watched)) + 1)
     assert_same_weights(model, SeqRegressor(**{**options, "max_iter": model.best_iter_}).fit(X, y))
@@ -306,13 +315,22 @@ def test_interrupted_fit_leaves_the_best_weights_so_far(data, monkeypatch, early
 
 # -- divergence
 
-WILD = {"hidden_size": 4, "n_channels": 2, "random_state": 0, "optimizer": "sgd", "clip_norm": None, "max_iter": 20}
+WILD = {
+    "hidden_size": 4,
+    "n_channels": 2,
+    "random_state": 0,
+    "optimizer": "sgd",
+    "clip_norm": None,
+    "max_iter": 20,
+}
 
 
 def test_diverged_training_keeps_the_best_epoch_and_says_so(data):
     X, y = data
     model = SeqRegressor(**WILD, learning_rate_init=1e10)
-    message = r"Training diverged in epoch (\d+); the weights of epoch (\d+) are kept\. Lower learning_rate_init"
+    message = (
+        r"Training diverged in epoch (\d+); the weights of epoch (\d+) are kept\. Lower learning_rate_init"
+    )
     with pytest.warns(ConvergenceWarning, match=message) as caught:
         model.fit(X, y)
     stopped, kept = map(int, re.match(message, str(caught[0].message)).groups())
@@ -324,14 +342,17 @@ def test_diverged_training_keeps_the_best_epoch_and_says_so(data):
 
 
 def test_diverged_training_is_told_also_where_only_the_training_loss_shows_it(data):
+    """Early stopping watches the validation loss, which stays finite for weights that forecast 1e29."""
     X, y = data
-    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch 2; the weights of epoch 1 are kept"):
+    with pytest.raises(TrainingDivergedError, match="Training diverged in epoch 2"):
         SeqRegressor(**WILD, learning_rate_init=1e30, early_stopping=True).fit(X, y)
 
 
 def test_no_finite_epoch_at_all_is_an_error(data):
     X, y = data
-    with pytest.raises(TrainingDivergedError, match=r"^Training diverged in epoch 1, before any epoch .* Lower"):
+    with pytest.raises(
+        TrainingDivergedError, match=r"^Training diverged in epoch 1, before any epoch .* Lower"
+    ):
         SeqRegressor(**TINY, n_channels=2, learning_rate_init=1e38, batch_size=20).fit(X, y)
 
 
@@ -396,7 +417,9 @@ def test_every_parameter_is_checked():
 
 
 def test_truncation_needs_one_direction(data):
-    with pytest.raises(ValueError, match="The 'bptt_steps' parameter of SeqRegressor must be None with bidirectional"):
+    with pytest.raises(
+        ValueError, match="The 'bptt_steps' parameter of SeqRegressor must be None with bidirectional"
+    ):
         SeqRegressor(**TINY, n_channels=2, bidirectional=True, bptt_steps=4).fit(*data)
 
 
@@ -412,7 +435,8 @@ def test_truncation_needs_one_direction(data):
         (
             (8, 13),
             2,
-            "The rows of the 'X' parameter of SeqRegressor must hold a multiple of n_channels=2 numbers. Got 13 "
+            "The rows of the 'X' parameter of SeqRegressor must hold a multiple of n_channels=2 numbers. "
+            "Got 13 "
             "instead. Set n_channels to the number of variables of a step.",
         ),
         (
@@ -431,7 +455,9 @@ def test_shapes_that_do_not_fit_are_told(shape, n_channels, message):
 def test_rows_to_predict_must_have_as_many_steps(data, model):
     X, _ = data
     for rows in (X[:, :5], X[:, :5].reshape(60, 10)):
-        with pytest.raises(ValueError, match="^X has 10 features, but SeqRegressor is expecting 12 features as input"):
+        with pytest.raises(
+            ValueError, match=r"^X has 10 features, but SeqRegressor is expecting 12 features as input"
+        ):
             model.predict(rows)
 
 
@@ -441,7 +467,7 @@ def test_values_must_be_finite(data, model, value):
     spoilt = X.copy()
     spoilt[3, 2, 1] = value
     for call in (lambda: SeqRegressor(**TINY, n_channels=2).fit(spoilt, y), lambda: model.predict(spoilt)):
-        with pytest.raises(ValueError, match="contains NaN|contains infinity"):
+        with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
             call()
 
 
@@ -453,7 +479,10 @@ def test_nothing_comes_before_fit(data):
 # -- scikit-learn
 
 
-@parametrize_with_checks([SeqRegressor()])
+CHECKS = list(estimator_checks_generator(SeqRegressor()))
+
+
+@pytest.mark.parametrize(("estimator", "check"), CHECKS, ids=[check.func.__name__ for _, check in CHECKS])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -467,7 +496,9 @@ def test_in_a_pipeline_and_a_search():
     ).fit(X[:, :, 0], y)
     scores = search.cv_results_["mean_test_score"]
     assert search.best_params_ == {"seqregressor__hidden_size": [1, 8][int(np.argmax(scores))]}
-    by_hand = SeqRegressor(**{**TINY, "max_iter": 30, **{"hidden_size": search.best_params_["seqregressor__hidden_size"]}})
+    by_hand = SeqRegressor(
+        **{**TINY, "max_iter": 30, **{"hidden_size": search.best_params_["seqregressor__hidden_size"]}}
+    )
     scaled = StandardScaler().fit_transform(X[:, :, 0])
     np.testing.assert_array_equal(search.predict(X[:, :, 0]), by_hand.fit(scaled, y).predict(scaled))
 

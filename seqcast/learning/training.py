@@ -270,7 +270,8 @@ class Trainer:
     def forecasts_are_sound(self, rows: np.ndarray) -> bool:
         """Whether the forecasts of `rows`, and their squares, are finite as the weights are now."""
         forecasts = self.network.predict(self.windows, rows, self.options.n_threads)
-        return bool(np.isfinite(np.square(forecasts, dtype=float)).all())
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(np.square(forecasts)).all())
 
     def train_batch(self, batch: np.ndarray) -> np.ndarray:
         """One update; returns the losses and counts of its targets, shape (2, n_targets)."""

@@ -1,0 +1,169 @@
+"""How an index goes on: steps of stamps, gaps, and the labels that follow."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqcast.data.calendar import Calendar
+
+
+def dates(start, periods, freq, **options):
+    return pd.date_range(start, periods=periods, freq=freq, **options)
+
+
+REGULAR = {
+    "hourly": (dates("2024-02-28", 60, "h"), 24),
+    "half-hourly": (dates("2024-02-28", 60, "30min"), 48),
+    "quarter-hourly": (dates("2024-02-28", 60, "15min"), 96),
+    "ten minutes": (dates("2024-02-28", 60, "10min"), 144),
+    "minutely": (dates("2024-02-28", 60, "min"), 60),
+    "daily": (dates("2024-02-20", 40, "D"), 7),
+    "weekly": (dates("2024-01-07", 30, "W-SUN"), 52),
+    "month start": (dates("2023-01-01", 30, "MS"), 12),
+    "month end": (dates("2023-01-31", 30, "ME"), 12),
+    "quarter start": (dates("2020-01-01", 20, "QS"), 4),
+    "year start": (dates("2000-01-01", 20, "YS"), 1),
+    "business days": (dates("2024-01-01", 40, "B"), 5),
+    "zone, hourly": (dates("2024-03-30", 60, "h", tz="Europe/Berlin"), 24),
+    "zone, daily": (dates("2024-03-20", 40, "D", tz="Europe/Berlin"), 7),
+    "integers": (pd.RangeIndex(5, 105, 5), 1),
+    "floats": (pd.Index(np.linspace(0.0, 1.0, 21)), 1),
+    "timedeltas": (pd.timedelta_range("0h", periods=30, freq="h"), 24),
+    "periods": (pd.period_range("2020-01", periods=30, freq="M"), 12),
+}
+regular = pytest.mark.parametrize(("index", "season"), REGULAR.values(), ids=REGULAR)
+
+
+@regular
+def test_regular_index_goes_on_as_it_was(index, season):
+    known, later = index[:-8], index[-8:]
+    calendar = Calendar.from_index(known)
+    assert calendar.season_length == season
+    np.testing.assert_array_equal(calendar.positions(known), np.arange(len(known)))
+    np.testing.assert_array_equal(calendar.positions(later), np.arange(len(known), len(index)))
+    future = calendar.future(known[-1], 8)
+    assert type(future) is type(later)
+    if isinstance(index.dtype, np.dtype) and index.dtype.kind == "f":
+        np.testing.assert_allclose(future, later, rtol=1e-12)
+    else:
+        assert future.equals(later)
+        assert future.dtype == later.dtype
+
+
+@regular
+def test_freq_is_not_needed(index, season):
+    bare = pd.Index(list(index[:-8])) if isinstance(index, pd.PeriodIndex) else index[:-8].copy()
+    if hasattr(bare, "freq") and not isinstance(bare, pd.PeriodIndex):
+        bare = bare._with_freq(None)
+    assert (
+        list(Calendar.from_index(bare).future(bare[-1], 3)) == pytest.approx(list(index[-8:-5]), rel=1e-12)
+        if bare.dtype == float
+        else list(Calendar.from_index(bare).future(bare[-1], 3)) == list(index[-8:-5])
+    )
+
+
+GAPPED = [name for name in REGULAR if name not in ("business days", "floats")]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize("name", GAPPED)
+def test_gaps_leave_numbers_out(name, data):
+    index = REGULAR[name][0]
+    left_out = data.draw(st.sets(st.integers(1, len(index) - 2), max_size=5))
+    kept = np.array([k for k in range(len(index)) if k not in left_out])
+    bare = index[kept]
+    calendar = Calendar.from_index(bare)
+    np.testing.assert_array_equal(calendar.positions(bare), kept)
+    following = calendar.future(bare[-1], 4)
+    np.testing.assert_array_equal(calendar.positions(following), len(index) + np.arange(4))
+
+
+def test_name_and_unit_stay():
+    index = dates("2024-01-01", 10, "h", unit="s").rename("time")
+    future = Calendar.from_index(index).future(index[-1], 3)
+    assert future.name == "time"
+    assert future.dtype == index.dtype
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("America/New_York", "2013-03-10", 23),
+        ("America/New_York", "2013-11-03", 25),
+        ("Europe/Berlin", "2024-10-27", 25),
+    ],
+)
+def test_daily_stamps_step_over_clock_changes(zone, day, hours):
+    change = pd.Timestamp(day, tz=zone)
+    index = pd.date_range(change - pd.Timedelta(days=14), change, freq="D", tz=zone)
+    future = Calendar.from_index(index).future(index[-1], 2)
+    assert future[0] - index[-1] == pd.Timedelta(hours=hours)
+    assert [stamp.hour for stamp in future] == [0, 0]
+
+
+def test_hours_are_counted_in_utc_across_a_clock_change():
+    index = pd.date_range("2013-03-09", "2013-03-10 01:00", freq="h", tz="America/New_York")
+    future = Calendar.from_index(index).future(index[-1], 2)
+    assert [str(stamp) for stamp in future] == ["2013-03-10 03:00:00-04:00", "2013-03-10 04:00:00-04:00"]
+
+
+def test_month_ends_in_leap_years():
+    index = pd.DatetimeIndex(["2023-09-30", "2023-10-31", "2023-11-30", "2023-12-31", "2024-01-31"])
+    future = Calendar.from_index(index).future(index[-1], 3)
+    assert list(future.strftime("%Y-%m-%d")) == ["2024-02-29", "2024-03-31", "2024-04-30"]
+
+
+def test_trading_days_count_rows_and_skip_weekends():
+    days = dates("2024-01-02", 30, "B").delete([9, 13])  # two holidays
+    calendar = Calendar.from_index(days)
+    assert calendar.season_length == 5
+    np.testing.assert_array_equal(calendar.positions(days), np.arange(28))
+    np.testing.assert_array_equal(calendar.positions(days[-3:]), [25, 26, 27])
+    future = calendar.future(pd.Timestamp("2024-02-09"), 2)  # a Friday
+    assert list(future.strftime("%Y-%m-%d")) == ["2024-02-12", "2024-02-13"]
+    np.testing.assert_array_equal(calendar.positions(future + pd.Timedelta(days=7)), [28, 29])
+
+
+def test_irregular_stamps_are_rows():
+    stamps = pd.DatetimeIndex(
+        ["2024-01-01 00:00", "2024-01-01 00:07", "2024-01-01 03:11", "2024-01-02 01:00"]
+    )
+    calendar = Calendar.from_index(stamps)
+    assert calendar.season_length == 1
+    np.testing.assert_array_equal(calendar.positions(stamps), np.arange(4))
+    differences = np.diff(stamps.to_numpy())
+    assert calendar.future(stamps[-1], 2)[0] - stamps[-1] == pd.Timedelta(
+        np.median(differences.astype("i8")).astype("m8[us]")
+        if stamps.unit == "us"
+        else np.median(differences).astype(differences.dtype)
+    )
+
+
+def test_stamps_off_the_grid_are_refused():
+    calendar = Calendar.from_index(dates("2024-01-01", 10, "h"))
+    with pytest.raises(
+        ValueError, match=r"must follow the calendar of the training rows.*2024-01-01 10:30:00"
+    ):
+        calendar.positions(pd.DatetimeIndex(["2024-01-01 10:00", "2024-01-01 10:30"]))
+
+
+def test_other_kinds_are_refused():
+    with pytest.raises(TypeError, match="same kind of index"):
+        Calendar.from_index(dates("2024-01-01", 10, "h")).positions(pd.RangeIndex(3))
+
+
+def test_one_row_tells_no_step():
+    one = dates("2024-01-01", 1, "h")._with_freq(None)
+    calendar = Calendar.from_index(one)
+    assert calendar.season_length == 1
+    with pytest.raises(ValueError, match="two rows|one training row|one row"):
+        calendar.future(one[-1], 1)
+
+
+@pytest.mark.parametrize("index", [pd.DatetimeIndex([]), pd.Index([3, 1, 2]), pd.Index([1, 1, 2])])
+def test_what_does_not_increase_is_refused(index):
+    with pytest.raises(ValueError, match="increase strictly"):
+        Calendar.from_index(index)
