@@ -155,3 +155,29 @@ def test_one_thread_is_enough(run_python):
 def test_n_jobs_counts_as_in_joblib(n_jobs, expected, monkeypatch):
     monkeypatch.setattr(nb.config, "NUMBA_NUM_THREADS", 4)
     assert thread_count(n_jobs) == expected
+
+
+SPIN_SCRIPT = """
+import ctypes, os
+from seqcast.kernels import parallel
+seen = []
+parallel.nb.get_num_threads = lambda: seen.append(os.environ.get("GOMP_SPINCOUNT"))
+parallel._load_threads()
+print(seen, os.environ.get("GOMP_SPINCOUNT"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, "['1000'] None"),
+        ({"GOMP_SPINCOUNT": "7"}, "['7'] 7"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "[None] None"),
+    ],
+)
+def test_waiting_threads_spin_little_unless_the_user_chose(run_python, monkeypatch, chosen, expected):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    assert run_python(SPIN_SCRIPT).strip() == expected

@@ -101,5 +101,16 @@ class Cell:
             )
 
     def gates_from(self, *sources: str) -> tuple[str, ...]:
-        """Names of the gates with one of `sources`, in order."""
+        """Names of some of the gates.
+
+        Parameters
+        ----------
+        *sources : str
+            Sources to look for, as in `Gate.source`.
+
+        Returns
+        -------
+        tuple of str
+            Names of the gates that have one of `sources`, in the order of the gates.
+        """
         return tuple(gate.name for gate in self.gates if gate.source in sources)

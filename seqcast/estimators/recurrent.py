@@ -289,13 +289,15 @@ class Recurrent:
         self, steps: ArrayLike, name: str, shape: tuple[int, ...], lengths: np.ndarray
     ) -> np.ndarray:
         """A copy, since `backward` may need it after the caller has gone on; 0 past each row's end."""
-        array = np.array(steps, self.dtype, order="C")
+        with np.errstate(over="ignore"):  # what the dtype cannot hold is infinite, and refused below
+            array = np.array(steps, self.dtype, order="C")
         if array.shape == shape:
             array[np.arange(shape[1]) >= lengths[:, None]] = 0
         return self._check_array(array, name, shape)
 
     def _check_array(self, values: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        array = np.ascontiguousarray(values, self.dtype)
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(values, self.dtype)
         if array.shape != shape:
             raise ValueError(
                 f"The '{name}' parameter of Recurrent must have shape {shape}. Got {array.shape} instead."
@@ -313,10 +315,11 @@ class Recurrent:
         if state is None:
             return np.zeros((len(names), *shape), self.dtype)
         parts = (state,) if len(names) == 1 else state
-        if len(parts) != len(names):
+        several = isinstance(parts, tuple | list)
+        if not several or len(parts) != len(names):
             raise ValueError(
                 f"The '{name}' parameter of Recurrent must be a tuple of {len(names)} arrays for the "
-                f"{self.cell!r} cell. Got {len(parts)} instead."
+                f"{self.cell!r} cell. Got {len(parts) if several else type(parts).__name__} instead."
             )
         return np.stack([self._check_array(part, name, shape) for part in parts])
 

@@ -178,14 +178,15 @@ class _Fit:
         return True
 
     def _run_epoch(self) -> np.ndarray:
-        """One epoch; returns the losses that are watched, of each target."""
+        """One epoch; returns the losses that are watched, of each target; the training losses where they are
+        infinite, since a network that diverges may still forecast rows without observed targets."""
         train = self.trainer.run_epoch(self.train_rows)
         self.history.loss.append(in_units(train, self.units, self.options.loss))
         if self.validation_rows is None:
             return train
         validation = self.trainer.losses(self.validation_rows)
         self.history.validation_loss.append(in_units(validation, self.units, self.options.loss))
-        return validation
+        return validation if np.isfinite(train).all() else train
 
     def _tell(self, number: int) -> None:
         if self.report is not None:
@@ -364,7 +365,8 @@ def mean_losses(totals: np.ndarray) -> np.ndarray:
 def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:
     """Losses of standardised targets in the targets' own units, averaged."""
     power = 1 if loss == "absolute" else 2
-    return float(np.mean(losses * units**power))
+    with np.errstate(over="ignore"):  # of a network that diverges; training sees it in the losses themselves
+        return float(np.mean(losses * units**power))
 
 
 def _warn_diverged(number: int, kept: int) -> None:
