@@ -40,8 +40,8 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    return f"{fields.get('model name', platform.machine())}, family {fields.get('cpu family')}, model "
-    f"{fields.get('model')}"
+    name = fields.get("model name", platform.machine())
+    return f"{name}, family {fields.get('cpu family')}, model {fields.get('model')}"
 
 
 def versions() -> dict[str, str]:

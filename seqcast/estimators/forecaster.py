@@ -529,8 +529,9 @@ class SeqForecaster(NetworkEstimator):
         if positions[-1] >= MAX_GAP_FACTOR * (self._n_steps + len(positions)) + 1000:
             raise ValueError(
                 f"The 'X' parameter of SeqForecaster must not end more than {MAX_GAP_FACTOR} times as many "
-                f"steps after the training rows as there are rows. Got {table.index[-1]}, {positions[-1] + 1} "
-                f"steps after {self._last_label}. Look for a wrong stamp, or fit on later rows."
+                f"steps after the training rows as there are rows. Got {table.index[-1]}, "
+                f"{positions[-1] + 1} steps after {self._last_label}. Look for a wrong stamp, or fit on "
+                f"later rows."
             )
         return positions
 

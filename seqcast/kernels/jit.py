@@ -12,6 +12,7 @@ import numpy as np
 from numba.core import config
 
 from .cache import KernelCache
+from .linking import LinkedCompiler
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
@@ -22,7 +23,7 @@ FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contra
 
 # Called by other kernels only: without the wrappers that Python or C would call them through (a sixth of the
 # compile time).
-kernel = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)
+kernel = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=LinkedCompiler, **FLAGS)
 inlined = nb.njit(
     inline="always", **FLAGS
 )  # scalar functions: only inlined do the loops around them vectorise
