@@ -15,12 +15,16 @@ from sklearn.exceptions import ConvergenceWarning
 
 import seqcast
 from seqcast import SeqForecaster, cli, datasets
-from seqcast.cli import main
+from seqcast.cli import commands, demo, formats, main, writing
+from seqcast.cli.parser import make_parser
+from seqcast.cli.reading import read_data
+from seqcast.cli.words import decimals, skill_in_words, skyline
 from seqcast.evaluation.backtest import backtest, evaluate, summarize
 
 TINY = ["--horizon", "3", "--window", "6", "--hidden-size", "4", "--max-iter", "2"]
 UNFINISHED = (
-    "seqcast: warning: The loss still fell when max_iter=2 was reached. Raise max_iter for a better fit.\n"
+    "seqcast: warning: Stopped at max_iter=2, before 10 epochs in a row had brought no improvement. "
+    "Raise max_iter if the loss still falls.\n"
 )
 
 
@@ -287,7 +291,7 @@ def test_unknown_kind_of_picture(capsys, folder):
 
 
 def test_picture_without_matplotlib(capsys, folder, monkeypatch):
-    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
     argv = ["forecast", "data.csv", "--time", "date", "--plot", "f.png"]
     message = "argument --plot: pictures need matplotlib: run `pip install 'seqcast[plot]'`"
     assert_fails(capsys, folder, argv, message)
@@ -322,7 +326,7 @@ def test_all_files_or_none(capsys, folder, monkeypatch):
     def full(figure, path):
         raise OSError(28, "No space left on device", path)
 
-    monkeypatch.setattr(cli, "_image", full)
+    monkeypatch.setattr(writing, "image", full)
     before = files(folder)
     argv = ["forecast", "data.csv", "--time", "date", *TINY, "--out", "f.csv", "--plot", "f.png"]
     code, _, err = run(capsys, *argv)
@@ -345,6 +349,33 @@ def test_nothing_is_left_of_a_write_that_failed(capsys, folder, monkeypatch):
     assert run(capsys, *argv)[::2] == (
         2,
         UNFINISHED + f"seqcast: error: {folder.resolve() / 'f.csv'}: Input/output error\n",
+    )
+    assert files(folder) == before
+
+
+@pytest.fixture
+def picture_cannot_be_moved(monkeypatch):
+    replace = os.replace
+
+    def fail(source, target):
+        if str(target).endswith(".png"):
+            raise PermissionError(13, "Permission denied", target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+@pytest.mark.usefixtures("picture_cannot_be_moved")
+def test_the_table_is_as_it_was_if_the_picture_fails(capsys, folder, old):
+    pytest.importorskip("matplotlib")
+    if old is not None:
+        Path("f.csv").write_text(old)
+    before = files(folder)
+    argv = ["forecast", "data.csv", "--time", "date", *TINY, "--out", "f.csv", "--plot", "f.png", "--force"]
+    assert run(capsys, *argv)[::2] == (
+        2,
+        UNFINISHED + f"seqcast: error: {folder.resolve() / 'f.png'}: Permission denied\n",
     )
     assert files(folder) == before
 
@@ -390,6 +421,10 @@ def test_numbers_stay_as_they_are(capsys, folder, load):
         (b"a,b\n1,2\n3,4,5\n", "bad.csv is not a CSV file: Expected 2 fields in line 3, saw 3"),
         (b"a,b\n1,2,3\n4,5,6\n", "bad.csv is not a CSV file: its rows have more cells than its first line"),
         (b"a,b,a\n1,2,3\n", "bad.csv has more than one column 'a'; rename or remove one"),
+        (
+            b'a,"b\nc","b\nc"\n1,2,3\n',
+            "bad.csv has more than one column 'b\\nc'; rename or remove one",
+        ),
         (b"a,b\nx,y\n", "bad.csv has no column of numbers to forecast"),
     ],
 )
@@ -426,6 +461,41 @@ NO_DATE = (
 )
 
 
+@pytest.mark.parametrize("time", ["", " 18:00"])
+def test_dates_that_can_be_read_both_ways(capsys, folder, time):
+    rows = [f"0{month}/0{day}/2023{time},{day}\n" for month, day in [(1, 1), (1, 2), (1, 3)]]
+    Path("data.csv").write_text("date,load\n" + "".join(rows))
+    forms = [f"%m/%d/%Y{time and ' %H:%M'}", f"%d/%m/%Y{time and ' %H:%M'}"]
+    month_first, day_first = (f"'{form}'" if time else form for form in forms)
+    message = (
+        f"data.csv, line 3: '01/02/2023{time}' in 'date' may be 2023-01-02 or 2023-02-01, and no row tells "
+        f"which. Name the form: --time-format {month_first} or --time-format {day_first}"
+    )
+    assert_fails(capsys, folder, ["forecast", "data.csv", "--time", "date"], message)
+    start = f"2023-01-01{time}"
+    for form, freq in zip(forms, ["D", "MS"], strict=True):
+        index = read("data.csv", "--time-format", form).index
+        assert index.tolist() == list(pd.date_range(start, periods=3, freq=freq))
+
+
+def test_dates_that_both_ways_are_the_same(folder):
+    Path("data.csv").write_text("date,load\n01/01/2023,1\n02/02/2023,2\n")
+    assert read("data.csv").index.tolist() == [pd.Timestamp("2023-01-01"), pd.Timestamp("2023-02-02")]
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y"])
+def test_a_first_date_that_tells_its_form(folder, form):
+    days = pd.date_range("2023-01-31", periods=3)
+    Path("data.csv").write_text("date,load\n" + "".join(f"{day:{form}},1\n" for day in days))
+    assert read("data.csv").index.tolist() == list(days)
+
+
+def test_form_of_times_without_times(capsys, folder):
+    message = "argument --time-format: tells the form of a column of dates, so --time must name the column"
+    for command in ("forecast", "backtest"):
+        assert_fails(capsys, folder, [command, "data.csv", "--time-format", "%Y-%m-%d"], message)
+
+
 @pytest.mark.parametrize(
     ("line", "text", "message"),
     [
@@ -446,6 +516,36 @@ def test_blank_lines_count_as_lines(capsys, folder):
     rewrite(20, "2024-01-17x,1,1")
     argv = ["forecast", "data.csv", "--time", "date"]
     assert_fails(capsys, folder, argv, NO_DATE.format(line=20, cell="2024-01-17x"))
+
+
+BROKEN = 'date,"load\nMW"\n2024-01-01,1\n"2024-01-02",3\n"2024\n01-03",4\n2024-01-04,n.a.\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--time", "date"], "data.csv, line 5: '2024 01-03' in 'date' is not a date like the others. "),
+        (["--target", "load\nMW"], "data.csv, line 7: 'n.a.' in target 'load MW' is not a number"),
+    ],
+)
+def test_line_breaks_in_cells_count_as_lines(capsys, folder, options, message):
+    Path("data.csv").write_text(BROKEN)
+    code, out, err = run(capsys, "forecast", "data.csv", *options)
+    assert (code, out) == (2, "")
+    assert err.replace("\\n", " ").startswith(f"seqcast: error: {message}")
+
+
+def test_line_with_too_many_cells_after_a_line_break(capsys, folder):
+    Path("data.csv").write_text('a,"b\nc"\n"1\n",2\n3,4,5\n')
+    message = "data.csv is not a CSV file: Expected 2 fields in line 5, saw 3"
+    assert_fails(capsys, folder, ["forecast", "data.csv"], message)
+
+
+def test_a_quote_without_end(capsys, folder):
+    Path("data.csv").write_text('date,"load\n' + "2024-01-01,1\n" * 20_000)
+    code, out, err = run(capsys, "forecast", "data.csv")
+    assert (code, out) == (2, "")
+    assert err == "seqcast: error: data.csv is not a CSV file: field larger than field limit (131072)\n"
 
 
 def test_target_without_values(capsys, folder, load):
@@ -499,8 +599,8 @@ def test_without_a_time_column_rows_are_counted(capsys, folder):
 
 
 def read(path: str, *options: str) -> pd.DataFrame:
-    arguments = cli._parser().parse_args(["forecast", path, "--time", "date", *options])
-    return cli._read_data(arguments)[0]
+    arguments = make_parser().parse_args(["forecast", path, "--time", "date", *options])
+    return read_data(arguments)[0]
 
 
 @pytest.mark.parametrize(
@@ -555,6 +655,24 @@ def test_separators_and_the_mark_of_spreadsheets(folder, load, separator):
     text = load.to_csv().replace(",", separator)
     Path("data.csv").write_text("\ufeff" + text, encoding="utf-8")
     pd.testing.assert_frame_equal(read("data.csv"), load, check_freq=False, check_index_type=False)
+
+
+@pytest.mark.parametrize(
+    ("header", "separator", "names"),
+    [
+        ('"Load, MW, of all";date', ";", ["Load, MW, of all", "date"]),
+        ('date;"Load, MW, of all"', ";", ["date", "Load, MW, of all"]),
+        ('date;"Load, MW"', ";", ["date", "Load, MW"]),
+        ('date\t"a;b, c"\t"d;e"', "\t", ["date", "a;b, c", "d;e"]),
+        ('"a;b;c", "date", "say ""x; y"""', ",", ["a;b;c", "date", 'say "x; y"']),
+        ('date,"say ""x; y; z"""', ",", ["date", 'say "x; y; z"']),
+        ('date,pipe of 5"', ",", ["date", 'pipe of 5"']),
+    ],
+)
+def test_quoted_separators_separate_nothing(folder, header, separator, names):
+    cells = ["2024-01-01" if name == "date" else "1" for name in names]
+    Path("data.csv").write_text(f"{header}\n{separator.join(cells)}\n")
+    assert list(read("data.csv").columns) == [name for name in names if name != "date"]
 
 
 def test_separators_at_the_ends_of_lines_and_missing_cells(folder):
@@ -613,7 +731,7 @@ def test_picture_of_the_last_origin_keeps_the_order_of_targets():
             "y_hat": [9, 2, 3, 4],
         }
     )
-    forecast, actual = cli._last_origin(rows)
+    forecast, actual = commands._last_origin(rows)
     assert list(forecast.columns) == list(actual.columns) == ["b", "a"]
     assert forecast["a"].tolist() == [3, 4]
 
@@ -630,20 +748,20 @@ def test_picture_of_the_last_origin_keeps_the_order_of_targets():
     ],
 )
 def test_skill_in_words(skill, words):
-    assert cli._skill_in_words(skill) == words
+    assert skill_in_words(skill) == words
 
 
 @pytest.mark.parametrize(
     ("size", "digits"), [(0.0, 2), (9.4, 2), (999.0, 2), (12345.6, 0), (0.0512, 4), (1000.0, 0), (np.inf, 2)]
 )
-def test_digits(size, digits):
-    assert cli._digits(size) == digits
+def test_decimals(size, digits):
+    assert decimals(size) == digits
 
 
 def test_skyline():
-    assert cli._skyline(np.arange(8.0), "01234567") == "01234567"
-    assert cli._skyline(np.full(3, 5.0), "01234567") == "000"
-    assert cli._skyline(np.repeat([0.0, 7.0], 64), "01234567") == "0" * 32 + "7" * 32
+    assert skyline(np.arange(8.0), "01234567") == "01234567"
+    assert skyline(np.full(3, 5.0), "01234567") == "000"
+    assert skyline(np.repeat([0.0, 7.0], 64), "01234567") == "0" * 32 + "7" * 32
 
 
 def test_plain_characters_where_the_terminal_knows_no_others(capsys, folder):
@@ -759,7 +877,7 @@ def test_demo(capsys, tmp_path, short_weather):
     assert forecast.index.tolist() == list(pd.date_range("2013-11-21", periods=24, freq="h"))
     assert (tmp_path / "new/forecast.png").read_bytes().startswith(b"\x89PNG")
 
-    train, test = cli._hold_out(short_weather, 24)
+    train, test = demo._hold_out(short_weather, 24)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = SeqForecaster(24, target="temp", random_state=0).fit(train)
@@ -780,7 +898,7 @@ def rows_after(model: SeqForecaster, known: pd.DataFrame) -> np.ndarray:
 
 @pytest.mark.parametrize("horizon", [1, 5, 24, 48])
 def test_demo_holds_out_whole_horizons_after_a_row(short_weather, horizon):
-    train, test = cli._hold_out(short_weather, horizon)
+    train, test = demo._hold_out(short_weather, horizon)
     pd.testing.assert_frame_equal(pd.concat([train, test]), short_weather)
     hours = (test.index[-1] - train.index[-1]) // pd.Timedelta("1h")
     assert hours % horizon == 0
@@ -799,7 +917,7 @@ def test_demo_without_out_writes_nothing(capsys, tmp_path, monkeypatch, short_we
 
 
 def test_demo_without_matplotlib_says_how_to_get_the_picture(capsys, tmp_path, monkeypatch, short_weather):
-    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
     code, out, _ = run(capsys, "demo", "--horizon", "12", "--out", str(tmp_path))
     assert code == 0
     assert out.endswith(
@@ -813,6 +931,16 @@ def test_demo_keeps_existing_files(capsys, tmp_path):
     (tmp_path / "forecast.csv").write_text("mine")
     message = f"{tmp_path / 'forecast.csv'} exists already; --force overwrites it"
     assert_fails(capsys, tmp_path, ["demo", "--out", str(tmp_path)], message)
+
+
+@pytest.mark.usefixtures("picture_cannot_be_moved", "short_weather")
+def test_demo_removes_the_folder_it_made_if_it_fails(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    (tmp_path / "there").mkdir()
+    for name in ("new", "there"):
+        assert run(capsys, "demo", "--horizon", "12", "--out", str(tmp_path / name))[0] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert not files(tmp_path)
 
 
 def test_demo_needs_a_folder(capsys, tmp_path):

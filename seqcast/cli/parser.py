@@ -1,0 +1,123 @@
+"""What can be asked for: the commands, and the options of each."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from .. import __version__
+from .commands import run_backtest, run_forecast
+from .demo import run_demo
+from .messages import CommandError
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports errors as the commands do."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+
+def make_parser() -> _Parser:
+    """Return the parser of all commands; what it parses holds in `run` what is to be called."""
+    parser = _Parser(prog="seqcast", description="Forecast time series with recurrent networks.")
+    parser.add_argument("--version", action="version", version=f"seqcast {__version__}")
+    parser.set_defaults(run=lambda _: parser.print_help())
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_demo(commands)
+    _add_forecast(commands)
+    _add_backtest(commands)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    text = (
+        "Forecast real weather: fit, compare with naive forecasts on rows held out, forecast what comes next."
+    )
+    parser = commands.add_parser(
+        "demo", help="forecast real weather, a year of it shipped here", description=text
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder for forecast.csv and forecast.png")
+    parser.add_argument(
+        "--horizon", metavar="N", type=_count, default=48, help="hours to forecast (default 48)"
+    )
+    _add_common(parser)
+    parser.set_defaults(run=run_demo)
+
+
+def _add_forecast(commands: Any) -> None:
+    text = "Fit a network on the rows of a CSV file and forecast what comes after them."
+    parser = commands.add_parser("forecast", help="forecast the columns of a CSV file", description=text)
+    _add_data(parser)
+    _add_model(parser)
+    parser.add_argument("--out", metavar="FILE", help="CSV file to write (default: the CSV goes to stdout)")
+    parser.add_argument(
+        "--plot", metavar="FILE", help="picture to write (.png, .svg, .pdf); needs matplotlib"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no progress and no report")
+    _add_common(parser)
+    parser.set_defaults(run=run_forecast)
+
+
+def _add_backtest(commands: Any) -> None:
+    text = (
+        "Forecast the last rows of a CSV file from several origins, each time with a network that was fitted "
+        "on earlier rows only, and compare with the truth and with naive forecasts."
+    )
+    parser = commands.add_parser("backtest", help="measure forecasts on the past", description=text)
+    _add_data(parser)
+    parser.add_argument(
+        "--windows", metavar="N", type=_count, default=5, help="number of origins (default 5)"
+    )
+    parser.add_argument(
+        "--step", metavar="N", type=_count, help="rows between origins (default: the horizon)"
+    )
+    _add_model(parser)
+    parser.add_argument("--out", metavar="FILE", help="CSV file for all forecasts beside the truth")
+    parser.add_argument("--plot", metavar="FILE", help="picture of the last origin (.png, .svg, .pdf)")
+    _add_common(parser)
+    parser.set_defaults(run=run_backtest)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", metavar="DATA.csv", help="CSV file: one row a step of time, names in its first line"
+    )
+    parser.add_argument(
+        "--time", metavar="COLUMN", help="column of dates or numbers (default: rows are counted)"
+    )
+    parser.add_argument(
+        "--time-format", metavar="F", help="form of the dates, such as %%d/%%m/%%Y (default: seen)"
+    )
+    parser.add_argument(
+        "--target",
+        metavar="COLUMN",
+        action="append",
+        help="column to forecast, may be given again; the others help (default: forecast all columns)",
+    )
+    parser.add_argument("--horizon", metavar="N", type=_count, help="steps to forecast (default: one season)")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    from ..cells import cell_names
+
+    parser.add_argument("--window", metavar="N", type=_count, help="past steps a forecast is made from")
+    parser.add_argument(
+        "--cell", metavar="CELL", choices=cell_names(), help=", ".join(cell_names()) + " (default gru)"
+    )
+    parser.add_argument("--hidden-size", metavar="N", type=_count, help="units of the network (default 32)")
+    parser.add_argument("--max-iter", metavar="N", type=_count, help="epochs at most (default 100)")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of the fit (default 0)")
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, not {text!r}")
+    return int(text)
