@@ -19,12 +19,14 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 
 from seqcast import SeqForecaster
 from seqcast.estimators import base, forecaster
+from seqcast.exceptions import TrainingDivergedError
 from seqcast.kernels import parallel
 
-pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
 TINY = {"hidden_size": 8, "max_iter": 3, "random_state": 0}
 SHORT = {**TINY, "horizon": 5, "window": 12}
+WHOLE = {**SHORT, "batch_size": 10**6}  # one update an epoch
 # What naive.recurrent calls the cells.
 CELLS = {
     "rnn": {"cell": "rnn"},
@@ -148,20 +150,19 @@ def test_window_without_any_observed_value_gives_what_the_equations_give(guided)
 
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
-def test_loss_curves_are_mean_losses_of_forecasts_in_the_targets_units(loss):
+def test_loss_curves_of_several_targets_are_mean_losses_in_their_deviations(loss):
     """A step of next to no length keeps the first epoch's weights for the forecasts by hand."""
     rows = with_holes(hourly(60, "abc"), share=0.1)
     options = {"target": ["a", "c"], "loss": loss, "dtype": "float64", "learning_rate_init": 1e-300}
     model = SeqForecaster(4, 6, **TINY, **options).fit(rows)
     known = rows[["a", "c", "b"]].to_numpy()
     unit = scales(model, known)[1][:2]
-    power = 1 if loss == "absolute" else 2
 
     def mean_loss(origins):
         hats = np.stack([forecast_by_hand(model, known, known[:origin]) for origin in origins]) / unit
         truths = np.stack([known[origin : origin + 4, :2] for origin in origins]) / unit
         losses = [getattr(naive, loss)(truths[..., k], hats[..., k]) for k in range(2)]
-        return np.mean(losses * unit**power)
+        return np.mean(losses)
 
     assert training_end(model, 60) == 54
     np.testing.assert_allclose(model.loss_curve_, mean_loss(range(6, 51)), rtol=1e-9)
@@ -344,8 +345,10 @@ def test_rows_in_another_unit_give_the_same_forecast_in_that_unit():
     one = SeqForecaster(**SHORT).fit(rows)
     other = SeqForecaster(**SHORT).fit(rows * [4.0, 4.0])
     assert_same_bits(other.forecast(9), 4 * one.forecast(9))
+    assert_same_bits(other.loss_curve_, one.loss_curve_)
+    assert_same_bits(other.validation_loss_curve_, one.validation_loss_curve_)
+    one, other = (SeqForecaster(**SHORT).fit(rows["a"] * unit) for unit in (1.0, 4.0))
     assert_same_bits(other.loss_curve_, 16 * np.array(one.loss_curve_))
-    assert_same_bits(other.validation_loss_curve_, 16 * np.array(one.validation_loss_curve_))
 
 
 @pytest.mark.parametrize(("loss", "factor"), [("squared", 100.0), ("huber", 100.0), ("absolute", 10.0)])
@@ -517,6 +520,47 @@ def test_a_failed_fit_leaves_the_estimator_unfitted():
         model.forecast()
 
 
+FAILING = [
+    ({}, hourly(1), "at least"),
+    (
+        {"learning_rate_init": 1e38},
+        hourly(60, "xyz", seed=3),
+        "diverged",
+    ),
+    ({"warm_start": True, "target": "a"}, hourly(60, "ab"), "warm_start=True"),
+]
+
+
+@pytest.mark.parametrize(("change", "data", "message"), FAILING)
+def test_a_failed_fit_leaves_the_last_one_as_it_was(frame, change, data, message):
+    """Names, scaling and calendar of one fit before the weights of another would forecast nonsense."""
+    model = SeqForecaster(**SHORT).fit(frame[["a"]])
+    before, fitted = model.forecast(), set(vars(model))
+    with pytest.raises((ValueError, TrainingDivergedError), match=message):
+        model.set_params(**change).fit(data)
+    assert set(vars(model)) == fitted
+    pd.testing.assert_frame_equal(model.forecast(), before, check_exact=True)
+
+
+def test_weights_before_fit():
+    with pytest.raises(NotFittedError):
+        SeqForecaster().weights_  # noqa: B018
+
+
+@pytest.mark.parametrize("several", [list, tuple, np.array, pd.Index])
+def test_targets_may_come_in_any_sequence(frame, several):
+    model = SeqForecaster(**SHORT, target=several(["b", "a"])).fit(frame)
+    assert list(model.forecast().columns) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("size", "n_rows", "expected"),
+    [("auto", 90, 8), ("auto", 256, 16), ("auto", 10**6, 128), (64, 300, 64), (64, 9, 9)],
+)
+def test_batch_size(size, n_rows, expected):
+    assert SeqForecaster(batch_size=size)._batch_rows(n_rows) == expected
+
+
 # -- same bits
 
 
@@ -665,9 +709,9 @@ def test_training_stops_when_the_loss_no_longer_falls():
     assert model.fit(hourly(60)).n_iter_ == 1 + 4
 
 
-@pytest.mark.filterwarnings("default:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("default:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 def test_warning_that_training_was_too_short_points_at_the_callers_line():
-    with pytest.warns(ConvergenceWarning, match=r"when max_iter=3 was reached\. Raise max_iter") as caught:
+    with pytest.warns(ConvergenceWarning, match=r"Stopped at max_iter=3, before 10 epochs") as caught:
         SeqForecaster(**SHORT).fit(hourly(60))
     assert [warning.filename for warning in caught] == [__file__]
 
@@ -698,7 +742,7 @@ def test_dropout_acts_in_training_only():
 
 def test_momentum_is_that_of_sgd(frame):
     fits = {
-        (optimizer, momentum): SeqForecaster(**SHORT, optimizer=optimizer, momentum=momentum).fit(frame)
+        (optimizer, momentum): SeqForecaster(**WHOLE, optimizer=optimizer, momentum=momentum).fit(frame)
         for optimizer in ("adam", "rmsprop", "sgd")
         for momentum in (0.0, 0.9)
     }
@@ -711,7 +755,7 @@ def test_momentum_is_that_of_sgd(frame):
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
 def test_every_optimizer_lowers_the_loss(optimizer):
-    options = {**SHORT, "max_iter": 80, "optimizer": optimizer, "learning_rate_init": 0.02}
+    options = {**WHOLE, "max_iter": 80, "optimizer": optimizer, "learning_rate_init": 0.02}
     curve = SeqForecaster(**options).fit(hourly(150)).loss_curve_
     assert curve[-1] < 0.9 * curve[0]
 
@@ -724,7 +768,7 @@ def test_penalty_shrinks_the_weights_and_a_small_norm_limits_the_step(frame):
     assert size[10.0] < 0.9 * size[0.0]
     start = SeqForecaster(**SHORT, learning_rate_init=1e-300).fit(frame).weights_
     clipped = SeqForecaster(
-        **{**SHORT, "max_iter": 1}, optimizer="sgd", clip_norm=1e-3, learning_rate_init=1.0
+        **{**WHOLE, "max_iter": 1}, optimizer="sgd", clip_norm=1e-3, learning_rate_init=1.0
     )
     moved = clipped.fit(frame).weights_
     step = math.sqrt(sum(((moved[name] - start[name]) ** 2).sum() for name in start))

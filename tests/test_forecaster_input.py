@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from seqcast import SeqForecaster
 
-pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
 SHORT = {"hidden_size": 8, "max_iter": 3, "random_state": 0, "horizon": 5, "window": 12}
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import LinearRegression
 
 from seqcast import SeqForecaster, SeqRegressor, datasets
 
-pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
 
 def rmse(errors):

@@ -10,7 +10,7 @@ from seqcast import SeqForecaster, SeqRegressor
 from seqcast.learning.progress import progress
 from seqcast.learning.training import Epoch
 
-pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
 TINY = {"hidden_size": 8, "max_iter": 4, "random_state": 0}
 # Time that passed and time that is left, as tqdm writes them.

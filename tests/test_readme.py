@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import seqcast
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 
 def test_quick_start_prints_what_the_page_shows(capsys):
-    exec(BLOCKS[0], {})
+    _run(BLOCKS[0])
     printed, shown = capsys.readouterr().out, PAGE.split("```python\n" + BLOCKS[0])[1].split("```")[2]
     # Another processor rounds otherwise, and training makes more of it: all but the figures must be equal.
     assert _without_figures(printed) == _without_figures(shown.strip() + "\n")
@@ -28,9 +30,23 @@ def _figures(text: str) -> list[float]:
     return [float(figure) for figure in re.findall(r"-?\d+\.\d+", text)]
 
 
+def _run(block: str, scope: dict | None = None) -> dict:
+    scope = {} if scope is None else scope
+    exec(block, scope)
+    return scope
+
+
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter:UserWarning")
+def test_search_and_backtest_run(capsys):
+    past = seqcast.datasets.load_weather()[:2000]
+    scope = _run(BLOCKS[1], {"seqcast": seqcast, "past": past})
+    assert scope["search"].best_params_["hidden_size"] in (16, 32)
+    assert len(scope["rows"]) == 24 * 5
+    assert "temp" in capsys.readouterr().out
+
+
 def test_layer_example_runs():
-    scope: dict = {}
-    exec(BLOCKS[1], scope)
+    scope = _run(BLOCKS[2])
     assert scope["output"].shape == (4, 10, 16)
     assert scope["grads"]["weight_ih_l0"].shape == (32, 3)
     assert (scope["layer"].weights["weight_ih_l0"] == 0).all()

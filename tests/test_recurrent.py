@@ -514,6 +514,8 @@ def test_a_copy_is_whole_and_apart(duplicate):
     expected = results(layer.forward(**call))
     twin = duplicate(layer)
     assert_same_bits(results(twin.forward(**call)), expected)
+    with pytest.raises(RuntimeError, match="needs a call of forward"):
+        duplicate(layer).backward(None)
     twin.weights["weight_hh_l0"][...] = 0
     twin.weights["weight_hh_l1"] = np.zeros((12, 4))
     assert_is_naive(twin, call, twin.forward(**call))

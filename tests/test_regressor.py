@@ -19,8 +19,9 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from seqcast import SeqRegressor
 from seqcast.estimators import base, regressor
 from seqcast.exceptions import TrainingDivergedError
+from seqcast.learning import training
 
-pytestmark = pytest.mark.filterwarnings("ignore:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
 TINY = {"hidden_size": 8, "max_iter": 3, "random_state": 0}
 CELLS = {
@@ -88,17 +89,19 @@ def test_predictions_follow_the_equations(cell, n_layers, bidirectional):
 
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
-def test_loss_curves_are_mean_losses_in_the_targets_units(loss):
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_loss_curves_are_mean_losses_in_the_targets_unit_or_deviations(loss, n_targets):
     """A step of next to no length keeps the weights of the first epoch."""
-    X, y = sequences(50, n_targets=2)
+    X, y = sequences(50, n_targets=n_targets)
     options = {"loss": loss, "early_stopping": True, "dtype": "float64", "learning_rate_init": 1e-300}
     model = SeqRegressor(**TINY, **options, n_channels=2).fit(X, y)
     fitted, unit = (X[:45], y[:45]), y[:45].std(axis=0)
 
     def mean_loss(rows):
         d = y[rows] / unit, predict_by_hand(model, fitted, X[rows]) / unit
-        power = 1 if loss == "absolute" else 2
-        return np.mean([getattr(naive, loss)(d[0][:, k], d[1][:, k]) * unit[k] ** power for k in range(2)])
+        power = 0 if n_targets > 1 else 1 if loss == "absolute" else 2
+        losses = [getattr(naive, loss)(d[0][:, k], d[1][:, k]) * unit[k] ** power for k in range(n_targets)]
+        return np.mean(losses)
 
     np.testing.assert_allclose(model.loss_curve_, mean_loss(slice(0, 45)), rtol=1e-9)
     np.testing.assert_allclose(model.validation_loss_curve_, mean_loss(slice(45, 50)), rtol=1e-9)
@@ -280,9 +283,9 @@ def test_truncation_at_the_whole_row_is_none(data):
     np.testing.assert_allclose(short.predict(X), predict_by_hand(short, (X, y), X)[:, 0], rtol=1e-9)
 
 
-@pytest.mark.filterwarnings("default:The loss still fell:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("default:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 def test_warning_that_training_was_too_short_points_at_the_callers_line(data):
-    with pytest.warns(ConvergenceWarning, match=r"when max_iter=3 was reached") as caught:
+    with pytest.warns(ConvergenceWarning, match=r"Stopped at max_iter=3, before 10 epochs") as caught:
         SeqRegressor(**TINY, n_channels=2).fit(*data)
     assert [warning.filename for warning in caught] == [__file__]
 
@@ -311,6 +314,40 @@ def test_interrupted_fit_leaves_the_best_weights_so_far(data, monkeypatch, early
     assert (model.n_iter_, model.best_iter_) == (4, int(np.argmin(watched)) + 1)
     assert_same_weights(model, SeqRegressor(**{**options, "max_iter": model.best_iter_}).fit(X, y))
     assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_fit_interrupted_in_its_first_epoch_learned_nothing(data, monkeypatch):
+    X, y = data
+    model = SeqRegressor(**TINY, n_channels=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Trainer, "run_epoch", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="nothing was learned"):
+            model.fit(X, y)
+        assert not hasattr(model, "n_features_in_")
+    expected = model.fit(X, y).predict(X)
+    monkeypatch.setattr(training.Trainer, "run_epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="nothing was learned"):
+        model.fit(X[:, :4], y)
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+def interrupt(self, rows):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("size", "n_rows", "expected"), [("auto", 256, 256), ("auto", 257, 128), (64, 300, 64), (64, 9, 9)]
+)
+def test_batch_size(size, n_rows, expected):
+    assert SeqRegressor(batch_size=size)._batch_rows(n_rows) == expected
+
+
+def test_loss_curves_of_several_targets_are_in_deviations(data):
+    X, y = data
+    units = np.array([1.0, 1000.0])
+    options = {**TINY, "n_channels": 2, "dtype": "float64"}
+    plain, scaled = (SeqRegressor(**options).fit(X, np.column_stack([y, -y]) * u) for u in (1.0, units))
+    np.testing.assert_allclose(scaled.loss_curve_, plain.loss_curve_, rtol=1e-9)
 
 
 # -- divergence

@@ -1,5 +1,8 @@
 """What the estimators share: parameters of network and training, and the one fit."""
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -7,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ..cells import find_cell
 from ..kernels.head import LOSSES
@@ -16,6 +20,9 @@ from ..kernels.parallel import thread_count
 from ..learning.network import Network, Windows
 from ..learning.progress import progress
 from ..learning.training import History, OptimizerState, TrainingOptions, fit_network
+
+AUTO_FULL_BATCH = 256  # up to so many rows, batch_size="auto" is all of them
+AUTO_BATCH = 128  # half the updates of 64 in two thirds of the time, and no worse on the shipped weather
 
 
 class NetworkEstimator(BaseEstimator):
@@ -52,15 +59,32 @@ class NetworkEstimator(BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    @contextmanager
+    def _last_fit_kept_on_error(self) -> Iterator[None]:
+        """Undo everything unless a network was fitted.
+
+        Half of this fit beside half of the last would forecast nonsense.
+        """
+        before = self.__dict__.copy()
+        try:
+            yield
+        except BaseException:
+            if self.__dict__.get("_network") is before.get("_network"):
+                self.__dict__ = before
+            raise
+
     def _fit_network(
         self,
         windows: Windows,
         n_outputs: int,
         train_rows: np.ndarray,
         validation_rows: np.ndarray | None,
-        units: np.ndarray,
+        scales: np.ndarray,
     ) -> None:
-        """Train a network (the last fit's under ``warm_start``) and keep it and its history."""
+        """Train a network (the last fit's under ``warm_start``), and keep it and its history.
+
+        scales: the targets' deviations.
+        """
         rng = check_random_state(self.random_state)
         network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
         with progress(self.verbose, self.max_iter) as report:
@@ -69,11 +93,17 @@ class NetworkEstimator(BaseEstimator):
                 windows,
                 train_rows,
                 validation_rows,
-                self._training_options(),
+                self._training_options(len(train_rows)),
                 rng=rng,
-                units=units,
+                units=scales
+                if len(scales) == 1
+                else np.ones_like(scales),  # degrees and millibars do not add up
                 state=state,
                 report=report,
+            )
+        if not history.best_epoch:
+            raise KeyboardInterrupt(
+                "fit was interrupted before its first epoch had ended; nothing was learned"
             )
         self._network, self._optimizer_state = network, state
         self._keep_history(history)
@@ -98,7 +128,7 @@ class NetworkEstimator(BaseEstimator):
                     f"sizes, dtype and the shapes of the data must stay as they were. Set warm_start=False "
                     f"to start anew."
                 )
-            return self._network, self._optimizer_state
+            return copy.deepcopy((self._network, self._optimizer_state))  # a failed fit leaves these alone
         network = Network(architecture, self.dtype)
         network.initialize(rng)
         return network, OptimizerState(network)
@@ -112,13 +142,19 @@ class NetworkEstimator(BaseEstimator):
                 f"instead."
             )
 
-    def _training_options(self) -> TrainingOptions:
+    def _batch_rows(self, n_rows: int) -> int:
+        """Rows of one update out of `n_rows`."""
+        if self.batch_size == "auto":
+            return n_rows if n_rows <= AUTO_FULL_BATCH else AUTO_BATCH
+        return min(self.batch_size, n_rows)
+
+    def _training_options(self, n_rows: int) -> TrainingOptions:
         return TrainingOptions(
             loss=self.loss,
             optimizer=self.optimizer,
             learning_rate_init=self.learning_rate_init,
             momentum=self.momentum,
-            batch_size=self.batch_size,
+            batch_size=self._batch_rows(n_rows),
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
@@ -140,4 +176,5 @@ class NetworkEstimator(BaseEstimator):
     @property
     def weights_(self) -> dict[str, np.ndarray]:
         """Copies of the fitted weights by PyTorch's names, with ``head_weight`` and ``head_bias``."""
+        check_is_fitted(self)
         return {name: weight.copy() for name, weight in self._network.weights.items()}

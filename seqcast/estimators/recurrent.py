@@ -141,6 +141,10 @@ class Recurrent:
         self._network.initialize(self._rng)
         self._last: _Pass | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the last pass: its work space is a thousand times the size of the weights."""
+        return vars(self) | {"_last": None}
+
     @property
     def weights(self) -> Weights:
         """Named views into the parameters."""

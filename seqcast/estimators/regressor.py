@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.scaling import Scaler
+from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
 from ..learning.network import Windows, row_table
 from .base import NetworkEstimator
@@ -81,8 +82,9 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
     best_iter_ : int
         Epoch, counted from 1, whose weights were kept.
     loss_curve_, validation_loss_curve_ : list of float
-        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss),
-        averaged over targets; the second is None without `early_stopping`.
+        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss); of
+        several targets the average, each in units of its deviation. The second is None without
+        `early_stopping`.
     weights_ : dict of ndarray
         The fitted weights by PyTorch's names.
 
@@ -184,6 +186,11 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
+        with self._last_fit_kept_on_error():
+            self._fit_arrays(X, y)
+        return self
+
+    def _fit_arrays(self, X: ArrayLike, y: ArrayLike) -> None:
         data, target = validate_data(
             self, self._flat(X), y, multi_output=True, y_numeric=True, dtype=np.float64
         )
@@ -198,7 +205,6 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         self._fit_network(
             windows, targets.shape[1], rows[:n_train], validation_rows, self._target_scaler.scale
         )
-        return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the targets of rows.
@@ -224,9 +230,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         sequences = data.reshape(len(data), self._n_steps, -1)
         n_outputs = len(self._target_scaler.scale)
         windows = self._windows(sequences, np.empty((0, n_outputs)), self._network.dtype)
-        scaled = self._network.predict(
-            windows, self._rows(sequences, n_outputs), self._training_options().n_threads
-        )
+        scaled = self._network.predict(windows, self._rows(sequences, n_outputs), thread_count(self.n_jobs))
         predictions = self._target_scaler.inverse(scaled)
         return predictions[:, 0] if self._target_ndim == 1 else predictions
 

@@ -7,11 +7,12 @@ backward ``d_W = d_out^T last``, ``d_b = sum d_out``, ``d_last = d_out W``.
 import numpy as np
 
 from .dropout import drop_row
-from .jit import inlined, kernel
+from .jit import entry, inlined, kernel
 from .matmul import add_outer_product, add_product
 from .recurrence import ROW, TARGET, add_rows, clear, copy_row, fill_rows
 
 LOSSES = ("squared", "absolute", "huber")  # their numbers in `net.loss`
+HUBER_DELTA = np.float32(1)  # of a target's deviation; as float32 it leaves float32 losses what they are
 
 
 @kernel
@@ -70,20 +71,30 @@ def drop_last(net, block, rows):
 
 
 @inlined
-def squared(d):
-    return d * d, d + d
+def point_loss(kind, d):
+    """Loss of one error `d` and its derivative: the square, the absolute value, or Huber's, which is half the
+    square up to HUBER_DELTA and linear beyond."""
+    if kind == 0:
+        loss, slope = d * d, d + d
+    elif kind == 1:
+        loss, slope = abs(d), np.sign(d)
+    else:
+        slope = min(max(d, -HUBER_DELTA), HUBER_DELTA)
+        loss = slope * (d - slope / 2)
+    return loss, slope
 
 
-@inlined
-def absolute(d):
-    return abs(d), np.sign(d)
-
-
-@inlined
-def huber(d, delta):
-    """Half the square inside ``[-delta, delta]``, linear outside."""
-    inside = min(max(d, -delta), delta)
-    return inside * (d - inside / 2), inside
+@entry
+def add_losses(kind, forecasts, targets, first, sums):
+    """Add the losses of `forecasts` (n, k) to `sums`, as `loss_backward` does; first (n,): where each row's
+    targets begin."""
+    for r in range(forecasts.shape[0]):
+        y = targets[first[r] :]
+        for j in range(forecasts.shape[1]):
+            if not np.isnan(y[j]):
+                loss, _ = point_loss(kind, np.float64(forecasts[r, j]) - y[j])
+                sums[0, j % sums.shape[1]] += loss
+                sums[1, j % sums.shape[1]] += 1
 
 
 @kernel
@@ -94,19 +105,13 @@ def loss_backward(net, block, targets, work, sums):
     sums (2, n_targets): losses, and numbers of observed values. The gradient is that of the *sum*; dividing
     by the count is left to the optimiser, which knows the whole batch.
     """
-    delta = work.dtype.type(net.huber)
     for r in range(block.shape[0]):
         out, y = work[net.out + r * net.out_stride :], targets[block[r, TARGET] :]
         for j in range(net.n_outputs):
             d = out[j] - (y[j] - target_offset(net, r, j, work))
             out[j] = 0
             if not np.isnan(y[j]):
-                if net.loss == 0:
-                    loss, out[j] = squared(d)
-                elif net.loss == 1:
-                    loss, out[j] = absolute(d)
-                else:
-                    loss, out[j] = huber(d, delta)
+                loss, out[j] = point_loss(net.loss, d)
                 sums[0, j % net.n_targets] += loss
                 sums[1, j % net.n_targets] += 1
 

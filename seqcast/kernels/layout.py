@@ -33,6 +33,7 @@ RING_ROWS = 128  # rows of gate gradients gathered before they are multiplied in
 BLOCK_ROWS = 64  # at most so many rows walk through time together, ...
 SHARD_ROWS = 16  # ... at least so many make a share of the batch worth a thread, ...
 MAX_SHARDS = 16  # ... and a batch has at most so many shares, since each sums a gradient of its own
+# (not where the work space is kept for a later backward pass: there, each block is a share)
 
 # What the kernels know of a network and a batch; integers are sizes and offsets into the arrays named in the
 # comment.
@@ -50,7 +51,7 @@ NETWORK = np.dtype(
         # and in packed weights (p, q) and gradients (g)
         "p_head_bias", "p_head", "q_head", "g_head_bias", "g_head",
         "wants_d_input", "loss",
-    )] + [("seed", "u4"), ("dropout", "f8"), ("huber", "f8")],
+    )] + [("seed", "u4"), ("dropout", "f8")],
     align=True,
 )  # fmt: skip
 

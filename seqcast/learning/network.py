@@ -13,6 +13,7 @@ PREDICT_ROWS = 4096  # rows in one call: keeps a call short, and its work space 
 CARRY_STEPS = (
     32  # steps walked at a time where nothing is kept for a way back: the work space then stays in the cache
 )
+KEPT_SPACES = 4  # full and last part of a forecast of many rows, and of another one
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Network:
         )  # the last stays zero, see `layout`
         self.flat = self._padded[:-1]
         self.weights = architecture.views(self.flat)
+        self._spaces: dict[tuple[Window, int], Workspace] = {}
 
     def __getstate__(self) -> dict:
         return {"architecture": self.architecture, "dtype": self.dtype, "flat": self.flat.copy()}
@@ -114,9 +116,7 @@ class Network:
         sums, gradients = np.empty((0, 0, 0)), np.empty((0, 0), self.dtype)
         for first in range(0, len(rows), PREDICT_ROWS):
             part = np.ascontiguousarray(rows[first : first + PREDICT_ROWS])
-            space = plan(
-                self.layout, windows.window, len(part), chunk=self.carry_steps(windows.window), keep=False
-            )
+            space = self._predict_space(windows.window, len(part))
             work, values = space.arrays(self.dtype), windows.values.ravel()
             self.run(
                 "predict",
@@ -125,6 +125,15 @@ class Network:
                 n_threads,
             )
         return predictions
+
+    def _predict_space(self, window: Window, n_rows: int) -> Workspace:
+        """Tables for one call; the last ones are kept, since making them takes half of a one-row forecast."""
+        key = window, n_rows
+        if key not in self._spaces:
+            while len(self._spaces) >= KEPT_SPACES:
+                self._spaces.pop(next(iter(self._spaces)), None)
+            self._spaces[key] = plan(self.layout, window, n_rows, chunk=self.carry_steps(window), keep=False)
+        return self._spaces[key]
 
     def carry_steps(self, window: Window) -> int:
         """Steps walked at a time where nothing is kept: all of them if one direction comes from the end."""
