@@ -1,9 +1,12 @@
 """Compiled kernels on disk: found again, never stale, never fatal."""
 
 import ast
+import compileall
 import hashlib
 import os
 import shutil
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -137,12 +140,118 @@ def test_a_file_that_can_not_be_written_leaves_nothing_behind(problem, monkeypat
         raise problem
 
     monkeypatch.setattr(cache.os, "replace", fail)
-    result = SimpleNamespace(signature="s", codegen=CODEGEN, _reduce=lambda: "machine code")
-    KernelCache("kernel").save_overload("s", result)
+    KernelCache("kernel").save_overload("s", RESULT)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupted_write_leaves_nothing_behind(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache.os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        KernelCache("kernel").save_overload("s", RESULT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def is_open(path):
+    """Whether this process has the file open."""
+    for descriptor in range(256):
+        try:
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def test_a_file_is_closed_before_it_is_moved(monkeypatch, tmp_path):
+    """Windows refuses to move an open one."""
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
+    move, open_when_moved = os.replace, []
+    with tempfile.NamedTemporaryFile(dir=tmp_path) as file:
+        assert is_open(file.name)
+    monkeypatch.setattr(
+        cache.os, "replace", lambda *paths: open_when_moved.append(is_open(paths[0])) or move(*paths)
+    )
+    KernelCache("kernel").save_overload("s", RESULT)
+    assert open_when_moved == [False]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".kernel"]
+
+
+# -- files that nobody asks for any more
+
+DAY = 24 * 3600
+
+
+def aged(path, days):
+    """A file last written `days` ago."""
+    path.write_bytes(b"")
+    os.utime(path, (time.time() - days * DAY,) * 2)
+    return path
+
+
+def age(path):
+    return (time.time() - path.stat().st_mtime) / DAY
+
+
+def test_saving_deletes_kernels_unused_for_90_days(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
+    aged(tmp_path / "old.kernel", 91)
+    kept = {aged(tmp_path / "used.kernel", 89), aged(tmp_path / "not_ours.txt", 1000)}
+    KernelCache("new").save_overload("s", RESULT)
+    left = set(tmp_path.iterdir())
+    assert kept < left
+    assert {path.name.split("-")[0] for path in left - kept} == {"new"}
+
+
+def test_a_kernel_that_another_process_deletes_first_is_no_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
+    old = [aged(tmp_path / f"{name}.kernel", 91) for name in "ab"]
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path: (unlink(path), unlink(path)))  # they, then we
+    KernelCache("new").save_overload("s", RESULT)
+    assert not any(path.exists() for path in old)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("days", "expected"), [(2, 0), (0.9, 0.9)])
+def test_loading_marks_a_kernel_as_used_once_a_day(days, expected, monkeypatch, tmp_path):
+    path = loadable(monkeypatch, tmp_path, days)
+    assert KernelCache("kernel").load_overload("s", TARGET) == ["machine code"]
+    assert age(path) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_kernel_that_can_not_be_marked_is_loaded(monkeypatch, tmp_path):
+    def fail(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    path = loadable(monkeypatch, tmp_path, days=2)
+    monkeypatch.setattr(cache.os, "utime", fail)
+    assert KernelCache("kernel").load_overload("s", TARGET) == ["machine code"]
+    assert age(path) == pytest.approx(2, abs=0.01)
+
+
+def loadable(monkeypatch, folder, days):
+    """A kernel saved `days` ago, which `load_overload` gives back as what went in."""
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(folder))
+    monkeypatch.setattr(
+        cache, "CompileResult", SimpleNamespace(_rebuild=lambda target, *payload: list(payload))
+    )
+    KernelCache("kernel").save_overload("s", RESULT)
+    (path,) = folder.iterdir()
+    os.utime(path, (time.time() - days * DAY,) * 2)
+    return path
+
+
 CODEGEN = SimpleNamespace(magic_tuple=lambda: ("triple", "cpu", "features"))
+RESULT = SimpleNamespace(signature="s", codegen=CODEGEN, _reduce=lambda: ("machine code",))
+TARGET = SimpleNamespace(codegen=lambda: CODEGEN, refresh=lambda: None)
+
+
+# -- what the name of a file stands for
 
 
 def test_all_that_the_machine_code_depends_on_is_in_the_name(monkeypatch):
@@ -167,6 +276,7 @@ def test_all_that_the_machine_code_depends_on_is_in_the_name(monkeypatch):
         (cache.sys, "version"),
         (cache.config, "OPT"),
         (cache.config, "BOUNDSCHECK"),
+        (cache, "__version__"),
     ],
 )
 def test_versions_and_settings_are_in_the_stamp(owner, name, monkeypatch):
@@ -182,6 +292,45 @@ def test_the_vectors_of_the_machine_are_in_the_stamp(monkeypatch):
     assert source_stamp.__wrapped__() != now
 
 
+def packed_as(kind, folder):
+    """The package without readable sources, and what to put on the path."""
+    place = folder / "installed"
+    shutil.copytree(PACKAGE, place / "seqcast", ignore=shutil.ignore_patterns("__pycache__", "datasets"))
+    if kind == "zip":
+        return shutil.make_archive(str(folder / "installed"), "zip", place)
+    compileall.compile_dir(place, quiet=1, legacy=True)
+    for source in place.rglob("*.py"):
+        source.unlink()
+    return place
+
+
+@pytest.mark.parametrize("kind", ["zip", "pyc"])
+def test_without_sources_nothing_is_cached(kind, run_python, tmp_path):
+    """Nothing would tell the next version's kernels from this one's."""
+    expected = make_layer("rnn_tanh", "float32")._network.packed().sum()
+    script = PACK + "import seqcast\nassert 'installed' in seqcast.__file__"
+    found = run_python(
+        script, first_on_path=packed_as(kind, tmp_path), SEQCAST_CACHE_DIR=tmp_path / "kernels"
+    )
+    assert float.fromhex(found) == expected
+    assert not list(tmp_path.rglob("*.kernel"))
+
+
+@pytest.mark.parametrize(("place", "expected"), [("kernels/below", True), ("file/below", False)])
+def test_whether_kernels_are_kept_is_known(place, expected, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path / place))
+    assert cache.is_writable() is expected
+    assert not list((tmp_path / place).glob("*"))
+
+
+def test_without_sources_kernels_are_not_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cache, "source_stamp", source_stamp.__wrapped__)
+    monkeypatch.setattr(cache, "COMPILED_PACKAGES", ("cells", "nowhere"))
+    assert cache.is_writable() is False
+
+
 def test_compiled_packages_import_no_other():
     """What is compiled lies in packages that the stamp covers."""
     for package in COMPILED_PACKAGES:
@@ -192,6 +341,8 @@ def test_compiled_packages_import_no_other():
 
 def imported_room(node, package):
     """The subpackage of seqcast that an import statement reaches; None for other statements and packages."""
+    if isinstance(node, ast.ImportFrom) and [alias.name for alias in node.names] == ["__version__"]:
+        return None  # is in the stamp itself
     if isinstance(node, ast.ImportFrom) and node.level:
         rooms = (["seqcast", package][: 3 - node.level] + (node.module or "").split("."))[1:]
         return rooms[0]

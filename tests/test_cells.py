@@ -1,16 +1,20 @@
 """What a cell declares, how its gradient is checked, and cells from outside the package in the loops."""
 
 import doctest
+import math
 import re
 from dataclasses import replace
 
 import naive
+import numba as nb
 import numpy as np
 import pytest
+from layers import parts
 
 from seqcast import Cell, Gate, Recurrent, cells, check_cell, register_cell
 from seqcast.cells import BUILT_IN, cell_names, find_cell
 from seqcast.cells.gru import GRU, GRU_RESET_BEFORE
+from seqcast.cells.gru import reset as reset_of_gru
 from seqcast.cells.lstm import LSTM
 from seqcast.cells.rnn import RNN, relu_backward, tanh_backward
 from seqcast.kernels import activations
@@ -128,7 +132,116 @@ def test_relu_has_no_slope_left_of_zero():
     assert relu_backward((0.1,), (0.5,), (3.0,)) == ((3.0,), (0,))
 
 
+# -- literal numbers, which would make a float32 loop compute in float64
+
+HALF = 0.5
+
+
+@nb.njit
+def halved(x):
+    return HALF * x
+
+
+def float_in(function):
+    """`function` with a number that stands in its closure."""
+    one = 1.0
+    return lambda *arguments: (function(*arguments)[0], (one * function(*arguments)[1][0],))
+
+
+def branching(sigmoid, tanh, z, state):
+    h = tanh(z[0])
+    return (h if h > 0 else -abs(h) - 0,), (h,)
+
+
+LITERALS = [  # (function, what it becomes, the number)
+    ("step", lambda sigmoid, tanh, z, state: ((1.0 * tanh(z[0]),), (tanh(z[0]),)), "1.0"),
+    ("step", lambda sigmoid, tanh, z, state: ((1 * tanh(z[0]),), (tanh(z[0]),)), "1"),
+    ("step", lambda sigmoid, tanh, z, state: ((tanh(z[0]) ** 1 - 0,), (tanh(z[0]),)), "0"),
+    ("step", lambda sigmoid, tanh, z, state: ((tanh(halved(z[0] + z[0])),), (tanh(z[0]),)), "0.5"),
+    ("step", branching, "0"),
+    ("step_backward", lambda saved, state, d: ((d[0] - d[0] * saved[0] ** 2,), (0.0,)), "0.0"),
+    ("step_backward", lambda saved, state, d: (((1 - saved[0] * saved[0]) * d[0],), (0,)), "1"),
+    ("step_backward", float_in(tanh_backward), "1.0"),
+]
+
+
+@pytest.mark.parametrize(("name", "function", "number"), LITERALS)
+def test_a_literal_number_is_refused(name, function, number):
+    message = (
+        f"'{name}' of cell 'rnn' must not compute with literal numbers, which turn its float32 loops into "
+        f"float64. Got {number}. Write it with the arguments alone: n + z * (h - n) for "
+        f"(1 - z) * n + z * h, x + x for 2 * x, 0 or x - x for 0.0."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        check_cell(replace(RNN, **{name: function}))
+
+
+def test_a_literal_number_in_a_reset_is_refused():
+    doubled = replace(
+        GRU_RESET_BEFORE,
+        reset=lambda *a: (2 * reset_of_gru(*a)[0], reset_of_gru(*a)[1]),
+        reset_backward=lambda saved, state, d_u: GRU_RESET_BEFORE.reset_backward(saved, state, d_u + d_u),
+    )
+    with pytest.raises(ValueError, match=r"^'reset' of cell 'gru_reset_before' must not .* Got 2\. Write"):
+        check_cell(doubled)
+
+
+def test_literal_numbers_that_do_no_harm_are_allowed():
+    """Indices, exponents and comparisons; a number that stands for itself; what the C library computes."""
+
+    def backward(saved, state, d_new):
+        h = saved[0]
+        return (d_new[0] if h > 1 else d_new[0] - d_new[0] * h**2,), (0,)
+
+    def exp_step(sigmoid, tanh, z, state):
+        e = math.exp(z[0])
+        return (e + z[0],), (e,)
+
+    def exp_backward(saved, state, d_new):
+        return (d_new[0] * saved[0] + d_new[0],), (0,)
+
+    check_cell(replace(RNN, step_backward=backward))
+    check_cell(replace(RNN, step=exp_step, step_backward=exp_backward))
+
+
 # -- the declaration and the registry
+
+
+def gates(*names):
+    return tuple(Gate(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gates": gates("i", "f", "i", "o")}, "'gates' {} Got ('i', 'f', 'i', 'o') instead."),
+        ({"gates": ()}, "'gates' {} Got () instead."),
+        ({"gates": gates("i", "f g")}, "'gates' {} Got ('i', 'f g') instead."),
+        ({"gates": gates("i", None)}, "'gates' {} Got ('i', None) instead."),
+        ({"states": ("h", "h")}, "'states' {} Got ('h', 'h') instead."),
+        ({"states": ()}, "'states' {} Got () instead."),
+        ({"states": ("h", "")}, "'states' {} Got ('h', '') instead."),
+        ({"states": ("h", ["c"])}, "'states' {} Got ('h', ['c']) instead."),
+    ],
+)
+def test_gates_and_states_have_names_of_their_own(change, message):
+    rule = "of cell 'lstm' must have one or more different names, all Python identifiers."
+    with pytest.raises(ValueError, match=f"^The {re.escape(message.format(rule))}$"):
+        replace(LSTM, **change)
+
+
+@pytest.mark.parametrize("name", ["", "my cell", "1st", None])
+def test_a_cell_is_named_by_an_identifier(name):
+    message = f"The 'name' of a cell must be a Python identifier. Got {name!r} instead."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        replace(LSTM, name=name)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "ReLU", None])
+def test_the_activation_is_known(activation):
+    message = f"The 'activation' of cell 'rnn' must be one of ('tanh', 'relu'). Got {activation!r} instead."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        replace(RNN, activation=activation)
 
 
 def test_a_gate_has_a_known_source():
@@ -353,6 +466,53 @@ def test_a_cell_with_gates_of_every_source_is_the_written_equation():
         "bias_hh_l0": 18,
     }
     assert_layer_is(made_up, layer, np.random.default_rng(1))
+
+
+# -- every cell in a compiled network: layers, both directions, rows of different lengths
+
+
+def assert_slopes(cell):
+    """A few gradients of each weight are the slopes of the compiled forward pass."""
+    rng = np.random.default_rng(0)
+    layer = Recurrent(cell.name, 3, 4, n_layers=2, bidirectional=True, dtype="float64", random_state=0)
+    states, of_states = rng.normal(size=(2, len(cell.states), 4, 5, 4))
+    of_output = rng.normal(size=(5, 6, 8))
+    call = {"x": rng.normal(size=(5, 6, 3)), "lengths": [4, 0, 6, 1, 6], "state": as_state(states)}
+
+    def total():
+        output, state = layer.forward(**call)
+        return np.sum(of_output * output) + np.sum(of_states * np.stack(parts(state)))
+
+    layer.forward(**call, training=True)
+    _, grads = layer.backward(of_output, as_state(of_states))
+    for name, weight in layer.weights.items():
+        for place in rng.choice(weight.size, 3, replace=False):
+            slope = slope_at(total, weight.reshape(-1), place)
+            assert grads[name].flat[place] == pytest.approx(slope, rel=1e-6, abs=1e-8), (name, place)
+
+
+def as_state(states):
+    """States in the form that `Recurrent` takes: one array, or a tuple of several."""
+    return states[0] if len(states) == 1 else tuple(states)
+
+
+def slope_at(function, vector, place, step=1e-6):
+    """Central difference of `function()` along one element of a view."""
+    centre, values = vector[place], []
+    for vector[place] in (centre + step, centre - step):
+        values.append(function())
+    vector[place] = centre
+    return (values[0] - values[1]) / (2 * step)
+
+
+@pytest.mark.parametrize("cell", BUILT_IN, ids=lambda cell: cell.name)
+def test_built_in_cells_have_their_slopes_in_a_network(cell):
+    assert_slopes(cell)
+
+
+def test_registered_cells_have_their_slopes_in_a_network(documented_cell):
+    for cell in (documented_cell, MADE_UP):
+        assert_slopes(register_cell(cell))
 
 
 # -- the functions that cells are given

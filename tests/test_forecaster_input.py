@@ -517,6 +517,7 @@ BAD_PARAMETERS = {
     "learning_rate_init": [0, -1e-3, "fast"],
     "momentum": [-0.1, 1.0],
     "batch_size": [0, "all", 2.5, None],
+    "max_samples": [0, "all", 2.5],
     "max_iter": [0, 1.5, None],
     "early_stopping": ["no", 2],
     "validation_fraction": [0, 1, 1.0, 0.0],

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numba as nb
@@ -150,11 +151,122 @@ def test_one_thread_is_enough(run_python):
 
 
 @pytest.mark.parametrize(
-    ("n_jobs", "expected"), [(None, 4), (1, 1), (3, 3), (9, 9), (-1, 4), (-2, 3), (-4, 1), (-5, 1), (-99, 1)]
+    ("n_jobs", "expected"), [(1, 1), (3, 3), (9, 9), (-1, 4), (-2, 3), (-4, 1), (-5, 1), (-99, 1)]
 )
 def test_n_jobs_counts_as_in_joblib(n_jobs, expected, monkeypatch):
     monkeypatch.setattr(nb.config, "NUMBA_NUM_THREADS", 4)
     assert thread_count(n_jobs) == expected
+
+
+def test_no_n_jobs_follows_the_users_number_of_threads(run_python):
+    script = """
+import numba
+from seqcast.kernels.parallel import thread_count
+print(thread_count(None))
+numba.set_num_threads(2)
+print(thread_count(None), thread_count(-1), thread_count(-2))
+"""
+    assert run_python(script, NUMBA_NUM_THREADS=3).split() == ["3", "2", "3", "2"]
+
+
+@needs_fork
+@pytest.mark.parametrize("layer", ["workqueue", "omp"])
+def test_a_child_of_a_process_that_only_counted_its_threads_can_work(layer, run_python):
+    """Counting loads the threads, and OpenMP's forked children must not use them."""
+    main = """
+assert parallel.thread_count(None) == 2
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if len(work(0)) == 100 * 9 * 4 * 8 * 2 else 1)
+_, status = os.waitpid(pid, 0)
+print("status", status)
+"""
+    if layer == "omp":
+        pytest.importorskip("numba.np.ufunc.omppool")
+    environment = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": 2, "PYTHONWARNINGS": "ignore"}
+    assert run_python(SCRIPT + main, **environment) == "status 0"
+
+
+# -- what is said while kernels are compiled
+
+KEPT = "seqcast: compiling kernels for this machine; later runs find them in the cache\n"
+NOT_KEPT = (
+    "seqcast: compiling kernels for this machine; they are not kept on disk, so every process compiles its "
+    "own\n"
+)
+
+
+@pytest.fixture
+def compile_in(monkeypatch, tmp_path):
+    """Let the compiler take a given time, and the notice wait for 50 ms."""
+    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(parallel, "_told", threading.Lock())
+    monkeypatch.setattr(parallel, "PATIENCE", 0.05)
+
+    def run(seconds, cached=True, found=False):
+        class Compiler:
+            def __init__(self, *arguments):
+                self._cache = None
+
+            def compile(self):
+                if self._cache is not None and not found:
+                    self._cache._on_miss()
+                time.sleep(seconds)
+
+        monkeypatch.setattr(parallel, "CFunc", Compiler)
+        parallel.compile_kernel(print, np.dtype("float64"), "made-up", cached)
+
+    return run
+
+
+def test_quick_compiling_is_not_worth_a_word(compile_in, capsys):
+    compile_in(0.0)
+    compile_in(0.0, cached=False)
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_slow_disk_is_no_compiler(compile_in, capsys):
+    compile_in(0.2, found=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_slow_compiling_is_told_once(compile_in, capsys):
+    compile_in(0.2)
+    compile_in(0.2)
+    compile_in(0.2, cached=False)
+    assert capsys.readouterr().err == KEPT
+
+
+@pytest.mark.parametrize("why", ["registered", "no folder"])
+def test_what_is_not_kept_is_not_promised(why, compile_in, capsys, monkeypatch, tmp_path):
+    if why == "no folder":
+        (tmp_path / "file").write_text("no folder")
+        monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path / "file"))
+    compile_in(0.2, cached=why != "registered")
+    assert capsys.readouterr().err == NOT_KEPT
+
+
+def test_no_thread_is_left_of_the_notice(compile_in):
+    before = threading.active_count()
+    compile_in(0.0)
+    assert threading.active_count() == before
+
+
+def test_the_notice_comes_while_numba_compiles(run_python, tmp_path):
+    """From a thread of its own, which numba must let run."""
+    script = """
+import sys
+from seqcast.kernels import cache
+save = cache.KernelCache.save_overload
+cache.KernelCache.save_overload = lambda self, *rest: (print("compiled", self.variant), save(self, *rest))
+parallel.PATIENCE = 0.2
+sys.stderr = sys.stdout
+work()
+"""
+    lines = run_python(SCRIPT + script, SEQCAST_CACHE_DIR=tmp_path).splitlines()
+    assert lines.index(KEPT.strip()) < lines.index("compiled forward-gru-float64")
+    assert lines.count(KEPT.strip()) == 1
 
 
 SPIN_SCRIPT = """

@@ -17,7 +17,7 @@ from seqcast.exceptions import TrainingDivergedError
 from seqcast.kernels.layout import Architecture
 from seqcast.kernels.optimizers import OPTIMIZERS, train_update
 from seqcast.kernels.workspace import Window
-from seqcast.learning.network import Network, Windows, row_table
+from seqcast.learning.network import Network, Rows, Windows, row_table
 from seqcast.learning.training import (
     OptimizerState,
     Trainer,
@@ -636,3 +636,27 @@ def test_a_forecast_has_the_same_bits_in_any_batch(bidirectional):
         np.testing.assert_array_equal(network.predict(windows, rows[chosen], 1), whole[chosen])
     x, lengths, _ = cut(windows, rows[:40])
     np.testing.assert_allclose(whole[:40], predict_naive(network, x, lengths), rtol=0, atol=1e-5)
+
+
+def test_a_sample_of_the_rows_is_drawn_anew_for_each_epoch():
+    network, (windows, rows) = make_network(), make_task(40)
+    options = replace(plain, batch_size=4, max_samples=10)
+    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    seen = []
+    trainer.train_batch = lambda batch: seen.append(batch) or np.ones((2, CHANNELS))
+    for _ in range(2):
+        trainer.run_epoch(rows)
+    assert [len(batch) for batch in seen] == [4, 4, 2] * 2
+    first, second = (set(np.concatenate(batches)[:, 0]) for batches in (seen[:3], seen[3:]))
+    assert len(first) == len(second) == 10
+    assert first != second
+
+
+def test_rows_made_part_by_part_are_those_of_the_whole_table():
+    starts = np.array([7, 0, 3])
+    rows = Rows(starts, 5, lambda starts: 2 * (starts + 5))
+    table = row_table(starts, np.full(3, 5), 2 * (starts + 5))
+    np.testing.assert_array_equal(rows[:], table)
+    np.testing.assert_array_equal(rows[1:][:, :3], table[1:, :3])
+    np.testing.assert_array_equal(rows[np.array([2, 0])][:, :3], table[[2, 0], :3])
+    assert len(rows) == 3

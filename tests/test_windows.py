@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from seqcast.data.windows import border, on_grid, seasonal_naive, training_starts, validation_starts
+from seqcast.data.windows import (
+    border,
+    on_grid,
+    seasonal_naive,
+    spread,
+    training_starts,
+    validation_starts,
+)
 
 
 @st.composite
@@ -111,3 +118,11 @@ def test_seasonal_naive_forecasts_see_nothing_from_their_origin_on():
     values[12:] = np.nan
     np.testing.assert_array_equal(seasonal_naive(values, np.array([12]), 5, 9), before)
     assert before[0, :, 0].tolist() == [7, 8, 9, 10, 11, 7, 8, 9, 10]
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [(None, list(range(10, 20))), (10, list(range(10, 20))), (4, [10, 13, 16, 19]), (1, [10])],
+)
+def test_a_sample_is_spread_over_all(n, expected):
+    assert spread(np.arange(10, 20), n).tolist() == expected

@@ -53,7 +53,16 @@ def register_cell(cell: Cell) -> Cell:
     Raises
     ------
     ValueError
-        If the name belongs to a built-in cell, or `check_cell` finds the backward function wrong.
+        If the name belongs to a built-in cell, or `check_cell` finds the backward function wrong or literal
+        numbers in the arithmetic.
+
+    Notes
+    -----
+    The kernels of a registered cell are not kept on disk: every process compiles its own, a few seconds for
+    each kernel and dtype. Neither does the name outlive the process: a worker process that joblib (loky) or
+    multiprocessing (spawn) starts knows the built-in cells only. So declare and register the cell at the top
+    level of a module, not in a script or notebook, and let the workers import it: a function of that module
+    that is handed to them does, and so does ``import your_module`` inside the function.
 
     Examples
     --------

@@ -1,17 +1,18 @@
-"""Finite differences against a cell's own backward functions."""
+"""Finite differences against a cell's own backward functions, and a look for literal numbers."""
 
 import math
 import random
 from collections.abc import Callable, Sequence
 
 from .contract import Cell
+from .literals import check_literals
 
 STEP = 1e-6  # central differences of a smooth float64 function: error about 1e-10
 TOLERANCE = 1e-6
 
 
 def check_cell(cell: Cell, n_trials: int = 20, random_state: int = 0) -> None:
-    """Compare the backward functions of `cell` with central differences of its forward ones.
+    """Compare the backward functions of `cell` with central differences, and refuse literal numbers.
 
     Parameters
     ----------
@@ -25,7 +26,8 @@ def check_cell(cell: Cell, n_trials: int = 20, random_state: int = 0) -> None:
     ------
     ValueError
         If a function returns tuples of the wrong length, or a gradient differs by more than 1e-6; the message
-        names the function, the argument and both numbers.
+        names the function, the argument and both numbers. If a function computes with literal numbers, see
+        `Cell`.
     """
     rng = random.Random(random_state)
     for _ in range(n_trials):
@@ -33,6 +35,8 @@ def check_cell(cell: Cell, n_trials: int = 20, random_state: int = 0) -> None:
         _check_step(cell, state, rng)
         if cell.reset is not None:
             _check_reset(cell, state, rng)
+    for _ in range(n_trials):
+        _check_literals(cell, rng)
 
 
 def _check_step(cell: Cell, state: list[float], rng: random.Random) -> None:
@@ -69,6 +73,18 @@ def _check_reset(cell: Cell, state: list[float], rng: random.Random) -> None:
     _compare(cell, "reset_backward", "z", z, d_z, loss)
     # Only h may reach u: reset_backward has no way to return the gradient of another state.
     _compare(cell, "reset_backward", "state", state, (d_h, *[0.0] * (len(state) - 1)), loss)
+
+
+def _check_literals(cell: Cell, rng: random.Random) -> None:
+    """At random points too, since a literal may stand in one branch only."""
+    state = tuple(rng.uniform(-1, 1) for _ in cell.states)
+    for name, d_new in (("step", state), ("reset", state[0])):
+        forward = getattr(cell, name)
+        if forward is not None:
+            z = tuple(rng.gauss(0, 1) for _ in range(_count(cell, reset=name == "reset")))
+            arguments = (_sigmoid, _activation(cell), z, state)
+            check_literals(cell, name, *arguments)
+            check_literals(cell, f"{name}_backward", forward(*arguments)[1], state, d_new)
 
 
 def _count(cell: Cell, reset: bool) -> int:

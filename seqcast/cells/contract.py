@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SOURCES = ("both", "split", "state", "input", "reset", "late")
+ACTIVATIONS = ("tanh", "relu")
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Gate:
     Parameters
     ----------
     name : str
-        The gate's letter in the equations.
+        The gate's letter in the equations; each gate of a cell has its own.
     source : {"both", "split", "state", "input", "reset", "late"}
         Where its pre-activation comes from, and who reads it:
 
@@ -47,7 +48,8 @@ class Cell:
     Parameters
     ----------
     name : str
-        The name that `Recurrent` and the estimators take as ``cell``.
+        The name that `Recurrent` and the estimators take as ``cell``. Like the names of gates and states, it
+        is a Python identifier.
     gates : tuple of Gate
         In the order of the blocks of rows in ``weight_ih`` and ``weight_hh``. A "state" gate has no rows in
         ``weight_ih``, an "input" gate none in ``weight_hh``.
@@ -75,7 +77,7 @@ class Cell:
     Notes
     -----
     Write ``n + z * (h - n)`` rather than ``(1 - z) * n + z * h``: in a float32 loop a literal number would
-    turn the expression, and its speed, into float64.
+    turn the expression, and its speed, into float64. `check_cell` refuses such numbers.
     """
 
     name: str
@@ -90,6 +92,26 @@ class Cell:
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
+        if not _is_identifier(self.name):
+            raise ValueError(f"The 'name' of a cell must be a Python identifier. Got {self.name!r} instead.")
+        self._check_names("gates", tuple(gate.name for gate in self.gates))
+        self._check_names("states", tuple(self.states))
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"The 'activation' of cell {self.name!r} must be one of {ACTIVATIONS}. "
+                f"Got {self.activation!r} instead."
+            )
+        self._check_reset()
+
+    def _check_names(self, what: str, names: tuple[str, ...]) -> None:
+        """The columns of gates, and the gradients of states, are found by name."""
+        if not names or not all(map(_is_identifier, names)) or len(set(names)) < len(names):
+            raise ValueError(
+                f"The '{what}' of cell {self.name!r} must have one or more different names, all Python "
+                f"identifiers. Got {names} instead."
+            )
+
+    def _check_reset(self) -> None:
         late, reset = self.gates_from("late"), self.gates_from("reset")
         has_reset = self.reset is not None and self.reset_backward is not None
         if bool(late) != has_reset or bool(reset) != has_reset:
@@ -114,3 +136,7 @@ class Cell:
             Names of the gates that have one of `sources`, in the order of the gates.
         """
         return tuple(gate.name for gate in self.gates if gate.source in sources)
+
+
+def _is_identifier(name: object) -> bool:
+    return isinstance(name, str) and name.isidentifier()

@@ -8,6 +8,7 @@ there at once.
 ``parser``    what can be asked for
 ``demo``      the command demo
 ``commands``  the commands forecast and backtest, on the user's own file
+``warmup``    the command warmup
 ``fitting``   the network that a command fits
 ``reading``   which columns of a file are read, and as what
 ``csv_file``  from a file to rows that know their line

@@ -9,6 +9,7 @@ from .. import __version__
 from .commands import run_backtest, run_forecast
 from .demo import run_demo
 from .messages import CommandError
+from .warmup import run_warmup
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,6 +31,7 @@ def make_parser() -> _Parser:
     _add_demo(commands)
     _add_forecast(commands)
     _add_backtest(commands)
+    _add_warmup(commands)
     return parser
 
 
@@ -80,6 +82,32 @@ def _add_backtest(commands: Any) -> None:
     parser.add_argument("--plot", metavar="FILE", help="picture of the last origin (.png, .svg, .pdf)")
     _add_common(parser)
     parser.set_defaults(run=run_backtest)
+
+
+def _add_warmup(commands: Any) -> None:
+    from ..cells import cell_names
+
+    text = (
+        "Compile ahead what estimators and layers call, so that no fit has to wait for it: for container "
+        "images, or before the first use. Says where the compiled kernels are kept; SEQCAST_CACHE_DIR moves "
+        "that place."
+    )
+    parser = commands.add_parser("warmup", help="compile ahead, and say where the cache is", description=text)
+    parser.add_argument(
+        "--cell",
+        metavar="CELL",
+        action="append",
+        choices=cell_names(),
+        help=", ".join(cell_names()) + "; may be given again (default rnn, lstm, gru)",
+    )
+    parser.add_argument(
+        "--dtype",
+        metavar="DTYPE",
+        action="append",
+        choices=("float32", "float64"),
+        help="float32 or float64; may be given again (default float32)",
+    )
+    parser.set_defaults(run=run_warmup)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

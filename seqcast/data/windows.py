@@ -15,21 +15,30 @@ def border(n_steps: int, horizon: int, fraction: float) -> int:
 
 def training_starts(targets: np.ndarray, window: int, horizon: int, end: int) -> np.ndarray:
     """First steps of the windows whose targets end by step `end`; see `usable`."""
-    return usable(targets, np.arange(max(0, end - window - horizon + 1)), window, horizon)
+    return usable(targets, 0, end - window - horizon + 1, window, horizon)
 
 
 def validation_starts(targets: np.ndarray, window: int, horizon: int, begin: int) -> np.ndarray:
     """First steps of the windows whose targets begin at step `begin` or later; see `usable`."""
-    first = max(0, begin - window)
-    return usable(targets, np.arange(first, len(targets) - window - horizon + 1), window, horizon)
+    return usable(targets, max(0, begin - window), len(targets) - window - horizon + 1, window, horizon)
 
 
-def usable(targets: np.ndarray, starts: np.ndarray, window: int, horizon: int) -> np.ndarray:
-    """Those of `starts` with something observed both in the window and among its targets (n, n_targets)."""
-    observed = np.concatenate([[0], np.cumsum(np.isfinite(targets).any(axis=1))])
-    seen = observed[starts + window] - observed[starts]
-    asked = observed[starts + window + horizon] - observed[starts + window]
-    return starts[(seen > 0) & (asked > 0)]
+def usable(targets: np.ndarray, first: int, end: int, window: int, horizon: int) -> np.ndarray:
+    """Those starts from `first` to before `end` with something observed both in the window and among its
+    targets (n, n_targets)."""
+    if end <= first:
+        return np.empty(0, np.int64)
+    count = np.zeros(len(targets) + 1, np.int64)
+    np.cumsum(np.isfinite(targets).any(axis=1), out=count[1:])
+    start, middle, last = (count[first + lead : end + lead] for lead in (0, window, window + horizon))
+    return first + np.flatnonzero((middle > start) & (last > middle))
+
+
+def spread(starts: np.ndarray, n: int | None) -> np.ndarray:
+    """At most `n` of `starts`, from the first to the last at equal distances."""
+    if n is None or len(starts) <= n:
+        return starts
+    return starts[np.linspace(0, len(starts) - 1, n).astype(np.int64)]
 
 
 def on_grid(values: np.ndarray, positions: np.ndarray) -> np.ndarray:

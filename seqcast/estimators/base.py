@@ -17,7 +17,7 @@ from ..kernels.head import LOSSES
 from ..kernels.layout import Architecture
 from ..kernels.optimizers import OPTIMIZERS
 from ..kernels.parallel import thread_count
-from ..learning.network import Network, Windows
+from ..learning.network import Network, Rows, Windows
 from ..learning.progress import progress
 from ..learning.training import History, OptimizerState, TrainingOptions, fit_network
 
@@ -39,6 +39,7 @@ class NetworkEstimator(BaseEstimator):
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_samples": [None, Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -77,8 +78,8 @@ class NetworkEstimator(BaseEstimator):
         self,
         windows: Windows,
         n_outputs: int,
-        train_rows: np.ndarray,
-        validation_rows: np.ndarray | None,
+        train_rows: Rows,
+        validation_rows: Rows | None,
         scales: np.ndarray,
     ) -> None:
         """Train a network (the last fit's under ``warm_start``), and keep it and its history.
@@ -93,7 +94,7 @@ class NetworkEstimator(BaseEstimator):
                 windows,
                 train_rows,
                 validation_rows,
-                self._training_options(len(train_rows)),
+                self._training_options(min(len(train_rows), self.max_samples or len(train_rows))),
                 rng=rng,
                 units=scales
                 if len(scales) == 1
@@ -155,6 +156,7 @@ class NetworkEstimator(BaseEstimator):
             learning_rate_init=self.learning_rate_init,
             momentum=self.momentum,
             batch_size=self._batch_rows(n_rows),
+            max_samples=self.max_samples,
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,

@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..data.calendar import Calendar
 from ..data.frames import Table, read_table, select_columns
 from ..data.scaling import Scaler
-from ..data.windows import border, on_grid, seasonal_naive, training_starts, validation_starts
+from ..data.windows import border, on_grid, seasonal_naive, spread, training_starts, validation_starts
 from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
-from ..learning.network import Windows, row_table
+from ..learning.network import Rows, Windows
 from .base import AUTO_BATCH, NetworkEstimator
 
 Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
@@ -75,6 +75,9 @@ class SeqForecaster(NetworkEstimator):
         Of "sgd".
     batch_size : int or "auto", default="auto"
         Windows of one update; "auto" is a sixteenth of the windows, but 8 to 128 of them.
+    max_samples : int or None, default=None
+        Training windows drawn anew for each epoch, for data of which one epoch would take too long; None for
+        all. Of the validation windows, as many at most, at equal distances.
     max_iter : int, default=100
         Epochs at most.
     early_stopping : bool, default=True
@@ -170,6 +173,7 @@ class SeqForecaster(NetworkEstimator):
         learning_rate_init: float = 3e-3,
         momentum: float = 0.9,
         batch_size: int | str = "auto",
+        max_samples: int | None = None,
         max_iter: int = 100,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
@@ -200,6 +204,7 @@ class SeqForecaster(NetworkEstimator):
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum
         self.batch_size = batch_size
+        self.max_samples = max_samples
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -356,9 +361,7 @@ class SeqForecaster(NetworkEstimator):
     def _training_end(self, n: int, horizon: int) -> int:
         return border(n, horizon, self.validation_fraction) if self.early_stopping else n
 
-    def _training_data(
-        self, grid: np.ndarray
-    ) -> tuple[Windows, int, np.ndarray, np.ndarray | None, np.ndarray]:
+    def _training_data(self, grid: np.ndarray) -> tuple[Windows, int, Rows, Rows | None, np.ndarray]:
         """Scale, cut windows: the arguments of `_fit_network`."""
         n_targets, end = len(self.target_names_), self._training_end(len(grid), self.horizon_)
         self._check_observed(grid[:end])
@@ -378,7 +381,7 @@ class SeqForecaster(NetworkEstimator):
             self._windows(grid, np.dtype(self.dtype)),
             self.horizon_ * n_targets,
             self._rows(train),
-            self._rows(validation) if self.early_stopping else None,
+            self._rows(spread(validation, self.max_samples)) if self.early_stopping else None,
             self._scaler.scale[:n_targets],
         )
 
@@ -404,10 +407,9 @@ class SeqForecaster(NetworkEstimator):
         values = self._scaler.transform(grid, dtype)
         return Windows(values, np.ascontiguousarray(values[:, : self._reading.n_targets]), self._reading)
 
-    def _rows(self, starts: np.ndarray) -> np.ndarray:
-        return row_table(
-            starts, np.full(len(starts), self.window_), (starts + self.window_) * len(self.target_names_)
-        )
+    def _rows(self, starts: np.ndarray) -> Rows:
+        window, n_targets = self.window_, len(self.target_names_)
+        return Rows(starts, window, lambda starts: (starts + window) * n_targets)
 
     # -- forecast
 
@@ -570,7 +572,8 @@ class SeqForecaster(NetworkEstimator):
     def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """Forecasts from the steps of `values` before each origin, shape (n_origins, horizon_, n_targets)."""
         windows = self._windows(values, self._network.dtype)
-        scaled = self._network.predict(windows, self._rows(origins - self.window_), thread_count(self.n_jobs))
+        rows = self._rows(origins - self.window_)[:]
+        scaled = self._network.predict(windows, rows, thread_count(self.n_jobs))
         n_targets = len(self.target_names_)
         scaler = self._scaler.columns(n_targets)
         forecasts = scaler.inverse(scaled.reshape(len(origins), self.horizon_, n_targets))

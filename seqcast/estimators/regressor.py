@@ -11,9 +11,10 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.scaling import Scaler
+from ..data.windows import spread
 from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
-from ..learning.network import Windows, row_table
+from ..learning.network import Rows, Windows
 from .base import NetworkEstimator
 
 
@@ -44,6 +45,9 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         Of "sgd".
     batch_size : int or "auto", default="auto"
         Rows of one update; "auto" is all rows up to 256 of them, else 128.
+    max_samples : int or None, default=None
+        Training rows drawn anew for each epoch, for data of which one epoch would take too long; None for
+        all. Of the validation rows, as many at most, at equal distances.
     max_iter : int, default=200
         Epochs at most.
     early_stopping : bool, default=False
@@ -122,6 +126,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         learning_rate_init: float = 5e-3,
         momentum: float = 0.9,
         batch_size: int | str = "auto",
+        max_samples: int | None = None,
         max_iter: int = 200,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -148,6 +153,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum
         self.batch_size = batch_size
+        self.max_samples = max_samples
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -199,11 +205,14 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         self._input_scaler = Scaler.of(sequences[:n_train].reshape(-1, self.n_channels))
         self._target_scaler = Scaler.of(targets[:n_train])
         self._target_ndim, self._n_steps = target.ndim, sequences.shape[1]
-        rows = self._rows(sequences, targets.shape[1])
-        validation_rows = rows[n_train:] if self.early_stopping else None
-        windows = self._windows(sequences, targets, np.dtype(self.dtype))
+        n_outputs, numbers = targets.shape[1], np.arange(len(data))
+        validation = spread(numbers[n_train:], self.max_samples) if self.early_stopping else None
         self._fit_network(
-            windows, targets.shape[1], rows[:n_train], validation_rows, self._target_scaler.scale
+            self._windows(sequences, targets, np.dtype(self.dtype)),
+            n_outputs,
+            self._rows(numbers[:n_train], n_outputs),
+            None if validation is None else self._rows(validation, n_outputs),
+            self._target_scaler.scale,
         )
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -230,7 +239,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         sequences = data.reshape(len(data), self._n_steps, -1)
         n_outputs = len(self._target_scaler.scale)
         windows = self._windows(sequences, np.empty((0, n_outputs)), self._network.dtype)
-        scaled = self._network.predict(windows, self._rows(sequences, n_outputs), thread_count(self.n_jobs))
+        rows = self._rows(np.arange(len(data)), n_outputs)[:]
+        scaled = self._network.predict(windows, rows, thread_count(self.n_jobs))
         predictions = self._target_scaler.inverse(scaled)
         return predictions[:, 0] if self._target_ndim == 1 else predictions
 
@@ -274,9 +284,9 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
             )
         return n_train
 
-    def _rows(self, sequences: np.ndarray, n_outputs: int) -> np.ndarray:
-        n, n_steps, _ = sequences.shape
-        return row_table(np.arange(n) * n_steps, np.full(n, n_steps), np.arange(n) * n_outputs)
+    def _rows(self, numbers: np.ndarray, n_outputs: int) -> Rows:
+        n_steps = self._n_steps
+        return Rows(numbers * n_steps, n_steps, lambda starts: starts // n_steps * n_outputs)
 
     def _windows(self, sequences: np.ndarray, targets: np.ndarray, dtype: np.dtype) -> Windows:
         """Scaled rows one after the other, each a window of its own."""

@@ -4,7 +4,8 @@ numba's own cache looks only at the file of the function itself: a helper change
 served as it was, and a function made for one cell among several is never found again. Here the name of a file
 is a hash over everything that the machine code depends on: every source of the compiled part of the package,
 the versions, the processor, the kernel's variant and its signature. There is no index that two processes
-could tear; files are written aside and moved into place.
+could tear; files are written aside and moved into place. A file that no process has asked for in 90 days, as
+those of earlier versions, is deleted.
 """
 
 import hashlib
@@ -12,7 +13,9 @@ import os
 import pickle
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -23,8 +26,12 @@ import numpy as np
 from numba.core import config
 from numba.core.compiler import CompileResult
 
+from .. import __version__
+
 COMPILED_PACKAGES = ("cells", "kernels")
 NO_FILE = (OSError, RuntimeError)  # the latter from Path.home() where the user has none
+DAY = 24 * 3600.0
+UNUSED_DAYS = 90
 
 
 def cache_directory() -> Path:
@@ -46,16 +53,33 @@ def cache_directory() -> Path:
 @cache
 def source_stamp() -> bytes:
     """Hash of every compiled source of the package, and of the versions, settings and processor that turn it
-    into machine code."""
-    versions = sys.version, numba.__version__, llvmlite.__version__, np.__version__
+    into machine code.
+
+    Raises OSError where there are no sources to read, in a zip file or beside .pyc files only: code that can
+    not be told from that of another version is not cached."""
+    versions = __version__, sys.version, numba.__version__, llvmlite.__version__, np.__version__
     # The features decide how wide the vectors of `matmul` are, whatever CPU numba is told to compile for.
     machine = config.OPT, config.BOUNDSCHECK, llvm.get_host_cpu_features().flatten()
     digest = hashlib.sha256(repr((versions, machine)).encode())
     package = Path(__file__).parents[1]
     for name in COMPILED_PACKAGES:
-        for path in sorted((package / name).glob("*.py")):
+        sources = sorted((package / name).glob("*.py"))
+        if not sources:
+            raise FileNotFoundError(f"no sources in {package / name}")
+        for path in sources:
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.digest()
+
+
+def is_writable() -> bool:
+    """Whether other processes will find what this one compiles."""
+    try:
+        source_stamp()
+        cache_directory().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache_directory()):
+            return True
+    except NO_FILE:
+        return False
 
 
 class KernelCache:
@@ -66,10 +90,10 @@ class KernelCache:
     variant : str
         Tells kernels apart that come from the same source, such as those of two cells.
     on_miss : callable, optional
-        Called with the variant when the kernel is not there and has to be compiled.
+        Called when the kernel is not there and has to be compiled.
     """
 
-    def __init__(self, variant: str, on_miss: Callable[[str], None] | None = None):
+    def __init__(self, variant: str, on_miss: Callable[[], None] | None = None):
         self.variant, self._on_miss = variant, on_miss
 
     @property
@@ -85,34 +109,57 @@ class KernelCache:
         """Return the compiled kernel, or None if it is not there or can not be read."""
         target_context.refresh()
         try:
-            payload = pickle.loads(_checked(self.path(signature, target_context.codegen()).read_bytes()))
+            payload = pickle.loads(_checked(_read(self.path(signature, target_context.codegen()))))
         except (*NO_FILE, ValueError):
             if self._on_miss is not None:
-                self._on_miss(self.variant)
+                self._on_miss()
             return None
         return CompileResult._rebuild(target_context, *payload)
 
     def save_overload(self, signature, result) -> None:
-        """Write the compiled kernel; without a writable directory, do nothing."""
+        """Write the compiled kernel and delete those long unused; do nothing where that is not allowed."""
         payload = pickle.dumps(result._reduce())
         try:
             path = self.path(signature, result.codegen)
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, hashlib.sha256(payload).digest() + payload)
+            _delete_unused(path.parent)
         except NO_FILE:
             return
 
 
 def _write_whole(path: Path, content: bytes) -> None:
     """Write beside `path` and move into place, so that no reader ever sees a part."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
+    # A suffix like the others': what a killed process leaves behind is deleted with the unused.
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix="unfinished-", suffix=path.suffix)
+    try:
+        with open(descriptor, "wb") as file:
             file.write(content)
-            file.flush()
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
-            raise
+        os.replace(aside, path)  # of a closed file: Windows moves no open one
+    except BaseException:  # an interrupt too
+        with suppress(OSError):
+            os.unlink(aside)
+        raise
+
+
+def _read(path: Path) -> bytes:
+    """The content of a file, which counts as used from now on; written down once a day, where that is
+    allowed."""
+    content = path.read_bytes()
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > DAY:
+            os.utime(path)
+    return content
+
+
+def _delete_unused(directory: Path) -> None:
+    """Delete the files that were last written or read long ago. Who is about to read one has read it or
+    compiles anew."""
+    limit = time.time() - UNUSED_DAYS * DAY
+    for path in directory.glob("*.kernel"):
+        with suppress(OSError):  # another process was quicker, or holds it open on Windows
+            if path.stat().st_mtime < limit:
+                path.unlink()
 
 
 def _checked(content: bytes) -> bytes:

@@ -170,3 +170,4 @@ _MAKERS = {
     "forward": _make_forward,
     "backward": _make_backward,
 }
+KERNELS = tuple(_MAKERS)

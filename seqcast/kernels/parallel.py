@@ -7,8 +7,8 @@ is the same function without threads, and gives the same bits. It is used
 - for one share or one thread;
 - while another Python thread is inside the parallel one: numba's simplest threading layer aborts the
   process then;
-- in a forked child of a process that has run the parallel one: the OpenMP layer's threads do not survive a
-  fork.
+- in a forked child of a process that has started numba's threads: those of the OpenMP layer do not survive
+  a fork.
 """
 
 import os
@@ -20,7 +20,7 @@ import numba as nb
 from numba import types
 from numba.core.ccallback import CFunc
 
-from .cache import KernelCache
+from .cache import KernelCache, is_writable
 from .jit import FLAGS, JIT_DISABLED, silent
 from .layout import LAYER, NETWORK
 
@@ -43,6 +43,9 @@ def kernel_types(dtype) -> tuple:
     )
 
 
+PATIENCE = 1.0  # seconds of compiling before a word is said
+
+
 def compile_kernel(function, dtype, variant: str, cached: bool = True):
     """Compile `function` (share, *arrays), or load it, so that the driver can call it through its address."""
     if JIT_DISABLED:
@@ -50,22 +53,39 @@ def compile_kernel(function, dtype, variant: str, cached: bool = True):
     kernel = CFunc(
         function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS)
     )
+    # From a thread of its own, since only time tells what is slow; numba lets it run while LLVM works.
+    notice = threading.Timer(PATIENCE, _tell, [cached])
+    notice.daemon = True
     if cached:
-        kernel._cache = KernelCache(variant, on_miss=_announce)
+        kernel._cache = KernelCache(variant, on_miss=notice.start)
     else:
-        _announce(variant)
-    kernel.compile()
+        notice.start()
+    try:
+        kernel.compile()
+    finally:
+        _withdraw(notice)
     return kernel
 
 
-@cache
-def _say_once(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+_told = threading.Lock()  # taken, for good, by the first who speaks
 
 
-def _announce(variant: str) -> None:
-    """Say, once a process, why the first call takes seconds."""
-    _say_once("seqcast: compiling kernels for this machine; later runs find them in the cache")
+def _tell(cached: bool) -> None:
+    """Say, once a process, why the call takes seconds."""
+    if not _told.acquire(blocking=False):
+        return
+    outcome = (
+        "later runs find them in the cache"
+        if cached and is_writable()
+        else "they are not kept on disk, so every process compiles its own"
+    )
+    print(f"seqcast: compiling kernels for this machine; {outcome}", file=sys.stderr, flush=True)
+
+
+def _withdraw(notice: threading.Timer) -> None:
+    notice.cancel()
+    if notice.is_alive():  # or it never started
+        notice.join()  # Python warns of a fork while other threads live
 
 
 def _driver(kernel, n_shards, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
@@ -79,7 +99,7 @@ def _driver(kernel, n_shards, network, layers, rows, weights, inputs, outputs, s
 
 _compiled: dict[tuple[str, bool], object] = {}
 _entered = threading.Lock()  # held while the parallel driver runs
-_parallel_process: int | None = None  # the process whose threads the parallel driver has started
+_parallel_process: int | None = None  # the process that has started numba's threads
 
 
 # GNU OpenMP's threads spin while they wait for work: 300,000 rounds of its own accord, which takes the core
@@ -90,7 +110,9 @@ _SPIN = "1000"
 
 @cache
 def _load_threads() -> None:
-    """Have numba load its threading layer, and OpenMP, where the user left it open, spin less."""
+    """Have numba start its threads, and those of OpenMP, where the user left it open, spin less."""
+    global _parallel_process
+    _parallel_process = os.getpid()
     if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         nb.get_num_threads()
         return
@@ -117,6 +139,13 @@ def _compiled_driver(dtype, parallel: bool):
     return _compiled[key]
 
 
+def compile_drivers(dtype) -> None:
+    """Compile both drivers, or load them."""
+    if not JIT_DISABLED:
+        for parallel in (False, True):
+            _compiled_driver(dtype, parallel)
+
+
 def run(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> None:
     """Call ``kernel(share, *arrays)`` for every share, on up to `n_threads` threads."""
     if JIT_DISABLED:
@@ -128,12 +157,10 @@ def run(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> None:
 
 def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> bool:
     """Run in parallel and return True, or return False where only one thread is safe."""
-    global _parallel_process
     driver = _compiled_driver(dtype, parallel=True)
-    if _parallel_process not in (None, os.getpid()) or not _entered.acquire(blocking=False):
+    if _parallel_process != os.getpid() or not _entered.acquire(blocking=False):
         return False
     try:
-        _parallel_process = os.getpid()
         before = nb.get_num_threads()
         nb.set_num_threads(min(n_threads, nb.config.NUMBA_NUM_THREADS))
         try:
@@ -146,9 +173,10 @@ def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -
 
 
 def thread_count(n_jobs: int | None) -> int:
-    """How many threads `n_jobs` means: None all that numba may use, negative counted from the end as in
-    joblib."""
-    available = nb.config.NUMBA_NUM_THREADS
+    """How many threads `n_jobs` means: None what numba.set_num_threads said, all unless it was called;
+    negative counted from the end of all, as in joblib."""
     if n_jobs is None:
-        return available
+        _load_threads()  # or asking would, with OpenMP's own settings
+        return nb.get_num_threads()
+    available = nb.config.NUMBA_NUM_THREADS
     return max(1, available + 1 + n_jobs) if n_jobs < 0 else n_jobs

@@ -1,5 +1,6 @@
 """A network's parameters, and running its kernels over rows of windows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,32 @@ class Windows:
     values: np.ndarray
     targets: np.ndarray
     window: Window
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one length, whose table is made part by part: that of 10 million rows would take 320 MB.
+
+    ``rows[which]``, with a slice or an array of numbers, is a table as of `row_table`.
+
+    Parameters
+    ----------
+    starts : ndarray of int, shape (n,)
+    n_steps : int
+    targets_of : callable
+        From starts to where their targets begin in the flat targets.
+    """
+
+    starts: np.ndarray
+    n_steps: int
+    targets_of: Callable[[np.ndarray], np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
+        starts = self.starts[which]
+        return row_table(starts, np.full(len(starts), self.n_steps), self.targets_of(starts))
 
 
 def row_table(starts: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -> np.ndarray:

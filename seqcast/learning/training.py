@@ -13,7 +13,7 @@ from ..exceptions import TrainingDivergedError
 from ..kernels.head import LOSSES, add_losses
 from ..kernels.optimizers import OPTIMIZERS, train_update
 from ..kernels.workspace import Workspace, plan
-from .network import PREDICT_ROWS, Network, Windows
+from .network import PREDICT_ROWS, Network, Rows, Windows
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class TrainingOptions:
     learning_rate_init: float = 1e-3
     momentum: float = 0.9
     batch_size: int = 128
+    max_samples: int | None = None
     max_iter: int = 100
     n_iter_no_change: int = 10
     tol: float = 1e-4
@@ -86,8 +87,8 @@ class OptimizerState:
 def fit_network(
     network: Network,
     windows: Windows,
-    train_rows: np.ndarray,
-    validation_rows: np.ndarray | None,
+    train_rows: Rows | np.ndarray,
+    validation_rows: Rows | np.ndarray | None,
     options: TrainingOptions,
     *,
     rng: np.random.RandomState,
@@ -102,8 +103,8 @@ def fit_network(
     network : Network
     windows : Windows
         What rows are cut from.
-    train_rows, validation_rows : ndarray, shape (n, 4)
-        Tables of rows. With validation rows, training stops when their loss no longer falls, and the weights
+    train_rows, validation_rows : Rows, or a table of them
+        With validation rows, training stops when their loss no longer falls, and the weights
         of the best epoch are restored; without, it stops when the training loss no longer falls.
     options : TrainingOptions
     rng : RandomState
@@ -130,8 +131,8 @@ class _Fit:
     def __init__(
         self,
         trainer: "Trainer",
-        train_rows: np.ndarray,
-        validation_rows: np.ndarray | None,
+        train_rows: Rows | np.ndarray,
+        validation_rows: Rows | np.ndarray | None,
         units: np.ndarray,
         report: Callable[[Epoch], None] | None,
     ):
@@ -238,31 +239,34 @@ class Trainer:
         self.gradient = np.empty_like(network.flat)
         self._spaces: dict[int, tuple[Workspace, np.ndarray, np.ndarray, np.ndarray]] = {}
 
-    def run_epoch(self, rows: np.ndarray) -> np.ndarray:
-        """One pass over `rows` in random order; returns each target's mean loss, shape (n_targets,)."""
+    def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
+        """One pass over `rows`, or a sample of them, in random order; returns each target's mean loss, shape
+        (n_targets,)."""
         totals = np.zeros((2, self.windows.window.n_targets))
         for batch in self._batches(rows):
             totals += self.train_batch(batch)
         return mean_losses(totals)
 
-    def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        order = self.rng.permutation(len(rows))
+    def _batches(self, rows: Rows | np.ndarray) -> Iterator[np.ndarray]:
+        order = self.rng.permutation(len(rows))[: self.options.max_samples]
         size = self.options.batch_size
-        for first in range(0, len(rows), size):
+        for first in range(0, len(order), size):
             batch = rows[order[first : first + size]]
             batch = batch[np.argsort(-batch[:, 1], kind="stable")]  # kernels want the longest first
             batch[:, 3] = np.arange(len(batch))
             yield batch
 
-    def losses(self, rows: np.ndarray) -> np.ndarray:
+    def losses(self, rows: Rows | np.ndarray) -> np.ndarray:
         """Each target's mean loss over `rows` as the weights are now, shape (n_targets,)."""
         return validation_losses(self.network, self.windows, rows, self.options)
 
-    def forecasts_are_sound(self, rows: np.ndarray) -> bool:
+    def forecasts_are_sound(self, rows: Rows | np.ndarray) -> bool:
         """Whether the forecasts of `rows`, and their squares, are finite as the weights are now."""
-        forecasts = self.network.predict(self.windows, rows, self.options.n_threads)
         with np.errstate(over="ignore", invalid="ignore"):
-            return bool(np.isfinite(np.square(forecasts)).all())
+            return all(
+                np.isfinite(np.square(self.network.predict(self.windows, part, self.options.n_threads))).all()
+                for part in parts(rows)
+            )
 
     def train_batch(self, batch: np.ndarray) -> np.ndarray:
         """One update; returns the losses and counts of its targets, shape (2, n_targets)."""
@@ -323,8 +327,14 @@ def decay_mask(network: Network) -> np.ndarray:
     return mask
 
 
+def parts(rows: Rows | np.ndarray) -> Iterator[np.ndarray]:
+    """The table of `rows` in parts: the forecasts of all of them would be a horizon times as many numbers."""
+    for first in range(0, len(rows), PREDICT_ROWS):
+        yield rows[first : first + PREDICT_ROWS]
+
+
 def validation_losses(
-    network: Network, windows: Windows, rows: np.ndarray, options: TrainingOptions
+    network: Network, windows: Windows, rows: Rows | np.ndarray, options: TrainingOptions
 ) -> np.ndarray:
     """Each target's mean loss over `rows`, without dropout, shape (n_targets,)."""
     totals = np.zeros((2, windows.window.n_targets))
