@@ -385,3 +385,35 @@ def test_each_system_has_its_folder(platform, expected, monkeypatch):
     for name in ("SEQCAST_CACHE_DIR", "NUMBA_CACHE_DIR", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     assert cache_directory() == Path(*expected)
+
+
+SEARCH = """
+import warnings
+import numpy as np
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from seqcast import SeqForecaster
+warnings.simplefilter("ignore")
+series = np.sin(np.arange(300.0))
+model = SeqForecaster(4, 8, max_iter=2, random_state=0)
+search = GridSearchCV(model, {"hidden_size": [4, 8]}, cv=TimeSeriesSplit(3), n_jobs=N_JOBS).fit(series)
+print(search.cv_results_["mean_test_score"].tolist())
+"""
+
+
+@pytest.mark.slow
+def test_a_search_on_two_workers_compiles_each_kernel_once(run_python, tmp_path):
+    """Both workers need the same kernels at the same moment; one of them waits for the other's."""
+    count = "import seqcast.kernels.cache as c; save = c._write_whole\n"
+    count += "def counted(path, content): open(path.parent / 'written', 'a').write(path.name + chr(10)); "
+    count += "save(path, content)\nc._write_whole = counted\n"
+    (tmp_path / "counting.py").write_text(count)
+    (tmp_path / "sitecustomize.py").write_text("import counting\n")
+    alone = run_python(SEARCH.replace("N_JOBS", "1"), SEQCAST_CACHE_DIR=tmp_path / "alone")
+    together = run_python(
+        SEARCH.replace("N_JOBS", "2"),
+        first_on_path=tmp_path,
+        SEQCAST_CACHE_DIR=tmp_path / "together",
+    )
+    assert together == alone
+    written = (tmp_path / "together" / "written").read_text().split()
+    assert len(written) == len(set(written)) > 4

@@ -147,7 +147,7 @@ def test_wrong_arguments(capsys, folder, argv, message):
     before = files(folder)
     code, out, err = run(capsys, *argv)
     # how argparse quotes the choices depends on the version of Python
-    choices = ("'demo', 'forecast', 'backtest'", "demo, forecast, backtest")
+    choices = ("'demo', 'forecast', 'backtest', 'warmup'", "demo, forecast, backtest, warmup")
     assert (code, out) == (2, "")
     assert err in {f"seqcast: error: {message.format(choices=choice)}\n" for choice in choices}
     assert files(folder) == before

@@ -27,6 +27,7 @@ from numba.core import config
 from numba.core.compiler import CompileResult
 
 from .. import __version__
+from .locks import Lock
 
 COMPILED_PACKAGES = ("cells", "kernels")
 NO_FILE = (OSError, RuntimeError)  # the latter from Path.home() where the user has none
@@ -95,6 +96,7 @@ class KernelCache:
 
     def __init__(self, variant: str, on_miss: Callable[[], None] | None = None):
         self.variant, self._on_miss = variant, on_miss
+        self._lock: Lock | None = None  # held from a miss until the kernel is saved
 
     @property
     def cache_path(self) -> str:
@@ -106,15 +108,37 @@ class KernelCache:
         return cache_directory() / f"{self.variant}-{key.hexdigest()[:32]}.kernel"
 
     def load_overload(self, signature, target_context):
-        """Return the compiled kernel, or None if it is not there or can not be read."""
+        """Return the compiled kernel, or None if it is not there or can not be read.
+
+        Where another process is compiling it, wait for that.
+        """
         target_context.refresh()
         try:
-            payload = pickle.loads(_checked(_read(self.path(signature, target_context.codegen()))))
-        except (*NO_FILE, ValueError):
-            if self._on_miss is not None:
-                self._on_miss()
-            return None
-        return CompileResult._rebuild(target_context, *payload)
+            path = self.path(signature, target_context.codegen())
+            payload = _load(path) or self._load_after_others(path)
+        except NO_FILE:
+            payload = None
+        if payload is not None:
+            return CompileResult._rebuild(target_context, *payload)
+        if self._on_miss is not None:
+            self._on_miss()
+        return None
+
+    def _load_after_others(self, path: Path):
+        """What another process has compiled meanwhile; or take the lock, so that others wait for this one."""
+        self.release()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = Lock(path.with_suffix(".lock"))
+        self._lock.acquire()
+        payload = _load(path)
+        if payload is not None:
+            self.release()
+        return payload
+
+    def release(self) -> None:
+        """Let other processes compile what this one has not."""
+        if self._lock is not None:
+            self._lock.release()
 
     def save_overload(self, signature, result) -> None:
         """Write the compiled kernel and delete those long unused; do nothing where that is not allowed."""
@@ -126,6 +150,8 @@ class KernelCache:
             _delete_unused(path.parent)
         except NO_FILE:
             return
+        finally:
+            self.release()
 
 
 def _write_whole(path: Path, content: bytes) -> None:
@@ -142,6 +168,14 @@ def _write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def _load(path: Path):
+    """What `save_overload` wrote, or None."""
+    try:
+        return pickle.loads(_checked(_read(path)))
+    except (OSError, ValueError):
+        return None
+
+
 def _read(path: Path) -> bytes:
     """The content of a file, which counts as used from now on; written down once a day, where that is
     allowed."""
@@ -156,7 +190,7 @@ def _delete_unused(directory: Path) -> None:
     """Delete the files that were last written or read long ago. Who is about to read one has read it or
     compiles anew."""
     limit = time.time() - UNUSED_DAYS * DAY
-    for path in directory.glob("*.kernel"):
+    for path in [*directory.glob("*.kernel"), *directory.glob("*.lock")]:
         with suppress(OSError):  # another process was quicker, or holds it open on Windows
             if path.stat().st_mtime < limit:
                 path.unlink()

@@ -56,14 +56,16 @@ def compile_kernel(function, dtype, variant: str, cached: bool = True):
     # From a thread of its own, since only time tells what is slow; numba lets it run while LLVM works.
     notice = threading.Timer(PATIENCE, _tell, [cached])
     notice.daemon = True
+    cache = KernelCache(variant, on_miss=notice.start)
     if cached:
-        kernel._cache = KernelCache(variant, on_miss=notice.start)
+        kernel._cache = cache
     else:
         notice.start()
     try:
         kernel.compile()
     finally:
         _withdraw(notice)
+        cache.release()
     return kernel
 
 
