@@ -9,9 +9,10 @@ import naive
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -19,7 +20,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from seqcast import SeqRegressor
 from seqcast.estimators import base, regressor
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.learning import training
+from seqcast.learning import network, training
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -173,6 +174,27 @@ def test_more_rows_than_one_call_takes_are_predicted_alike():
     X, y = sequences(5000, n_steps=3, n_channels=1)
     model = SeqRegressor(**TINY).fit(X[:50], y[:50])
     np.testing.assert_array_equal(model.predict(X)[4090:4100], model.predict(X[4090:4100]))
+
+
+def test_long_rows_are_predicted_in_short_calls(monkeypatch):
+    """Ctrl-C is heard between calls, so none may take long."""
+    X, y = sequences(700, n_steps=6, n_channels=1)
+    model = SeqRegressor(**TINY).fit(X[:50], y[:50])
+    whole, sizes, real = model.predict(X), [], network.Network._predict_space
+    monkeypatch.setattr(network, "PREDICT_WORK", 1)
+    watched = lambda self, window, n_rows: sizes.append(n_rows) or real(self, window, n_rows)  # noqa: E731
+    monkeypatch.setattr(network.Network, "_predict_space", watched)
+    np.testing.assert_array_equal(model.predict(X), whole)
+    assert sizes == [256, 256, 188]  # all shares of a batch, at least
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_cross_validation_in_parallel_is_that_in_turn(data, backend):
+    X, y = data
+    model = SeqRegressor(**TINY, n_channels=2)
+    expected = cross_val_score(model, X, y, cv=KFold(4))
+    with parallel_config(backend, n_jobs=2):
+        np.testing.assert_array_equal(cross_val_score(model, X, y, cv=KFold(4)), expected)
 
 
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.4, "n_layers": 2}, {"early_stopping": True}])

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels import cpu, parallel
-from ..kernels.layout import Architecture, Layout
+from ..kernels.layout import MAX_SHARDS, SHARD_ROWS, Architecture, Layout
 from ..kernels.optimizers import pack, unpack_gradient
 from ..kernels.workspace import Window, Workspace, plan
 
-PREDICT_ROWS = 4096  # rows in one call: keeps a call short, and its work space small
+PREDICT_ROWS = 4096  # rows in one call at most, to keep its work space small, ...
+PREDICT_WORK = 2e9  # ... and so many products, some 20 ms: Ctrl-C is heard between calls
 CARRY_STEPS = (
     32  # steps walked at a time where nothing is kept for a way back: the work space then stays in the cache
 )
@@ -141,8 +142,9 @@ class Network:
         rows[:, 2] = np.arange(len(rows)) * self.architecture.n_outputs
         rows = rows[np.argsort(-rows[:, 1], kind="stable")]
         sums, gradients = np.empty((0, 0, 0)), np.empty((0, 0), self.dtype)
-        for first in range(0, len(rows), PREDICT_ROWS):
-            part = np.ascontiguousarray(rows[first : first + PREDICT_ROWS])
+        size = self._rows_per_call(windows.window.n_steps)
+        for first in range(0, len(rows), size):
+            part = np.ascontiguousarray(rows[first : first + size])
             space = self._predict_space(windows.window, len(part))
             work, values = space.arrays(self.dtype), windows.values.ravel()
             self.run(
@@ -152,6 +154,10 @@ class Network:
                 n_threads,
             )
         return predictions
+
+    def _rows_per_call(self, n_steps: int) -> int:
+        whole = PREDICT_WORK / (self.architecture.n_parameters * n_steps)
+        return int(min(max(whole, MAX_SHARDS * SHARD_ROWS), PREDICT_ROWS))
 
     def _predict_space(self, window: Window, n_rows: int) -> Workspace:
         """Tables for one call; the last ones are kept, since making them takes half of a one-row forecast."""
