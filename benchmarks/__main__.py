@@ -1,21 +1,49 @@
 """Run the benchmarks named on the command line, or all, and write the README from the results."""
 
 import argparse
+from importlib import import_module
 
-from . import bench_train_step, report
+from . import report, timing
 
-BENCHMARKS = {"train_step": bench_train_step}
+NAMES = (
+    "train_step",
+    "inference",
+    "one_row",
+    "start",
+    "variants",
+    "many_fits",
+    "compile",
+    "growth",
+    "memory",
+    "end_to_end",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which to run; all by default")
-    parser.add_argument("--report", action="store_true", help="only write the README again")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="which to run; all by default")
+    parser.add_argument("--seconds", type=float, default=timing.SECONDS, help="measured for each contestant")
+    parser.add_argument("--print", action="store_true", help="print the tables instead of writing results")
+    parser.add_argument("--report", action="store_true", help="run nothing, only write the README again")
     options = parser.parse_args()
-    for name in () if options.report else options.names or BENCHMARKS:
-        report.save(name, BENCHMARKS[name].run())
-    report.write_readme(BENCHMARKS)
-    report.fill_front_page(bench_train_step, "train_step")
+    timing.SECONDS = options.seconds
+    for name in () if options.report else options.names or NAMES:
+        rows = _module(name).run()
+        if options.print:
+            print(report.markdown(_module(name), rows))
+        else:
+            report.save(name, rows)
+    if not options.print:
+        _write_pages()
+
+
+def _write_pages() -> None:
+    report.write_readme({name: _module(name) for name in NAMES})
+    report.fill_front_page(_module("train_step"), "train_step")
+
+
+def _module(name: str):
+    return import_module(f".bench_{name}", __package__)
 
 
 if __name__ == "__main__":

@@ -1,38 +1,73 @@
-"""One training step (forward, backpropagation through time, Adam) beside PyTorch's, on one and on two
-threads."""
+"""One training step (forward, backpropagation through time, Adam) beside PyTorch's and jax's."""
 
-from .comparisons import CELLS, PEERS, SIZES
+import numpy as np
+
+from .comparisons import CELLS, SIZES, THREADS, Size, makers, training_flops
+from .numbers_shown import milliseconds, ratio
 from .timing import interleaved_medians
 
 TITLE = "One training step"
 TEXT = (
     "Forward, backpropagation through time and Adam on one batch (rows x steps x inputs), one layer of H "
-    "units, a linear head "
-    "on the last state, squared loss, float32. Milliseconds, medians of calls that took turns, each with the "
-    "better of one "
-    "and two threads. The ratio is PyTorch's time over seqcast's."
+    "units, a linear head on the last state, squared loss, float32. Milliseconds, medians of calls that took "
+    "turns. seqcast and PyTorch each with the better of one and two threads; jax (`jax.jit` over `lax.scan`) "
+    "with as many as it takes, since its threads can not be limited from within a process. A ratio is the "
+    "peer's time over seqcast's. GFLOP/s count the products only, and their share is of what NumPy reached, "
+    "on all cores, in a 2048 x 2048 float32 product that took turns with them."
 )
-COLUMNS = ("cell", "batch", "seqcast", "PyTorch", "ratio", "seqcast, 1 thread over 2")
-THREADS = (1, 2)
+COLUMNS = (
+    "cell",
+    "batch",
+    "seqcast, ms",
+    "PyTorch, ms",
+    "jax, ms",
+    "PyTorch / seqcast",
+    "jax / seqcast",
+    "1 thread / 2 threads",
+    "GFLOP/s",
+    "share of sgemm",
+)
+SGEMM = 2048
 
 
 def run() -> list[dict]:
     rows = []
     for cell in CELLS:
         for size in SIZES:
-            steps = {f"{name} {n}": make(cell, size, n) for name, make in PEERS.items() for n in THREADS}
-            seconds = interleaved_medians(steps)
-            rows.append({"cell": cell, "batch": str(size), "seconds": seconds})
+            seconds = interleaved_medians(_contestants(cell, size))
+            flops = training_flops(cell, size)
+            rows.append({"cell": cell, "batch": str(size), "flops": flops, "seconds": seconds})
             print(rows[-1], flush=True)
     return rows
 
 
+def _contestants(cell: str, size: Size) -> dict:
+    threaded = makers("training_step", "seqcast", "PyTorch")
+    steps = {f"{name} {n}": make(cell, size, n) for name, make in threaded.items() for n in THREADS}
+    steps |= {name: make(cell, size) for name, make in makers("training_step", "jax").items()}
+    a = np.random.RandomState(0).normal(size=(SGEMM, SGEMM)).astype(np.float32)
+    return steps | {"sgemm": lambda: a @ a}
+
+
 def table(rows: list[dict]) -> list[tuple[str, ...]]:
-    return [_line(row["cell"], row["batch"], row["seconds"]) for row in rows]
+    return [_line(row) for row in rows]
 
 
-def _line(cell: str, batch: str, seconds: dict[str, float]) -> tuple[str, ...]:
-    best = {name: min(seconds[f"{name} {n}"] for n in THREADS) for name in PEERS}
-    scaling = seconds["seqcast 1"] / seconds["seqcast 2"]
-    milliseconds = [f"{1e3 * best[name]:.3g}" for name in PEERS]
-    return (cell, batch, *milliseconds, f"{best['PyTorch'] / best['seqcast']:.1f}x", f"{scaling:.2f}x")
+def _line(row: dict) -> tuple[str, ...]:
+    seconds = row["seconds"]
+    seqcast, torch, jax = _best(seconds, "seqcast"), _best(seconds, "PyTorch"), seconds.get("jax")
+    speed, sgemm = row["flops"] / seqcast, 2 * SGEMM**3 / seconds["sgemm"]
+    return (
+        row["cell"],
+        row["batch"],
+        *(milliseconds(value) for value in (seqcast, torch, jax)),
+        ratio(torch, seqcast),
+        ratio(jax, seqcast),
+        ratio(seconds["seqcast 1"], seconds["seqcast 2"]),
+        f"{speed / 1e9:.0f}",
+        f"{speed / sgemm:.2f}",
+    )
+
+
+def _best(seconds: dict[str, float], name: str) -> float | None:
+    return min((seconds[f"{name} {n}"] for n in THREADS if f"{name} {n}" in seconds), default=None)

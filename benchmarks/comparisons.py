@@ -1,8 +1,21 @@
-"""The sizes and peers that benchmarks share."""
+"""The one table of sizes and peers that all benchmarks share, and what a step costs in operations."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
 
 CELLS = ("rnn", "lstm", "gru")
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+THREADS = (1, 2)
+
+# the file here that knows the peer, and the packages that it needs
+PEERS = {
+    "seqcast": ("with_seqcast", ("seqcast",)),
+    "PyTorch": ("with_torch", ("torch",)),
+    "jax": ("with_jax", ("jax",)),
+    "onnxruntime": ("with_onnxruntime", ("onnx", "onnxruntime")),
+}
 
 
 @dataclass(frozen=True)
@@ -17,50 +30,33 @@ class Size:
     def __str__(self) -> str:
         return f"{self.batch} x {self.steps} x {self.inputs}, H {self.hidden}"
 
+    def but(self, **changes: int) -> "Size":
+        return replace(self, **changes)
+
 
 SIZES = (Size(32, 24, 1, 32), Size(64, 48, 8, 64), Size(128, 96, 8, 128), Size(256, 168, 16, 256))
 
 
-def seqcast_step(cell: str, size: Size, n_threads: int):
-    """One training step as a fit makes it: Adam, squared loss, a linear head on the last state."""
-    import numpy as np
-
-    from seqcast.cells import find_cell
-    from seqcast.kernels.layout import Architecture
-    from seqcast.kernels.workspace import Window
-    from seqcast.learning.network import Network, Windows, row_table
-    from seqcast.learning.training import OptimizerState, Trainer, TrainingOptions
-
-    rng = np.random.RandomState(0)
-    network = Network(Architecture(find_cell(cell), size.inputs, size.hidden, n_outputs=1))
-    network.initialize(rng)
-    values = rng.normal(size=(size.batch * size.steps, size.inputs)).astype(np.float32)
-    targets = rng.normal(size=(size.batch, 1)).astype(np.float32)
-    windows = Windows(values, targets, Window(size.steps, size.inputs))
-    starts = np.arange(size.batch) * size.steps
-    rows = row_table(starts, np.full(size.batch, size.steps), np.arange(size.batch))
-    options = TrainingOptions(clip_norm=None, n_threads=n_threads)
-    trainer = Trainer(network, windows, options, rng, OptimizerState(network))
-    return lambda: trainer.train_batch(rows)
+def makers(action: str, *peers: str) -> dict[str, Callable]:
+    """The function `action` of each of `peers` that is installed here."""
+    return {peer: getattr(_module(peer), action) for peer in peers if installed(peer)}
 
 
-def torch_step(cell: str, size: Size, n_threads: int):
-    """The same step in PyTorch."""
-    import torch
-
-    torch.manual_seed(0)
-    layer = getattr(torch.nn, cell.upper())(size.inputs, size.hidden)
-    head = torch.nn.Linear(size.hidden, 1)
-    optimizer = torch.optim.Adam([*layer.parameters(), *head.parameters()], 1e-3, foreach=True)
-    x, y = torch.randn(size.steps, size.batch, size.inputs), torch.randn(size.batch, 1)
-
-    def step():
-        torch.set_num_threads(n_threads)
-        optimizer.zero_grad(set_to_none=True)
-        ((head(layer(x)[0][-1]) - y) ** 2).mean().backward()
-        optimizer.step()
-
-    return step
+def installed(peer: str) -> bool:
+    return all(find_spec(package) for package in PEERS[peer][1])
 
 
-PEERS = {"seqcast": seqcast_step, "PyTorch": torch_step}
+def _module(peer: str):
+    return import_module(f".{PEERS[peer][0]}", __package__)
+
+
+def training_flops(cell: str, size: Size, n_layers: int = 1, n_directions: int = 1) -> int:
+    """Multiplications and additions in the products of one training step.
+
+    Forward and the weights' gradient each take inputs and state; the way back takes the state, and from the
+    second layer on the inputs too. The first layer's inputs need no gradient.
+    """
+    columns = 2 * size.batch * size.steps * GATES[cell] * size.hidden
+    first = 2 * (size.inputs + size.hidden) + size.hidden
+    later = 3 * (n_directions * size.hidden + size.hidden)
+    return columns * n_directions * (first + (n_layers - 1) * later)

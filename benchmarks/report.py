@@ -8,13 +8,28 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
+import seqcast
+
 FOLDER = Path(__file__).parent
-PACKAGES = ("seqcast", "numpy", "numba", "llvmlite", "scikit-learn", "pandas", "torch")
+PACKAGES = (
+    "numpy",
+    "numba",
+    "llvmlite",
+    "scikit-learn",
+    "pandas",
+    "joblib",
+    "torch",
+    "jax",
+    "jaxlib",
+    "onnx",
+    "onnxruntime",
+)
 
 HEAD = """# Benchmarks
 
-`make bench` measures everything below and writes this page from `results/`. Absolute times depend on the
-machine; the ratios come from runs that took turns in one process.
+`make bench` measures everything below and writes this page from `results/`, and
+`make bench NAMES="one_row start"` a part of it. Absolute times depend on the machine; the ratios
+come from runs that took turns. A peer that is not installed is named as such.
 """
 
 
@@ -45,7 +60,7 @@ def _processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {}
+    found = {"seqcast": seqcast.__version__}  # not from metadata: it may run from its sources
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
@@ -60,7 +75,7 @@ def write_readme(benchmarks: dict[str, ModuleType]) -> None:
     for name, benchmark in benchmarks.items():
         path = FOLDER / "results" / f"{name}.json"
         if path.exists():
-            parts.append(_section(benchmark, json.loads(path.read_text())))
+            parts.append(_section(name, benchmark, json.loads(path.read_text())))
     (FOLDER / "README.md").write_text("\n".join(parts))
 
 
@@ -69,18 +84,27 @@ def fill_front_page(benchmark: ModuleType, name: str) -> None:
     page, path = FOLDER.parent / "README.md", FOLDER / "results" / f"{name}.json"
     before, rest = page.read_text().split(f"<!-- {name} -->\n")
     _, after = rest.split(f"<!-- end of {name} -->")
-    table = _markdown(benchmark, json.loads(path.read_text())["rows"])
+    table = markdown(benchmark, json.loads(path.read_text())["rows"])
     page.write_text(f"{before}<!-- {name} -->\n{table}\n<!-- end of {name} -->{after}")
 
 
-def _markdown(benchmark: ModuleType, rows: list[dict]) -> str:
+def markdown(benchmark: ModuleType, rows: list[dict]) -> str:
     lines = ["| " + " | ".join(row) + " |" for row in (benchmark.COLUMNS, *benchmark.table(rows))]
     lines.insert(1, "|" + "---|" * len(benchmark.COLUMNS))
     return "\n".join(lines)
 
 
-def _section(benchmark: ModuleType, result: dict) -> str:
+def _section(name: str, benchmark: ModuleType, result: dict) -> str:
     where = f"{result['machine']['processor']}, {result['machine']['cores']} cores"
     with_ = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    table = _markdown(benchmark, result["rows"])
-    return f"## {benchmark.TITLE}\n\n{benchmark.TEXT}\n\n{table}\n\n{result['date']}; {where}; {with_}.\n"
+    shown = [benchmark.TEXT, *_picture(name, benchmark, result["rows"]), markdown(benchmark, result["rows"])]
+    return "\n\n".join([f"## {benchmark.TITLE}", *shown, f"{result['date']}; {where}; {with_}.\n"])
+
+
+def _picture(name: str, benchmark: ModuleType, rows: list[dict]) -> list[str]:
+    """Draw a benchmark's figure, where it has one, and link to it."""
+    if not hasattr(benchmark, "figure"):
+        return []
+    # without the drawing library's version in it, so that the same results give the same file
+    benchmark.figure(rows).savefig(FOLDER / f"{name}.png", dpi=120, metadata={"Software": None})
+    return [f"![{benchmark.TITLE}]({name}.png)"]

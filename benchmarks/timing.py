@@ -6,23 +6,33 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-WARM_UP = 3
 SECONDS = 1.0  # measured for each contestant
+TURN = 0.03  # seconds of one turn: calls that follow each other, as they do in a fit
+SETTLE = 0.01  # of each turn, not counted: until then the threads of the one before may still spin
 
 
 def interleaved_medians(contestants: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Median seconds of one call of each contestant, measured in turns."""
     for call in contestants.values():
-        for _ in range(WARM_UP):
-            call()
+        call()
     times: dict[str, list[float]] = {name: [] for name in contestants}
     gc.disable()
     try:
-        while sum(map(sum, times.values())) < SECONDS * len(contestants) or min(map(len, times.values())) < 5:
+        while any(sum(measured) < SECONDS or len(measured) < 5 for measured in times.values()):
             for name, call in contestants.items():
-                start = time.perf_counter()
-                call()
-                times[name].append(time.perf_counter() - start)
+                times[name] += _turn(call)
     finally:
         gc.enable()
     return {name: float(np.median(measured)) for name, measured in times.items()}
+
+
+def _turn(call: Callable[[], object]) -> list[float]:
+    """Seconds of single calls; at least one, however long."""
+    begin, measured = time.perf_counter(), []
+    while time.perf_counter() - begin < SETTLE:
+        call()
+    while not measured or time.perf_counter() - begin < TURN:
+        start = time.perf_counter()
+        call()
+        measured.append(time.perf_counter() - start)
+    return measured

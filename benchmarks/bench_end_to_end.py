@@ -1,0 +1,103 @@
+"""Fit and predict of a whole forecaster beside the libraries that people would take instead.
+
+Each library runs in a process of its own environment. The variables below name the Python of each, and the
+file ETTh1.csv of the ETT data set (https://github.com/zhouhaoyi/ETDataset).
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from . import fresh, timing
+from .numbers_shown import MISSING, milliseconds, ratio
+
+DATA = "SEQCAST_BENCH_ETT"
+PYTHONS = {
+    "seqcast": None,  # this one
+    "neuralforecast": "SEQCAST_BENCH_NEURALFORECAST",
+    "darts": "SEQCAST_BENCH_DARTS",
+}
+TASK = {"window": 168, "horizon": 24, "batch": 128, "hidden": 64, "epochs": 5}
+STEPS, WARM_STEPS = 500, 10
+
+TITLE = "End to end"
+TEXT = (
+    f"A GRU of {TASK['hidden']} units on the hourly oil temperature of ETTh1, look-back {TASK['window']}, "
+    f"horizon {TASK['horizon']}: a fit of {STEPS} updates with batches of {TASK['batch']} windows, and the "
+    "forecast after the last row. Each library in an environment and a process of its own, one "
+    f"after the other, after a first fit of {WARM_STEPS} updates and a first forecast that do not count; "
+    "medians over rounds, of 20 forecasts each. All with their default number of threads, which is given. "
+    "The ratios are a library's time over seqcast's."
+)
+COLUMNS = ("library", "threads", "fit, s", "forecast, ms", "fit / seqcast", "forecast / seqcast", "versions")
+
+
+def run() -> list[dict]:
+    if DATA not in os.environ:
+        return [{"library": name, "missing": f"{DATA} not set"} for name in PYTHONS]
+    pythons = {name: _python(name) for name in PYTHONS}
+    found = [name for name, python in pythons.items() if python]
+    rounds = [{name: _measured(name, pythons[name]) for name in found} for _ in range(_rounds())]
+    rows = [_medians(name, [one[name] for one in rounds]) for name in found]
+    rows += [{"library": name, "missing": MISSING} for name, python in pythons.items() if not python]
+    print(*rows, sep="\n", flush=True)
+    return rows
+
+
+def _rounds() -> int:
+    return max(1, round(3 * min(1, timing.SECONDS)))
+
+
+def _python(name: str) -> str | None:
+    variable = PYTHONS[name]
+    return sys.executable if variable is None else os.environ.get(variable)
+
+
+def _measured(name: str, python: str) -> dict:
+    script = Path(__file__).parent / "peers" / f"{name}_gru.py"
+    # its own sources for seqcast, where it is not installed
+    paths = {"PYTHONPATH": str(fresh.TOP)} if name == "seqcast" else {}
+    return fresh.answer(str(script), json.dumps(_task()), python=python, **paths)
+
+
+def _task() -> dict:
+    """Sizes, and the rows that give whole batches; fewer steps where `--seconds` asks for less."""
+    per_epoch = max(1, round(STEPS * min(1, timing.SECONDS) / TASK["epochs"]))
+    sizes = {"steps": TASK["epochs"] * per_epoch, "rows": _rows(per_epoch)}
+    warm = {"warm_steps": WARM_STEPS, "warm_rows": _rows(WARM_STEPS)}
+    return TASK | sizes | warm | {"csv": os.path.abspath(os.environ[DATA])}
+
+
+def _rows(batches: int) -> int:
+    """Rows of a series that has so many batches of windows."""
+    return batches * TASK["batch"] + TASK["window"] + TASK["horizon"] - 1
+
+
+def _medians(name: str, answers: list[dict]) -> dict:
+    seconds = {what: float(np.median([one[what] for one in answers])) for what in ("fit", "predict")}
+    return {"library": name, "threads": answers[0]["threads"], "versions": answers[0]["versions"], **seconds}
+
+
+def table(rows: list[dict]) -> list[tuple[str, ...]]:
+    first = rows[0]
+    return [_missing(row) if "missing" in row else _line(row, first) for row in rows]
+
+
+def _missing(row: dict) -> tuple[str, ...]:
+    return (row["library"], row["missing"], *[""] * (len(COLUMNS) - 2))
+
+
+def _line(row: dict, first: dict) -> tuple[str, ...]:
+    ratios = ("", "") if row is first else (ratio(row[what], first[what]) for what in ("fit", "predict"))
+    versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
+    return (
+        row["library"],
+        str(row["threads"]),
+        f"{row['fit']:.2f}",
+        milliseconds(row["predict"]),
+        *ratios,
+        versions,
+    )

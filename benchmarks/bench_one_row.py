@@ -1,0 +1,95 @@
+"""One window through a fitted model: the estimator's predict, the compiled call in it, and the peers."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from seqcast import SeqRegressor
+from seqcast.kernels.workspace import Window, plan
+from seqcast.learning.network import Network, row_table
+
+from .comparisons import Size, installed
+from .numbers_shown import microseconds, ratio
+from .timing import interleaved_medians
+
+SIZE = Size(1, 24, 1, 32)
+TITLE = "One row"
+TEXT = (
+    f"The forecast of one row of {SIZE.steps} steps by a fitted network of {SIZE.hidden} units with a linear "
+    "head, float32. `SeqRegressor.predict` checks its argument and scales; the compiled call is the kernel "
+    "with everything in place, as onnxruntime's `session.run` and PyTorch's modules (inference mode) are "
+    "measured, with the same weights and one thread each; their forecasts agree within 1e-4. Microseconds, "
+    "medians of calls that took turns. The ratios are to the compiled call."
+)
+COLUMNS = (
+    "cell",
+    "`SeqRegressor.predict`, us",
+    "compiled call, us",
+    "onnxruntime, us",
+    "PyTorch, us",
+    "onnxruntime / compiled call",
+    "PyTorch / compiled call",
+)
+CELLS = ("lstm", "gru")
+
+
+def run() -> list[dict]:
+    rows = []
+    for cell in CELLS:
+        rows.append({"cell": cell, "batch": str(SIZE), "seconds": interleaved_medians(_contestants(cell))})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def _contestants(cell: str) -> dict[str, Callable]:
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(64, SIZE.steps))
+    model = SeqRegressor(cell, SIZE.hidden, max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of one epoch, which is not meant to converge
+        model.fit(X, X[:, -1])
+    x = X[:1].reshape(1, SIZE.steps, SIZE.inputs).astype(np.float32)
+    calls = {"compiled call": compiled_call(model._network, x), **_peers(cell, model.weights_, x)}
+    for name, call in calls.items():
+        np.testing.assert_allclose(call(), calls["compiled call"](), rtol=0, atol=1e-4, err_msg=name)
+    return {"predict": lambda: model.predict(X[:1]), **calls}
+
+
+def compiled_call(network: Network, x: np.ndarray) -> Callable[[], np.ndarray]:
+    """The predict kernel on one row, with work space, packed weights and tables made before."""
+    window = Window(*x.shape[1:])
+    space = plan(network.layout, window, 1, chunk=network.carry_steps(window), keep=False)
+    rows, prediction = row_table(*np.array([[0], [window.n_steps], [0]])), np.empty((1, 1), x.dtype)
+    unused = np.empty(0, x.dtype), space.arrays(x.dtype), np.empty((0, 0), x.dtype), np.empty((0, 0, 0))
+    arrays = (rows, network.packed(), x.ravel(), prediction.ravel(), *unused)
+
+    def call():
+        network.run("predict", space, arrays, 1)
+        return prediction
+
+    return call
+
+
+def _peers(cell: str, weights: dict[str, np.ndarray], x: np.ndarray) -> dict[str, Callable]:
+    calls = {}
+    if installed("onnxruntime"):
+        from .with_onnxruntime import session
+
+        running, feed = session(cell, weights, n_threads=1), {"X": np.ascontiguousarray(x.swapaxes(0, 1))}
+        calls["onnxruntime"] = lambda: running.run(None, feed)[0]
+    if installed("PyTorch"):
+        from .with_torch import one_row
+
+        calls["PyTorch"] = one_row(cell, weights, x)
+    return calls
+
+
+def table(rows: list[dict]) -> list[tuple[str, ...]]:
+    return [_line(row["cell"], row["seconds"]) for row in rows]
+
+
+def _line(cell: str, seconds: dict[str, float]) -> tuple[str, ...]:
+    call, peers = seconds["compiled call"], [seconds.get("onnxruntime"), seconds.get("PyTorch")]
+    times = [seconds["predict"], call, *peers]
+    return (cell, *map(microseconds, times), *(ratio(peer, call) for peer in peers))

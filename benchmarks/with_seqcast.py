@@ -1,0 +1,51 @@
+"""What seqcast is asked for in comparisons: a training step, a layer's forward and backward pass."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from seqcast import Recurrent
+from seqcast.cells import find_cell
+from seqcast.kernels.layout import Architecture
+from seqcast.kernels.workspace import Window
+from seqcast.learning.network import Network, Windows, row_table
+from seqcast.learning.training import OptimizerState, Trainer, TrainingOptions
+
+from .comparisons import Size
+
+
+def training_step(
+    cell: str, size: Size, n_threads: int, *, dtype: str = "float32", dropout: float = 0.0, **architecture
+) -> Callable[[], object]:
+    """One step as a fit makes it: Adam, squared loss, a linear head on the last state."""
+    rng = np.random.RandomState(0)
+    network = Network(
+        Architecture(find_cell(cell), size.inputs, size.hidden, n_outputs=1, **architecture), dtype
+    )
+    network.initialize(rng)
+    values = rng.normal(size=(size.batch * size.steps, size.inputs)).astype(dtype)
+    targets = rng.normal(size=(size.batch, 1)).astype(dtype)
+    windows = Windows(values, targets, Window(size.steps, size.inputs))
+    starts = np.arange(size.batch) * size.steps
+    rows = row_table(starts, np.full(size.batch, size.steps), np.arange(size.batch))
+    options = TrainingOptions(clip_norm=None, n_threads=n_threads, dropout=dropout)
+    trainer = Trainer(network, windows, options, rng, OptimizerState(network))
+    return lambda: trainer.train_batch(rows)
+
+
+def layer(cell: str, size: Size) -> tuple[Recurrent, np.ndarray]:
+    """A layer and a batch for it, the same in every call."""
+    x = np.random.RandomState(1).normal(size=(size.batch, size.steps, size.inputs)).astype(np.float32)
+    return Recurrent(cell, size.inputs, size.hidden, random_state=0), x
+
+
+def layer_pass(cell: str, size: Size, lengths: np.ndarray | None = None) -> Callable[[], object]:
+    """Forward and backward pass of a layer, with a gradient of ones."""
+    recurrent, x = layer(cell, size)
+    ones = np.ones((size.batch, size.steps, size.hidden), np.float32)
+
+    def run():
+        recurrent.forward(x, lengths=lengths, training=True)
+        return recurrent.backward(ones)
+
+    return run
