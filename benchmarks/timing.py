@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 SECONDS = 1.0  # measured for each contestant
-TURN = 0.03  # seconds of one turn: calls that follow each other, as they do in a fit
-SETTLE = 0.01  # of each turn, not counted: until then the threads of the one before may still spin
+TURN = 0.2  # seconds of one turn: calls that follow each other, as they do in a fit
+PAUSE = 0.1  # seconds before each turn: so long may threads of the one before spin, OpenBLAS's longest of all
 
 
 def interleaved_medians(contestants: Mapping[str, Callable[[], object]]) -> dict[str, float]:
@@ -28,9 +28,9 @@ def interleaved_medians(contestants: Mapping[str, Callable[[], object]]) -> dict
 
 def _turn(call: Callable[[], object]) -> list[float]:
     """Seconds of single calls; at least one, however long."""
+    time.sleep(PAUSE)
+    call()
     begin, measured = time.perf_counter(), []
-    while time.perf_counter() - begin < SETTLE:
-        call()
     while not measured or time.perf_counter() - begin < TURN:
         start = time.perf_counter()
         call()

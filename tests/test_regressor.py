@@ -180,10 +180,14 @@ def test_long_rows_are_predicted_in_short_calls(monkeypatch):
     """Ctrl-C is heard between calls, so none may take long."""
     X, y = sequences(700, n_steps=6, n_channels=1)
     model = SeqRegressor(**TINY).fit(X[:50], y[:50])
-    whole, sizes, real = model.predict(X), [], network.Network._predict_space
+    whole, sizes, real = model.predict(X), [], network.Network.space
     monkeypatch.setattr(network, "PREDICT_WORK", 1)
-    watched = lambda self, window, n_rows: sizes.append(n_rows) or real(self, window, n_rows)  # noqa: E731
-    monkeypatch.setattr(network.Network, "_predict_space", watched)
+
+    def watched(self, window, n_rows, **options):
+        sizes.append(n_rows)
+        return real(self, window, n_rows, **options)
+
+    monkeypatch.setattr(network.Network, "space", watched)
     np.testing.assert_array_equal(model.predict(X), whole)
     assert sizes == [256, 256, 188]  # all shares of a batch, at least
 

@@ -12,7 +12,7 @@ from ..cells import find_cell
 from ..cells.contract import Cell
 from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
-from ..kernels.workspace import Window, Workspace, plan
+from ..kernels.workspace import Window, Workspace
 from ..learning.network import Network, row_table
 
 States: TypeAlias = ArrayLike | tuple[ArrayLike, ...]
@@ -140,10 +140,11 @@ class Recurrent:
         self._network = Network(architecture, self.dtype)
         self._network.initialize(self._rng)
         self._last: _Pass | None = None
+        self._idle: dict[tuple[int, int], np.ndarray] = {}  # work space that no pass needs any more, by shape
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the last pass: its work space is a thousand times the size of the weights."""
-        return vars(self) | {"_last": None}
+        return vars(self) | {"_last": None, "_idle": {}}
 
     @property
     def weights(self) -> Weights:
@@ -196,6 +197,8 @@ class Recurrent:
         steps = self._check_steps(x, "x", shape, rows)
         states = self._check_state(state, shape[0], "state")
         seed = self._rng.randint(2**32, dtype=np.uint32) if training and self.dropout else None
+        if self._last is not None and self._last.work is not None:
+            self._idle[self._last.work.shape] = self._last.work
         self._last = _Pass(steps, rows, states, self._network.packed(), seed)
         return self._forward(self._last, keep=training)
 
@@ -258,12 +261,11 @@ class Recurrent:
         network, (n_rows, n_steps, _) = self._network, last.x.shape
         window = Window(n_steps, self.input_size)
         chunk = n_steps if keep else network.carry_steps(window)
-        space = plan(network.layout, window, n_rows, chunk=chunk, keep=keep, outputs=True, d_input=keep)
-        record = space.network[0]
+        space = network.space(window, n_rows, chunk=chunk, keep=keep, outputs=True, d_input=keep)
         if last.seed is not None:
-            record.seed, record.dropout = last.seed, self.dropout
-        output = np.zeros((n_rows, n_steps, network.architecture.output_size), self.dtype)
-        states, work = last.states.copy(), space.arrays(self.dtype)
+            space = space.with_dropout(last.seed, self.dropout)
+        output = last.empty_output(network.architecture.output_size)
+        states, work = last.states.copy(), self._take_work(space, None if keep else thread_count(None))
         none = np.empty((0, 0), self.dtype)
         arrays = (
             last.rows,
@@ -278,7 +280,18 @@ class Recurrent:
         network.run("forward", space, arrays, thread_count(None))
         if keep:
             last.space, last.work = space, work
+        else:
+            self._idle[work.shape] = work
         return output, states[0] if len(states) == 1 else tuple(states)
+
+    def _take_work(self, space: Workspace, n_workers: int | None) -> np.ndarray:
+        """Work space of an earlier pass if it fits: new memory costs as much time as a small pass.
+
+        Popped, so that two Python threads never get the same.
+        """
+        work = self._idle.pop(space.shape(n_workers), None)
+        self._idle.clear()
+        return space.arrays(self.dtype, n_workers) if work is None else work
 
     def _check_batch(self, x: ArrayLike) -> tuple[int, ...]:
         shape = np.shape(x)
@@ -295,7 +308,7 @@ class Recurrent:
         """A copy, since `backward` may need it after the caller has gone on; 0 past each row's end."""
         with np.errstate(over="ignore"):  # what the dtype cannot hold is infinite, and refused below
             array = np.array(steps, self.dtype, order="C")
-        if array.shape == shape:
+        if array.shape == shape and lengths.min() < shape[1]:
             array[np.arange(shape[1]) >= lengths[:, None]] = 0
         return self._check_array(array, name, shape)
 
@@ -358,6 +371,12 @@ class _Pass:
         self.rows = rows[np.argsort(-lengths, kind="stable")]  # the kernels want the longest first
         self.space: Workspace | None = None
         self.work: np.ndarray | None = None
+
+    def empty_output(self, width: int) -> np.ndarray:
+        """Zero where nothing will be written."""
+        n_rows, n_steps, _ = self.x.shape
+        make = np.empty if self.lengths.min() == n_steps else np.zeros
+        return make((n_rows, n_steps, width), self.x.dtype)
 
 
 def _find_variant(cell: str, activation: str, reset_after: bool) -> Cell:

@@ -17,8 +17,9 @@ def tanh32(x):
 
     The coefficients are those of Eigen's float tanh, a minimax fit on [-7.9, 7.9].
     """
-    x = x if x < TANH_LIMIT else (TANH_LIMIT if x >= TANH_LIMIT else x)
-    x = x if x > -TANH_LIMIT else (-TANH_LIMIT if x <= -TANH_LIMIT else x)
+    # In this order each line is one instruction, whose second operand, x, is the answer where x is NaN.
+    x = TANH_LIMIT if TANH_LIMIT < x else x
+    x = -TANH_LIMIT if -TANH_LIMIT > x else x
     y = x * x
     p = _f(-2.76076847742355e-16) * y + _f(2.00018790482477e-13)
     p = p * y + _f(-8.60467152213735e-11)
@@ -39,7 +40,7 @@ def sigmoid32(x):
 
 @inlined
 def relu32(x):
-    return x if x > _f(0) else (_f(0) if x <= _f(0) else x)
+    return _f(0) if _f(0) > x else x
 
 
 @inlined
@@ -54,7 +55,7 @@ def sigmoid64(x):
 
 @inlined
 def relu64(x):
-    return x if x > 0.0 else (0.0 if x <= 0.0 else x)
+    return 0.0 if 0.0 > x else x
 
 
 def activations(cell_activation: str, dtype) -> tuple:

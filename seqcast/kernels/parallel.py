@@ -1,6 +1,6 @@
 """Running the shares of a batch side by side.
 
-One small loop over `numba.prange` serves every kernel: the kernel is handed over as an argument, so that the
+One small loop over `numba.prange` serves every kernel: its address is handed over as an argument, so that the
 large body is compiled once, not again inside a parallel region (7 s more for an LSTM step). Its serial twin
 is the same function without threads, and gives the same bits. It is used
 
@@ -17,8 +17,10 @@ import threading
 from functools import cache
 
 import numba as nb
+from llvmlite import ir
 from numba import types
 from numba.core.ccallback import CFunc
+from numba.extending import intrinsic
 
 from .cache import KernelCache, is_writable
 from .jit import FLAGS, JIT_DISABLED, silent
@@ -90,13 +92,46 @@ def _withdraw(notice: threading.Timer) -> None:
         notice.join()  # Python warns of a fork while other threads live
 
 
-def _driver(kernel, n_shards, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
-    status = 0
-    for share in nb.prange(n_shards):
-        status += kernel(
-            nb.intp(share), network, layers, rows, weights, inputs, outputs, states, work, gradients, sums
-        )
-    return status
+def _make_driver(dtype):
+    call = _make_call(dtype)
+
+    def driver(
+        kernel, n_shards, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums
+    ):
+        """kernel: the address of one."""
+        status, n_workers = 0, work.shape[0]
+        for worker in nb.prange(n_workers):
+            for share in range(worker, n_shards, n_workers):
+                status += call(
+                    kernel, nb.intp(share), network, layers, rows, weights, inputs, outputs, states, work,
+                    gradients, sums,
+                )  # fmt: skip
+        return status
+
+    return driver
+
+
+def _make_call(dtype):
+    """Return ``call(address, share, *arrays)`` for compiled code: calls the kernel at an address.
+
+    As numba calls first-class functions; but those it unboxes by asking Python, 20 us of every call.
+    """
+
+    @intrinsic
+    def call(
+        typingctx,
+        kernel, share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums,
+    ):  # fmt: skip
+        arguments = (types.intp, *kernel_types(dtype))
+
+        def codegen(context, builder, signature, args):
+            values = [context.get_value_type(argument) for argument in arguments]
+            pointer = ir.FunctionType(context.get_value_type(types.int64), values).as_pointer()
+            return builder.call(builder.inttoptr(args[0], pointer), args[1:])
+
+        return types.int64(types.intp, *arguments), codegen
+
+    return call
 
 
 _compiled: dict[tuple[str, bool], object] = {}
@@ -130,13 +165,11 @@ def _compiled_driver(dtype, parallel: bool):
     if parallel:
         _load_threads()
     if key not in _compiled:
-        arguments = kernel_types(dtype)
-        kernel_type = types.FunctionType(types.int64(types.intp, *arguments))
-        driver = nb.njit(parallel=parallel, nogil=True)(_driver)
+        driver = nb.njit(parallel=parallel, nogil=True)(_make_driver(dtype))
         driver._cache = KernelCache(f"driver-{'parallel' if parallel else 'serial'}-{dtype.name}")
-        driver.compile((kernel_type, types.intp, *arguments))
-        # Called past the dispatcher, which would ask Python for the kernel's type: 50 us of every call.
-        # Nothing converts or checks the arrays then: they must be contiguous and of the dtypes above.
+        driver.compile((types.intp, types.intp, *kernel_types(dtype)))
+        # Called past the dispatcher, which would look at every argument's type. Nothing converts or checks
+        # the arrays then: they must be contiguous and of the dtypes above.
         _compiled[key] = driver.overloads[driver.signatures[0]].entry_point
     return _compiled[key]
 
@@ -154,7 +187,7 @@ def run(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> None:
         for share in range(n_shards):
             kernel(share, *arrays)
     elif min(n_shards, n_threads) < 2 or not _run_parallel(kernel, n_shards, dtype, arrays, n_threads):
-        _compiled_driver(dtype, parallel=False)(kernel, n_shards, *arrays)
+        _compiled_driver(dtype, parallel=False)(kernel.address, n_shards, *arrays)
 
 
 def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> bool:
@@ -166,7 +199,7 @@ def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -
         before = nb.get_num_threads()
         nb.set_num_threads(min(n_threads, nb.config.NUMBA_NUM_THREADS))
         try:
-            driver(kernel, n_shards, *arrays)
+            driver(kernel.address, n_shards, *arrays)
         finally:
             nb.set_num_threads(before)
     finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ PREDICT_WORK = 2e9  # ... and so many products, some 20 ms: Ctrl-C is heard betw
 CARRY_STEPS = (
     32  # steps walked at a time where nothing is kept for a way back: the work space then stays in the cache
 )
-KEPT_SPACES = 4  # full and last part of a forecast of many rows, and of another one
+KEPT_SPACES = 8  # such as those of full and last batch, forward and backward
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Network:
         )  # the last stays zero, see `layout`
         self.flat = self._padded[:-1]
         self.weights = architecture.views(self.flat)
-        self._spaces: dict[tuple[Window, int], Workspace] = {}
+        self._spaces: dict[tuple, Workspace] = {}
 
     def __getstate__(self) -> dict:
         return {"architecture": self.architecture, "dtype": self.dtype, "flat": self.flat.copy()}
@@ -145,8 +146,8 @@ class Network:
         size = self._rows_per_call(windows.window.n_steps)
         for first in range(0, len(rows), size):
             part = np.ascontiguousarray(rows[first : first + size])
-            space = self._predict_space(windows.window, len(part))
-            work, values = space.arrays(self.dtype), windows.values.ravel()
+            space = self.space(windows.window, len(part), chunk=self.carry_steps(windows.window), keep=False)
+            work, values = space.arrays(self.dtype, n_threads), windows.values.ravel()
             self.run(
                 "predict",
                 space,
@@ -159,13 +160,13 @@ class Network:
         whole = PREDICT_WORK / (self.architecture.n_parameters * n_steps)
         return int(min(max(whole, MAX_SHARDS * SHARD_ROWS), PREDICT_ROWS))
 
-    def _predict_space(self, window: Window, n_rows: int) -> Workspace:
-        """Tables for one call; the last ones are kept, since making them takes half of a one-row forecast."""
-        key = window, n_rows
+    def space(self, window: Window, n_rows: int, **options: Any) -> Workspace:
+        """What `plan` makes of these; the last are kept, since planning takes longer than a small pass."""
+        key = window, n_rows, *options.values()
         if key not in self._spaces:
             while len(self._spaces) >= KEPT_SPACES:
                 self._spaces.pop(next(iter(self._spaces)), None)
-            self._spaces[key] = plan(self.layout, window, n_rows, chunk=self.carry_steps(window), keep=False)
+            self._spaces[key] = plan(self.layout, window, n_rows, **options)
         return self._spaces[key]
 
     def carry_steps(self, window: Window) -> int:

@@ -310,7 +310,7 @@ class Trainer:
             space = plan(network.layout, window, n_rows, chunk=chunk, keep=False)
             record = space.network[0]
             record.loss, record.dropout = LOSSES.index(self.options.loss), self.options.dropout
-            work = space.arrays(network.dtype)
+            work = space.arrays(network.dtype, self.options.n_threads)
             shares = np.empty((space.n_shards, network.layout.n_gradients), network.dtype)
             self._spaces[n_rows] = space, work, shares, np.empty((space.n_shards, 2, window.n_targets))
         return self._spaces[n_rows]
