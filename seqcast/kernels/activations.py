@@ -17,9 +17,9 @@ def tanh32(x):
 
     The coefficients are those of Eigen's float tanh, a minimax fit on [-7.9, 7.9].
     """
-    # In this order each line is one instruction, whose second operand, x, is the answer where x is NaN.
-    x = TANH_LIMIT if TANH_LIMIT < x else x
-    x = -TANH_LIMIT if -TANH_LIMIT > x else x
+    # NaN passes: either comparison is false of it. (Asked the other way round, twice the instructions.)
+    x = TANH_LIMIT if x > TANH_LIMIT else x
+    x = -TANH_LIMIT if x < -TANH_LIMIT else x
     y = x * x
     p = _f(-2.76076847742355e-16) * y + _f(2.00018790482477e-13)
     p = p * y + _f(-8.60467152213735e-11)
@@ -40,7 +40,7 @@ def sigmoid32(x):
 
 @inlined
 def relu32(x):
-    return _f(0) if _f(0) > x else x
+    return _f(0) if x < _f(0) else x
 
 
 @inlined
@@ -55,7 +55,7 @@ def sigmoid64(x):
 
 @inlined
 def relu64(x):
-    return 0.0 if 0.0 > x else x
+    return 0.0 if x < 0.0 else x
 
 
 def activations(cell_activation: str, dtype) -> tuple:

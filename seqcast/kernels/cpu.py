@@ -8,7 +8,7 @@ take the same arguments, whatever their use of them::
     rows (B, 4)             start, length, target, number of each row, see `windows`
     weights                 packed weights, see `layout`
     inputs, outputs, states flat; what they hold is said at each kernel
-    work (workers, size)    work space of each worker: shares k, k + workers, ... are worker k's
+    work (workers, size)    work space of each worker, see `parallel.worker_of`
     gradients (shares, n)   packed gradients of each share
     sums (shares, 2, k)     loss of each target, and number of its observed values, in each share
 """
@@ -23,6 +23,7 @@ from ..cells.contract import Cell
 from . import parallel
 from .head import head_backward, head_forward, loss_backward
 from .jit import kernel
+from .parallel import worker_of
 from .recurrence import compile_recurrence
 from .windows import (
     add_offsets,
@@ -78,7 +79,7 @@ def _make_evaluate(forward):
         clear_states(net, layers, space)
         for k in range(chunk_count(net)):
             begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
-            gather(net, layers[0], block, begin, end - begin, values, space)
+            gather(net, layers, block, begin, end - begin, values, space)
             forward(net, layers, block, begin, end - begin, weights, space)
         head_forward(net, layers, block, weights, space)
 
@@ -91,7 +92,12 @@ def _make_train(forward, backward):
     def train(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
         """inputs: values. outputs: targets (IN). Adds nothing to gradients and sums: overwrites this
         share's."""
-        net, space, gradient, total = network[0], work[share % work.shape[0]], gradients[share], sums[share]
+        net, space, gradient, total = (
+            network[0],
+            work[worker_of(share, work.shape[0])],
+            gradients[share],
+            sums[share],
+        )
         gradient[:] = 0
         total[:] = 0
         first, last = share_rows(net, share)
@@ -112,7 +118,7 @@ def _make_predict(forward, backward):
 
     def predict(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
         """inputs: values. outputs: predictions (OUT), each row's at its target offset."""
-        net, space = network[0], work[share % work.shape[0]]
+        net, space = network[0], work[worker_of(share, work.shape[0])]
         first, last = share_rows(net, share)
         for row in range(first, last, net.block_rows):
             block = rows[row : min(row + net.block_rows, last)]
@@ -127,7 +133,7 @@ def _make_predict(forward, backward):
 def _make_forward(forward, backward):
     def layer_forward(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
         """inputs: x (B, T, F). outputs: (B, T, D * H) (OUT). states: initial (IN), final (OUT)."""
-        net, space = network[0], work[share % work.shape[0]]
+        net, space = network[0], work[worker_of(share, work.shape[0])]
         first, last = share_rows(net, share)
         for row in range(first, last, net.block_rows):
             block = rows[row : min(row + net.block_rows, last)]
@@ -135,9 +141,9 @@ def _make_forward(forward, backward):
             gather_states(net, layers, block, states, space)
             for k in range(chunk_count(net)):
                 begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
-                gather(net, layers[0], block, begin, end - begin, inputs, space)
+                gather(net, layers, block, begin, end - begin, inputs, space)
                 forward(net, layers, block, begin, end - begin, weights, space)
-                scatter_outputs(net, block, begin, end - begin, space, outputs)
+                scatter_outputs(net, layers, block, begin, end - begin, space, outputs)
             scatter_states(net, layers, block, space, states)
         return 0
 
@@ -149,7 +155,7 @@ def _make_backward(forward, backward):
         """inputs: gradient of the outputs (B, T, D * H). outputs: gradient of x (OUT). states: gradient of
         the final (IN) and of the initial states (OUT). The work space is the forward pass's, one block to a
         share."""
-        net, space = network[0], work[share % work.shape[0]]
+        net, space = network[0], work[worker_of(share, work.shape[0])]
         gradient = gradients[share]
         gradient[:] = 0
         first, last = share_rows(net, share)

@@ -45,7 +45,7 @@ NETWORK = np.dtype(
         "n_rows", "shard_rows", "block_rows", "n_steps", "chunk",  # the batch
         # work space
         "vector", "ring", "z", "d_z", "d_state", "d_u", "d_x", "d_x_stride", "offsets",
-        "sink", "sink_width", "d_sink",  # outputs of the top layer, in the work space; -1: not wanted
+        "sink_width", "d_sink",  # gradient of the top layer's outputs, in the work space; -1: there is none
         # linear head, in work space
         "n_outputs", "last", "last_stride", "d_last", "out", "out_stride",
         # and in packed weights (p, q) and gradients (g)

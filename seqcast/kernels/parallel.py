@@ -23,7 +23,7 @@ from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
 from .cache import KernelCache, is_writable
-from .jit import FLAGS, JIT_DISABLED, silent
+from .jit import FLAGS, JIT_DISABLED, kernel, silent
 from .layout import LAYER, NETWORK
 
 
@@ -92,20 +92,41 @@ def _withdraw(notice: threading.Timer) -> None:
         notice.join()  # Python warns of a fork while other threads live
 
 
+@kernel
+def worker_of(share, n_workers):
+    """Shares are dealt to and fro: the first ones hold the longest rows, and each worker gets its part."""
+    turn, place = share // n_workers, share % n_workers
+    return place if turn % 2 == 0 else n_workers - 1 - place
+
+
 def _make_driver(dtype):
     call = _make_call(dtype)
 
     def driver(
-        kernel, n_shards, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums
+        kernel,
+        n_shards,
+        n_threads,
+        network,
+        layers,
+        rows,
+        weights,
+        inputs,
+        outputs,
+        states,
+        work,
+        gradients,
+        sums,
     ):
-        """kernel: the address of one."""
-        status, n_workers = 0, work.shape[0]
+        """kernel: the address of one. work: a space for each worker, or for each share."""
+        status = 0
+        n_workers = min(n_threads, n_shards) if work.shape[0] == n_shards else work.shape[0]
         for worker in nb.prange(n_workers):
-            for share in range(worker, n_shards, n_workers):
-                status += call(
-                    kernel, nb.intp(share), network, layers, rows, weights, inputs, outputs, states, work,
-                    gradients, sums,
-                )  # fmt: skip
+            for share in range(n_shards):
+                if worker_of(share, n_workers) == worker:
+                    status += call(
+                        kernel, nb.intp(share), network, layers, rows, weights, inputs, outputs, states, work,
+                        gradients, sums,
+                    )  # fmt: skip
         return status
 
     return driver
@@ -167,7 +188,7 @@ def _compiled_driver(dtype, parallel: bool):
     if key not in _compiled:
         driver = nb.njit(parallel=parallel, nogil=True)(_make_driver(dtype))
         driver._cache = KernelCache(f"driver-{'parallel' if parallel else 'serial'}-{dtype.name}")
-        driver.compile((types.intp, types.intp, *kernel_types(dtype)))
+        driver.compile((types.intp, types.intp, types.intp, *kernel_types(dtype)))
         # Called past the dispatcher, which would look at every argument's type. Nothing converts or checks
         # the arrays then: they must be contiguous and of the dtypes above.
         _compiled[key] = driver.overloads[driver.signatures[0]].entry_point
@@ -187,7 +208,7 @@ def run(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> None:
         for share in range(n_shards):
             kernel(share, *arrays)
     elif min(n_shards, n_threads) < 2 or not _run_parallel(kernel, n_shards, dtype, arrays, n_threads):
-        _compiled_driver(dtype, parallel=False)(kernel.address, n_shards, *arrays)
+        _compiled_driver(dtype, parallel=False)(kernel.address, n_shards, 1, *arrays)
 
 
 def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> bool:
@@ -199,7 +220,7 @@ def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -
         before = nb.get_num_threads()
         nb.set_num_threads(min(n_threads, nb.config.NUMBA_NUM_THREADS))
         try:
-            driver(kernel.address, n_shards, *arrays)
+            driver(kernel.address, n_shards, n_threads, *arrays)
         finally:
             nb.set_num_threads(before)
     finally:

@@ -24,8 +24,7 @@ def compile_recurrence(cell: Cell, dtype):
 
     @kernel
     def forward(net, layers, block, begin, steps, weights, work):
-        """From the source of the lowest layer to the final states and, if wanted, the outputs of the top
-        layer.
+        """From the inputs of the lowest layer, which stand beside its states, to the final states.
 
         block (b, 4): the rows' table, see `windows`. begin: first step of this chunk, its states lie in
         `layer.state`.
@@ -33,13 +32,14 @@ def compile_recurrence(cell: Cell, dtype):
         for k in range(layers.size):
             layer = layers[k]
             active = count_active(block, begin, steps)
-            place_input(net, layer, block, begin, steps, work)
+            if layer.level > 0:
+                place_input(net, layer, block, begin, steps, work)
             load_state(net, layer, block.shape[0], work)
             walk_forward(net, layer, block.shape[0], active, weights, work)
             keep_state(net, layer, block.shape[0], steps, work)
             if layer.sink >= 0:
                 collect_output(net, layer, block, begin, steps, work)
-                if not layer.is_top and layer.reverse == net.n_directions - 1:
+                if layer.reverse == net.n_directions - 1:
                     drop(net, block, layer.level, begin, steps, layer.sink_width, work[layer.sink :])
 
     @kernel

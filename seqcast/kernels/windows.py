@@ -8,7 +8,7 @@ dropout mask, and its place in the outputs).
 import numpy as np
 
 from .jit import kernel
-from .recurrence import LENGTH, ROW, START, TARGET, add_row, clear, copy_row
+from .recurrence import LENGTH, ROW, START, TARGET, add_row, clear, copy_row, natural_time
 
 
 @kernel
@@ -28,18 +28,21 @@ def find_offsets(net, block, values, work):
 
 
 @kernel
-def gather(net, layer, block, begin, steps, values, work):
-    """Copy steps begin .. begin + steps of each window to the lowest layer's source (steps, b, inputs), zero
+def gather(net, layers, block, begin, steps, values, work):
+    """Write steps begin .. begin + steps of each window beside the states of the lowest layer's walks, zero
     past its end."""
     C, n_rows = net.n_channels, block.shape[0]
-    for s in range(steps):
+    for k in range(net.n_directions):
+        layer = layers[k]
         for r in range(n_rows):
-            row = work[layer.source + (s * n_rows + r) * layer.width :]
-            if begin + s >= block[r, LENGTH]:
-                clear(row, layer.width)
-            else:
-                x = values[(block[r, START] + begin + s) * C :]
-                read_step(row, x, work[net.offsets + r * C :], C, net.masked)
+            offsets, length = work[net.offsets + r * C :], block[r, LENGTH] - begin
+            for s in range(steps):
+                row = work[layer.rows + (s * n_rows + r) * layer.row_stride + net.hidden :]
+                t = natural_time(layer.reverse, s, length)
+                if t >= 0:
+                    read_step(row, values[(block[r, START] + begin + t) * C :], offsets, C, net.masked)
+                else:
+                    clear(row, layer.width)
 
 
 @kernel
@@ -64,22 +67,26 @@ def scatter_input_gradient(net, layer, block, steps, work, d_values):
 
 
 @kernel
-def scatter_outputs(net, block, begin, steps, work, outputs):
-    """Write the top layer's outputs (padded, time major) to `outputs` (B, T, D * hidden), flat."""
+def scatter_outputs(net, layers, block, begin, steps, work, outputs):
+    """Write the states of the top layer's walks to `outputs` (B, T, D * hidden), flat; nothing past a row's
+    end."""
     n_rows, D, H = block.shape[0], net.n_directions, net.hidden_size
-    for s in range(steps):
+    for k in range(layers.size - D, layers.size):
+        layer = layers[k]
         for r in range(n_rows):
-            for d in range(D):
-                to = ((block[r, ROW] * net.n_steps + begin + s) * D + d) * H
-                copy_row(
-                    outputs[to : to + H],
-                    work[net.sink + (s * n_rows + r) * net.sink_width + d * net.hidden :],
-                )
+            first, length = block[r, ROW] * net.n_steps + begin, block[r, LENGTH] - begin
+            for s in range(steps):
+                t = natural_time(layer.reverse, s, length)
+                if t >= 0:
+                    to = ((first + t) * D + layer.reverse) * H
+                    copy_row(
+                        outputs[to : to + H], work[layer.rows + ((s + 1) * n_rows + r) * layer.row_stride :]
+                    )
 
 
 @kernel
 def gather_output_gradient(net, block, steps, d_outputs, work):
-    """The reverse of `scatter_outputs`, into the top layer's gradient."""
+    """The gradient of the outputs, into that of the top layer (padded, time major)."""
     n_rows, D, H = block.shape[0], net.n_directions, net.hidden_size
     for s in range(steps):
         for r in range(n_rows):

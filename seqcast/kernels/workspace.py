@@ -141,26 +141,23 @@ def _describe(net, layout: Layout, window: Window) -> None:
 
 
 def _lay_sources(net, layers, layout: Layout, arena: Arena, rows: int, outputs: bool) -> None:
-    """Buffers between layers, in natural time: what layer l reads is what layer l - 1 wrote."""
+    """Buffers between layers, in natural time: what layer l reads is what layer l - 1 wrote.
+
+    The lowest layer's inputs are gathered, and the top layer's outputs scattered, straight from its walks.
+    """
     architecture = layout.architecture
     width = architecture.n_directions * layout.hidden
-    sources = [arena.take(rows * layout.row_width(layer)) for layer in range(architecture.n_layers)]
+    between = [arena.take(rows * width) for _ in range(architecture.n_layers - 1)]
     d_wide = arena.take(rows * width), arena.take(rows * width)
     d_input = arena.take(rows * architecture.input_size) if net.wants_d_input else -1
-    net.sink, net.d_sink = (
-        (arena.take(rows * width), d_wide[architecture.n_layers % 2]) if outputs else (-1, -1)
-    )
-    net.sink_width = width
+    net.d_sink, net.sink_width = d_wide[architecture.n_layers % 2] if outputs else -1, width
     for layer, direction, _ in layout.walks():
         record = layers[layout.walk(layer, direction)]
         top = layer == architecture.n_layers - 1
         record.level, record.reverse, record.is_top = layer, direction, top
-        record.width = layout.row_width(layer)
-        record.source, record.d_source = sources[layer], d_wide[layer % 2] if layer else d_input
-        record.sink, record.d_sink = (
-            (net.sink, net.d_sink) if top else (sources[layer + 1], d_wide[(layer + 1) % 2])
-        )
-        record.sink_width = width
+        record.width, record.sink_width = layout.row_width(layer), width
+        record.source, record.d_source = (between[layer - 1], d_wide[layer % 2]) if layer else (-1, d_input)
+        record.sink, record.d_sink = (-1, net.d_sink) if top else (between[layer], d_wide[(layer + 1) % 2])
 
 
 def _lay_walks(net, layers, layout: Layout, arena: Arena, rows: int, block: int) -> None:
