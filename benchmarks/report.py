@@ -84,13 +84,15 @@ def fill_front_page(benchmark: ModuleType, name: str) -> None:
     page, path = FOLDER.parent / "README.md", FOLDER / "results" / f"{name}.json"
     before, rest = page.read_text().split(f"<!-- {name} -->\n")
     _, after = rest.split(f"<!-- end of {name} -->")
-    table = markdown(benchmark, json.loads(path.read_text())["rows"])
+    table = markdown(benchmark, json.loads(path.read_text())["rows"], benchmark.FRONT_COLUMNS)
     page.write_text(f"{before}<!-- {name} -->\n{table}\n<!-- end of {name} -->{after}")
 
 
-def markdown(benchmark: ModuleType, rows: list[dict]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in (benchmark.COLUMNS, *benchmark.table(rows))]
-    lines.insert(1, "|" + "---|" * len(benchmark.COLUMNS))
+def markdown(benchmark: ModuleType, rows: list[dict], n_columns: int | None = None) -> str:
+    """A table of the first columns, all of them if None."""
+    table = [row[:n_columns] for row in (benchmark.COLUMNS, *benchmark.table(rows))]
+    lines = ["| " + " | ".join(row) + " |" for row in table]
+    lines.insert(1, "|" + "---|" * len(table[0]))
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..cells.contract import Cell
 from .activations import activations
-from .jit import inlined, kernel, unrolled_load, unrolled_store
+from .jit import inlined, kernel, kernel_apart, unrolled_load, unrolled_store
 from .layout import Columns
 
 
@@ -42,7 +42,7 @@ def _step_loops(cell: Cell, columns: Columns, sigmoid, tanh):
     saved_blocks = tuple(range(cell.n_saved))
     load_saved, store_saved = unrolled_load(saved_blocks), unrolled_store(saved_blocks)
 
-    @kernel
+    @kernel_apart
     def step_rows(n_rows, width, z, z_stride, h, h_stride, others, new_h, new_others, saved):
         """z (IN), h and others (IN, before the step), new_h and new_others (OUT), saved (OUT)."""
         for r in range(n_rows):
@@ -56,7 +56,7 @@ def _step_loops(cell: Cell, columns: Columns, sigmoid, tanh):
                 store_others(new_others_row, width, j, new)
                 store_saved(saved_row, width, j, keep)
 
-    @kernel
+    @kernel_apart
     def step_backward_rows(
         n_rows, width, saved, h, h_stride, others, d_state, d_stride, d_block, d_z, z_stride
     ):
@@ -85,7 +85,7 @@ def _reset_loops(cell: Cell, columns: Columns, sigmoid, tanh):
     saved_blocks = tuple(range(cell.n_saved, n_saved))
     load_saved, store_saved = unrolled_load(saved_blocks), unrolled_store(saved_blocks)
 
-    @kernel
+    @kernel_apart
     def reset_rows(n_rows, width, z, z_stride, h, h_stride, others, u, saved):
         """z, h, others (IN), u (OUT: the operand of the late product), saved (OUT)."""
         for r in range(n_rows):
@@ -96,7 +96,7 @@ def _reset_loops(cell: Cell, columns: Columns, sigmoid, tanh):
                 u_row[j], keep = reset(sigmoid, tanh, load_z(z_row, width, j), state)
                 store_saved(saved_row, width, j, keep)
 
-    @kernel
+    @kernel_apart
     def reset_backward_rows(n_rows, width, saved, h, h_stride, others, d_u, d_h, d_stride, d_z, z_stride):
         """saved, h, others, d_u (IN), d_h (IN and OUT: added to), d_z (OUT)."""
         for r in range(n_rows):

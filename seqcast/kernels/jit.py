@@ -12,7 +12,7 @@ import numpy as np
 from numba.core import config
 
 from .cache import KernelCache
-from .linking import LinkedCompiler
+from .linking import ApartCompiler, LinkedCompiler
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
@@ -24,6 +24,10 @@ FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contra
 # Called by other kernels only: without the wrappers that Python or C would call them through (a sixth of the
 # compile time).
 kernel = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=LinkedCompiler, **FLAGS)
+# The same for loops over arrays of which none reads what another writes. Without that word, each row's loop
+# begins with a comparison of all their ends: 3.4 instead of 0.1 us for an LSTM's way back through one step of
+# 16 rows and 16 units.
+kernel_apart = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=ApartCompiler, **FLAGS)
 inlined = nb.njit(
     inline="always", **FLAGS
 )  # scalar functions: only inlined do the loops around them vectorise

@@ -61,3 +61,11 @@ class LinkedCompiler(Compiler):
     def __init__(self, typing_context: Any, target: Any, library: Any, *rest: Any) -> None:
         name = f"seqcast_linked_{next(self._numbers)}"
         super().__init__(typing_context, target, library or LinkedLibrary(target.codegen(), name), *rest)
+
+
+class ApartCompiler(LinkedCompiler):
+    """Tells LLVM that no two arrays among the arguments overlap."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.state.flags.noalias = True

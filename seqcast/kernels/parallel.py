@@ -11,9 +11,12 @@ is the same function without threads, and gives the same bits. It is used
   a fork.
 """
 
+import gc
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import numba as nb
@@ -64,11 +67,26 @@ def compile_kernel(function, dtype, variant: str, cached: bool = True):
     else:
         notice.start()
     try:
-        kernel.compile()
+        with uncollected():
+            kernel.compile()
     finally:
         _withdraw(notice)
         cache.release()
     return kernel
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector, which looks through a compiler's objects again and again: a tenth of the
+    time."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 _told = threading.Lock()  # taken, for good, by the first who speaks
@@ -188,7 +206,8 @@ def _compiled_driver(dtype, parallel: bool):
     if key not in _compiled:
         driver = nb.njit(parallel=parallel, nogil=True)(_make_driver(dtype))
         driver._cache = KernelCache(f"driver-{'parallel' if parallel else 'serial'}-{dtype.name}")
-        driver.compile((types.intp, types.intp, types.intp, *kernel_types(dtype)))
+        with uncollected():
+            driver.compile((types.intp, types.intp, types.intp, *kernel_types(dtype)))
         # Called past the dispatcher, which would look at every argument's type. Nothing converts or checks
         # the arrays then: they must be contiguous and of the dtypes above.
         _compiled[key] = driver.overloads[driver.signatures[0]].entry_point
