@@ -76,12 +76,15 @@ def write_readme(benchmarks: dict[str, ModuleType]) -> None:
         path = FOLDER / "results" / f"{name}.json"
         if path.exists():
             parts.append(_section(name, benchmark, json.loads(path.read_text())))
+    parts.append((FOLDER / "targets.md").read_text())
     (FOLDER / "README.md").write_text("\n".join(parts))
 
 
 def fill_front_page(benchmark: ModuleType, name: str) -> None:
     """Write one benchmark's table between its markers in the front page."""
     page, path = FOLDER.parent / "README.md", FOLDER / "results" / f"{name}.json"
+    if not path.exists():
+        return
     before, rest = page.read_text().split(f"<!-- {name} -->\n")
     _, after = rest.split(f"<!-- end of {name} -->")
     table = markdown(benchmark, json.loads(path.read_text())["rows"], benchmark.FRONT_COLUMNS)

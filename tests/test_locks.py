@@ -24,7 +24,7 @@ def test_one_at_a_time_and_nothing_is_left(tmp_path):
     one.acquire()
     assert is_held(one)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(locks, "PATIENCE", 0.1)
+        patch.setattr(locks, "LONGEST_WAIT", 0.1)
         other.acquire()
         assert not is_held(other)
     one.release()
@@ -39,7 +39,7 @@ def test_the_lock_of_a_process_that_died_is_free(tmp_path, run_python, monkeypat
     path = tmp_path / "a.lock"
     run_python(HOLD.format(path=str(path)) + "import os; os._exit(0)")
     assert path.exists()
-    monkeypatch.setattr(locks, "PATIENCE", 1.0)
+    monkeypatch.setattr(locks, "LONGEST_WAIT", 1.0)
     lock = Lock(path)
     lock.acquire()
     assert is_held(lock)

@@ -201,7 +201,7 @@ def compile_in(monkeypatch, tmp_path):
     """Let the compiler take a given time, and the notice wait for 50 ms."""
     monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(parallel, "_told", threading.Lock())
-    monkeypatch.setattr(parallel, "PATIENCE", 0.05)
+    monkeypatch.setattr(parallel, "NOTICE_AFTER", 0.05)
 
     def run(seconds, cached=True, found=False):
         class Compiler:
@@ -260,7 +260,7 @@ import sys
 from seqcast.kernels import cache
 save = cache.KernelCache.save_overload
 cache.KernelCache.save_overload = lambda self, *rest: (print("compiled", self.variant), save(self, *rest))
-parallel.PATIENCE = 0.2
+parallel.NOTICE_AFTER = 0.2
 sys.stderr = sys.stdout
 work()
 """

@@ -20,7 +20,7 @@ layer.backward(np.ones((100, 2, 4)))
 def command(run_python, tmp_path):
     def run(*argv, place=tmp_path / "kernels"):
         script = f"import sys; from seqcast.cli import main; sys.exit(main({['warmup', *argv]!r}))"
-        return run_python(script, SEQCAST_CACHE_DIR=place)
+        return run_python(script, SEQCAST_CACHE_DIR=place, PYTHONWARNINGS="error")
 
     return run
 

@@ -88,17 +88,17 @@ class NetworkEstimator(BaseEstimator):
         """
         rng = check_random_state(self.random_state)
         network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
+        n_rows = min(len(train_rows), self.max_samples or len(train_rows))
+        units = scales if len(scales) == 1 else np.ones_like(scales)  # degrees and millibars do not add up
         with progress(self.verbose, self.max_iter) as report:
             history = fit_network(
                 network,
                 windows,
                 train_rows,
                 validation_rows,
-                self._training_options(min(len(train_rows), self.max_samples or len(train_rows))),
+                self._training_options(n_rows),
                 rng=rng,
-                units=scales
-                if len(scales) == 1
-                else np.ones_like(scales),  # degrees and millibars do not add up
+                units=units,
                 state=state,
                 report=report,
             )

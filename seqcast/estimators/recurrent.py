@@ -197,8 +197,6 @@ class Recurrent:
         steps = self._check_steps(x, "x", shape, rows)
         states = self._check_state(state, shape[0], "state")
         seed = self._rng.randint(2**32, dtype=np.uint32) if training and self.dropout else None
-        if self._last is not None and self._last.work is not None:
-            self._idle[self._last.work.shape] = self._last.work
         self._last = _Pass(steps, rows, states, self._network.packed(), seed)
         return self._forward(self._last, keep=training)
 
@@ -285,9 +283,9 @@ class Recurrent:
         return output, states[0] if len(states) == 1 else tuple(states)
 
     def _take_work(self, space: Workspace, n_workers: int | None) -> np.ndarray:
-        """Work space of an earlier pass if it fits: new memory costs as much time as a small pass.
+        """Work space of an earlier pass without a way back, if it fits.
 
-        Popped, so that two Python threads never get the same.
+        New memory costs as much time as a small pass. Popped, so that two Python threads never get the same.
         """
         work = self._idle.pop(space.shape(n_workers), None)
         self._idle.clear()

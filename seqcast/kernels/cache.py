@@ -4,8 +4,8 @@ numba's own cache looks only at the file of the function itself: a helper change
 served as it was, and a function made for one cell among several is never found again. Here the name of a file
 is a hash over everything that the machine code depends on: every source of the compiled part of the package,
 the versions, the processor, the kernel's variant and its signature. There is no index that two processes
-could tear; files are written aside and moved into place. A file that no process has asked for in 90 days, as
-those of earlier versions, is deleted.
+could tear; files are written aside and moved into place. At the next compilation, files that no process has
+asked for in 90 days, as those of earlier versions, are deleted.
 """
 
 import hashlib
@@ -117,15 +117,17 @@ class KernelCache:
             path = self.path(signature, target_context.codegen())
             payload = _load(path) or self._load_after_others(path)
         except NO_FILE:
+            self._miss()
             payload = None
-        if payload is not None:
-            return CompileResult._rebuild(target_context, *payload)
+        return None if payload is None else CompileResult._rebuild(target_context, *payload)
+
+    def _miss(self) -> None:
         if self._on_miss is not None:
             self._on_miss()
-        return None
 
     def _load_after_others(self, path: Path):
         """What another process has compiled meanwhile; or take the lock, so that others wait for this one."""
+        self._miss()  # before the wait, which takes as long as compiling
         self.release()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = Lock(path.with_suffix(".lock"))
@@ -142,8 +144,8 @@ class KernelCache:
 
     def save_overload(self, signature, result) -> None:
         """Write the compiled kernel and delete those long unused; do nothing where that is not allowed."""
-        payload = pickle.dumps(result._reduce())
         try:
+            payload = pickle.dumps(result._reduce())
             path = self.path(signature, result.codegen)
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, hashlib.sha256(payload).digest() + payload)

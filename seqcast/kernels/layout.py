@@ -41,7 +41,7 @@ NETWORK = np.dtype(
     [(name, "i8") for name in (
         # sizes
         "hidden", "hidden_size", "columns", "z_stride", "d_stride", "n_layers", "n_directions", "n_states",
-        "input_size", "n_channels", "n_targets", "normalize", "masked",  # what a window looks like
+        "n_channels", "n_targets", "normalize", "masked",  # what a window looks like
         "n_rows", "shard_rows", "block_rows", "n_steps", "chunk",  # the batch
         # work space
         "vector", "ring", "z", "d_z", "d_state", "d_u", "d_x", "d_x_stride", "offsets",
@@ -50,7 +50,7 @@ NETWORK = np.dtype(
         "n_outputs", "last", "last_stride", "d_last", "out", "out_stride",
         # and in packed weights (p, q) and gradients (g)
         "p_head_bias", "p_head", "q_head", "g_head_bias", "g_head",
-        "wants_d_input", "loss",
+        "loss",
     )] + [("seed", "u4"), ("dropout", "f8")],
     align=True,
 )  # fmt: skip

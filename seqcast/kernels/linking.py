@@ -64,7 +64,10 @@ class LinkedCompiler(Compiler):
 
 
 class ApartCompiler(LinkedCompiler):
-    """Tells LLVM that no two arrays among the arguments overlap."""
+    """Tells LLVM that no two arrays among the arguments overlap.
+
+    That holds for numba's own pointers in them too, so such a kernel must not keep or return an array.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

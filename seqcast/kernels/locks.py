@@ -10,7 +10,7 @@ try:
 except ImportError:  # Windows: every process compiles what it does not find
     fcntl = None  # type: ignore[assignment]
 
-PATIENCE = 60.0  # seconds: nothing compiles longer; a lock held on is that of a fit which was interrupted
+LONGEST_WAIT = 60.0  # seconds: nothing compiles longer; a lock held on is that of a fit which was interrupted
 PAUSE = 0.02
 
 
@@ -27,7 +27,7 @@ class Lock:
 
     def acquire(self) -> None:
         """Wait until no other process holds the lock, and take it."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + LONGEST_WAIT
         while fcntl is not None and self._file is None and time.monotonic() < end:
             try:
                 self._file = _locked(self.path)

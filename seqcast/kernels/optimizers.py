@@ -48,7 +48,7 @@ def regularize(flat, gradient, decay, alpha, count):
 
 @kernel
 def update(kind, flat, gradient, moments, settings, n_updates):
-    """Move `flat` (IN and OUT) by one step; moments (2, n) IN and OUT; settings: see `optimizer_settings`."""
+    """Move `flat` (IN and OUT) by one step; moments (2, n) IN and OUT; settings: see `train_update`."""
     if kind == 0:
         sgd(flat, gradient, moments[0], settings)
     elif kind == 1:

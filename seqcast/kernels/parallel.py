@@ -48,7 +48,7 @@ def kernel_types(dtype) -> tuple:
     )
 
 
-PATIENCE = 1.0  # seconds of compiling before a word is said
+NOTICE_AFTER = 1.0  # seconds of compiling before a word is said
 
 
 def compile_kernel(function, dtype, variant: str, cached: bool = True):
@@ -59,7 +59,7 @@ def compile_kernel(function, dtype, variant: str, cached: bool = True):
         function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS)
     )
     # From a thread of its own, since only time tells what is slow; numba lets it run while LLVM works.
-    notice = threading.Timer(PATIENCE, _tell, [cached])
+    notice = threading.Timer(NOTICE_AFTER, _tell, [cached])
     notice.daemon = True
     cache = KernelCache(variant, on_miss=notice.start)
     if cached:
@@ -206,8 +206,11 @@ def _compiled_driver(dtype, parallel: bool):
     if key not in _compiled:
         driver = nb.njit(parallel=parallel, nogil=True)(_make_driver(dtype))
         driver._cache = KernelCache(f"driver-{'parallel' if parallel else 'serial'}-{dtype.name}")
-        with uncollected():
-            driver.compile((types.intp, types.intp, types.intp, *kernel_types(dtype)))
+        try:
+            with uncollected():
+                driver.compile((types.intp, types.intp, types.intp, *kernel_types(dtype)))
+        finally:
+            driver._cache.release()
         # Called past the dispatcher, which would look at every argument's type. Nothing converts or checks
         # the arrays then: they must be contiguous and of the dtypes above.
         _compiled[key] = driver.overloads[driver.signatures[0]].entry_point
@@ -232,8 +235,10 @@ def run(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> None:
 
 def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> bool:
     """Run in parallel and return True, or return False where only one thread is safe."""
+    if _parallel_process not in (None, os.getpid()):
+        return False
     driver = _compiled_driver(dtype, parallel=True)
-    if _parallel_process != os.getpid() or not _entered.acquire(blocking=False):
+    if not _entered.acquire(blocking=False):
         return False
     try:
         before = nb.get_num_threads()

@@ -110,8 +110,9 @@ def plan(
     net = network[0]
     _describe(net, layout, window)
     net.n_rows, net.block_rows, net.shard_rows = n_rows, block, shard
-    net.n_steps, net.chunk, net.wants_d_input = window.n_steps, steps, d_input
-    _lay_sources(net, layers, layout, arena, steps * block, outputs)
+    net.n_steps, net.chunk = window.n_steps, steps
+    d_input_at = arena.take(steps * block * layout.architecture.input_size) if d_input else -1
+    _lay_sources(net, layers, layout, arena, steps * block, outputs, d_input_at)
     _lay_walks(net, layers, layout, arena, steps * block, block)
     _lay_shared(net, layout, arena, block)
     return Workspace(network, layers, n_shards, arena.size)
@@ -136,11 +137,11 @@ def _describe(net, layout: Layout, window: Window) -> None:
     net.d_stride = padded(layout.hidden, layout.dtype)
     net.n_layers, net.n_directions = architecture.n_layers, architecture.n_directions
     net.n_states, net.n_outputs = len(architecture.cell.states), architecture.n_outputs
-    net.input_size, net.n_channels, net.n_targets = window.input_size, window.n_channels, window.n_targets
+    net.n_channels, net.n_targets = window.n_channels, window.n_targets
     net.normalize, net.masked = window.normalize, window.masked
 
 
-def _lay_sources(net, layers, layout: Layout, arena: Arena, rows: int, outputs: bool) -> None:
+def _lay_sources(net, layers, layout: Layout, arena: Arena, rows: int, outputs: bool, d_input: int) -> None:
     """Buffers between layers, in natural time: what layer l reads is what layer l - 1 wrote.
 
     The lowest layer's inputs are gathered, and the top layer's outputs scattered, straight from its walks.
@@ -148,8 +149,8 @@ def _lay_sources(net, layers, layout: Layout, arena: Arena, rows: int, outputs: 
     architecture = layout.architecture
     width = architecture.n_directions * layout.hidden
     between = [arena.take(rows * width) for _ in range(architecture.n_layers - 1)]
-    d_wide = arena.take(rows * width), arena.take(rows * width)
-    d_input = arena.take(rows * architecture.input_size) if net.wants_d_input else -1
+    unused = architecture.n_layers == 1 and not outputs
+    d_wide = (-1, -1) if unused else (arena.take(rows * width), arena.take(rows * width))
     net.d_sink, net.sink_width = d_wide[architecture.n_layers % 2] if outputs else -1, width
     for layer, direction, _ in layout.walks():
         record = layers[layout.walk(layer, direction)]

@@ -161,13 +161,15 @@ class Network:
         return int(min(max(whole, MAX_SHARDS * SHARD_ROWS), PREDICT_ROWS))
 
     def space(self, window: Window, n_rows: int, **options: Any) -> Workspace:
-        """What `plan` makes of these; the last are kept, since planning takes longer than a small pass."""
-        key = window, n_rows, *options.values()
-        if key not in self._spaces:
-            while len(self._spaces) >= KEPT_SPACES:
-                self._spaces.pop(next(iter(self._spaces)), None)
-            self._spaces[key] = plan(self.layout, window, n_rows, **options)
-        return self._spaces[key]
+        """What `plan` makes of these; some are kept, since planning takes longer than a small pass."""
+        key = window, n_rows, *sorted(options.items())
+        space = self._spaces.get(key)
+        if space is None:
+            space = plan(self.layout, window, n_rows, **options)
+            if len(self._spaces) >= KEPT_SPACES:
+                self._spaces.clear()  # in one step: other threads may forecast at the same time
+            self._spaces[key] = space
+        return space
 
     def carry_steps(self, window: Window) -> int:
         """Steps walked at a time where nothing is kept: all of them if one direction comes from the end."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ..data.windows import spread
 from ..exceptions import TrainingDivergedError
 from ..kernels.head import LOSSES, add_losses
 from ..kernels.optimizers import OPTIMIZERS, train_update
@@ -261,7 +262,8 @@ class Trainer:
         return validation_losses(self.network, self.windows, rows, self.options)
 
     def forecasts_are_sound(self, rows: Rows | np.ndarray) -> bool:
-        """Whether the forecasts of `rows`, and their squares, are finite as the weights are now."""
+        """Whether forecasts of (a sample of) `rows`, and their squares, are finite as the weights are now."""
+        rows = rows[spread(np.arange(len(rows)), self.options.max_samples)]
         with np.errstate(over="ignore", invalid="ignore"):
             return all(
                 np.isfinite(np.square(self.network.predict(self.windows, part, self.options.n_threads))).all()
@@ -338,10 +340,7 @@ def validation_losses(
 ) -> np.ndarray:
     """Each target's mean loss over `rows`, without dropout, shape (n_targets,)."""
     totals = np.zeros((2, windows.window.n_targets))
-    for first in range(
-        0, len(rows), PREDICT_ROWS
-    ):  # not all forecasts at once: they are horizon times as many
-        part = rows[first : first + PREDICT_ROWS]
+    for part in parts(rows):
         forecasts = network.predict(windows, part, options.n_threads)
         add_losses(LOSSES.index(options.loss), forecasts, windows.targets.ravel(), part[:, 2].copy(), totals)
     return mean_losses(totals)

@@ -12,7 +12,7 @@ from ..kernels.layout import Architecture
 from ..kernels.optimizers import unpack_gradient
 from ..kernels.workspace import Window
 from .network import Network, Rows, Windows
-from .training import TrainingOptions, fit_network
+from .training import OptimizerState, Trainer, TrainingOptions
 
 
 def warm_up(cells: Iterable[str], dtypes: Iterable[str], report: Callable[[str, str, float], None]) -> None:
@@ -32,13 +32,15 @@ def warm_up(cells: Iterable[str], dtypes: Iterable[str], report: Callable[[str, 
 
 
 def compile_all(cell: Cell, dtype: np.dtype) -> None:
-    """Compile the kernels of one cell, both drivers, and, by a fit of a moment, what runs between batches."""
+    """Compile the kernels of one cell, both drivers, and, by one update, what runs between batches."""
     for name in cpu.KERNELS:
         cpu.compiled(name, cell, dtype)
     parallel.compile_drivers(dtype)
     network = Network(Architecture(cell, 1, 1, n_outputs=1), dtype)
     windows = Windows(np.zeros((4, 1), dtype), np.zeros((4, 1), dtype), Window(2, 1))
     rows = Rows(np.arange(2), 2, lambda starts: starts + 2)
-    options = TrainingOptions(max_iter=1, n_iter_no_change=1)
-    fit_network(network, windows, rows, rows, options, rng=np.random.RandomState(0), units=np.ones(1))
+    options, rng = TrainingOptions(), np.random.RandomState(0)
+    trainer = Trainer(network, windows, options, rng, OptimizerState(network))
+    trainer.train_batch(rows[:])
+    trainer.losses(rows)
     unpack_gradient(np.zeros((1, network.layout.n_gradients), dtype), network.layout.back, network.flat)
