@@ -21,7 +21,13 @@ NAMES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="which to run; all by default")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        choices=[*NAMES, []],  # argparse looks for the empty default too
+        help=f"which to run: {', '.join(NAMES)}; all by default",
+    )
     parser.add_argument("--seconds", type=float, default=timing.SECONDS, help="measured for each contestant")
     parser.add_argument("--print", action="store_true", help="print the tables instead of writing results")
     parser.add_argument("--report", action="store_true", help="run nothing, only write the README again")

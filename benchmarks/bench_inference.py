@@ -1,5 +1,6 @@
 """A layer's forward pass over a batch beside onnxruntime's."""
 
+import numba
 import numpy as np
 
 from .comparisons import SIZES, Size, installed
@@ -19,6 +20,7 @@ CELLS = ("lstm", "gru")
 
 
 def run() -> list[dict]:
+    numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))  # which a layer follows
     rows = []
     for cell in CELLS:
         for size in SIZES:
