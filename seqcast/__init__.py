@@ -11,23 +11,38 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import datasets, evaluation, exceptions
     from .cells import Cell, Gate, check_cell, register_cell
+    from .data.sequences import pad_sequences
+    from .estimators.classifier import SeqClassifier
+    from .estimators.encoder import SeqEncoder
     from .estimators.forecaster import SeqForecaster
     from .estimators.recurrent import Recurrent
     from .estimators.regressor import SeqRegressor
+    from .estimators.window_transformer import WindowTransformer
     from .evaluation.backtest import backtest, evaluate, summarize
-    from .exceptions import TrainingDivergedError
+    from .evaluation.leaks import check_no_leak
+    from .evaluation.scorers import make_forecast_scorer
+    from .evaluation.splits import PanelTimeSeriesSplit
+    from .exceptions import LeakError, TrainingDivergedError
     from .plotting import plot_forecast
 
 _HOME = {
     "Cell": "cells",
     "Gate": "cells",
+    "LeakError": "exceptions",
+    "PanelTimeSeriesSplit": "evaluation.splits",
     "Recurrent": "estimators.recurrent",
+    "SeqClassifier": "estimators.classifier",
+    "SeqEncoder": "estimators.encoder",
     "SeqForecaster": "estimators.forecaster",
     "SeqRegressor": "estimators.regressor",
     "TrainingDivergedError": "exceptions",
+    "WindowTransformer": "estimators.window_transformer",
     "backtest": "evaluation.backtest",
     "check_cell": "cells",
+    "check_no_leak": "evaluation.leaks",
     "evaluate": "evaluation.backtest",
+    "make_forecast_scorer": "evaluation.scorers",
+    "pad_sequences": "data.sequences",
     "plot_forecast": "plotting",
     "register_cell": "cells",
     "summarize": "evaluation.backtest",
@@ -37,17 +52,25 @@ _MODULES = ("datasets", "evaluation", "exceptions")
 __all__ = [
     "Cell",
     "Gate",
+    "LeakError",
+    "PanelTimeSeriesSplit",
     "Recurrent",
+    "SeqClassifier",
+    "SeqEncoder",
     "SeqForecaster",
     "SeqRegressor",
     "TrainingDivergedError",
+    "WindowTransformer",
     "__version__",
     "backtest",
     "check_cell",
+    "check_no_leak",
     "datasets",
     "evaluate",
     "evaluation",
     "exceptions",
+    "make_forecast_scorer",
+    "pad_sequences",
     "plot_forecast",
     "register_cell",
     "summarize",

@@ -5,7 +5,8 @@
     Exception
     ├── ValueError
     │   └── SeqcastError
-    │       └── TrainingDivergedError   no finite weights came out of training
+    │       ├── TrainingDivergedError   no finite weights came out of training
+    │       └── LeakError               a forecast read what comes after it; an AssertionError too
     └── Warning
         └── UserWarning
             └── ConvergenceWarning      scikit-learn's: training stopped before it had converged, or diverged
@@ -22,3 +23,7 @@ class SeqcastError(ValueError):
 
 class TrainingDivergedError(SeqcastError):
     """Training gave no finite weights at all; nothing usable was fitted."""
+
+
+class LeakError(SeqcastError, AssertionError):
+    """A forecast depends on rows that it can not know."""

@@ -17,6 +17,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_float_dtype, is_integer_dtype
 
 Kind = Literal["array", "series", "frame"]
+Unsorted = Literal["refuse", "sort", "keep"]
 
 # One letter tells what a dtype holds, for NumPy's and for pandas' own (nullable, Arrow, sparse).
 NUMERIC_KINDS = "iufb"
@@ -46,7 +47,7 @@ class Table:
     columns : tuple of c labels
         As they came; ``"y"`` for a single unnamed column, ``"x0"``, ``"x1"``, ... for arrays.
     index : pandas.Index of n labels
-        Strictly increasing.
+        Strictly increasing, unless rows out of order were to be kept.
     kind : {"array", "series", "frame"}
         What came, so that the answer can have the same form.
     """
@@ -77,7 +78,12 @@ class _Argument:
 
 
 def read_table(
-    data: Any, *, owner: str, parameter: str = "X", sort: bool = False, require_observed: bool = True
+    data: Any,
+    *,
+    owner: str,
+    parameter: str = "X",
+    unsorted: Unsorted = "refuse",
+    require_observed: bool = True,
 ) -> Table:
     """Check ``data`` and turn it into a :class:`Table`.
 
@@ -91,8 +97,8 @@ def read_table(
         Name of the estimator or function that asks, for messages.
     parameter : str
         Name under which the user passed ``data``, for messages.
-    sort : bool
-        Whether rows out of order are sorted; otherwise they are an error.
+    unsorted : {"refuse", "sort", "keep"}
+        What becomes of rows out of order: an error, sorted ones, or nothing.
     require_observed : bool
         Whether a column without a single observed value is an error.
 
@@ -107,7 +113,7 @@ def read_table(
         decimals, dates, complex numbers, sparse matrices, several index levels.
     ValueError
         For data without rows or columns, duplicated columns or stamps, missing stamps, rows out of
-        order (unless ``sort``), infinite values, and columns that were never observed.
+        order (with "refuse"), infinite values, and columns that were never observed.
     """
     argument = _Argument(parameter, owner)
     if isinstance(data, pd.DataFrame):
@@ -118,7 +124,7 @@ def read_table(
     else:
         table = _read_array(data, argument)
     _check_stamps(table.index, argument)
-    table = _in_order(table, sort, argument)
+    table = _in_order(table, unsorted, argument)
     _check_finite(table, argument)
     if require_observed:
         _check_observed(table, argument)
@@ -158,6 +164,16 @@ def select_columns(table: Table, columns: Iterable[Hashable], *, owner: str) -> 
     return replace(table, values=np.ascontiguousarray(table.values[:, places]), columns=wanted)
 
 
+def is_counted(index: pd.Index) -> bool:
+    """Whether the labels are 0, 1, 2, ..., as those of rows that were never given any."""
+    return is_integer_dtype(index.dtype) and np.array_equal(index, np.arange(len(index)))
+
+
+def check_numeric(frame: pd.DataFrame, *, owner: str, parameter: str = "X") -> None:
+    """Raise `read_table`'s error if a column holds other things than numbers."""
+    _check_numeric(frame, tuple(frame.columns), _Argument(parameter, owner))
+
+
 # ---- pandas comes in ----
 
 
@@ -165,11 +181,15 @@ def _read_frame(frame: pd.DataFrame, columns: tuple[Hashable, ...], kind: Kind, 
     _check_size(frame.shape, argument)
     _check_columns(frame.columns, argument)
     _check_index_kind(frame.index, argument)
+    _check_numeric(frame, columns, argument)
+    values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    return Table(np.ascontiguousarray(values), columns, frame.index, kind)
+
+
+def _check_numeric(frame: pd.DataFrame, columns: tuple[Hashable, ...], argument: _Argument) -> None:
     for position, dtype in enumerate(frame.dtypes):
         if dtype.kind not in NUMERIC_KINDS:
             raise _column_error(columns[position], frame.iloc[:, position], argument)
-    values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
-    return Table(np.ascontiguousarray(values), columns, frame.index, kind)
 
 
 def _check_columns(columns: pd.Index, argument: _Argument) -> None:
@@ -290,10 +310,10 @@ def _check_stamps(index: pd.Index, argument: _Argument) -> None:
         raise ValueError(argument.must("have unique stamps", got, way_out))
 
 
-def _in_order(table: Table, sort: bool, argument: _Argument) -> Table:
-    if table.index.is_monotonic_increasing:
+def _in_order(table: Table, unsorted: Unsorted, argument: _Argument) -> Table:
+    if unsorted == "keep" or table.index.is_monotonic_increasing:
         return table
-    if sort:
+    if unsorted == "sort":
         order = table.index.argsort()
         return replace(table, values=table.values[order], index=table.index[order])
     row = int(np.argmax(np.asarray(table.index[1:] < table.index[:-1]))) + 1

@@ -1,8 +1,10 @@
 """What the estimators share: parameters of network and training, and the one fit."""
 
 import copy
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,20 +15,31 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..cells import find_cell
-from ..kernels.head import LOSSES
+from ..kernels.head import POINT_LOSSES
 from ..kernels.layout import Architecture
 from ..kernels.optimizers import OPTIMIZERS
 from ..kernels.parallel import thread_count
 from ..learning.network import Network, Rows, Windows
 from ..learning.progress import progress
-from ..learning.training import History, OptimizerState, TrainingOptions, fit_network
+from ..learning.training import (
+    Epoch,
+    History,
+    OptimizerState,
+    TrainingOptions,
+    fit_network,
+    train_epoch,
+)
+from .callbacks import CallbackSupport, callbacks
 
 AUTO_FULL_BATCH = 256  # up to so many rows, batch_size="auto" is all of them
 AUTO_BATCH = 128  # half the updates of 64 in two thirds of the time, and no worse on the shipped weather
 
 
-class NetworkEstimator(BaseEstimator):
-    """Base of the estimators that train a recurrent network with a linear head on its last state."""
+POINT_LOSS = {"loss": [StrOptions(set(POINT_LOSSES))]}  # the constraint of estimators of numbers
+
+
+class NetworkEstimator(CallbackSupport, BaseEstimator):
+    """Base of the estimators that train a recurrent network with a linear head."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "cell": [str],
@@ -34,7 +47,6 @@ class NetworkEstimator(BaseEstimator):
         "n_layers": [Interval(Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "loss": [StrOptions(set(LOSSES))],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -81,58 +93,105 @@ class NetworkEstimator(BaseEstimator):
         train_rows: Rows,
         validation_rows: Rows | None,
         scales: np.ndarray,
+        data: dict[str, Any],
     ) -> None:
         """Train a network (the last fit's under ``warm_start``), and keep it and its history.
 
-        scales: the targets' deviations.
+        scales: the targets' deviations. data: what callbacks are to see, as the user gave it.
         """
         rng = check_random_state(self.random_state)
         network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
-        n_rows = min(len(train_rows), self.max_samples or len(train_rows))
-        units = scales if len(scales) == 1 else np.ones_like(scales)  # degrees and millibars do not add up
-        with progress(self.verbose, self.max_iter) as report:
-            history = fit_network(
-                network,
-                windows,
-                train_rows,
-                validation_rows,
-                self._training_options(n_rows),
-                rng=rng,
-                units=units,
-                state=state,
-                report=report,
-            )
+        with callbacks(self, self.max_iter, data, partial(self._as_of, network)) as tell:
+            with progress(self.verbose, self.max_iter) as show:
+                history = fit_network(
+                    network,
+                    windows,
+                    train_rows,
+                    validation_rows,
+                    self._training_options(train_rows),
+                    rng=rng,
+                    units=_units(scales),
+                    state=state,
+                    report=lambda epoch: show(epoch) or tell(epoch),
+                )
+            self._keep(network, state, rng, history)
+
+    def _keep(
+        self, network: Network, state: OptimizerState, rng: np.random.RandomState, history: History
+    ) -> None:
         if not history.best_epoch:
             raise KeyboardInterrupt(
                 "fit was interrupted before its first epoch had ended; nothing was learned"
             )
-        self._network, self._optimizer_state = network, state
-        self._keep_history(history)
+        self.__dict__ |= self._learned(network, history)
+        self._optimizer_state, self._rng = state, rng
         if history.interrupted:
             raise KeyboardInterrupt(
                 "fit was interrupted; the best weights so far are kept, and the estimator is usable"
             )
 
+    def _learned(self, network: Network, history: History) -> dict[str, Any]:
+        """The attributes that a fit learns by training."""
+        return {
+            "_network": network,
+            "n_iter_": len(history.loss),
+            "best_iter_": history.best_epoch,
+            "loss_curve_": history.loss,
+            "validation_loss_curve_": history.validation_loss if self.early_stopping else None,
+        }
+
+    def _as_of(self, network: Network, epoch: Epoch) -> dict[str, Any]:
+        """The attributes of an estimator whose fit had ended with this epoch."""
+        weights, history = epoch.kept()
+        kept = copy.copy(network)  # its __getstate__ copies the weights
+        kept.flat[:] = weights
+        return self._learned(kept, history)
+
+    def _fit_epoch(
+        self, windows: Windows, n_outputs: int, rows: Rows, scales: np.ndarray, data: dict[str, Any]
+    ) -> None:
+        """One pass over `rows`, from where the last fit, or pass, ended."""
+        if hasattr(self, "_network"):
+            network, state, rng = copy.deepcopy((self._network, self._optimizer_state, self._rng))
+        else:
+            rng = check_random_state(self.random_state)
+            network, state = self._new_network(windows.window.input_size, n_outputs, rng)
+        options, started = self._training_options(rows), time.perf_counter()
+        with callbacks(self, 1, data, lambda epoch: {}) as tell:
+            loss = train_epoch(network, windows, rows, options, rng=rng, units=_units(scales), state=state)
+            history = History([*getattr(self, "loss_curve_", []), loss])
+            history.best_epoch = len(history.loss)
+            self._keep(network, state, rng, history)
+            self.validation_loss_curve_ = None
+            tell(
+                Epoch(1, 1, loss, None, time.perf_counter() - started, True, lambda: (network.flat, history))
+            )
+
     def _starting_point(
         self, input_size: int, n_outputs: int, rng: np.random.RandomState
     ) -> tuple[Network, OptimizerState]:
-        cell = find_cell(self.cell, type(self).__name__)
-        self._check_truncation()
-        architecture = Architecture(
-            cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs
-        )
-        if self.warm_start and hasattr(self, "_network"):
-            if (self._network.architecture, self._network.dtype) != (architecture, np.dtype(self.dtype)):
-                raise ValueError(
-                    f"With warm_start=True, {type(self).__name__}.fit goes on from the weights of the last "
-                    f"fit, so cell, "
-                    f"sizes, dtype and the shapes of the data must stay as they were. Set warm_start=False "
-                    f"to start anew."
-                )
-            return copy.deepcopy((self._network, self._optimizer_state))  # a failed fit leaves these alone
-        network = Network(architecture, self.dtype)
+        if not (self.warm_start and hasattr(self, "_network")):
+            return self._new_network(input_size, n_outputs, rng)
+        architecture, dtype = self._architecture(input_size, n_outputs), np.dtype(self.dtype)
+        if (self._network.architecture, self._network.dtype) != (architecture, dtype):
+            raise ValueError(
+                f"With warm_start=True, {type(self).__name__}.fit goes on from the weights of the last fit, "
+                f"so cell, sizes, dtype and the shapes of the data must stay as they were. Set "
+                f"warm_start=False to start anew."
+            )
+        return copy.deepcopy((self._network, self._optimizer_state))  # a failed fit leaves these alone
+
+    def _new_network(
+        self, input_size: int, n_outputs: int, rng: np.random.RandomState
+    ) -> tuple[Network, OptimizerState]:
+        network = Network(self._architecture(input_size, n_outputs), self.dtype)
         network.initialize(rng)
         return network, OptimizerState(network)
+
+    def _architecture(self, input_size: int, n_outputs: int) -> Architecture:
+        cell = find_cell(self.cell, type(self).__name__)
+        self._check_truncation()
+        return Architecture(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
 
     def _check_truncation(self) -> None:
         if self.bptt_steps is not None and self.bidirectional:
@@ -143,20 +202,30 @@ class NetworkEstimator(BaseEstimator):
                 f"instead."
             )
 
+    @property
+    def _loss(self) -> str:
+        """One of the kernels' losses."""
+        return self.loss
+
     def _batch_rows(self, n_rows: int) -> int:
         """Rows of one update out of `n_rows`."""
         if self.batch_size == "auto":
             return n_rows if n_rows <= AUTO_FULL_BATCH else AUTO_BATCH
         return min(self.batch_size, n_rows)
 
-    def _training_options(self, n_rows: int) -> TrainingOptions:
+    def _n_drawn(self, rows: Rows) -> int:
+        """How many of the rows one epoch sees."""
+        return min(len(rows), self.max_samples or len(rows))
+
+    def _training_options(self, rows: Rows) -> TrainingOptions:
+        n_drawn = self._n_drawn(rows)
         return TrainingOptions(
-            loss=self.loss,
+            loss=self._loss,
             optimizer=self.optimizer,
             learning_rate_init=self.learning_rate_init,
             momentum=self.momentum,
-            batch_size=self._batch_rows(n_rows),
-            max_samples=self.max_samples,
+            batch_size=self._batch_rows(n_drawn),
+            max_samples=n_drawn,
             max_iter=self.max_iter,
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
@@ -167,11 +236,6 @@ class NetworkEstimator(BaseEstimator):
             n_threads=thread_count(self.n_jobs),
         )
 
-    def _keep_history(self, history: History) -> None:
-        self.n_iter_, self.best_iter_ = len(history.loss), history.best_epoch
-        self.loss_curve_ = history.loss
-        self.validation_loss_curve_ = history.validation_loss if self.early_stopping else None
-
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_network")
 
@@ -180,3 +244,8 @@ class NetworkEstimator(BaseEstimator):
         """Copies of the fitted weights by PyTorch's names, with ``head_weight`` and ``head_bias``."""
         check_is_fitted(self)
         return {name: weight.copy() for name, weight in self._network.weights.items()}
+
+
+def _units(scales: np.ndarray) -> np.ndarray:
+    """What losses are reported in: the unit of a single target; degrees and millibars do not add up."""
+    return scales if len(scales) == 1 else np.ones_like(scales)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from itertools import count
 from numbers import Integral
 from typing import Any, ClassVar, Self, TypeAlias
@@ -9,18 +10,20 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.calendar import Calendar
-from ..data.frames import Table, read_table, select_columns
+from ..data.frames import Table, is_counted, read_table, select_columns
 from ..data.scaling import Scaler
+from ..data.targets import SEVERAL, History, read_history
 from ..data.windows import border, on_grid, seasonal_naive, spread, training_starts, validation_starts
 from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
 from ..learning.network import Rows, Windows
-from .base import AUTO_BATCH, NetworkEstimator
+from .base import AUTO_BATCH, POINT_LOSS, NetworkEstimator
 
 Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
 
@@ -31,10 +34,8 @@ MAX_GAP_FACTOR = 50  # steps of the calendar for each row: beyond it, the rows h
 # dozen updates (skill on three short series, 1 against 16 updates: 0.00, 0.31, 0.32 to 0.15, 0.36, 0.33).
 AUTO_UPDATES, AUTO_LEAST = 16, 8
 
-_SEVERAL = (list, tuple, np.ndarray, pd.Index)  # what may hold several names
 
-
-class SeqForecaster(NetworkEstimator):
+class SeqForecaster(RegressorMixin, NetworkEstimator):
     """Forecast one or several series with a recurrent network.
 
     One row of the data is one step of time. A window of past steps goes through the network; a linear head on
@@ -114,6 +115,9 @@ class SeqForecaster(NetworkEstimator):
         What was chosen where the parameter is None.
     target_names_, covariate_names_ : list
         Columns that are forecast, and columns that are only read.
+    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,)
+        Errors of the seasonal naive forecast, one season ahead, within the training rows: what MASE and RMSSE
+        divide by. 0 where a target has no two observed values a season apart.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
     n_iter_, best_iter_ : int
@@ -134,8 +138,9 @@ class SeqForecaster(NetworkEstimator):
 
     Scaling is done inside: behind a scaler in a pipeline, forecasts would come back in the scaler's units.
     Arrays have no index to tell their rows' time, so rows of an array are always taken to follow the training
-    rows; use a Series or a frame in cross-validation. Where the index is irregular or one of trading days,
-    rows are counted, and rows left out after the training rows are not noticed.
+    rows; use a Series or a frame in cross-validation. Where the target is no column of `X`, the same holds
+    for rows that are numbered 0, 1, 2, ... in fit and again in `predict`. Where the index is irregular or one
+    of trading days, rows are counted, and rows left out after the training rows are not noticed.
 
     Examples
     --------
@@ -148,9 +153,10 @@ class SeqForecaster(NetworkEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetworkEstimator._parameter_constraints,
+        **POINT_LOSS,
         "horizon": [None, Interval(Integral, 1, None, closed="left")],
         "window": [None, Interval(Integral, 1, None, closed="left")],
-        "target": [None, *_SEVERAL, Hashable],
+        "target": [None, *SEVERAL, Hashable],
         "season_length": [None, Interval(Integral, 1, None, closed="left")],
         "normalization": [StrOptions({"last", "none"})],
     }
@@ -222,7 +228,7 @@ class SeqForecaster(NetworkEstimator):
 
     # -- fit
 
-    def fit(self, X: Data, y: pd.Series | None = None) -> Self:
+    def fit(self, X: Data, y: Data | None = None) -> Self:
         """Learn to forecast the targets.
 
         Parameters
@@ -230,9 +236,11 @@ class SeqForecaster(NetworkEstimator):
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
             One row a step of time, in any strictly increasing index (unsorted rows are sorted). NaN where
             nothing was observed.
-        y : Series, shape (n,), optional
-            For tools that need a ``y``: the column of `X` that bears its name becomes the target. It must
-            equal that column. Leave it out otherwise.
+        y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
+            Left out, the targets are the columns of `X` that `target` names. With a y that bears the name of
+            a column of `X`, which it must equal, that column is the target: for tools that need a ``y``. Any
+            other y is a target beside `X`, of which nothing is known in the rows that `predict` gets; all
+            columns of `X` are covariates.
 
         Returns
         -------
@@ -243,7 +251,7 @@ class SeqForecaster(NetworkEstimator):
         ------
         ValueError
             If a parameter or a value is out of its range, or the data are too short; the message says how
-            many rows are needed.
+            many rows are needed. Also if `y` differs from the column that bears its name.
         TypeError
             If a column holds no numbers.
         TrainingDivergedError
@@ -252,21 +260,33 @@ class SeqForecaster(NetworkEstimator):
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        table = read_table(X, owner="SeqForecaster.fit", sort=True)
+        history = read_history(X, y, self.target, "SeqForecaster")
         with self._last_fit_kept_on_error():
-            self._fit_table(table, self._targets(table, y))
+            self._fit_history(history)
         return self
 
-    def _fit_table(self, table: Table, targets: list[Hashable]) -> None:
-        covariates = [column for column in table.columns if column not in targets]
-        self._remember_columns(table, targets, covariates)
-        table = select_columns(table, [*targets, *covariates], owner="SeqForecaster.fit")
+    def _fit_history(self, history: History) -> None:
+        self._remember_columns(history)
+        table = history.table
         self._calendar = Calendar.from_index(table.index)
         grid = self._to_grid(table)
         self._choose_lengths(len(grid))
         self._last_label, self._n_steps = table.index[-1], len(grid)
         self._context = grid[-max(self.window_, self.season_length_) :].copy()
-        self._fit_network(*self._training_data(grid))
+        self._measure_changes(grid[:, : len(self.target_names_)])
+        # Callbacks get no rows: those of training can not be predicted.
+        self._fit_network(*self._training_data(grid), {})
+
+    def _measure_changes(self, targets: np.ndarray) -> None:
+        season = self.season_length_
+        with np.errstate(over="ignore"):  # the difference of two large values may be infinite
+            changes = np.abs(targets[season:] - targets[:-season])
+        seen = np.isfinite(changes)
+        known, n = np.where(seen, changes, 0.0), np.maximum(seen.sum(axis=0), 1)
+        largest = known.max(axis=0, initial=np.finfo(float).tiny)  # whose square may be infinite
+        shares = known / largest
+        self.naive_mae_ = shares.sum(axis=0) / n * largest
+        self.naive_rmse_ = np.sqrt((shares**2).sum(axis=0) / n) * largest
 
     def _batch_rows(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -276,53 +296,19 @@ class SeqForecaster(NetworkEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        tags.target_tags.single_output, tags.target_tags.multi_output = True, True
+        tags.regressor_tags.poor_score = True  # of rows that are independent, where the past says nothing
         return tags
 
-    def _targets(self, table: Table, y: pd.Series | None) -> list[Hashable]:
-        if y is not None:
-            return [self._target_of(table, y)]
-        if self.target is None:
-            return list(table.columns)
-        names = list(self.target) if isinstance(self.target, _SEVERAL) else [self.target]
-        if not names or not set(names) <= set(table.columns) or len(set(names)) < len(names):
-            raise ValueError(
-                f"The 'target' parameter of SeqForecaster must name columns of X, each once: "
-                f"{list(table.columns)}. Got {self.target!r} instead."
-            )
-        return names
-
-    def _target_of(self, table: Table, y: pd.Series) -> Hashable:
-        """The column of X that y is the history of."""
-        name = getattr(y, "name", None)
-        if self.target not in (None, name, [name]):
-            raise ValueError(
-                f"The 'target' parameter of SeqForecaster must be None or the name of y ({name!r}) when y is "
-                f"given. Got {self.target!r} instead."
-            )
-        if name is None or name not in table.columns:
-            raise ValueError(
-                f"The 'y' parameter of SeqForecaster.fit must be a Series that bears the name of one of the "
-                f"columns of X: "
-                f"{list(table.columns)}. Got {name!r} instead. Put the target into X as a column, since its "
-                f"past is what a forecast is made from; then y may be left out."
-            )
-        past = read_table(y, owner="SeqForecaster.fit", parameter="y", sort=True)
-        column = table.values[:, table.columns.index(name)]
-        if not (past.index.equals(table.index) and np.array_equal(past.values[:, 0], column, equal_nan=True)):
-            raise ValueError(
-                f"The 'y' parameter of SeqForecaster.fit must equal the column {name!r} of X, whose history "
-                f"it is. They differ: "
-                f"a step of a pipeline has changed one of them. Scaling is done inside, so leave the scaler "
-                f"out, or leave that column out of it."
-            )
-        return name
-
-    def _remember_columns(self, table: Table, targets: list, covariates: list) -> None:
-        self.target_names_, self.covariate_names_ = targets, covariates
-        self.n_features_in_, self._kind = len(table.columns), table.kind
-        self._columns = table.columns
-        if table.kind == "frame" and all(isinstance(column, str) for column in table.columns):
-            self.feature_names_in_ = np.asarray(table.columns, dtype=object)
+    def _remember_columns(self, history: History) -> None:
+        self.target_names_, self.covariate_names_ = history.targets, history.covariates
+        self._apart, self._target_ndim = history.apart, history.target_ndim
+        self._columns, self._kind = history.columns, history.table.kind
+        self._counted = is_counted(history.table.index)
+        self.n_features_in_ = len(history.columns)
+        if self._kind == "frame" and all(isinstance(column, str) for column in history.columns):
+            self.feature_names_in_ = np.asarray(history.columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
@@ -347,7 +333,7 @@ class SeqForecaster(NetworkEstimator):
             raise ValueError(
                 f"SeqForecaster.fit needs at least {least} rows for window={window} and horizon={horizon}"
                 + (f" (with validation_fraction={self.validation_fraction})" if self.early_stopping else "")
-                + f". Got {n} instead. Pass more rows, or a shorter window or horizon."
+                + f". Got n_samples={n} instead. Pass more rows, or a shorter window or horizon."
             )
 
     def _lengths(self, n: int) -> tuple[int, int, int]:
@@ -409,7 +395,7 @@ class SeqForecaster(NetworkEstimator):
 
     def _rows(self, starts: np.ndarray) -> Rows:
         window, n_targets = self.window_, len(self.target_names_)
-        return Rows(starts, window, lambda starts: (starts + window) * n_targets)
+        return Rows(starts, window, lambda starts, lengths: (starts + lengths) * n_targets)
 
     # -- forecast
 
@@ -468,11 +454,10 @@ class SeqForecaster(NetworkEstimator):
             return self.forecast(X)
         table = self._read(X, "SeqForecaster.predict")
         positions = self._following_positions(table)
-        grid = on_grid(table.values, positions)
-        forecasts, _ = self._block_forecasts(grid)
+        forecasts, _ = self._block_forecasts(self._known_after(table, positions))
         return self._in_form(forecasts[positions], table)
 
-    def score(self, X: Data, y: object = None) -> float:
+    def score(self, X: Data, y: Data | None = None) -> float:
         """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
 
         ``1 - error / naive_error``, each the root mean squared error of a target in units of its training
@@ -482,8 +467,8 @@ class SeqForecaster(NetworkEstimator):
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
             Rows that follow the training rows.
-        y : ignored
-            For scikit-learn's tools.
+        y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
+            The truth where the targets are no columns of `X`; not read otherwise.
 
         Returns
         -------
@@ -495,18 +480,43 @@ class SeqForecaster(NetworkEstimator):
             As `predict`; ValueError also if no target is observed in `X`.
         """
         check_is_fitted(self)
-        grid = self._grid_after(self._read(X, "SeqForecaster.score"))
-        forecasts, naive = self._block_forecasts(grid)
-        truth = grid[:, : len(self.target_names_)]
-        if not np.isfinite(truth).any():
-            raise ValueError(
-                "The 'X' parameter of SeqForecaster.score must have an observed target. Got missing values "
-                "only."
-            )
+        truth, forecasts, naive = self._beside_truth(X, y)
         error, naive_error = self._scaled_rmse(forecasts, truth), self._scaled_rmse(naive, truth)
         if naive_error == 0:
             return 0.0 if error == 0 else -np.inf
         return float(1 - error / naive_error)
+
+    def _beside_truth(self, X: Data, y: Data | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The truth of each row of `X`, its forecast and its seasonal naive forecast, each (n, n_targets)."""
+        table = self._read(X, "SeqForecaster.score")
+        truth = (
+            self._truth(y, len(table.index)) if self._apart else table.values[:, : len(self.target_names_)]
+        )
+        if not np.isfinite(truth).any():
+            raise ValueError(
+                f"The '{'y' if self._apart else 'X'}' parameter of SeqForecaster.score must have an observed "
+                f"target. Got missing values only."
+            )
+        positions = self._following_positions(table)
+        forecasts, naive = self._block_forecasts(self._known_after(table, positions))
+        return truth, forecasts[positions], naive[positions]
+
+    def _truth(self, y: Data | None, n_rows: int) -> np.ndarray:
+        """Targets that are no columns of X."""
+        if y is None:
+            raise ValueError(
+                "The 'y' parameter of SeqForecaster.score must be given, since fit had its target in y and "
+                "not in X. Got None instead."
+            )
+        truth = read_table(
+            y, owner="SeqForecaster.score", parameter="y", unsorted="keep", require_observed=False
+        ).values
+        if truth.shape != (n_rows, len(self.target_names_)):
+            raise ValueError(
+                f"The 'y' parameter of SeqForecaster.score must have shape ({n_rows}, "
+                f"{len(self.target_names_)}), a row for each of X. Got {truth.shape} instead."
+            )
+        return truth
 
     def _scaled_rmse(self, forecasts: np.ndarray, truth: np.ndarray) -> float:
         errors = (forecasts - truth) / self._scaler.scale[: truth.shape[1]]
@@ -524,21 +534,26 @@ class SeqForecaster(NetworkEstimator):
         return int(horizon)
 
     def _read(self, X: Data, owner: str) -> Table:
+        """The columns of `X` in the order of fit."""
         table = read_table(X, owner=owner, require_observed=False)
         if table.kind == "array" or self._kind == "array":
             if table.values.shape[1] != self.n_features_in_:
+                single = len(getattr(X, "shape", (0, 0))) == 1
+                reshape = " Reshape your data to one row a step." if single else ""
                 raise ValueError(
                     f"X has {table.values.shape[1]} features, but SeqForecaster is expecting "
-                    f"{self.n_features_in_} features as input."
+                    f"{self.n_features_in_} features as input.{reshape}"
                 )
-            table = Table(table.values, self._columns, table.index, table.kind)
+            table = replace(table, columns=self._columns)
         elif table.kind == "series" and self.n_features_in_ == 1:
-            table = Table(table.values, self._columns, table.index, table.kind)
-        return select_columns(table, [*self.target_names_, *self.covariate_names_], owner=owner)
+            table = replace(table, columns=self._columns)
+        own = [] if self._apart else self.target_names_
+        return select_columns(table, [*own, *self.covariate_names_], owner=owner)
 
     def _following_positions(self, table: Table) -> np.ndarray:
         """Step numbers of rows, counted from the first step after training."""
-        if table.kind == "array" or self._kind == "array":
+        without_time = self._apart and self._counted and is_counted(table.index)
+        if table.kind == "array" or self._kind == "array" or without_time:
             return np.arange(len(table.index))
         positions = self._calendar.positions(table.index) - self._n_steps
         if positions[0] < 0:
@@ -557,17 +572,34 @@ class SeqForecaster(NetworkEstimator):
             )
         return positions
 
-    def _grid_after(self, table: Table) -> np.ndarray:
-        return on_grid(table.values, self._following_positions(table))
+    def _known_after(self, table: Table, positions: np.ndarray) -> np.ndarray:
+        """What is known of each step after training: targets, NaN if they are no columns of X; covariates."""
+        values = table.values
+        if self._apart:
+            values = np.hstack([np.full((len(values), len(self.target_names_)), np.nan), values])
+        return on_grid(values, positions)
 
     def _block_forecasts(self, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Forecasts and seasonal naive forecasts of the steps of `grid`, made every `horizon_` steps."""
         known = np.concatenate([self._context, grid])
         origins = np.arange(len(self._context), len(known), self.horizon_)
         n_targets = len(self.target_names_)
-        forecasts = self._forecast_at(known, origins).reshape(-1, n_targets)[: len(grid)]
+        if self._apart:
+            forecasts = self._feed_forward(known, origins)
+        else:
+            forecasts = self._forecast_at(known, origins).reshape(-1, n_targets)[: len(grid)]
         naive = seasonal_naive(known[:, :n_targets], origins, self.season_length_, self.horizon_)
         return forecasts, naive.reshape(-1, n_targets)[: len(grid)]
+
+    def _feed_forward(self, known: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """Forecasts from the first origin to the end of `known`, each block read as observed by the next."""
+        known, n_targets = known.copy(), len(self.target_names_)
+        for origin in origins:
+            past = known[origin - self.window_ : origin]
+            block = self._forecast_at(past, np.array([self.window_]))[0]
+            room = known[origin : origin + self.horizon_, :n_targets]
+            room[:] = block[: len(room)]
+        return known[origins[0] :, :n_targets]
 
     def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """Forecasts from the steps of `values` before each origin, shape (n_origins, horizon_, n_targets)."""
@@ -576,24 +608,20 @@ class SeqForecaster(NetworkEstimator):
         scaled = self._network.predict(windows, rows, thread_count(self.n_jobs))
         n_targets = len(self.target_names_)
         scaler = self._scaler.columns(n_targets)
-        forecasts = scaler.inverse(scaled.reshape(len(origins), self.horizon_, n_targets))
-        return np.where(scaler.constant, scaler.center, forecasts)
+        return scaler.inverse(scaled.reshape(len(origins), self.horizon_, n_targets))
 
     def _continue(self, values: np.ndarray, steps: int) -> np.ndarray:
-        """Forecast `steps` steps after `values`, feeding forecasts back beyond the horizon."""
-        n, block, k = len(values), self.horizon_, len(self.target_names_)
-        origins = np.arange(n, n + steps, block)
-        future = seasonal_naive(values, np.array([n]), self.season_length_, len(origins) * block)[0]
+        """Forecast `steps` steps after `values`; covariates go on as in their last season."""
+        n = len(values)
+        future = seasonal_naive(values, np.array([n]), self.season_length_, steps)[0]
         known = np.concatenate([values, future])
-        for origin in origins:
-            past = known[origin - self.window_ : origin]
-            known[origin : origin + block, :k] = self._forecast_at(past, np.array([self.window_]))[0]
-        return known[n : n + steps, :k]
+        return self._feed_forward(known, np.arange(n, n + steps, self.horizon_))
 
     def _in_form(self, forecasts: np.ndarray, table: Table) -> pd.DataFrame | pd.Series | np.ndarray:
-        """Forecasts in the form that X had."""
+        """Forecasts in the form that X had, of one dimension if y had one."""
+        single = forecasts.shape[1] == 1
         if table.kind == "array":
-            return forecasts[:, 0] if forecasts.shape[1] == 1 else forecasts
-        if table.kind == "series":
+            return forecasts[:, 0] if single and (self._target_ndim == 1 or not self._apart) else forecasts
+        if table.kind == "series" or self._target_ndim == 1:
             return pd.Series(forecasts[:, 0], table.index, name=self.target_names_[0])
         return pd.DataFrame(forecasts, table.index, self.target_names_)

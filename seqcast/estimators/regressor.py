@@ -1,25 +1,19 @@
 """Regression on windows: each row is a short sequence, its target one or several numbers."""
 
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..data.scaling import Scaler
-from ..data.windows import spread
-from ..kernels.parallel import thread_count
-from ..kernels.workspace import Window
-from ..learning.network import Rows, Windows
-from .base import NetworkEstimator
+from ..data.sequences import Samples
+from .base import POINT_LOSS
+from .sequences import SequenceEstimator, as_given
 
 
-class SeqRegressor(RegressorMixin, NetworkEstimator):
-    """Regress on sequences with a recurrent network and a linear head on its last state.
+class SeqRegressor(RegressorMixin, SequenceEstimator):
+    """Regress on sequences with a recurrent network and a linear head.
 
     Inputs and targets are scaled to mean 0 and deviation 1 inside, by the training rows.
 
@@ -34,9 +28,12 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
     bidirectional : bool, default=False
         Whether a second set of weights reads each row from its end.
     dropout : float, default=0.0
-        Share of each layer's outputs (of the last layer: of its last state) that is zeroed in training.
-    n_channels : int, default=1
-        Variables of each step. A 2-D row holds step after step, the channels of a step side by side.
+        Share of each layer's outputs (of the last layer: of what the head reads) that is zeroed in training.
+    n_channels : int or None, default=None
+        Variables of each step. A 2-D row holds step after step, the channels of a step side by side. None
+        takes it from a 3-D `X`, and 1 for a 2-D one.
+    pooling : {"last", "mean", "max"}, default="last"
+        What the head reads of the top layer's states over time.
     loss : {"squared", "absolute", "huber"}, default="squared"
         Huber's loss is quadratic up to an error of one standard deviation of the target.
     optimizer : {"adam", "rmsprop", "sgd"}, default="adam"
@@ -81,6 +78,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
     ----------
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
+    n_channels_ : int
+        Variables of each step.
     n_iter_ : int
         Epochs run.
     best_iter_ : int
@@ -95,6 +94,16 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
     See Also
     --------
     SeqForecaster : Windows, scaling and time index for whole series.
+    SeqClassifier : The same for classes.
+    pad_sequences : Sequences of different lengths as one array.
+
+    Notes
+    -----
+    NaN after the last observed step of a row is no step: rows may have different lengths. Other NaN are
+    missing values: the network reads that nothing was observed. A row of NaN only is one such step.
+
+    Where all rows make one batch, equal rows are merged into one with the sum of their weights. A weight of 2
+    then gives the same bits as the row twice, and a weight of 0 as no row.
 
     Examples
     --------
@@ -108,8 +117,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkEstimator._parameter_constraints,
-        "n_channels": [Interval(Integral, 1, None, closed="left")],
+        **SequenceEstimator._parameter_constraints,
+        **POINT_LOSS,
     }
 
     def __init__(
@@ -120,7 +129,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         *,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        n_channels: int = 1,
+        n_channels: int | None = None,
+        pooling: str = "last",
         loss: str = "squared",
         optimizer: str = "adam",
         learning_rate_init: float = 5e-3,
@@ -148,6 +158,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.n_channels = n_channels
+        self.pooling = pooling
         self.loss = loss
         self.optimizer = optimizer
         self.learning_rate_init = learning_rate_init
@@ -169,13 +180,16 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on rows and their targets.
 
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
+            Shorter rows end in NaN.
         y : array-like, shape (n,) or (n, k)
+        sample_weight : array-like, shape (n,), optional
+            What each row counts in the loss and in the scaling; 1 if left out. Rows of weight 0 are left out.
 
         Returns
         -------
@@ -186,6 +200,8 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         ------
         ValueError
             If a parameter, a shape or a value is out of its range; the message names it.
+        TypeError
+            If a column of a frame holds no numbers.
         TrainingDivergedError
             If not one epoch had a finite loss.
         KeyboardInterrupt
@@ -193,27 +209,52 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         """
         self._validate_params()
         with self._last_fit_kept_on_error():
-            self._fit_arrays(X, y)
+            samples = self._training_samples(X, y, sample_weight, reset=True)
+            self._fit_samples(samples, as_given(X, y, sample_weight))
         return self
 
-    def _fit_arrays(self, X: ArrayLike, y: ArrayLike) -> None:
-        data, target = validate_data(
-            self, self._flat(X), y, multi_output=True, y_numeric=True, dtype=np.float64
-        )
-        sequences, targets = self._sequences(data), np.asarray(target, np.float64).reshape(len(target), -1)
-        n_train = self._training_rows(len(data))
-        self._input_scaler = Scaler.of(sequences[:n_train].reshape(-1, self.n_channels))
-        self._target_scaler = Scaler.of(targets[:n_train])
-        self._target_ndim, self._n_steps = target.ndim, sequences.shape[1]
-        n_outputs, numbers = targets.shape[1], np.arange(len(data))
-        validation = spread(numbers[n_train:], self.max_samples) if self.early_stopping else None
-        self._fit_network(
-            self._windows(sequences, targets, np.dtype(self.dtype)),
-            n_outputs,
-            self._rows(numbers[:n_train], n_outputs),
-            None if validation is None else self._rows(validation, n_outputs),
-            self._target_scaler.scale,
-        )
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on rows once, from where the last fit or pass ended.
+
+        The scaling is that of the first rows ever fitted, so those should be typical of what follows.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
+        y : array-like, shape (n,) or (n, k)
+        sample_weight : array-like, shape (n,), optional
+
+        Returns
+        -------
+        SeqRegressor
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`; also if the shapes are not those of the rows before.
+        TrainingDivergedError
+            If the loss became infinite; the estimator stays as it was.
+        """
+        self._validate_params()
+        with self._last_fit_kept_on_error():
+            reset = not hasattr(self, "_network")
+            samples = self._training_samples(X, y, sample_weight, reset)
+            self._fit_pass(samples, as_given(X, y, sample_weight))
+        return self
+
+    def _training_samples(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, reset: bool
+    ) -> Samples:
+        sequences, target = self._read_training(X, y, reset=reset, multi_output=True, y_numeric=True)
+        targets = np.asarray(target, np.float64).reshape(len(target), -1)
+        if not reset and targets.shape[1] != self._n_outputs:
+            raise ValueError(
+                f"The 'y' parameter of SeqRegressor.partial_fit must have {self._n_outputs} target(s), as "
+                f"before. Got {targets.shape[1]} instead."
+            )
+        self._target_ndim = target.ndim
+        return self._samples(sequences, targets, sample_weight)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the targets of rows.
@@ -221,6 +262,7 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
+            In three dimensions, rows may have more or fewer steps than those of fit.
 
         Returns
         -------
@@ -232,65 +274,13 @@ class SeqRegressor(RegressorMixin, NetworkEstimator):
         NotFittedError
             Before fit.
         ValueError
-            If the shape is not that of the training rows, or a value is NaN or infinite.
+            If the shape is not that of the training rows, or a value is infinite.
         """
-        check_is_fitted(self)
-        data = validate_data(self, self._flat(X), dtype=np.float64, reset=False)
-        sequences = data.reshape(len(data), self._n_steps, -1)
-        n_outputs = len(self._target_scaler.scale)
-        windows = self._windows(sequences, np.empty((0, n_outputs)), self._network.dtype)
-        rows = self._rows(np.arange(len(data)), n_outputs)[:]
-        scaled = self._network.predict(windows, rows, thread_count(self.n_jobs))
-        predictions = self._target_scaler.inverse(scaled)
+        outputs = self._run(self._read(X))
+        predictions = self._target_scaler.inverse(outputs)
         return predictions[:, 0] if self._target_ndim == 1 else predictions
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.single_output, tags.target_tags.multi_output = True, True
-        tags.input_tags.three_d_array = True
         return tags
-
-    def _flat(self, X: ArrayLike) -> ArrayLike:
-        """Rows of three dimensions with their steps side by side; others as they came."""
-        if (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) < 3:
-            return X
-        array = np.asarray(X)
-        if array.ndim > 3 or array.shape[2] != self.n_channels:
-            raise ValueError(
-                f"The 'X' parameter of SeqRegressor must have shape (n, n_steps, {self.n_channels}) or "
-                f"(n, n_steps * {self.n_channels}), since n_channels={self.n_channels}. Got {array.shape} "
-                f"instead. Set n_channels to the number of variables of a step."
-            )
-        return array.reshape(len(array), array.shape[1] * array.shape[2])
-
-    def _sequences(self, data: np.ndarray) -> np.ndarray:
-        """Flat rows as (n, n_steps, n_channels)."""
-        if data.shape[1] % self.n_channels:
-            raise ValueError(
-                f"The rows of the 'X' parameter of SeqRegressor must hold a multiple of "
-                f"n_channels={self.n_channels} numbers. Got {data.shape[1]} instead. Set n_channels to the "
-                f"number of variables of a step."
-            )
-        return data.reshape(len(data), -1, self.n_channels)
-
-    def _training_rows(self, n: int) -> int:
-        if not self.early_stopping:
-            return n
-        n_train = n - max(1, round(self.validation_fraction * n))
-        if n_train < 1:
-            raise ValueError(
-                f"With early_stopping=True, SeqRegressor.fit needs rows to train on and rows to judge by: at "
-                f"least 2. Got {n} instead. Set early_stopping=False, or pass more rows."
-            )
-        return n_train
-
-    def _rows(self, numbers: np.ndarray, n_outputs: int) -> Rows:
-        n_steps = self._n_steps
-        return Rows(numbers * n_steps, n_steps, lambda starts: starts // n_steps * n_outputs)
-
-    def _windows(self, sequences: np.ndarray, targets: np.ndarray, dtype: np.dtype) -> Windows:
-        """Scaled rows one after the other, each a window of its own."""
-        _, n_steps, n_channels = sequences.shape
-        values = self._input_scaler.transform(sequences.reshape(-1, n_channels), dtype)
-        window = Window(n_steps, n_channels, n_targets=targets.shape[1])
-        return Windows(values, self._target_scaler.transform(targets, dtype), window)

@@ -1,7 +1,9 @@
 """How good forecasts are, told honestly.
 
 ============  ==========================================================================
-``metrics``   errors of a forecast, skill, and the naive forecasts that it has to beat
+``metrics``   errors of forecasts, as points, quantiles, samples or intervals; skill, and
+              the naive forecasts that they have to beat
 ``backtest``  forecasts from many origins in the past, none of which saw what came after
+``splits``    train and test rows of panels, in the order of time, for scikit-learn
 ============  ==========================================================================
 """

@@ -257,7 +257,7 @@ def _fold(forecaster: Any, frame: pd.DataFrame, end: int, horizon: int) -> pd.Da
 
 
 def _frame(data: Any, parameter: str, owner: str) -> pd.DataFrame:
-    table = read_table(data, owner=owner, parameter=parameter, sort=True, require_observed=False)
+    table = read_table(data, owner=owner, parameter=parameter, unsorted="sort", require_observed=False)
     return pd.DataFrame(table.values, table.index, list(table.columns))
 
 

@@ -50,8 +50,8 @@ def _step_loops(cell: Cell, columns: Columns, sigmoid, tanh, vector: int):
             z_row, h_row, new_row = z[r * z_stride :], h[r * h_stride :], new_h[r * h_stride :]
             others_row, new_others_row = others[r * n_others * width :], new_others[r * n_others * width :]
             saved_row = saved[r * n_saved * width :]
-            # What is left after whole vectors is made a whole one too, which begins a little earlier: four units
-            # at a time, as LLVM would take them, they took as long as 30 others.
+            # What is left after whole vectors is made a whole one too, which begins a little earlier: four
+            # units at a time, as LLVM would take them, they took as long as 30 others.
             whole = width - width % vector
             for part in range(1 if whole == width else 2):
                 first, last = (0, whole) if part == 0 else (max(0, width - vector), width)

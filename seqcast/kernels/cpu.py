@@ -10,7 +10,7 @@ take the same arguments, whatever their use of them::
     inputs, outputs, states flat; what they hold is said at each kernel
     work (workers, size)    work space of each worker, see `parallel.worker_of`
     gradients (shares, n)   packed gradients of each share
-    sums (shares, 2, k)     loss of each target, and number of its observed values, in each share
+    sums (shares, 2, k)     loss of each target, and weight of its observed values, in each share
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from . import parallel
 from .head import head_backward, head_forward, loss_backward
 from .jit import kernel
 from .parallel import worker_of
+from .pooling import finish_pooling, pool_states, start_pooling, unpool
 from .recurrence import compile_recurrence
 from .windows import (
     add_offsets,
@@ -77,11 +78,14 @@ def _make_evaluate(forward):
         """Read the windows of one block chunk by chunk, and leave the head's outputs in `net.out`."""
         find_offsets(net, block, values, space)
         clear_states(net, layers, space)
+        start_pooling(net, block.shape[0], space)
         for k in range(chunk_count(net)):
             begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
             gather(net, layers, block, begin, end - begin, values, space)
             forward(net, layers, block, begin, end - begin, weights, space)
-        head_forward(net, layers, block, weights, space)
+            pool_states(net, layers, block, begin, end - begin, space)
+        finish_pooling(net, layers, block, space)
+        head_forward(net, block, weights, space)
 
     return evaluate
 
@@ -90,8 +94,8 @@ def _make_train(forward, backward):
     evaluate = _make_evaluate(forward)
 
     def train(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
-        """inputs: values. outputs: targets (IN). Adds nothing to gradients and sums: overwrites this
-        share's."""
+        """inputs: values. outputs: targets (IN). states: weights of the targets' steps, or empty (IN). Adds
+        nothing to gradients and sums: overwrites this share's."""
         net, space, gradient, total = (
             network[0],
             work[worker_of(share, work.shape[0])],
@@ -104,9 +108,10 @@ def _make_train(forward, backward):
         for row in range(first, last, net.block_rows):
             block = rows[row : min(row + net.block_rows, last)]
             evaluate(net, layers, block, inputs, weights, space)
-            loss_backward(net, block, outputs, space, total)
-            head_backward(net, layers, block, weights, space, gradient)
+            loss_backward(net, block, outputs, states, space, total)
+            head_backward(net, block, weights, space, gradient)
             begin = chunk_begin(net, chunk_count(net) - 1)  # the gradient stops where the last chunk begins
+            unpool(net, layers, block, begin, net.n_steps - begin, space)
             backward(net, layers, block, begin, net.n_steps - begin, weights, space, gradient)
         return 0
 

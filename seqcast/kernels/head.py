@@ -1,73 +1,56 @@
-"""The linear head on the last states of the top layer, and the losses.
+"""The linear head on what was pooled of the top layer's states, and the losses.
 
-Forward ``out = last W^T + b`` with ``last`` the final states of the top layer, both directions side by side;
-backward ``d_W = d_out^T last``, ``d_b = sum d_out``, ``d_last = d_out W``.
+Forward ``out = pooled W^T + b`` with ``pooled`` as `pooling` leaves it, both directions side by side;
+backward ``d_W = d_out^T pooled``, ``d_b = sum d_out``, ``d_pooled = d_out W``.
 """
+
+import math
 
 import numpy as np
 
 from .dropout import drop_row
 from .jit import entry, inlined, kernel
 from .matmul import add_outer_product, add_product
-from .recurrence import ROW, TARGET, add_rows, clear, copy_row, fill_rows
+from .recurrence import ROW, TARGET, add_rows, clear, fill_rows
 
-LOSSES = ("squared", "absolute", "huber")  # their numbers in `net.loss`
+POINT_LOSSES = ("squared", "absolute", "huber")
+LOSSES = (*POINT_LOSSES, "cross_entropy")  # their numbers in `net.loss`
+CROSS_ENTROPY = LOSSES.index("cross_entropy")
 HUBER_DELTA = np.float32(1)  # of a target's deviation; as float32 it leaves float32 losses what they are
 
 
 @kernel
-def head_forward(net, layers, block, weights, work):
-    """Final states (in `layer.state`) to `net.out`."""
-    n_rows, H, D = block.shape[0], net.hidden, net.n_directions
-    for d in range(D):
-        state = layers[layers.size - D + d].state
-        for r in range(n_rows):
-            to = net.last + r * net.last_stride + d * H
-            copy_row(work[to : to + H], work[state + r * H :])
-    drop_last(net, block, work[net.last :])
+def head_forward(net, block, weights, work):
+    """What was pooled to `net.out`."""
+    n_rows = block.shape[0]
+    drop_pooled(net, block, work[net.pooled :])
     out = work[net.out :]
     fill_rows(out, net.out_stride, n_rows, weights[net.p_head_bias : net.p_head_bias + net.n_outputs])
-    last, panels = work[net.last :], weights[net.p_head :]
-    add_product(last, net.last_stride, n_rows, panels, D * H, out, net.out_stride, net.n_outputs)
+    pooled, panels, depth = work[net.pooled :], weights[net.p_head :], net.n_directions * net.hidden
+    add_product(pooled, net.pooled_stride, n_rows, panels, depth, out, net.out_stride, net.n_outputs)
 
 
 @kernel
-def head_backward(net, layers, block, weights, work, gradients):
-    """The gradient of the outputs (in `net.out`) to the head's gradients and, as final states' gradients,
-    `layer.state`."""
-    n_rows, H, D, n = block.shape[0], net.hidden, net.n_directions, net.n_outputs
-    d_out, last, d_last = work[net.out :], work[net.last :], work[net.d_last :]
+def head_backward(net, block, weights, work, gradients):
+    """The gradient of the outputs (in `net.out`) to the head's gradients and to `net.d_pooled`."""
+    n_rows, depth, stride, n = block.shape[0], net.n_directions * net.hidden, net.pooled_stride, net.n_outputs
+    d_out, pooled, d_pooled = work[net.out :], work[net.pooled :], work[net.d_pooled :]
     width = -(-n // net.vector) * net.vector
-    add_outer_product(
-        last, net.last_stride, D * H, d_out, net.out_stride, n_rows, gradients[net.g_head :], width, n
-    )
+    add_outer_product(pooled, stride, depth, d_out, net.out_stride, n_rows, gradients[net.g_head :], width, n)
     add_rows(d_out, net.out_stride, n_rows, gradients[net.g_head_bias : net.g_head_bias + n])
-    clear(d_last, n_rows * net.last_stride)
-    add_product(d_out, net.out_stride, n_rows, weights[net.q_head :], n, d_last, net.last_stride, D * H)
-    drop_last(net, block, d_last)
-    for k in range(layers.size):
-        clear(work[layers[k].state :], net.n_states * net.block_rows * H)
-    for d in range(D):
-        state = layers[layers.size - D + d].state
-        for r in range(n_rows):
-            copy_row(work[state + r * H : state + (r + 1) * H], d_last[r * net.last_stride + d * H :])
+    clear(d_pooled, n_rows * stride)
+    add_product(d_out, net.out_stride, n_rows, weights[net.q_head :], n, d_pooled, stride, depth)
+    drop_pooled(net, block, d_pooled)
 
 
 @kernel
-def drop_last(net, block, rows):
-    """Dropout on the last states: one more level, at time 0."""
+def drop_pooled(net, block, rows):
+    """Dropout on what the head reads: one more level, at time 0."""
     if net.dropout > 0:
+        width = net.n_directions * net.hidden
         for r in range(block.shape[0]):
-            row = rows[r * net.last_stride :]
-            drop_row(
-                row,
-                net.n_directions * net.hidden,
-                net.seed,
-                net.n_layers,
-                block[r, ROW],
-                np.int64(0),
-                net.dropout,
-            )
+            row = rows[r * net.pooled_stride :]
+            drop_row(row, width, net.seed, net.n_layers, block[r, ROW], np.int64(0), net.dropout)
 
 
 @inlined
@@ -84,36 +67,82 @@ def point_loss(kind, d):
     return loss, slope
 
 
-@entry
-def add_losses(kind, forecasts, targets, first, sums):
-    """Add the losses of `forecasts` (n, k) to `sums`, as `loss_backward` does; first (n,): where each row's
-    targets begin."""
-    for r in range(forecasts.shape[0]):
-        y = targets[first[r] :]
-        for j in range(forecasts.shape[1]):
-            if not np.isnan(y[j]):
-                loss, _ = point_loss(kind, np.float64(forecasts[r, j]) - y[j])
-                sums[0, j % sums.shape[1]] += loss
-                sums[1, j % sums.shape[1]] += 1
+@inlined
+def cross_entropy(logits, label):
+    """Minus the log of the probability that softmax gives to class `label`; the logits (IN) become its
+    derivatives (OUT): the probabilities, less 1 at the label."""
+    largest, total = logits.max(), logits.dtype.type(0)
+    chosen = logits[label] - largest
+    for j in range(logits.size):
+        logits[j] = math.exp(logits[j] - largest)
+        total += logits[j]
+    for j in range(logits.size):
+        logits[j] /= total
+    logits[label] -= logits.dtype.type(1)
+    return math.log(total) - chosen
 
 
 @kernel
-def loss_backward(net, block, targets, work, sums):
-    """Replace the outputs by the loss's gradient with respect to them; add each target's loss and count to
+def weight_of(weights, step):
+    """Of one step of the targets; 1 where no weights are given."""
+    return weights[step] if weights.size > 0 else weights.dtype.type(1)
+
+
+@entry
+def add_losses(kind, forecasts, targets, weights, first, sums):
+    """Add the losses of `forecasts` (n, k; overwritten) to `sums`, as `loss_backward` does; first (n,): where
+    each row's targets begin."""
+    n_targets = sums.shape[1]
+    for r in range(forecasts.shape[0]):
+        out, y = forecasts[r], targets[first[r] :]
+        for j in range(1 if kind == CROSS_ENTROPY else out.size):
+            if not np.isnan(y[j]):
+                weight = weight_of(weights, (first[r] + j) // n_targets)
+                if kind == CROSS_ENTROPY:
+                    loss = cross_entropy(out, int(y[j]))
+                else:
+                    loss, _ = point_loss(kind, np.float64(out[j]) - y[j])
+                sums[0, j % n_targets] += weight * loss
+                sums[1, j % n_targets] += weight
+
+
+@kernel
+def loss_backward(net, block, targets, weights, work, sums):
+    """Replace the outputs by the loss's gradient with respect to them; add each target's loss and weight to
     `sums`.
 
-    sums (2, n_targets): losses, and numbers of observed values. The gradient is that of the *sum*; dividing
-    by the count is left to the optimiser, which knows the whole batch.
+    weights: of the steps of the targets, or empty. sums (2, n_targets): losses, and weights of observed
+    values. The gradient is that of the *sum*; dividing by the weights is left to the optimiser, which knows
+    the whole batch.
     """
     for r in range(block.shape[0]):
-        out, y = work[net.out + r * net.out_stride :], targets[block[r, TARGET] :]
-        for j in range(net.n_outputs):
-            d = out[j] - (y[j] - target_offset(net, r, j, work))
-            out[j] = 0
-            if not np.isnan(y[j]):
-                loss, out[j] = point_loss(net.loss, d)
-                sums[0, j % net.n_targets] += loss
-                sums[1, j % net.n_targets] += 1
+        out, first = work[net.out + r * net.out_stride :][: net.n_outputs], block[r, TARGET]
+        if net.loss == CROSS_ENTROPY:
+            class_loss_backward(out, targets[first], weight_of(weights, first), sums)
+        else:
+            point_loss_backward(net, r, out, targets, first, weights, work, sums)
+
+
+@kernel
+def class_loss_backward(out, label, weight, sums):
+    sums[0, 0] += weight * cross_entropy(out, int(label))
+    sums[1, 0] += weight
+    for j in range(out.size):
+        out[j] *= weight
+
+
+@kernel
+def point_loss_backward(net, r, out, targets, first, weights, work, sums):
+    n_targets, y = net.n_targets, targets[first:]
+    for j in range(out.size):
+        d = out[j] - (y[j] - target_offset(net, r, j, work))
+        out[j] = 0
+        if not np.isnan(y[j]):
+            weight = weight_of(weights, (first + j) // n_targets)
+            loss, slope = point_loss(net.loss, d)
+            out[j] = weight * slope
+            sums[0, j % n_targets] += weight * loss
+            sums[1, j % n_targets] += weight
 
 
 @kernel

@@ -47,7 +47,7 @@ NETWORK = np.dtype(
         "vector", "ring", "z", "d_z", "d_state", "d_u", "d_x", "d_x_stride", "offsets",
         "sink_width", "d_sink",  # gradient of the top layer's outputs, in the work space; -1: there is none
         # linear head, in work space
-        "n_outputs", "last", "last_stride", "d_last", "out", "out_stride",
+        "n_outputs", "pooling", "pooled", "pooled_stride", "d_pooled", "peaks", "out", "out_stride",
         # and in packed weights (p, q) and gradients (g)
         "p_head_bias", "p_head", "q_head", "g_head_bias", "g_head",
         "loss",
@@ -77,7 +77,9 @@ class Architecture:
     input_size, hidden_size, n_layers : int
     bidirectional : bool
     n_outputs : int
-        Outputs of the linear head on the last states; 0 for none.
+        Outputs of the linear head; 0 for none.
+    pooling : {"last", "mean", "max"}
+        What the head reads of the top layer's states.
     """
 
     cell: Cell
@@ -86,6 +88,7 @@ class Architecture:
     n_layers: int = 1
     bidirectional: bool = False
     n_outputs: int = 0
+    pooling: str = "last"
 
     @property
     def n_directions(self) -> int:

@@ -36,9 +36,9 @@ def unpack_gradient(shares, back, gradient):
 
 @kernel
 def regularize(flat, gradient, decay, alpha, count):
-    """From the gradient of a sum over `count` targets to that of their mean plus ``alpha / 2 * |w|^2``;
-    returns its norm."""
-    scale, square = 1.0 / max(count, 1.0), 0.0
+    """From the gradient of a sum over targets of weight `count` to that of their mean plus
+    ``alpha / 2 * |w|^2``; returns its norm."""
+    scale, square = 1.0 / count if count > 0.0 else 0.0, 0.0
     for i in range(gradient.size):
         g = gradient[i] * scale + alpha * decay[i] * flat[i]
         gradient[i] = g

@@ -7,6 +7,7 @@ import numpy as np
 
 from .layout import BLOCK_ROWS, MAX_SHARDS, RING_ROWS, SHARD_ROWS, UNIT, Arena, Layout
 from .matmul import lanes, padded
+from .pooling import POOLINGS
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ def _describe(net, layout: Layout, window: Window) -> None:
     net.n_states, net.n_outputs = len(architecture.cell.states), architecture.n_outputs
     net.n_channels, net.n_targets = window.n_channels, window.n_targets
     net.normalize, net.masked = window.normalize, window.masked
+    net.pooling = POOLINGS.index(architecture.pooling)
 
 
 def _lay_sources(net, layers, layout: Layout, arena: Arena, rows: int, outputs: bool, d_input: int) -> None:
@@ -184,8 +186,8 @@ def _lay_shared(net, layout: Layout, arena: Arena, block: int) -> None:
     net.d_x_stride = padded(max(layout.row_width(layer) for layer in range(net.n_layers)), dtype)
     net.d_x = arena.take(net.ring * block * net.d_x_stride)
     net.offsets = arena.take(block * net.n_channels)
-    net.last_stride = _skewed(net.n_directions * layout.hidden, dtype)
-    net.last, net.d_last = arena.take(block * net.last_stride), arena.take(block * net.last_stride)
+    net.pooled_stride = _skewed(net.n_directions * layout.hidden, dtype)
+    net.pooled, net.d_pooled, net.peaks = (arena.take(block * net.pooled_stride) for _ in range(3))
     net.out_stride = _skewed(max(1, net.n_outputs), dtype)
     net.out = arena.take(block * net.out_stride)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.windows import spread
 from ..kernels import cpu, parallel
 from ..kernels.layout import MAX_SHARDS, SHARD_ROWS, Architecture, Layout
 from ..kernels.optimizers import pack, unpack_gradient
@@ -27,39 +28,52 @@ class Windows:
     ----------
     values : ndarray, shape (n, n_channels), or flat
     targets : ndarray, shape (n, n_targets), or flat
-        Where each row's targets begin is the third column of its table.
+        Where each row's targets begin is the third column of its table. A class is its number.
     window : Window
+    weights : ndarray, shape (n,), optional
+        What each step of the targets counts in the loss; 1 if left out.
     """
 
     values: np.ndarray
     targets: np.ndarray
     window: Window
+    weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one length, whose table is made part by part: that of 10 million rows would take 320 MB.
+    """Rows whose table is made part by part: that of 10 million rows would take 320 MB.
 
     ``rows[which]``, with a slice or an array of numbers, is a table as of `row_table`.
 
     Parameters
     ----------
     starts : ndarray of int, shape (n,)
-    n_steps : int
+    lengths : int, or ndarray of int, shape (n,)
     targets_of : callable
-        From starts to where their targets begin in the flat targets.
+        From starts and lengths to where the targets begin in the flat targets.
     """
 
     starts: np.ndarray
-    n_steps: int
-    targets_of: Callable[[np.ndarray], np.ndarray]
+    lengths: int | np.ndarray
+    targets_of: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def __len__(self) -> int:
         return len(self.starts)
 
+    def spread(self, n: int) -> "Rows":
+        """At most `n` of these, from the first to the last at equal distances."""
+        which = spread(np.arange(len(self)), n)
+        lengths = self.lengths[which] if isinstance(self.lengths, np.ndarray) else self.lengths
+        return Rows(self.starts[which], lengths, self.targets_of)
+
     def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
         starts = self.starts[which]
-        return row_table(starts, np.full(len(starts), self.n_steps), self.targets_of(starts))
+        if isinstance(self.lengths, np.ndarray):
+            lengths = self.lengths[which]
+        else:
+            lengths = np.full(len(starts), self.lengths)
+        return row_table(starts, lengths, self.targets_of(starts, lengths))
 
 
 def row_table(starts: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -155,6 +169,33 @@ class Network:
                 n_threads,
             )
         return predictions
+
+    def outputs(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
+        """The top layer's state after each step of each row.
+
+        Returns
+        -------
+        ndarray, shape (len(rows), n_steps, output_size)
+            In the dtype of the network; zero past a row's end.
+        """
+        n_steps = windows.window.n_steps
+        order, size = np.argsort(-rows[:, 1], kind="stable"), self._rows_per_call(n_steps)
+        outputs = np.zeros((len(rows), n_steps, self.architecture.output_size), self.dtype)
+        for first in range(0, len(rows), size):
+            part = rows[order[first : first + size]]
+            part[:, 3] = np.arange(len(part))
+            self._forward(windows, part, outputs[first : first + size], n_threads)
+        return outputs[np.argsort(order)]
+
+    def _forward(self, windows: Windows, rows: np.ndarray, outputs: np.ndarray, n_threads: int) -> None:
+        """From zero states, to `outputs` (OUT)."""
+        net, chunk = self.architecture, self.carry_steps(windows.window)
+        space = self.space(windows.window, len(rows), chunk=chunk, keep=False, outputs=True)
+        states = np.zeros(len(net.cell.states) * net.n_walks * len(rows) * net.hidden_size, self.dtype)
+        inputs, work = windows.values.ravel(), space.arrays(self.dtype, n_threads)
+        gradients, sums = np.empty((0, 0), self.dtype), np.empty((0, 0, 0))
+        arrays = (rows, self.packed(), inputs, outputs.ravel(), states, work, gradients, sums)
+        self.run("forward", space, arrays, n_threads)
 
     def _rows_per_call(self, n_steps: int) -> int:
         whole = PREDICT_WORK / (self.architecture.n_parameters * n_steps)

@@ -8,10 +8,10 @@ from .training import Epoch
 
 
 @contextmanager
-def progress(verbose: int, max_iter: int) -> Iterator[Callable[[Epoch], None] | None]:
-    """Give the function that a fit reports its epochs to; None where nothing is to be shown."""
+def progress(verbose: int, max_iter: int) -> Iterator[Callable[[Epoch], None]]:
+    """Give the function that shows a fit's epochs."""
     if not verbose:
-        yield None
+        yield lambda epoch: None
         return
     try:
         from tqdm.auto import tqdm

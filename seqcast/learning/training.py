@@ -1,10 +1,11 @@
 """The training loop: fit_network -> run_epoch -> train_batch, with early stopping on rows that are later in
 time."""
 
+import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -68,13 +69,28 @@ class History:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a progress display is told after each epoch."""
+    """What a fit tells after each epoch.
+
+    Attributes
+    ----------
+    number, max_iter : int
+    loss : float
+    validation_loss : float or None
+    seconds : float
+        Since the fit began.
+    last : bool
+        Whether no other one will follow, even if nobody asks to stop.
+    kept : callable
+        Gives copies of the weights that the fit would leave if it stopped now, and of its history.
+    """
 
     number: int
     max_iter: int
     loss: float
     validation_loss: float | None
     seconds: float
+    last: bool
+    kept: Callable[[], tuple[np.ndarray, History]]
 
 
 class OptimizerState:
@@ -95,7 +111,7 @@ def fit_network(
     rng: np.random.RandomState,
     units: np.ndarray,
     state: OptimizerState | None = None,
-    report: Callable[[Epoch], None] | None = None,
+    report: Callable[[Epoch], bool] | None = None,
 ) -> History:
     """Train `network` in place and leave the best weights in it.
 
@@ -115,7 +131,7 @@ def fit_network(
     state : OptimizerState, optional
         Goes on from there.
     report : callable, optional
-        Called with an `Epoch` after each.
+        Called with an `Epoch` after each; the fit ends if it returns True.
 
     Raises
     ------
@@ -124,6 +140,29 @@ def fit_network(
     """
     trainer = Trainer(network, windows, options, rng, state or OptimizerState(network))
     return _Fit(trainer, train_rows, validation_rows, units, report).run()
+
+
+def train_epoch(
+    network: Network,
+    windows: Windows,
+    rows: Rows,
+    options: TrainingOptions,
+    *,
+    rng: np.random.RandomState,
+    units: np.ndarray,
+    state: OptimizerState,
+) -> float:
+    """Train `network` in place by one pass over `rows`; returns the loss, in units, as `fit_network` does.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If the loss or the weights became infinite.
+    """
+    losses = Trainer(network, windows, options, rng, state).run_epoch(rows)
+    if not np.isfinite(losses).all() or not np.isfinite(network.flat).all():
+        raise TrainingDivergedError(f"Training diverged in this pass over the rows. {DIVERGENCE_HINT}")
+    return in_units(losses, units, options.loss)
 
 
 class _Fit:
@@ -135,7 +174,7 @@ class _Fit:
         train_rows: Rows | np.ndarray,
         validation_rows: Rows | np.ndarray | None,
         units: np.ndarray,
-        report: Callable[[Epoch], None] | None,
+        report: Callable[[Epoch], bool] | None,
     ):
         self.trainer, self.options, self.network = trainer, trainer.options, trainer.network
         self.train_rows, self.validation_rows = train_rows, validation_rows
@@ -163,8 +202,8 @@ class _Fit:
                 return False
             self.history.best_epoch = number
             self.best.see(watched.mean(), self.network.flat, number, self.options.tol)
-            self._tell(number)
-            if self.best.stale >= self.options.n_iter_no_change:
+            settled = self.best.stale >= self.options.n_iter_no_change
+            if self._tell(number, settled or number == self.options.max_iter) or settled:
                 return True
         _warn_unfinished(self.options)
         return True
@@ -180,11 +219,22 @@ class _Fit:
         self.history.validation_loss.append(in_units(validation, self.units, self.options.loss))
         return validation if np.isfinite(train).all() else train
 
-    def _tell(self, number: int) -> None:
-        if self.report is not None:
-            seconds, history = time.perf_counter() - self.started, self.history
-            validation = history.validation_loss[-1] if history.validation_loss else None
-            self.report(Epoch(number, self.options.max_iter, history.loss[-1], validation, seconds))
+    def _tell(self, number: int, last: bool) -> bool:
+        """Report the epoch; whether it is to be the last."""
+        if self.report is None:
+            return False
+        seconds, history = time.perf_counter() - self.started, self.history
+        validation = history.validation_loss[-1] if history.validation_loss else None
+        epoch = Epoch(
+            number, self.options.max_iter, history.loss[-1], validation, seconds, last, self._kept_now
+        )
+        return self.report(epoch)
+
+    def _kept_now(self) -> tuple[np.ndarray, History]:
+        history = copy.deepcopy(self.history)
+        if self.validation_rows is None:
+            return self.network.flat.copy(), history
+        return self.best.flat.copy(), replace(history, best_epoch=self.best.number)
 
     def _keep_best(self) -> None:
         self.network.flat[:], self.history.best_epoch = self.best.flat, self.best.number
@@ -235,6 +285,7 @@ class Trainer:
     ):
         self.network, self.windows, self.options, self.rng, self.state = network, windows, options, rng, state
         self.values, self.targets = windows.values.ravel(), windows.targets.ravel()
+        self.weights = _flat_weights(windows, network.dtype)
         self.settings = options.settings(network.dtype)
         self.decay = decay_mask(network)
         self.gradient = np.empty_like(network.flat)
@@ -281,7 +332,7 @@ class Trainer:
             network.packed(),
             self.values,
             self.targets,
-            _NO_STATES[network.dtype.name],
+            self.weights,
             work,
             shares,
             sums,
@@ -309,7 +360,8 @@ class Trainer:
         if n_rows not in self._spaces:
             network, window = self.network, self.windows.window
             chunk = min(self.options.bptt_steps or window.n_steps, window.n_steps)
-            space = plan(network.layout, window, n_rows, chunk=chunk, keep=False)
+            every_step = network.architecture.pooling != "last"
+            space = plan(network.layout, window, n_rows, chunk=chunk, keep=False, outputs=every_step)
             record = space.network[0]
             record.loss, record.dropout = LOSSES.index(self.options.loss), self.options.dropout
             work = space.arrays(network.dtype, self.options.n_threads)
@@ -318,7 +370,9 @@ class Trainer:
         return self._spaces[n_rows]
 
 
-_NO_STATES = {name: np.empty(0, name) for name in ("float32", "float64")}
+def _flat_weights(windows: Windows, dtype: np.dtype) -> np.ndarray:
+    """As kernels read them: empty where every step counts 1."""
+    return np.empty(0, dtype) if windows.weights is None else windows.weights.astype(dtype)
 
 
 def decay_mask(network: Network) -> np.ndarray:
@@ -340,15 +394,20 @@ def validation_losses(
 ) -> np.ndarray:
     """Each target's mean loss over `rows`, without dropout, shape (n_targets,)."""
     totals = np.zeros((2, windows.window.n_targets))
+    kind, targets, weights = (
+        LOSSES.index(options.loss),
+        windows.targets.ravel(),
+        _flat_weights(windows, network.dtype),
+    )
     for part in parts(rows):
         forecasts = network.predict(windows, part, options.n_threads)
-        add_losses(LOSSES.index(options.loss), forecasts, windows.targets.ravel(), part[:, 2].copy(), totals)
+        add_losses(kind, forecasts, targets, weights, part[:, 2].copy(), totals)
     return mean_losses(totals)
 
 
 def mean_losses(totals: np.ndarray) -> np.ndarray:
-    """Losses over counts; 0 for a target that was never observed."""
-    return totals[0] / np.maximum(totals[1], 1)
+    """Losses over weights; 0 for a target that was never observed."""
+    return totals[0] / np.where(totals[1] > 0, totals[1], 1)
 
 
 def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:

@@ -38,7 +38,7 @@ def compile_all(cell: Cell, dtype: np.dtype) -> None:
     parallel.compile_drivers(dtype)
     network = Network(Architecture(cell, 1, 1, n_outputs=1), dtype)
     windows = Windows(np.zeros((4, 1), dtype), np.zeros((4, 1), dtype), Window(2, 1))
-    rows = Rows(np.arange(2), 2, lambda starts: starts + 2)
+    rows = Rows(np.arange(2), 2, lambda starts, lengths: starts + lengths)
     options, rng = TrainingOptions(), np.random.RandomState(0)
     trainer = Trainer(network, windows, options, rng, OptimizerState(network))
     trainer.train_batch(rows[:])

@@ -1,0 +1,231 @@
+"""Which columns are forecast and which are only read: the three ways to call ``fit``.
+
+A. ``fit(X)``: the targets are columns of `X`, by name or all of them.
+B. ``fit(X, y)`` where `y` is the history of a column of `X` (or of several), by its name: that column is the
+   target. So scorers of scikit-learn, which want a ``y``, get theirs.
+C. ``fit(X, y)`` where `y` is no column of `X`: all columns are covariates, and the target is unknown in the
+   rows that are to be forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .frames import Table, read_table, select_columns
+
+SEVERAL = (list, tuple, np.ndarray, pd.Index)  # what may hold several names
+
+
+@dataclass(frozen=True)
+class History:
+    """What a forecaster learns from.
+
+    Attributes
+    ----------
+    table : Table
+        Targets, then covariates.
+    targets, covariates : list of labels
+    columns : tuple of labels
+        Of `X`, in its order.
+    apart : bool
+        Whether the targets came beside `X` and are no columns of it (C).
+    target_ndim : int
+        1 if the target came as a `y` of one dimension, else 2.
+    """
+
+    table: Table
+    targets: list[Hashable]
+    covariates: list[Hashable]
+    columns: tuple[Hashable, ...]
+    apart: bool = False
+    target_ndim: int = 2
+
+
+def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
+    """Read the arguments of ``fit``, rows in the order of time.
+
+    Parameters
+    ----------
+    X : Series, DataFrame or array-like
+    y : Series, DataFrame, array-like or None
+    target : label, several labels, or None
+        The estimator's parameter.
+    owner : str
+        Name of the estimator, for messages.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `X` or `y` is not what `read_table` takes, `target` names no columns, or `y` differs from the
+        column that bears its name.
+    """
+    fit = f"{owner}.fit"
+    if y is None:
+        table = read_table(X, owner=fit, unsorted="sort")
+        return _history(table, _named(table, target, owner))
+    names = _names(y)
+    found = [name for name in names if name in _columns_of(X) and _has_names(y)]
+    _check_target(target, names, owner)
+    if not found:
+        return _beside(X, y, names, fit)
+    if len(found) < len(names):
+        raise ValueError(
+            f"The 'y' parameter of {fit} must hold columns of X only, or none of them. Got {found} in X, and "
+            f"{[name for name in names if name not in found]} beside it. Put all targets into X and leave y "
+            f"out, or take them all out of X."
+        )
+    table = read_table(X, owner=fit, unsorted="sort")
+    _check_same(table, y, names, fit)
+    return replace(_history(table, names), target_ndim=len(_shape(y)))
+
+
+def _history(table: Table, targets: list[Hashable]) -> History:
+    covariates = [column for column in table.columns if column not in targets]
+    ordered = select_columns(table, [*targets, *covariates], owner="fit")
+    return History(ordered, targets, covariates, table.columns)
+
+
+def _columns_of(X: Any) -> list[Hashable]:
+    if isinstance(X, pd.DataFrame):
+        return list(X.columns)
+    return [X.name] if isinstance(X, pd.Series) and X.name is not None else []
+
+
+def _has_names(y: Any) -> bool:
+    return isinstance(y, pd.DataFrame) or getattr(y, "name", None) is not None
+
+
+def _names(y: Any) -> list[Hashable]:
+    """Names of the targets; of those that have none "y", or "y0", "y1", ..."""
+    if _has_names(y):
+        return list(y.columns) if isinstance(y, pd.DataFrame) else [y.name]
+    shape = _shape(y)
+    n = shape[1] if len(shape) == 2 else 1
+    return ["y"] if n == 1 else [f"y{number}" for number in range(n)]
+
+
+def _shape(data: Any) -> tuple[int, ...]:
+    return data.shape if hasattr(data, "shape") else np.asarray(data).shape
+
+
+# -- A: the targets are columns of X
+
+
+def _named(table: Table, target: Any, owner: str) -> list[Hashable]:
+    if target is None:
+        return list(table.columns)
+    names = list(target) if isinstance(target, SEVERAL) else [target]
+    if not names or not set(names) <= set(table.columns) or len(set(names)) < len(names):
+        raise ValueError(
+            f"The 'target' parameter of {owner} must name columns of X, each once: {list(table.columns)}. "
+            f"Got {target!r} instead."
+        )
+    return names
+
+
+def _check_target(target: Any, names: list[Hashable], owner: str) -> None:
+    if target is None or (list(target) if isinstance(target, SEVERAL) else [target]) == names:
+        return
+    raise ValueError(
+        f"The 'target' parameter of {owner} must be None or the name of y ({', '.join(map(repr, names))}) "
+        f"when y is given. Got {target!r} instead."
+    )
+
+
+# -- B: y is the history of columns of X
+
+
+def _check_same(table: Table, y: pd.Series | pd.DataFrame, names: Sequence[Hashable], owner: str) -> None:
+    past = read_table(y, owner=owner, parameter="y", unsorted="sort")
+    columns = select_columns(table, names, owner=owner)
+    if past.index.equals(table.index) and np.array_equal(past.values, columns.values, equal_nan=True):
+        return
+    shown = repr(names[0]) if len(names) == 1 else str(list(names))
+    raise ValueError(
+        f"The 'y' parameter of {owner} must equal the column {shown} of X, whose history it is. They differ: "
+        f"a step of a pipeline has changed one of them. Scaling is done inside, so leave the scaler out, or "
+        f"leave that column out of it."
+    )
+
+
+# -- C: y is no column of X
+
+
+def _beside(X: Any, y: Any, names: Sequence[Hashable], owner: str) -> History:
+    """Targets and covariates side by side, in rows of the same time."""
+    if not isinstance(X, pd.Series) and len(_shape(X)) == 1:
+        raise ValueError(
+            f"The 'X' parameter of {owner} must have shape (n, n_columns) where y is given. Got {_shape(X)} "
+            f"instead. Reshape your data with X.reshape(-1, 1), or leave y out if X is the series to "
+            f"forecast."
+        )
+    covariates = read_table(X, owner=owner, unsorted="keep")
+    targets = read_table(y, owner=owner, parameter="y", unsorted="keep")
+    index = targets.index if covariates.kind == "array" else covariates.index
+    _check_rows(targets, index, owner)
+    columns = _covariate_names(covariates, names, owner)
+    _refuse_scaled_copies(targets.values, names, covariates.values, columns, owner)
+    values = np.hstack([targets.values, covariates.values])
+    order = index.argsort()
+    table = Table(values[order], (*names, *columns), index[order], covariates.kind)
+    return History(table, list(names), list(columns), columns, True, len(_shape(y)))
+
+
+def _check_rows(targets: Table, index: pd.Index, owner: str) -> None:
+    if len(targets.index) != len(index):
+        raise ValueError(
+            f"The 'y' parameter of {owner} must have as many rows as X. Got {len(targets.index)} and "
+            f"{len(index)} instead."
+        )
+    if targets.kind != "array" and not targets.index.equals(index):
+        raise ValueError(
+            f"The 'y' parameter of {owner} must have the index of X, since its rows belong to the same "
+            f"times. Got {targets.index[0]} to {targets.index[-1]}, and {index[0]} to {index[-1]} in X. "
+            f"Align it with y.reindex(X.index), or pass y.to_numpy()."
+        )
+
+
+def _covariate_names(covariates: Table, names: Sequence[Hashable], owner: str) -> tuple[Hashable, ...]:
+    if covariates.kind == "array":  # not "y", as an array of one column is called where it is the target
+        return tuple(f"x{number}" for number in range(len(covariates.columns)))
+    twice = [name for name in names if name in covariates.columns]
+    if twice:
+        raise ValueError(
+            f"The 'y' parameter of {owner} has no name, and would be called {twice[0]!r}, as a column of X "
+            f"is. Give it another one with y.rename, or leave it out if it is that column."
+        )
+    return covariates.columns
+
+
+def _refuse_scaled_copies(
+    targets: np.ndarray,
+    names: Sequence[Hashable],
+    covariates: np.ndarray,
+    columns: Sequence[Hashable],
+    owner: str,
+) -> None:
+    """As a covariate, the history of the target would help no forecast beyond the first block."""
+    for target, name in zip(targets.T, names, strict=True):
+        for column, label in zip(covariates.T, columns, strict=True):
+            if _is_scaled_copy(target, column):
+                raise ValueError(
+                    f"The 'X' parameter of {owner} must not hold the target in other units. Column {label!r} "
+                    f"is y, {name!r}, scaled or shifted: a step of a pipeline has changed it. Scaling is "
+                    f"done inside, so leave the scaler out and pass a frame with the column {name!r}, or "
+                    f"take that column out of X."
+                )
+
+
+def _is_scaled_copy(target: np.ndarray, column: np.ndarray) -> bool:
+    seen = ~np.isnan(target) & ~np.isnan(column)
+    one, other = target[seen], column[seen]
+    if len(one) < 3 or np.array_equal(one, other) or not (np.ptp(one) and np.ptp(other)):
+        return False
+    slope = np.ptp(one) / np.ptp(other)
+    centered, copy = one - one.mean(), slope * (other - other.mean())
+    return any(np.allclose(centered, sign * copy, rtol=0, atol=1e-9 * np.ptp(one)) for sign in (1, -1))

@@ -1,0 +1,329 @@
+"""Sequences as features: the states of a recurrent network that has learned to forecast them."""
+
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import StrOptions
+
+from ..data.scaling import Scaler
+from ..data.sequences import Samples, lengths_of
+from ..kernels.pooling import POOLINGS
+from ..learning.network import Network, Rows, Windows
+from ..learning.training import History
+from .base import POINT_LOSS
+from .sequences import SequenceEstimator, as_given, relative
+
+
+class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
+    """Turn sequences into features for any other estimator.
+
+    A recurrent network learns to forecast the next step from the beginning of each row; its states are the
+    features. No target is needed. Inputs are scaled to mean 0 and deviation 1 inside, by the training rows.
+
+    Parameters
+    ----------
+    cell : str, default="gru"
+        "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered cell.
+    hidden_size : int, default=32
+        Units of each layer and direction.
+    n_layers : int, default=1
+        Recurrent layers on top of each other.
+    bidirectional : bool, default=False
+        Whether a second set of weights reads each row from its end.
+    dropout : float, default=0.0
+        Share of each layer's outputs (of the last layer: of what the head reads) that is zeroed in training.
+    n_channels : int or None, default=None
+        Variables of each step. A 2-D row holds step after step, the channels of a step side by side. None
+        takes it from a 3-D `X`, and 1 for a 2-D one.
+    output : {"last", "mean", "max", "states"}, default="last"
+        What a row becomes: the top layer's state after its last step, the mean or the largest of its states
+        over time, or all states, step after step (zero after the end of a shorter row).
+    loss : {"squared", "absolute", "huber"}, default="squared"
+        Of the forecast that the network learns by.
+    optimizer : {"adam", "rmsprop", "sgd"}, default="adam"
+    learning_rate_init : float, default=5e-3
+    momentum : float, default=0.9
+        Of "sgd".
+    batch_size : int or "auto", default="auto"
+        Rows of one update; "auto" is all rows up to 256 of them, else 128.
+    max_samples : int or None, default=None
+        Beginnings of rows drawn anew for each epoch; None for as many as there are rows. Of those of the
+        validation rows, as many at most, at equal distances.
+    max_iter : int, default=200
+        Epochs at most.
+    early_stopping : bool, default=False
+        Whether to watch the loss on the last `validation_fraction` of the rows, which must then be in the
+        order of time, and to keep the weights of the best epoch. Without it, the training loss is watched.
+    validation_fraction : float, default=0.1
+    n_iter_no_change : int, default=10
+        Epochs without an improvement of the watched loss by `tol` after which training stops.
+    tol : float, default=1e-4
+        In units of the loss of scaled targets.
+    alpha : float, default=0.0
+        L2 penalty: ``alpha / 2`` times the sum of squared weights (not biases) is added to the mean loss.
+    clip_norm : float or None, default=1.0
+        Largest norm of the gradient of all parameters together.
+    bptt_steps : int or None, default=None
+        Truncated backpropagation: the state is carried through the whole row, the gradient through its last
+        steps only.
+    warm_start : bool, default=False
+        Whether fit goes on from the weights of the last one.
+    dtype : {"float32", "float64"}, default="float32"
+        Of the network; features come back in float64.
+    device : {"cpu"}, default="cpu"
+    n_jobs : int or None, default=None
+        Threads; None for all that numba may use, -1 for all cores. Results do not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Of the initial weights, the order of rows, and dropout.
+    verbose : int, default=0
+        1 shows a progress bar with the losses.
+
+    Attributes
+    ----------
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As everywhere in scikit-learn.
+    n_channels_ : int
+        Variables of each step.
+    n_iter_ : int
+        Epochs run.
+    best_iter_ : int
+        Epoch, counted from 1, whose weights were kept.
+    loss_curve_, validation_loss_curve_ : list of float
+        Mean loss of each epoch, of scaled values; the second is None without `early_stopping`.
+    weights_ : dict of ndarray
+        The fitted weights by PyTorch's names.
+
+    See Also
+    --------
+    SeqRegressor, SeqClassifier : Networks that learn from targets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqcast import SeqEncoder
+    >>> X = np.random.default_rng(0).normal(size=(50, 12))
+    >>> SeqEncoder(hidden_size=8, max_iter=300, random_state=0).fit_transform(X).shape
+    (50, 8)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **{
+            name: rule for name, rule in SequenceEstimator._parameter_constraints.items() if name != "pooling"
+        },
+        **POINT_LOSS,
+        "output": [StrOptions({*POOLINGS, "states"})],
+    }
+
+    def __init__(
+        self,
+        cell: str = "gru",
+        hidden_size: int = 32,
+        n_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        n_channels: int | None = None,
+        output: str = "last",
+        loss: str = "squared",
+        optimizer: str = "adam",
+        learning_rate_init: float = 5e-3,
+        momentum: float = 0.9,
+        batch_size: int | str = "auto",
+        max_samples: int | None = None,
+        max_iter: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        alpha: float = 0.0,
+        clip_norm: float | None = 1.0,
+        bptt_steps: int | None = None,
+        warm_start: bool = False,
+        dtype: str = "float32",
+        device: str = "cpu",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.n_layers = n_layers
+        self.bidirectional = bidirectional
+        self.dropout = dropout
+        self.n_channels = n_channels
+        self.output = output
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.batch_size = batch_size
+        self.max_samples = max_samples
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.alpha = alpha
+        self.clip_norm = clip_norm
+        self.bptt_steps = bptt_steps
+        self.warm_start = warm_start
+        self.dtype = dtype
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn to forecast the next step of rows.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
+            At least two steps. Shorter rows end in NaN.
+        y : ignored
+            For pipelines.
+        sample_weight : array-like, shape (n,), optional
+            What each row counts in the loss and in the scaling; 1 if left out. Rows of weight 0 are left out.
+
+        Returns
+        -------
+        SeqEncoder
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, a shape or a value is out of its range; the message names it.
+        TypeError
+            If a column of a frame holds no numbers.
+        TrainingDivergedError
+            If not one epoch had a finite loss.
+        KeyboardInterrupt
+            On Ctrl-C, after keeping the best weights so far.
+        """
+        self._validate_params()
+        with self._last_fit_kept_on_error():
+            samples = self._training_samples(X, sample_weight, reset=True)
+            self._fit_samples(samples, as_given(X, None, sample_weight))
+        return self
+
+    def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on as many beginnings of rows as there are rows, from where the last fit or pass ended.
+
+        The scaling is that of the first rows ever fitted, so those should be typical of what follows.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
+        y : ignored
+        sample_weight : array-like, shape (n,), optional
+
+        Returns
+        -------
+        SeqEncoder
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`; also if the shapes are not those of the rows before.
+        TrainingDivergedError
+            If the loss became infinite; the encoder stays as it was.
+        """
+        self._validate_params()
+        with self._last_fit_kept_on_error():
+            reset = not hasattr(self, "_network")
+            samples = self._training_samples(X, sample_weight, reset)
+            self._fit_pass(samples, as_given(X, None, sample_weight))
+        return self
+
+    def _training_samples(self, X: ArrayLike, sample_weight: ArrayLike | None, reset: bool) -> Samples:
+        sequences = self._read_training(X, reset=reset)
+        if (lengths_of(sequences) < 2).all():
+            raise ValueError(
+                f"The 'X' parameter of SeqEncoder.fit must have rows of two steps or more, since the network "
+                f"learns by forecasting the next one. Got n_features = {self.n_features_in_}, which is 1 "
+                f"step of {self.n_channels_} channel(s), or nothing observed after it."
+            )
+        return self._samples(sequences, np.empty((len(sequences), 0)), sample_weight)
+
+    def _learned(self, network: Network, history: History) -> dict[str, Any]:
+        return super()._learned(network, history) | {"_reader": _with_states_as_outputs(network)}
+
+    @property
+    def _pooling(self) -> str:
+        return "last" if self.output == "states" else self.output
+
+    def _scaler_of(self, targets: np.ndarray, weights: np.ndarray | None) -> Scaler:
+        return self._input_scaler  # the next step is what is forecast
+
+    def _windows(self, samples: Samples) -> Windows:
+        values, window = self._values(samples.sequences, np.dtype(self.dtype), self.n_channels_)
+        weights = relative(samples.weights)
+        of_steps = None if weights is None else np.repeat(weights, window.n_steps)
+        return Windows(values, values, window, of_steps)
+
+    def _rows(self, windows: Windows, numbers: np.ndarray) -> Rows:
+        """The beginnings of rows of 1, 2, ... steps, each with the step after it as targets."""
+        whole, n_channels = super()._rows(windows, numbers), self.n_channels_
+        counts = np.asarray(whole.lengths) - 1
+        firsts = np.repeat(np.cumsum(counts) - counts, counts)
+        lengths = 1 + np.arange(counts.sum()) - firsts
+        starts = np.repeat(whole.starts, counts)
+        return Rows(starts, lengths, lambda starts, lengths: (starts + lengths) * n_channels)
+
+    def _n_drawn(self, rows: Rows) -> int:
+        n_sequences = 1 + int(np.count_nonzero(np.diff(rows.starts)))
+        return min(len(rows), self.max_samples or n_sequences)
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Compute the features of rows.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
+            In three dimensions, rows may have more or fewer steps than those of fit.
+
+        Returns
+        -------
+        ndarray, shape (n, n_units), or (n, n_steps * n_units) for ``output="states"``, float64
+            n_units is `hidden_size`, twice that if `bidirectional`. A row's features have the same bits in
+            any batch.
+
+        Raises
+        ------
+        NotFittedError
+            Before fit.
+        ValueError
+            If the shape is not that of the training rows, or a value is infinite.
+        """
+        sequences = self._read(X)
+        if self.output != "states":
+            return self._run(sequences, self._reader.predict).astype(np.float64)
+        states = self._run(sequences, self._network.outputs)
+        return states.reshape(len(sequences), -1).astype(np.float64)
+
+    @property
+    def _n_features_out(self) -> int:
+        n_units = self._network.architecture.output_size
+        return n_units * self.n_features_in_ // self.n_channels_ if self.output == "states" else n_units
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64"]
+        return tags
+
+
+def _with_states_as_outputs(network: Network) -> Network:
+    """The same network under a head that hands on what it reads."""
+    n_units = network.architecture.output_size
+    reader = Network(replace(network.architecture, n_outputs=n_units), network.dtype)
+    for name, weight in reader.weights.items():
+        if not name.startswith("head"):
+            weight[...] = network.weights[name]
+    reader.weights["head_weight"][...] = np.eye(n_units)
+    return reader
