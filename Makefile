@@ -4,13 +4,20 @@ PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
 EXTRAS := $(VENV)/.installed-
+PINS ?=
+
+# Nothing here is built from source: numpy 1.26 has wheels for Python 3.11 and 3.12 only.
+OLDEST_PYTHON ?= $(PYTHON)
+OLDEST_PINS := --constraint tests/conformance/oldest.txt --only-binary numba,numpy,pandas,scikit-learn
+ESTIMATOR_TESTS := tests/conformance $(wildcard \
+	$(addprefix tests/test_,classifier.py encoder.py forecaster*.py regressor.py window_transformer.py))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write into one environment
-.PHONY: help demo test nojit check bench golden clean
+.PHONY: help demo test nojit conformance conform check bench golden clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(EXTRAS)plot,progress  ## forecast real weather: demo/forecast.csv, demo/forecast.png
 	$(VENV)/bin/seqcast demo --out demo --force
@@ -20,6 +27,13 @@ test: nojit  ## run all tests, first the few of them that also run uncompiled
 
 nojit: $(EXTRAS)test,plot,progress  ## run the tests marked nojit as plain Python, without compiling
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -m nojit
+
+conformance:  ## check the estimators under the oldest versions (Python <= 3.12: OLDEST_PYTHON) and the newest
+	@$(MAKE) --no-print-directory conform VENV=.venv-oldest PYTHON=$(OLDEST_PYTHON) PINS="$(OLDEST_PINS)"
+	@$(MAKE) --no-print-directory conform VENV=.venv-newest
+
+conform: $(EXTRAS)test
+	SCIPY_ARRAY_API=1 $(PY) -m pytest $(ESTIMATOR_TESTS)
 
 check: $(EXTRAS)dev  ## lint, formatting and types
 	$(PY) -m ruff check .
@@ -40,7 +54,7 @@ clean:  ## remove caches, builds and the demo's output, not the environment
 # environment. Editable, so that every target runs the sources as they are.
 $(EXTRAS)%: pyproject.toml | $(VENV)/.created
 	@echo "Installing seqcast[$*] into $(VENV): once, a minute or two"
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	$(PY) -m pip install --quiet --disable-pip-version-check $(PINS) --editable ".[$*]"
 	@touch $@
 
 # A stamp, not bin/python: that one exists even where the venv module failed half-way.

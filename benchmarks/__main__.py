@@ -16,6 +16,7 @@ NAMES = (
     "growth",
     "memory",
     "end_to_end",
+    "classification",
 )
 
 

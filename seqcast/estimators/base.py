@@ -41,7 +41,7 @@ POINT_LOSS = {"loss": [StrOptions(set(POINT_LOSSES))]}  # the constraint of esti
 class NetworkEstimator(CallbackSupport, BaseEstimator):
     """Base of the estimators that train a recurrent network with a linear head."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "cell": [str],
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "n_layers": [Interval(Integral, 1, None, closed="left")],

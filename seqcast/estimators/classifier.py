@@ -36,8 +36,8 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         takes it from a 3-D `X`, and 1 for a 2-D one.
     pooling : {"last", "mean", "max"}, default="max"
         What the head reads of the top layer's states over time. What tells a class often lies somewhere
-        within a row: "max" was best or as good in cross-validation on all of GunPoint, BasicMotions and the
-        adding problem.
+        within a row: "max" was best in cross-validation on GunPoint and BasicMotions, and as good as "last" on
+        the adding problem.
     class_weight : dict, "balanced" or None, default=None
         What the rows of each class count, times their `sample_weight`; "balanced" gives every class the same
         weight in all.
@@ -56,8 +56,10 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         Whether to watch the loss on the last `validation_fraction` of the rows, which must then be in the
         order of time, and to keep the weights of the best epoch. Without it, the training loss is watched.
     validation_fraction : float, default=0.1
-    n_iter_no_change : int, default=10
-        Epochs without an improvement of the watched loss by `tol` after which training stops.
+    n_iter_no_change : int, default=30
+        Epochs without an improvement of the watched loss by `tol` after which training stops. The
+        cross-entropy of few rows stays flat for long and then falls: with 10, cross-validated accuracy on
+        GunPoint was 0.87 instead of 0.93.
     tol : float, default=1e-4
         In units of the loss (nats).
     alpha : float, default=0.0
@@ -119,7 +121,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
     ((5,), (5, 2))
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **SequenceEstimator._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
@@ -143,7 +145,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         max_iter: int = 300,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int = 30,
         tol: float = 1e-4,
         alpha: float = 0.0,
         clip_norm: float | None = 1.0,

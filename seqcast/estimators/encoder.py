@@ -110,7 +110,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
     (50, 8)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **{
             name: rule for name, rule in SequenceEstimator._parameter_constraints.items() if name != "pooling"
         },

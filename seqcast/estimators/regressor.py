@@ -116,7 +116,7 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
     (5,)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **SequenceEstimator._parameter_constraints,
         **POINT_LOSS,
     }

@@ -32,7 +32,7 @@ class SequenceEstimator(NetworkEstimator):
         Variables of each step.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **NetworkEstimator._parameter_constraints,
         "n_channels": [None, Interval(Integral, 1, None, closed="left")],
         "pooling": [StrOptions(set(POOLINGS))],
@@ -132,7 +132,8 @@ class SequenceEstimator(NetworkEstimator):
         if n_train < 1:
             raise ValueError(
                 f"With early_stopping=True, {type(self).__name__}.fit needs rows to train on and rows to "
-                f"judge by: at least 2. Got {n} instead. Set early_stopping=False, or pass more rows."
+                f"judge by: at least 2. Got n_samples={n} instead. Set early_stopping=False, or pass more "
+                f"rows."
             )
         train, validation = samples[:n_train], samples[n_train:]
         if self._is_full_batch(n_train):

@@ -83,7 +83,7 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
     array([[30., 40.]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "window": [Interval(Integral, 1, None, closed="left")],
         "lead": [Interval(Integral, 1, None, closed="left")],
     }
