@@ -22,6 +22,14 @@ Array = NDArray[np.float64]
 State = Array | tuple[Array, Array]
 Step = Callable[..., Any]  # (x, state, weights) -> the next state, formed as the given one
 
+# What `recurrent` calls the library's cells.
+CELLS: dict[str, dict[str, Any]] = {
+    "rnn": {"cell": "rnn"},
+    "rnn_relu": {"cell": "rnn", "activation": "relu"},
+    "lstm": {"cell": "lstm"},
+    "gru": {"cell": "gru"},
+    "gru_reset_before": {"cell": "gru", "reset_after": False},
+}
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0.0)}
 
 
@@ -137,12 +145,33 @@ def _walk(step: Step, x: Array, steps: NDArray[np.integer], state: Array, backwa
     return output
 
 
-def head(last: Array, weight: Array, bias: Array) -> Array:
-    """Linear map of the last hidden state (..., H) to the outputs (..., O); weight (O, H), bias (O,)."""
-    return last @ weight.T + bias
+def pooled(
+    output: Array,
+    lengths: Sequence[int] | NDArray[np.integer],
+    pooling: str = "last",
+    bidirectional: bool = False,
+) -> Array:
+    """What the head reads (B, D*H) of the `output` (B, T, D*H) of rows with so many steps.
+
+    pooling: "mean" or "max" over a row's steps, or "last": where each direction's walk ends, which is the
+    first step for the backward one.
+    """
+    n_forward = output.shape[-1] // (2 if bidirectional else 1)
+    reduce: dict[str, Callable[[Array], Array]] = {
+        "last": lambda steps: np.concatenate([steps[-1, :n_forward], steps[0, n_forward:]]),
+        "mean": lambda steps: np.sum(steps, axis=0) / len(steps),
+        "max": lambda steps: np.max(steps, axis=0),
+    }
+    return np.stack([reduce[pooling](row[:length]) for row, length in zip(output, lengths, strict=True)])
 
 
-# --- Losses and metrics: (target, prediction) -> one number ---
+def head(read: Array, weight: Array, bias: Array) -> Array:
+    """Linear map of what is read of the states (..., D*H) to the outputs (..., O); weight (O, D*H), bias
+    (O,)."""
+    return read @ weight.T + bias
+
+
+# --- Losses and metrics: (target, prediction) -> one number; weights, as broadcast to the target, or none ---
 
 
 def _errors(target: Array, prediction: Array) -> Array:
@@ -150,20 +179,40 @@ def _errors(target: Array, prediction: Array) -> Array:
     return target[observed] - prediction[observed]
 
 
-def squared(target: Array, prediction: Array) -> float:
+def _mean(losses: Array, target: Array, weights: Array | None) -> float:
+    """Of the losses of observed targets: sum of weight times loss over sum of weights."""
+    if weights is None:
+        return float(np.mean(losses))
+    counted = np.broadcast_to(weights, target.shape)[~np.isnan(target)]
+    return float(np.sum(counted * losses) / np.sum(counted))
+
+
+def squared(target: Array, prediction: Array, weights: Array | None = None) -> float:
     """Mean of (y - p)^2, without the factor 1/2."""
-    return float(np.mean(_errors(target, prediction) ** 2))
+    return _mean(_errors(target, prediction) ** 2, target, weights)
 
 
-def absolute(target: Array, prediction: Array) -> float:
+def absolute(target: Array, prediction: Array, weights: Array | None = None) -> float:
     """Mean of |y - p|."""
-    return float(np.mean(np.abs(_errors(target, prediction))))
+    return _mean(np.abs(_errors(target, prediction)), target, weights)
 
 
-def huber(target: Array, prediction: Array, delta: float = 1.0) -> float:
+def huber(target: Array, prediction: Array, weights: Array | None = None, delta: float = 1.0) -> float:
     """Mean of d^2 / 2 where |d| <= delta, of delta (|d| - delta / 2) elsewhere, with d = y - p."""
     d = np.abs(_errors(target, prediction))
-    return float(np.mean(np.where(d <= delta, 0.5 * d**2, delta * (d - 0.5 * delta))))
+    return _mean(np.where(d <= delta, 0.5 * d**2, delta * (d - 0.5 * delta)), target, weights)
+
+
+def log_softmax(logits: Array) -> Array:
+    """log(exp(l) / sum(exp(l))) along the last axis; exp of the largest alone might overflow."""
+    below = logits - np.max(logits, axis=-1, keepdims=True)
+    return below - np.log(np.sum(np.exp(below), axis=-1, keepdims=True))
+
+
+def cross_entropy(labels: NDArray[np.integer], logits: Array, weights: Array | None = None) -> float:
+    """Mean of -log(probability of the class), classes numbered (B,), logits (B, K), weights (B,)."""
+    losses = -log_softmax(logits)[np.arange(len(labels)), labels]
+    return _mean(losses, labels, weights)
 
 
 def mae(target: Array, prediction: Array) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqcast.data.frames import read_table, select_columns
+from seqcast.data.frames import check_numeric, is_counted, read_table, select_columns
 
 
 def read(data, **options):
@@ -65,9 +65,26 @@ def test_missing_in_nullable_columns_is_nan():
 
 def test_unsorted_rows():
     df = frame(a=[1.0, 2.0, 3.0]).iloc[[2, 0, 1]]
-    assert read(df, sort=True).values[:, 0].tolist() == [1, 2, 3]
+    assert read(df, unsorted="sort").values[:, 0].tolist() == [1, 2, 3]
     with pytest.raises(ValueError, match=r"sorted by its index.*2024-01-01 00:00:00 in row 1.*sort_index"):
         read(df)
+
+
+def test_unsorted_rows_may_be_kept_but_none_twice():
+    df = frame(a=[1.0, 2.0, 3.0]).iloc[[2, 0, 1]]
+    table = read(df, unsorted="keep")
+    assert table.values[:, 0].tolist() == [3, 1, 2]
+    assert table.index.equals(df.index)
+    with pytest.raises(ValueError, match="unique stamps"):
+        read(df.iloc[[0, 1, 0]], unsorted="keep")
+
+
+@pytest.mark.parametrize("unsorted", ["refuse", "sort", "keep"])
+def test_sorted_rows_stay_as_they_are(unsorted):
+    df = frame(a=[1.0, 2.0, 3.0])
+    table = read(df, unsorted=unsorted)
+    assert table.values[:, 0].tolist() == [1, 2, 3]
+    assert table.index.equals(df.index)
 
 
 def stamps(*labels):
@@ -125,3 +142,40 @@ def test_columns_are_selected_by_name():
     assert chosen.values.tolist() == [[3, 1]]
     with pytest.raises(ValueError, match=r"Missing: 'd'; got 'a', 'b', 'c' instead"):
         select_columns(table, ["a", "d"], owner="Test.predict")
+
+
+@pytest.mark.parametrize(
+    ("index", "counted"),
+    [
+        (pd.RangeIndex(4), True),
+        (pd.Index([0, 1, 2, 3]), True),
+        (pd.Index([0, 1, 2], dtype="uint8"), True),
+        (pd.RangeIndex(1), True),
+        (pd.RangeIndex(1, 5), False),
+        (pd.RangeIndex(0, 8, 2), False),
+        (pd.Index([0, 2, 1]), False),
+        (pd.Index([0, 1, 3]), False),
+        (pd.Index([0.0, 1.0, 2.0]), False),
+        (pd.date_range("1970", periods=3, freq="ns"), False),
+        (pd.period_range("1970-01", periods=3, freq="M"), False),
+    ],
+)
+def test_rows_that_were_never_given_a_label_are_counted(index, counted):
+    assert is_counted(index) is counted
+
+
+def test_numbers_are_checked_whatever_else_is_wrong():
+    check_numeric(frame(a=[1, 2], b=[True, False], c=[0.5, np.nan]), owner="Test.fit")
+    check_numeric(pd.DataFrame({0: [np.inf, 1.0]}, index=["x", "x"]), owner="Test.fit")
+
+
+BAD_COLUMNS = {name: data for name, (data, message) in BAD_TYPES.items() if message.startswith("column")}
+
+
+@pytest.mark.parametrize("data", BAD_COLUMNS.values(), ids=BAD_COLUMNS)
+def test_other_columns_than_numbers_are_refused_in_the_same_words(data):
+    with pytest.raises(TypeError, match=r"^The 'y' parameter of Test\.fit must hold numbers only") as alone:
+        check_numeric(data, owner="Test.fit", parameter="y")
+    with pytest.raises(TypeError) as within:
+        read(data, parameter="y")
+    assert str(alone.value) == str(within.value)

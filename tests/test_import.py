@@ -1,5 +1,6 @@
 """The package as a whole: what importing it does and does not do, its public names and their docstrings."""
 
+import doctest
 import inspect
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 
 import seqcast
 from seqcast import datasets, exceptions
@@ -21,17 +23,25 @@ from seqcast.evaluation import metrics
 PUBLIC = [
     "Cell",
     "Gate",
+    "LeakError",
+    "PanelTimeSeriesSplit",
     "Recurrent",
+    "SeqClassifier",
+    "SeqEncoder",
     "SeqForecaster",
     "SeqRegressor",
     "TrainingDivergedError",
+    "WindowTransformer",
     "__version__",
     "backtest",
     "check_cell",
+    "check_no_leak",
     "datasets",
     "evaluate",
     "evaluation",
     "exceptions",
+    "make_forecast_scorer",
+    "pad_sequences",
     "plot_forecast",
     "register_cell",
     "summarize",
@@ -245,19 +255,53 @@ def test_docstring_of_a_class_names_every_parameter(name):
     assert entries(found["Parameters"]) == parameters_of(CLASSES[name])
 
 
-@pytest.mark.parametrize("name", ["SeqForecaster", "SeqRegressor"])
-def test_docstring_names_every_fitted_attribute_and_the_default_of_each_parameter(name):
-    estimator, found = CLASSES[name], sections(CLASSES[name].__doc__)
-    for parameter, of in inspect.signature(estimator).parameters.items():
+ESTIMATORS = [name for name, thing in CLASSES.items() if issubclass(thing, BaseEstimator)]
+
+
+def test_the_walk_finds_the_estimators():
+    assert ESTIMATORS == ["SeqClassifier", "SeqEncoder", "SeqForecaster", "SeqRegressor", "WindowTransformer"]
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_docstring_tells_the_default_of_each_parameter(name):
+    found = sections(CLASSES[name].__doc__)
+    for parameter, of in inspect.signature(CLASSES[name]).parameters.items():
         head = re.search(rf"^(?:.*, )?{parameter}(?:, .*)? : (.*)$", found["Parameters"], flags=re.MULTILINE)
         if of.default is not inspect.Parameter.empty and "default=" in head[1]:
             told = head[1].split("default=")[1].strip()
             assert told == repr(of.default).replace("'", '"') or float(told) == of.default
-    rows = pd.DataFrame({"a": np.arange(40.0) % 5})
-    with pytest.warns(UserWarning, match="Stopped at max_iter"):
-        model = estimator(hidden_size=1, max_iter=1).fit(rows, rows["a"])
-    fitted = {key for key in vars(model) if key.endswith("_") and not key.startswith("_")} | {"weights_"}
-    assert set(entries(found["Attributes"])) == fitted
+
+
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_docstring_names_every_fitted_attribute(name):
+    estimator, found = CLASSES[name], sections(CLASSES[name].__doc__)
+    rows = pd.DataFrame({"a": np.arange(40.0) % 5, "b": np.arange(40.0) % 3})
+    small = {"hidden_size": 1, "max_iter": 1} if hasattr(estimator, "weights_") else {}
+    model = estimator(**small).fit(rows, rows["a"])
+    fitted = {key for key in vars(model) if key.endswith("_") and not key.startswith("_")}
+    assert set(entries(found["Attributes"])) == fitted | ({"weights_"} if small else set())
+
+
+EXAMPLES = [
+    test
+    for home, things in HOMES.items()
+    for thing in things
+    for test in doctest.DocTestFinder().find(thing, f"{home}.{thing.__name__}")
+    if test.examples
+]
+
+
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_examples_in_docstrings_show_what_they_print(example):
+    printed = []
+    assert doctest.DocTestRunner().run(example, out=printed.append).failed == 0, "".join(printed)
+
+
+@pytest.mark.parametrize("name", [*ESTIMATORS, "PanelTimeSeriesSplit"])
+def test_docstring_of_a_class_shows_an_example(name):
+    assert f"seqcast.{name}" in {example.name for example in EXAMPLES}
 
 
 def test_errors_stand_in_the_tree_of_their_module():

@@ -1,7 +1,8 @@
-"""Metrics against hand-worked numbers, the reference, and the examples of sktime's and the M4 definitions."""
+"""Metrics of point forecasts against hand-worked numbers, the reference, and sktime's and utilsforecast's."""
 
 import doctest
 import math
+from importlib import import_module
 
 import naive
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcast.evaluation import metrics
-from seqcast.evaluation.metrics import mae, mape, mase, rmse, seasonal_naive, skill, smape
+from seqcast.evaluation.metrics import mae, mape, mase, rmse, rmsse, seasonal_naive, skill, smape
 
 # The example data of sktime's documentation, worked by hand: errors 0.5, 0.5, 0, 1, 0.75.
 Y = [3.0, -0.5, 2.0, 7.0, 2.0]
@@ -42,6 +43,30 @@ def test_published_mase():
     assert mase(Y, Y_HAT, HISTORY, season_length=2) == pytest.approx(0.55 / 1.9, rel=1e-15)
 
 
+def test_published_rmsse():
+    # printed in sktime's documentation of MeanSquaredScaledError(square_root=True)
+    assert rmsse(Y, Y_HAT, HISTORY) == pytest.approx(0.20568833780186058, rel=1e-15)
+    # by utilsforecast 0.2.17, rmsse(..., seasonality=2)
+    assert rmsse(Y, Y_HAT, HISTORY, season_length=2) == pytest.approx(0.24539555436517138, rel=1e-15)
+
+
+def test_naive_forecast_of_steady_growth_is_worth_its_horizon():
+    # Every change is 2, and the errors of the naive forecast are 2, 4 and 6.
+    history = [1.0, 3.0, 5.0, 7.0]
+    assert mase([9.0, 11.0, 13.0], [7.0] * 3, history) == 2.0
+    assert rmsse([9.0, 11.0, 13.0], [7.0] * 3, history) == pytest.approx(math.sqrt(14 / 3), rel=1e-15)
+
+
+@pytest.mark.parametrize("metric", [mase, rmsse])
+@given(seed=st.integers(0, 10_000), factor=st.floats(1e-3, 1e3), season_length=st.integers(1, 7))
+@settings(max_examples=20, deadline=None)
+def test_scaled_errors_have_no_unit(metric, seed, factor, season_length):
+    y, y_hat, history = np.random.default_rng(seed).normal(size=(3, 15))
+    expected = metric(y, y_hat, history, season_length)
+    assert metric(factor * y, factor * y_hat, factor * history, season_length) == pytest.approx(expected)
+    assert metric(y + factor, y_hat + factor, history + factor, season_length) == pytest.approx(expected)
+
+
 def test_smape_reaches_both_ends_of_its_scale():
     assert smape([1.0, 0.0], [1.0, 0.0]) == 0.0
     assert smape([1.0, -2.0], [-3.0, 5.0]) == 200.0
@@ -61,7 +86,7 @@ def test_same_as_the_reference(metric, seed):
 
 
 @pytest.mark.parametrize("season_length", [1, 5, 12])
-def test_mase_same_as_the_reference(season_length):
+def test_scaled_errors_same_as_the_reference(season_length):
     rng = np.random.default_rng(0)
     y, y_hat = rng.normal(size=(2, 10))
     y[3] = np.nan
@@ -69,6 +94,9 @@ def test_mase_same_as_the_reference(season_length):
     history[[0, 7, 8, 30]] = np.nan
     expected = naive.mase(y, y_hat, history, season_length)
     assert mase(y, y_hat, history, season_length) == pytest.approx(expected, rel=1e-13)
+    change = np.sqrt(np.nanmean((history[season_length:] - history[:-season_length]) ** 2))
+    expected = naive.rmse(y, y_hat) / change
+    assert rmsse(y, y_hat, history, season_length) == pytest.approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize("metric", PAIRWISE)
@@ -149,19 +177,20 @@ def test_mape_refuses_zeros():
         ([1.0, NAN, 2.0], 1, "3 values without such a pair"),
     ],
 )
-def test_mase_needs_a_history_that_changes(history, season_length, got):
-    with pytest.raises(ValueError, match=rf"'history' .* season_length={season_length} .* Got {got} instead"):
-        mase([1.0], [2.0], history, season_length)
+@pytest.mark.parametrize(("metric", "unscaled"), [(mase, "mae"), (rmsse, "rmse")])
+def test_scale_needs_a_history_that_changes(metric, unscaled, history, season_length, got):
+    rule = rf"'history' parameter of {metric.__name__} must .* season_length={season_length} .*"
+    with pytest.raises(ValueError, match=rf"{rule} Got {got} instead. .* or use {unscaled}\.$"):
+        metric([1.0], [2.0], history, season_length)
 
 
-def test_mase_is_of_one_series():
-    two = np.ones((3, 2))
-    with pytest.raises(
-        ValueError, match=r"'history' parameter of mase must be one series.* Got shape \(3, 2\)"
-    ):
-        mase([1.0], [1.0], two)
-    with pytest.raises(ValueError, match=r"'y' parameter of mase must be one series"):
-        mase(two, two, [1.0, 2.0])
+@pytest.mark.parametrize("metric", [mase, rmsse])
+def test_scale_is_of_one_series(metric):
+    two, of = np.ones((3, 2)), rf"parameter of {metric.__name__} must be one series"
+    with pytest.raises(ValueError, match=rf"'history' {of}.* Got shape \(3, 2\)"):
+        metric([1.0], [1.0], two)
+    with pytest.raises(ValueError, match=rf"'y' {of}"):
+        metric(two, two, [1.0, 2.0])
 
 
 @pytest.mark.parametrize(
@@ -233,6 +262,15 @@ def test_nothing_to_continue():
         seasonal_naive([[1.0, NAN], [2.0, NAN]], 1, 1)
 
 
-def test_docstring_examples_are_true():
-    result = doctest.testmod(metrics)
-    assert (result.failed, result.attempted) == (0, 7)
+@pytest.mark.parametrize(
+    ("module", "examples"),
+    [("points", 4), ("scaled", 2), ("distributions", 5), ("intervals", 2), ("baselines", 2)],
+)
+def test_docstring_examples_are_true(module, examples):
+    result = doctest.testmod(import_module(f"{metrics.__name__}.{module}"))
+    assert (result.failed, result.attempted) == (0, examples)
+
+
+def test_every_metric_comes_from_the_package_itself():
+    for name in metrics.__all__:
+        assert getattr(metrics, name).__name__ == name

@@ -4,6 +4,7 @@ import naive
 import numpy as np
 import pytest
 from goldens import CELLS, GOLDEN, read_cases
+from sklearn.metrics import log_loss
 
 CHECKED = ("x", "h_0", "c_0", "weight_ih_l0", "weight_hh_l0", "bias_hh_l0", "bias_ih_l1_reverse")
 
@@ -90,6 +91,25 @@ def test_head():
     np.testing.assert_array_equal(naive.head(np.array([[1.0, 10.0]]), weight, bias), [[21.5, 43.0, 64.0]])
 
 
+def test_pooling_reads_the_real_steps_only():
+    output = np.array([[[1.0, 2.0], [-3.0, 5.0], [7.0, 7.0]], [[-1.0, -2.0], [9.0, 9.0], [9.0, 9.0]]])
+    lengths = [2, 1]
+    np.testing.assert_array_equal(naive.pooled(output, lengths), [[-3, 5], [-1, -2]])
+    np.testing.assert_array_equal(naive.pooled(output, lengths, "mean"), [[-1, 3.5], [-1, -2]])
+    np.testing.assert_array_equal(naive.pooled(output, lengths, "max"), [[1, 5], [-1, -2]])
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_last_pooled_states_are_where_both_walks_end(kind):
+    for case in ("1layer-one-full", "2layer-both-ragged"):
+        arrays = read_cases(kind)[case]
+        found, ways = run(kind, arrays), int(arrays["bidirectional"]) + 1
+        rows = arrays["lengths"] > 0
+        ends = np.concatenate(list(found["h_n"][-ways:]), axis=-1)
+        pooled = naive.pooled(found["output"][rows], arrays["lengths"][rows], bidirectional=ways == 2)
+        np.testing.assert_array_equal(pooled, ends[rows])
+
+
 TARGET = np.array([[1.0, np.nan], [-2.0, 0.0]])
 PREDICTION = np.array([[1.5, 9.0], [1.0, 0.0]])
 
@@ -110,6 +130,25 @@ PREDICTION = np.array([[1.5, 9.0], [1.0, 0.0]])
 )
 def test_losses_and_metrics_leave_out_missing_targets(measure, expected):
     assert measure(TARGET, PREDICTION) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize(("loss", "losses"), [("squared", [0.25, 9, 0]), ("absolute", [0.5, 3, 0])])
+def test_weighted_losses_are_divided_by_the_observed_weights(loss, losses):
+    measure, weights = getattr(naive, loss), np.array([[2.0], [0.5]])
+    assert measure(TARGET, PREDICTION, weights) == pytest.approx(np.dot([2, 0.5, 0.5], losses) / 3, rel=1e-15)
+    assert measure(TARGET, PREDICTION, np.ones(2)) == pytest.approx(np.mean(losses), rel=1e-15)
+
+
+def test_cross_entropy_is_scikit_learns_and_does_not_overflow():
+    published = np.array([[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]])  # documentation of log_loss
+    assert naive.cross_entropy(np.array([1, 0, 0, 1]), np.log(published)) == pytest.approx(0.21616, abs=5e-6)
+    rng = np.random.default_rng(0)
+    logits, labels, weights = rng.normal(size=(9, 3)), rng.integers(0, 3, 9), rng.random(9)
+    probabilities = np.exp(naive.log_softmax(logits))
+    expected = log_loss(labels, probabilities, sample_weight=weights, labels=[0, 1, 2])
+    assert naive.cross_entropy(labels, logits, weights) == pytest.approx(expected, rel=1e-12)
+    far = np.array([[1e4, 0.0, -1e4]])
+    np.testing.assert_array_equal(naive.log_softmax(far), [[0, -1e4, -2e4]])
 
 
 @pytest.mark.parametrize("make_optimizer", [naive.SGD, naive.RMSprop, naive.Adam])

@@ -50,9 +50,9 @@ def test_fits_are_silent_by_default(data, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_to_report_to_where_nothing_is_shown(capfd):
-    with progress(0, 10) as report:
-        assert report is None
+def test_nothing_is_shown_where_nothing_was_asked_for(capfd):
+    with progress(0, 10) as show:
+        show(make_epoch(1, 10, 0.5, None, 0.1))
     assert capfd.readouterr() == ("", "")
 
 
@@ -83,10 +83,14 @@ def test_bar_stays_where_training_stopped(data, tqdm, capfd):
     assert re.search(rf"^ +6%.* 3/50 {TIMES}", bar), bar
 
 
+def make_epoch(number, max_iter, loss, validation_loss, seconds):
+    return Epoch(number, max_iter, loss, validation_loss, seconds, last=False, kept=None)
+
+
 def test_bar_is_closed_when_a_fit_fails(tqdm, capfd):
     def run():
         with progress(1, 10) as report:
-            report(Epoch(1, 10, 0.5, None, 0.1))
+            report(make_epoch(1, 10, 0.5, None, 0.1))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -97,9 +101,9 @@ def test_bar_is_closed_when_a_fit_fails(tqdm, capfd):
 
 def test_lines_without_tqdm(no_tqdm, capfd):
     with progress(1, 5) as report:
-        report(Epoch(number=1, max_iter=5, loss=0.123456, validation_loss=None, seconds=2.5))
-        report(Epoch(number=2, max_iter=5, loss=1234567.0, validation_loss=0.25, seconds=4.0))
-        report(Epoch(number=5, max_iter=5, loss=1e-9, validation_loss=2.0, seconds=9.0))
+        report(make_epoch(number=1, max_iter=5, loss=0.123456, validation_loss=None, seconds=2.5))
+        report(make_epoch(number=2, max_iter=5, loss=1234567.0, validation_loss=0.25, seconds=4.0))
+        report(make_epoch(number=5, max_iter=5, loss=1e-9, validation_loss=2.0, seconds=9.0))
     assert capfd.readouterr() == (
         "",
         "epoch 1/5  loss 0.1235  at most 10 s left\n"

@@ -1,4 +1,4 @@
-"""The front page and the notebooks do what they say."""
+"""The front page, the guides and the notebooks do what they say."""
 
 import re
 import runpy
@@ -11,6 +11,7 @@ import seqcast
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 
@@ -45,16 +46,31 @@ def test_search_and_backtest_run(capsys):
     assert "temp" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter:UserWarning")
+def test_classifier_example_runs(capsys):
+    _run(BLOCKS[2], {"seqcast": seqcast})
+    assert 0.9 < float(capsys.readouterr().out) <= 1
+
+
 def test_layer_example_runs():
-    scope = _run(BLOCKS[2])
+    scope = _run(BLOCKS[3])
     assert scope["output"].shape == (4, 10, 16)
     assert scope["grads"]["weight_ih_l0"].shape == (32, 3)
     assert (scope["layer"].weights["weight_ih_l0"] == 0).all()
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", PAGE):
-        assert (ROOT / target).exists(), target
+@pytest.mark.filterwarnings("ignore:Stopped at max_iter:UserWarning")
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
+def test_guide_runs(path):
+    scope: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.S):
+        _run(block, scope)
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *GUIDES], ids=lambda path: path.stem)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)

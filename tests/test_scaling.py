@@ -65,6 +65,70 @@ def test_constant_columns_keep_their_value_exactly(value, n, missing):
     assert scaler.inverse(np.zeros((1, 1), np.float32)).tolist() == [[value]]
 
 
+@given(
+    value=st.floats(-1.7e308, 1.7e308),
+    scaled=arrays.arrays(np.float32, (3, 1), elements=st.floats(-1e6, 1e6, width=32)),
+)
+def test_whatever_the_network_says_of_a_constant_column_is_the_constant(value, scaled):
+    scaler = Scaler.of(np.full((2, 1), value))
+    assert scaler.inverse(scaled).tolist() == [[value]] * 3
+
+
+def test_only_constant_columns_are_fixed_on_the_way_back():
+    scaler = Scaler.of(np.array([[0.0, 5.0], [2.0, 5.0]]))
+    assert scaler.inverse(np.array([[0.5, 0.5], [-3.0, 0.0]])).tolist() == [[1.5, 5.0], [-2.0, 5.0]]
+
+
+# -- weights
+
+
+@given(
+    values=columns(st.floats(-1e6, 1e6, allow_subnormal=False)),
+    seed=st.integers(0, 1000),
+)
+def test_weighted_rows_count_as_often_as_they_say(values, seed):
+    counts = np.random.default_rng(seed).integers(1, 4, len(values))
+    weighted, repeated = Scaler.of(values, counts.astype(float)), Scaler.of(np.repeat(values, counts, axis=0))
+    np.testing.assert_allclose(weighted.center, repeated.center, rtol=1e-12, atol=1e-9)
+    np.testing.assert_allclose(weighted.scale, repeated.scale, rtol=1e-6, atol=1e-9)
+    assert weighted.constant.tolist() == repeated.constant.tolist()
+
+
+def test_weighted_mean_and_deviation_by_hand():
+    """0 three times and 4 once: mean 1, variance (3 * 1 + 9) / 4."""
+    scaler = Scaler.of(np.array([[0.0], [4.0]]), np.array([1.5, 0.5]))
+    assert (scaler.center.tolist(), scaler.scale.tolist()) == ([1.0], [np.sqrt(3.0)])
+
+
+def test_missing_values_have_no_weight():
+    """Each column is that of its observed rows alone, whatever the others weigh."""
+    values = np.array([[1.0, np.nan], [np.nan, 4.0], [3.0, 8.0], [np.nan, np.nan]])
+    scaler = Scaler.of(values, np.array([1.0, 3.0, 1.0, 1e6]))
+    assert (scaler.center.tolist(), scaler.scale.tolist()) == ([2.0, 5.0], [1.0, np.sqrt(3.0)])
+
+
+@pytest.mark.parametrize("factor", [2.0**-1000, 0.1, 3.0, 2.0**900])
+def test_weights_have_no_unit(factor):
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=(50, 3)), rng.random(50)
+    one, other = Scaler.of(values, weights), Scaler.of(values, weights * factor)
+    np.testing.assert_allclose(other.center, one.center, rtol=1e-12)
+    np.testing.assert_allclose(other.scale, one.scale, rtol=1e-12)
+
+
+def test_weighted_constant_columns_keep_their_value_exactly():
+    values = np.column_stack([np.full(7, 1 / 3), np.arange(7.0)])
+    scaler = Scaler.of(values, np.linspace(0.1, 0.9, 7))
+    assert scaler.constant.tolist() == [True, False]
+    assert scaler.center[0] == 1 / 3
+    assert scaler.inverse(np.ones((1, 2)))[0, 0] == 1 / 3
+
+
+def test_weighted_squares_beyond_float64_do_not_matter():
+    scaler = Scaler.of(np.array([[1e300], [-1e300]]), np.array([3.0, 1.0]))
+    np.testing.assert_allclose([scaler.center[0], scaler.scale[0]], [0.5e300, np.sqrt(0.75) * 1e300])
+
+
 @pytest.mark.parametrize("exponent", [1000, 600, -600, -1000])
 def test_units_near_the_ends_of_float64_change_no_bit_of_what_the_network_reads(exponent):
     values = np.random.default_rng(0).normal(size=(50, 3))
@@ -115,3 +179,10 @@ def test_first_columns():
 def test_scaling_back_is_in_float64():
     scaler = Scaler.of(np.array([[1e9], [1e9 + 2]]))
     assert scaler.inverse(np.array([[0.5]], np.float32)).tolist() == [[1e9 + 1.5]]
+
+
+def test_the_identity_changes_nothing():
+    values, scaler = np.array([[-0.5, 3.0], [np.nan, 1e6]]), Scaler.identity(2)
+    np.testing.assert_array_equal(scaler.inverse(values), values)
+    np.testing.assert_array_equal(scaler.transform(values, DOUBLE), values)
+    assert scaler.constant.tolist() == [False, False]

@@ -654,7 +654,7 @@ def test_a_sample_of_the_rows_is_drawn_anew_for_each_epoch():
 
 def test_rows_made_part_by_part_are_those_of_the_whole_table():
     starts = np.array([7, 0, 3])
-    rows = Rows(starts, 5, lambda starts: 2 * (starts + 5))
+    rows = Rows(starts, 5, lambda starts, lengths: 2 * (starts + lengths))
     table = row_table(starts, np.full(3, 5), 2 * (starts + 5))
     np.testing.assert_array_equal(rows[:], table)
     np.testing.assert_array_equal(rows[1:][:, :3], table[1:, :3])

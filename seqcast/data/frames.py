@@ -164,6 +164,14 @@ def select_columns(table: Table, columns: Iterable[Hashable], *, owner: str) -> 
     return replace(table, values=np.ascontiguousarray(table.values[:, places]), columns=wanted)
 
 
+def in_order(table: Table) -> tuple[Table, np.ndarray]:
+    """The table sorted by its index, and where each of its rows stood before, shape (n,)."""
+    order = np.asarray(table.index.argsort())
+    if table.index.is_monotonic_increasing:
+        return table, order
+    return replace(table, values=table.values[order], index=table.index[order]), order
+
+
 def is_counted(index: pd.Index) -> bool:
     """Whether the labels are 0, 1, 2, ..., as those of rows that were never given any."""
     return is_integer_dtype(index.dtype) and np.array_equal(index, np.arange(len(index)))
@@ -252,6 +260,9 @@ def _read_array(data: Any, argument: _Argument) -> Table:
 
 
 def _two_dimensional(data: Any, argument: _Argument) -> np.ndarray:
+    if hasattr(data, "to_pandas"):
+        way_out = "Convert it with .to_pandas(), and make the stamps its index with set_index."
+        raise TypeError(argument.must("be a pandas frame or an array", type(data).__name__, way_out))
     if hasattr(data, "todense"):
         raise TypeError(argument.must("be dense", "sparse data", "Convert it with .toarray()."))
     if isinstance(data, np.ma.MaskedArray):
@@ -314,8 +325,7 @@ def _in_order(table: Table, unsorted: Unsorted, argument: _Argument) -> Table:
     if unsorted == "keep" or table.index.is_monotonic_increasing:
         return table
     if unsorted == "sort":
-        order = table.index.argsort()
-        return replace(table, values=table.values[order], index=table.index[order])
+        return in_order(table)[0]
     row = int(np.argmax(np.asarray(table.index[1:] < table.index[:-1]))) + 1
     got = f"{table.index[row]} in row {row}, after {table.index[row - 1]}"
     raise ValueError(argument.must("be sorted by its index", got, "Sort it with X.sort_index()."))

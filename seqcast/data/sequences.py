@@ -125,5 +125,6 @@ class Samples:
         rows[np.isnan(rows)] = np.nan  # and so have some NaN
         keys = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
         _, first, number = np.unique(keys, return_index=True, return_inverse=True)
-        weights = np.bincount(number.ravel(), self.weights)
+        order = np.argsort(self.weights, kind="stable")  # a sum in an order of its own
+        weights = np.bincount(number.ravel()[order], self.weights[order])
         return Samples(self.sequences[first], self.targets[first], weights)

@@ -1,8 +1,9 @@
 """Which columns are forecast and which are only read: the three ways to call ``fit``.
 
 A. ``fit(X)``: the targets are columns of `X`, by name or all of them.
-B. ``fit(X, y)`` where `y` is the history of a column of `X` (or of several), by its name: that column is the
-   target. So scorers of scikit-learn, which want a ``y``, get theirs.
+B. ``fit(X, y)`` where `y` is the history of a column of `X` (or of several), by its name or, if it has none,
+   by its values: that column is the target. So scorers of scikit-learn, which want a ``y``, get theirs, and
+   tools that make arrays of a ``y`` change no forecast.
 C. ``fit(X, y)`` where `y` is no column of `X`: all columns are covariates, and the target is unknown in the
    rows that are to be forecast.
 """
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .frames import Table, read_table, select_columns
+from .frames import Kind, Table, in_order, read_table, select_columns
 
 SEVERAL = (list, tuple, np.ndarray, pd.Index)  # what may hold several names
 
@@ -34,16 +35,19 @@ class History:
         Of `X`, in its order.
     apart : bool
         Whether the targets came beside `X` and are no columns of it (C).
+    form : {"array", "series", "frame"} or None
+        Of `y`; None if there was none.
     target_ndim : int
-        1 if the target came as a `y` of one dimension, else 2.
+        Dimensions of `y`.
     """
 
     table: Table
     targets: list[Hashable]
     covariates: list[Hashable]
     columns: tuple[Hashable, ...]
-    apart: bool = False
+    form: Kind | None = None
     target_ndim: int = 2
+    apart: bool = False
 
 
 def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
@@ -65,47 +69,62 @@ def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
         column that bears its name.
     """
     fit = f"{owner}.fit"
+    table = read_table(X, owner=fit, unsorted="keep")
     if y is None:
-        table = read_table(X, owner=fit, unsorted="sort")
         return _history(table, _named(table, target, owner))
-    names = _names(y)
-    found = [name for name in names if name in _columns_of(X) and _has_names(y)]
+    if not isinstance(X, pd.Series) and len(_shape(X)) == 1:
+        raise ValueError(
+            f"The 'X' parameter of {fit} must have shape (n, n_columns) where y is given. Got {_shape(X)} "
+            f"instead. Reshape your data with X.reshape(-1, 1), or leave y out if X is the series to "
+            f"forecast."
+        )
+    past = read_table(y, owner=fit, parameter="y", unsorted="keep")
+    names = _names(y) or _equal_columns(table, past) or _new_names(past)
     _check_target(target, names, owner)
+    found = [name for name in names if name in table.columns and (_names(y) or _equal_columns(table, past))]
     if not found:
-        return _beside(X, y, names, fit)
+        return _beside(table, past, names, len(_shape(y)), fit)
     if len(found) < len(names):
         raise ValueError(
             f"The 'y' parameter of {fit} must hold columns of X only, or none of them. Got {found} in X, and "
             f"{[name for name in names if name not in found]} beside it. Put all targets into X and leave y "
             f"out, or take them all out of X."
         )
-    table = read_table(X, owner=fit, unsorted="sort")
-    _check_same(table, y, names, fit)
-    return replace(_history(table, names), target_ndim=len(_shape(y)))
+    if _names(y):
+        _check_same(table, past, names, fit)
+    return replace(_history(table, names), form=past.kind, target_ndim=len(_shape(y)))
 
 
 def _history(table: Table, targets: list[Hashable]) -> History:
     covariates = [column for column in table.columns if column not in targets]
-    ordered = select_columns(table, [*targets, *covariates], owner="fit")
+    ordered = select_columns(in_order(table)[0], [*targets, *covariates], owner="fit")
     return History(ordered, targets, covariates, table.columns)
 
 
-def _columns_of(X: Any) -> list[Hashable]:
-    if isinstance(X, pd.DataFrame):
-        return list(X.columns)
-    return [X.name] if isinstance(X, pd.Series) and X.name is not None else []
-
-
-def _has_names(y: Any) -> bool:
-    return isinstance(y, pd.DataFrame) or getattr(y, "name", None) is not None
-
-
 def _names(y: Any) -> list[Hashable]:
-    """Names of the targets; of those that have none "y", or "y0", "y1", ..."""
-    if _has_names(y):
-        return list(y.columns) if isinstance(y, pd.DataFrame) else [y.name]
-    shape = _shape(y)
-    n = shape[1] if len(shape) == 2 else 1
+    """The target's own names, none if it has none."""
+    if isinstance(y, pd.DataFrame):
+        return list(y.columns)
+    return [] if getattr(y, "name", None) is None else [y.name]
+
+
+def _equal_columns(table: Table, past: Table) -> list[Hashable]:
+    """Columns of X that hold just what a nameless y holds, row by row; none unless all of y is there."""
+    if (past.kind != "array" and not past.index.equals(table.index)) or len(past.index) != len(table.index):
+        return []
+    found = [
+        next((c for k, c in enumerate(table.columns) if _equal(table.values[:, k], target)), None)
+        for target in past.values.T
+    ]
+    return [] if None in found or len(set(found)) < len(found) else found
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.array_equal(one, other, equal_nan=True)
+
+
+def _new_names(past: Table) -> list[Hashable]:
+    n = past.values.shape[1]
     return ["y"] if n == 1 else [f"y{number}" for number in range(n)]
 
 
@@ -140,10 +159,10 @@ def _check_target(target: Any, names: list[Hashable], owner: str) -> None:
 # -- B: y is the history of columns of X
 
 
-def _check_same(table: Table, y: pd.Series | pd.DataFrame, names: Sequence[Hashable], owner: str) -> None:
-    past = read_table(y, owner=owner, parameter="y", unsorted="sort")
+def _check_same(table: Table, past: Table, names: Sequence[Hashable], owner: str) -> None:
+    (table, _), (past, _) = in_order(table), in_order(past)
     columns = select_columns(table, names, owner=owner)
-    if past.index.equals(table.index) and np.array_equal(past.values, columns.values, equal_nan=True):
+    if past.index.equals(table.index) and _equal(past.values, columns.values):
         return
     shown = repr(names[0]) if len(names) == 1 else str(list(names))
     raise ValueError(
@@ -156,24 +175,17 @@ def _check_same(table: Table, y: pd.Series | pd.DataFrame, names: Sequence[Hasha
 # -- C: y is no column of X
 
 
-def _beside(X: Any, y: Any, names: Sequence[Hashable], owner: str) -> History:
+def _beside(
+    covariates: Table, targets: Table, names: Sequence[Hashable], target_ndim: int, owner: str
+) -> History:
     """Targets and covariates side by side, in rows of the same time."""
-    if not isinstance(X, pd.Series) and len(_shape(X)) == 1:
-        raise ValueError(
-            f"The 'X' parameter of {owner} must have shape (n, n_columns) where y is given. Got {_shape(X)} "
-            f"instead. Reshape your data with X.reshape(-1, 1), or leave y out if X is the series to "
-            f"forecast."
-        )
-    covariates = read_table(X, owner=owner, unsorted="keep")
-    targets = read_table(y, owner=owner, parameter="y", unsorted="keep")
     index = targets.index if covariates.kind == "array" else covariates.index
     _check_rows(targets, index, owner)
     columns = _covariate_names(covariates, names, owner)
     _refuse_scaled_copies(targets.values, names, covariates.values, columns, owner)
     values = np.hstack([targets.values, covariates.values])
-    order = index.argsort()
-    table = Table(values[order], (*names, *columns), index[order], covariates.kind)
-    return History(table, list(names), list(columns), columns, True, len(_shape(y)))
+    table, _ = in_order(Table(values, (*names, *columns), index, covariates.kind))
+    return History(table, list(names), list(columns), columns, targets.kind, target_ndim, apart=True)
 
 
 def _check_rows(targets: Table, index: pd.Index, owner: str) -> None:

@@ -30,6 +30,7 @@ from ..learning.training import (
     train_epoch,
 )
 from .callbacks import CallbackSupport, callbacks
+from .tooltips import ToolTips
 
 AUTO_FULL_BATCH = 256  # up to so many rows, batch_size="auto" is all of them
 AUTO_BATCH = 128  # half the updates of 64 in two thirds of the time, and no worse on the shipped weather
@@ -38,7 +39,7 @@ AUTO_BATCH = 128  # half the updates of 64 in two thirds of the time, and no wor
 POINT_LOSS = {"loss": [StrOptions(set(POINT_LOSSES))]}  # the constraint of estimators of numbers
 
 
-class NetworkEstimator(CallbackSupport, BaseEstimator):
+class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
     """Base of the estimators that train a recurrent network with a linear head."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -152,6 +153,7 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     ) -> None:
         """One pass over `rows`, from where the last fit, or pass, ended."""
         if hasattr(self, "_network"):
+            self._check_architecture("partial_fit", windows.window.input_size, n_outputs)
             network, state, rng = copy.deepcopy((self._network, self._optimizer_state, self._rng))
         else:
             rng = check_random_state(self.random_state)
@@ -172,14 +174,18 @@ class NetworkEstimator(CallbackSupport, BaseEstimator):
     ) -> tuple[Network, OptimizerState]:
         if not (self.warm_start and hasattr(self, "_network")):
             return self._new_network(input_size, n_outputs, rng)
+        self._check_architecture("fit with warm_start=True", input_size, n_outputs)
+        return copy.deepcopy((self._network, self._optimizer_state))  # a failed fit leaves these alone
+
+    def _check_architecture(self, method: str, input_size: int, n_outputs: int) -> None:
+        """That the network can go on from its last weights."""
         architecture, dtype = self._architecture(input_size, n_outputs), np.dtype(self.dtype)
         if (self._network.architecture, self._network.dtype) != (architecture, dtype):
             raise ValueError(
-                f"With warm_start=True, {type(self).__name__}.fit goes on from the weights of the last fit, "
-                f"so cell, sizes, dtype and the shapes of the data must stay as they were. Set "
-                f"warm_start=False to start anew."
+                f"{type(self).__name__}.{method} goes on from the weights of the last fit, so cell, sizes, "
+                f"dtype and the shapes of the data must stay as they were. Call fit with warm_start=False to "
+                f"start anew."
             )
-        return copy.deepcopy((self._network, self._optimizer_state))  # a failed fit leaves these alone
 
     def _new_network(
         self, input_size: int, n_outputs: int, rng: np.random.RandomState

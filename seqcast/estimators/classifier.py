@@ -1,5 +1,6 @@
 """Classification of sequences: each row is a short sequence, its target a class."""
 
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -36,8 +37,8 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         takes it from a 3-D `X`, and 1 for a 2-D one.
     pooling : {"last", "mean", "max"}, default="max"
         What the head reads of the top layer's states over time. What tells a class often lies somewhere
-        within a row: "max" was best in cross-validation on GunPoint and BasicMotions, and as good as "last" on
-        the adding problem.
+        within a row: "max" was best in cross-validation on GunPoint and BasicMotions, and as good as "last"
+        on the adding problem.
     class_weight : dict, "balanced" or None, default=None
         What the rows of each class count, times their `sample_weight`; "balanced" gives every class the same
         weight in all.
@@ -221,7 +222,8 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
             if self.warm_start and hasattr(self, "_network") and not np.array_equal(classes, self.classes_):
                 raise ValueError(
                     f"With warm_start=True, SeqClassifier.fit goes on with the classes of the last fit, "
-                    f"{list(self.classes_)}. Got {list(classes)} instead. Set warm_start=False to start anew."
+                    f"{self.classes_.tolist()}. Got {classes.tolist()} instead. Set warm_start=False to "
+                    f"start anew."
                 )
             self.classes_: np.ndarray = classes
             samples = self._labelled(sequences, target, sample_weight)
@@ -286,17 +288,23 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"The 'y' parameter of SeqClassifier.fit must hold 2 classes or more. Got 1 class, "
-                f"{self.classes_[0]!r}, instead."
+                f"{self.classes_.tolist()[0]!r}, instead."
             )
-        unknown = np.setdiff1d(target, self.classes_)
+        unknown = np.setdiff1d(target, self.classes_).tolist()
         if len(unknown):
             raise ValueError(
-                f"The 'y' parameter of SeqClassifier must hold the classes {list(self.classes_)} only. Got "
-                f"{unknown[0]!r} as well. Name all classes in the first call of partial_fit."
+                f"The 'y' parameter of SeqClassifier must hold the classes {self.classes_.tolist()} only. "
+                f"Got {unknown[0]!r} as well. Name all classes in the first call of partial_fit."
             )
         labels = np.searchsorted(self.classes_, target)
         samples = self._samples(sequences, labels[:, None].astype(np.float64), sample_weight)
-        return Samples(samples.sequences, samples.targets, samples.weights * self._class_weights(samples))
+        weights = samples.weights * self._class_weights(samples)
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+            raise ValueError(
+                f"The 'class_weight' parameter of SeqClassifier must hold finite weights, none of them below "
+                f"0 and one at least above it. Got {self.class_weight!r} instead."
+            )
+        return replace(samples, weights=weights)[weights > 0]
 
     def _class_weights(self, samples: Samples) -> np.ndarray:
         """What the class of each row counts."""

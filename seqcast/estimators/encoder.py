@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 
 from ..data.scaling import Scaler
-from ..data.sequences import Samples, lengths_of
+from ..data.sequences import Samples
 from ..kernels.pooling import POOLINGS
 from ..learning.network import Network, Rows, Windows
 from ..learning.training import History
@@ -93,7 +93,9 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
     best_iter_ : int
         Epoch, counted from 1, whose weights were kept.
     loss_curve_, validation_loss_curve_ : list of float
-        Mean loss of each epoch, of scaled values; the second is None without `early_stopping`.
+        Mean loss of each epoch in the channel's own unit (its square for the squared and Huber's loss); of
+        several channels the average, each in units of its deviation. The second is None without
+        `early_stopping`.
     weights_ : dict of ndarray
         The fitted weights by PyTorch's names.
 
@@ -243,16 +245,11 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
 
     def _training_samples(self, X: ArrayLike, sample_weight: ArrayLike | None, reset: bool) -> Samples:
         sequences = self._read_training(X, reset=reset)
-        if (lengths_of(sequences) < 2).all():
-            raise ValueError(
-                f"The 'X' parameter of SeqEncoder.fit must have rows of two steps or more, since the network "
-                f"learns by forecasting the next one. Got n_features = {self.n_features_in_}, which is 1 "
-                f"step of {self.n_channels_} channel(s), or nothing observed after it."
-            )
         return self._samples(sequences, np.empty((len(sequences), 0)), sample_weight)
 
     def _learned(self, network: Network, history: History) -> dict[str, Any]:
-        return super()._learned(network, history) | {"_reader": _with_states_as_outputs(network)}
+        reader = None if self.output == "states" else _with_states_as_outputs(network)
+        return super()._learned(network, history) | {"_reader": reader}
 
     @property
     def _pooling(self) -> str:
@@ -271,6 +268,13 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         """The beginnings of rows of 1, 2, ... steps, each with the step after it as targets."""
         whole, n_channels = super()._rows(windows, numbers), self.n_channels_
         counts = np.asarray(whole.lengths) - 1
+        if not counts.any():
+            raise ValueError(
+                f"The 'X' parameter of SeqEncoder.fit must have rows of two steps or more, both to train on "
+                f"and, with early_stopping=True, to judge by, since the network learns by forecasting the "
+                f"next step. Got n_features = {self.n_features_in_}, {self.n_channels_} of them a step, and "
+                f"rows in which nothing was observed after the first."
+            )
         firsts = np.repeat(np.cumsum(counts) - counts, counts)
         lengths = 1 + np.arange(counts.sum()) - firsts
         starts = np.repeat(whole.starts, counts)
@@ -286,7 +290,8 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
-            In three dimensions, rows may have more or fewer steps than those of fit.
+            In three dimensions, rows may have more or fewer steps than those of fit; not more for
+            ``output="states"``.
 
         Returns
         -------
@@ -302,15 +307,23 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
             If the shape is not that of the training rows, or a value is infinite.
         """
         sequences = self._read(X)
-        if self.output != "states":
+        if self._reader is not None:
             return self._run(sequences, self._reader.predict).astype(np.float64)
-        states = self._run(sequences, self._network.outputs)
-        return states.reshape(len(sequences), -1).astype(np.float64)
+        n_steps = self.n_features_in_ // self.n_channels_
+        if sequences.shape[1] > n_steps:
+            raise ValueError(
+                f"With output='states', the rows of the 'X' parameter of SeqEncoder.transform must have "
+                f"{n_steps} steps at most, as in fit, since each step has features of its own. Got "
+                f"{sequences.shape[1]} instead."
+            )
+        states = np.zeros((len(sequences), n_steps, self._network.architecture.output_size))
+        states[:, : sequences.shape[1]] = self._run(sequences, self._network.outputs)
+        return states.reshape(len(sequences), -1)
 
     @property
     def _n_features_out(self) -> int:
         n_units = self._network.architecture.output_size
-        return n_units * self.n_features_in_ // self.n_channels_ if self.output == "states" else n_units
+        return n_units if self._reader is not None else n_units * self.n_features_in_ // self.n_channels_
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.calendar import Calendar
-from ..data.frames import Table, is_counted, read_table, select_columns
+from ..data.frames import Table, in_order, is_counted, read_table, select_columns
 from ..data.scaling import Scaler
 from ..data.targets import History, read_history
 from ..data.windows import border, on_grid, seasonal_naive, spread, training_starts, validation_starts
@@ -303,7 +303,7 @@ class SeqForecaster(RegressorMixin, NetworkEstimator):
 
     def _remember_columns(self, history: History) -> None:
         self.target_names_, self.covariate_names_ = history.targets, history.covariates
-        self._apart, self._target_ndim = history.apart, history.target_ndim
+        self._apart, self._form, self._target_ndim = history.apart, history.form, history.target_ndim
         self._columns, self._kind = history.columns, history.table.kind
         self._counted = is_counted(history.table.index)
         self.n_features_in_ = len(history.columns)
@@ -439,7 +439,8 @@ class SeqForecaster(RegressorMixin, NetworkEstimator):
         Returns
         -------
         Series, DataFrame or ndarray, shape (n,) or (n, n_targets)
-            Aligned with the rows of `X` and in their form. Never NaN.
+            Aligned with the rows of `X`, in the form of the `y` of fit or, if there was none, of `X`. Never
+            NaN.
 
         Raises
         ------
@@ -453,9 +454,8 @@ class SeqForecaster(RegressorMixin, NetworkEstimator):
         if X is None or isinstance(X, int | np.integer):
             return self.forecast(X)
         table = self._read(X, "SeqForecaster.predict")
-        positions = self._following_positions(table)
-        forecasts, _ = self._block_forecasts(self._known_after(table, positions))
-        return self._in_form(forecasts[positions], table)
+        forecasts, _ = self._row_forecasts(table)
+        return self._in_form(forecasts, table)
 
     def score(self, X: Data, y: Data | None = None) -> float:
         """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
@@ -468,7 +468,7 @@ class SeqForecaster(RegressorMixin, NetworkEstimator):
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
             Rows that follow the training rows.
         y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
-            The truth where the targets are no columns of `X`; not read otherwise.
+            The truth; where the targets are columns of `X`, it may be left out.
 
         Returns
         -------
@@ -489,34 +489,40 @@ class SeqForecaster(RegressorMixin, NetworkEstimator):
     def _beside_truth(self, X: Data, y: Data | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The truth of each row of `X`, its forecast and its seasonal naive forecast, each (n, n_targets)."""
         table = self._read(X, "SeqForecaster.score")
-        truth = (
-            self._truth(y, len(table.index)) if self._apart else table.values[:, : len(self.target_names_)]
-        )
+        truth = self._truth(table, y)
         if not np.isfinite(truth).any():
             raise ValueError(
-                f"The '{'y' if self._apart else 'X'}' parameter of SeqForecaster.score must have an observed "
+                f"The '{'X' if y is None else 'y'}' parameter of SeqForecaster.score must have an observed "
                 f"target. Got missing values only."
             )
-        positions = self._following_positions(table)
-        forecasts, naive = self._block_forecasts(self._known_after(table, positions))
-        return truth, forecasts[positions], naive[positions]
+        return truth, *self._row_forecasts(table)
 
-    def _truth(self, y: Data | None, n_rows: int) -> np.ndarray:
-        """Targets that are no columns of X."""
+    def _truth(self, table: Table, y: Data | None) -> np.ndarray:
+        """The targets of each row: y, or those columns of X."""
+        n_targets, owner = len(self.target_names_), "SeqForecaster.score"
+        if y is None and not self._apart:
+            return table.values[:, :n_targets]
         if y is None:
             raise ValueError(
-                "The 'y' parameter of SeqForecaster.score must be given, since fit had its target in y and "
-                "not in X. Got None instead."
+                f"The 'y' parameter of {owner} must be given, since fit had its target in y and not in X. "
+                f"Got None instead."
             )
-        truth = read_table(
-            y, owner="SeqForecaster.score", parameter="y", unsorted="keep", require_observed=False
-        ).values
-        if truth.shape != (n_rows, len(self.target_names_)):
+        truth = read_table(y, owner=owner, parameter="y", unsorted="keep", require_observed=False).values
+        if truth.shape != (len(table.index), n_targets):
             raise ValueError(
-                f"The 'y' parameter of SeqForecaster.score must have shape ({n_rows}, "
-                f"{len(self.target_names_)}), a row for each of X. Got {truth.shape} instead."
+                f"The 'y' parameter of {owner} must have shape ({len(table.index)}, {n_targets}), a row for "
+                f"each of X. Got {truth.shape} instead."
             )
         return truth
+
+    def _row_forecasts(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
+        """Forecasts and seasonal naive forecasts of the rows of a table, in their order, (n, n_targets)."""
+        ordered, order = in_order(table)
+        positions = self._following_positions(ordered)
+        places = np.empty_like(order)
+        places[order] = positions
+        forecasts, naive = self._block_forecasts(self._known_after(ordered, positions))
+        return forecasts[places], naive[places]
 
     def _scaled_rmse(self, forecasts: np.ndarray, truth: np.ndarray) -> float:
         errors = (forecasts - truth) / self._scaler.scale[: truth.shape[1]]
@@ -534,8 +540,8 @@ class SeqForecaster(RegressorMixin, NetworkEstimator):
         return int(horizon)
 
     def _read(self, X: Data, owner: str) -> Table:
-        """The columns of `X` in the order of fit."""
-        table = read_table(X, owner=owner, require_observed=False)
+        """The columns of `X` in the order of fit, rows as they came."""
+        table = read_table(X, owner=owner, unsorted="keep", require_observed=False)
         if table.kind == "array" or self._kind == "array":
             if table.values.shape[1] != self.n_features_in_:
                 single = len(getattr(X, "shape", (0, 0))) == 1
@@ -618,10 +624,13 @@ class SeqForecaster(RegressorMixin, NetworkEstimator):
         return self._feed_forward(known, np.arange(n, n + steps, self.horizon_))
 
     def _in_form(self, forecasts: np.ndarray, table: Table) -> pd.DataFrame | pd.Series | np.ndarray:
-        """Forecasts in the form that X had, of one dimension if y had one."""
-        single = forecasts.shape[1] == 1
-        if table.kind == "array":
-            return forecasts[:, 0] if single and (self._target_ndim == 1 or not self._apart) else forecasts
-        if table.kind == "series" or self._target_ndim == 1:
-            return pd.Series(forecasts[:, 0], table.index, name=self.target_names_[0])
+        """Forecasts in the form that y had, or X if there was none; of an array always in that of one."""
+        form = table.kind if self._form is None or table.kind == "array" else self._form
+        given_flat = form != "frame" if self._form is None else self._target_ndim == 1
+        if given_flat and forecasts.shape[1] == 1:
+            forecasts = forecasts[:, 0]
+        if form == "array":
+            return forecasts
+        if form == "series":
+            return pd.Series(forecasts, table.index, name=self.target_names_[0])
         return pd.DataFrame(forecasts, table.index, self.target_names_)

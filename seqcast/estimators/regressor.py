@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, assert_all_finite
 
 from ..data.sequences import Samples
 from .base import POINT_LOSS
@@ -248,6 +248,7 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
     ) -> Samples:
         sequences, target = self._read_training(X, y, reset=reset, multi_output=True, y_numeric=True)
         targets = np.asarray(target, np.float64).reshape(len(target), -1)
+        assert_all_finite(targets, input_name="y")  # None in an array of objects has become NaN
         if not reset and targets.shape[1] != self._n_outputs:
             raise ValueError(
                 f"The 'y' parameter of SeqRegressor.partial_fit must have {self._n_outputs} target(s), as "

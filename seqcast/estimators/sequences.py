@@ -38,6 +38,8 @@ class SequenceEstimator(NetworkEstimator):
         "pooling": [StrOptions(set(POOLINGS))],
     }
 
+    n_channels_: int
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -60,7 +62,7 @@ class SequenceEstimator(NetworkEstimator):
 
         reset: whether these are the first rows; otherwise their shape must be that of the first.
         """
-        flat, channels = self._flat(X)
+        flat, channels = self._flat(X, self.n_channels if reset else self.n_channels_)
         checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", "reset": reset, **checks}
         data = validate_data(self, flat, y, **checks)
         data, *target = data if isinstance(data, tuple) else (data,)
@@ -72,24 +74,22 @@ class SequenceEstimator(NetworkEstimator):
     def _read(self, X: ArrayLike) -> np.ndarray:
         """Rows of the fitted channels; in three dimensions they may have other numbers of steps."""
         check_is_fitted(self)
-        flat, channels = self._flat(X)
+        flat, channels = self._flat(X, self.n_channels_)
         if channels is None:
             data = validate_data(self, flat, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         else:
             data = check_array(flat, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
-            if channels != self.n_channels_:
-                raise self._channel_error(np.shape(X), self.n_channels_)
         return data.reshape(len(data), -1, self.n_channels_)
 
-    def _flat(self, X: ArrayLike) -> tuple[ArrayLike, int | None]:
+    def _flat(self, X: ArrayLike, n_channels: int | None) -> tuple[ArrayLike, int | None]:
         """Rows of three dimensions with their steps side by side, and their channels; else X and None."""
         if isinstance(X, pd.DataFrame):
             check_numeric(X, owner=type(self).__name__)
         if _dimensions(X, type(self).__name__) < 3:
             return X, None
         array = np.asarray(X)
-        if array.ndim > 3 or self.n_channels not in (None, array.shape[2]):
-            raise self._channel_error(array.shape, self.n_channels)
+        if array.ndim > 3 or n_channels not in (None, array.shape[2]):
+            raise self._channel_error(array.shape, n_channels)
         return array.reshape(len(array), array.shape[1] * array.shape[2]), array.shape[2]
 
     def _channels(self, width: int, found: int | None) -> int:

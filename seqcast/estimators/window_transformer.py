@@ -16,9 +16,10 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 from ..data.calendar import Calendar
 from ..data.frames import Table, read_table
 from ..data.windows import on_grid
+from .tooltips import ToolTips
 
 
-class WindowTransformer(TransformerMixin, BaseEstimator):
+class WindowTransformer(ToolTips, TransformerMixin, BaseEstimator):
     """Turn one or several series into rows of past windows.
 
     Row t of the output holds the `window` steps of every column that were known `lead` steps before t: the

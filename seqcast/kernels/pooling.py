@@ -76,8 +76,6 @@ def unpool(net, layers, block, begin, steps, work):
     n_rows, H, D = block.shape[0], net.hidden, net.n_directions
     for k in range(layers.size):
         clear(work[layers[k].state :], net.n_states * net.block_rows * H)
-    if net.pooling != LAST:
-        clear(work[net.d_sink :], steps * n_rows * net.sink_width)
     for d in range(D):
         layer = layers[layers.size - D + d]
         for r in range(n_rows):

@@ -1,0 +1,20 @@
+"""The versions that the package promises are those that `make conformance` runs."""
+
+import re
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def minor_versions(requirements, sign):
+    """Name -> major and minor version of lines such as ``numpy>=1.26``; each must be of this form."""
+    found = [re.fullmatch(rf"([\w-]+){sign}(\d+\.\d+)(?:\.\d+)?", line) for line in requirements]
+    assert all(found), requirements
+    return {match[1]: match[2] for match in found}
+
+
+def test_the_oldest_versions_that_are_run_are_those_promised():
+    project = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text())["project"]
+    run = (HERE / "oldest.txt").read_text().splitlines()
+    assert minor_versions(run, "==") == minor_versions(project["dependencies"], ">=")

@@ -1,0 +1,331 @@
+"""What the head reads of the states: the last, the mean or the largest, against plain NumPy, differences."""
+
+from dataclasses import replace
+from functools import partial
+
+import naive
+import numpy as np
+import pytest
+from layers import slopes
+from naive import CELLS
+
+from seqcast import Recurrent
+from seqcast.cells import find_cell
+from seqcast.kernels.layout import BLOCK_ROWS, MAX_SHARDS, SHARD_ROWS, Architecture
+from seqcast.kernels.pooling import POOLINGS
+from seqcast.kernels.workspace import Window
+from seqcast.learning import network as network_module
+from seqcast.learning.network import Network, Windows, row_table
+from seqcast.learning.training import OptimizerState, Trainer, TrainingOptions
+
+STEPS, CHANNELS, TARGETS, UNITS = 4, 2, 3, 3
+still = TrainingOptions(optimizer="sgd", learning_rate_init=0.0, clip_norm=None, batch_size=10**6)
+poolings = pytest.mark.parametrize("pooling", POOLINGS)
+STACKS = [(1, False), (1, True), (2, False), (2, True)]
+stacks = pytest.mark.parametrize(("n_layers", "bidirectional"), STACKS)
+
+
+def make_network(cell="gru", pooling="mean", n_layers=1, bidirectional=False, dtype="float64", **more):
+    sizes = {"input_size": CHANNELS, "hidden_size": UNITS, "n_outputs": TARGETS} | more
+    network = Network(
+        Architecture(
+            find_cell(cell), n_layers=n_layers, bidirectional=bidirectional, pooling=pooling, **sizes
+        ),
+        dtype,
+    )
+    network.initialize(np.random.RandomState(0))
+    return network
+
+
+def make_task(n_rows=37, n_steps=STEPS, dtype="float64", seed=1):
+    """Rows of all lengths, one after the other, and the targets of each."""
+    rng = np.random.default_rng(seed)
+    values, targets = rng.normal(size=(n_rows * n_steps, CHANNELS)), rng.normal(size=(n_rows, TARGETS))
+    lengths = rng.permutation(1 + np.arange(n_rows) % n_steps)
+    rows = row_table(np.arange(n_rows) * n_steps, lengths, np.arange(n_rows) * TARGETS)
+    return Windows(values.astype(dtype), targets.astype(dtype), Window(n_steps, CHANNELS, TARGETS)), rows
+
+
+def inputs_of(windows):
+    return windows.values.reshape(-1, windows.window.n_steps, CHANNELS)
+
+
+def run_naive(network, x, lengths, flat=None, state=None):
+    """The states after each step, and the last ones, by the equations, with the parameters in `flat`."""
+    net = network.architecture
+    weights = net.views(network.flat.astype(float) if flat is None else flat)
+    ways = {"n_layers": net.n_layers, "bidirectional": net.bidirectional}
+    return naive.recurrent(weights=weights, x=x, state=state, lengths=lengths, **ways, **CELLS[net.cell.name])
+
+
+def apply_head(network, read, flat=None):
+    weights = network.architecture.views(network.flat.astype(float) if flat is None else flat)
+    return naive.head(read, weights["head_weight"], weights["head_bias"])
+
+
+def reader(network, x, lengths, begin=0):
+    """What the head reads, by the equations, as a function of the parameters; the states before step `begin`
+    are taken as given."""
+    net = network.architecture
+    early, state = run_naive(network, x[:, :begin], np.minimum(lengths, begin))
+
+    def read(flat):
+        late, _ = run_naive(network, x[:, begin:], np.maximum(lengths - begin, 0), flat, state)
+        return naive.pooled(np.concatenate([early, late], axis=1), lengths, net.pooling, net.bidirectional)
+
+    return read
+
+
+def predict_naive(network, x, lengths):
+    return apply_head(network, reader(network, x, lengths)(network.flat.astype(float)))
+
+
+def gradient(network, windows, rows, options=still, seed=0):
+    """Mean loss of each target, and the gradient of their mean, over one batch of all rows."""
+    trainer = Trainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
+    return trainer.run_epoch(rows), trainer.gradient.copy()
+
+
+def assert_slopes(found, total, flat):
+    """`found` is the gradient of `total()` by `flat`, which `total` reads, along two random directions."""
+    for directions, slope in slopes(total, {"flat": flat}):
+        scale = abs(found).sum()
+        assert scale > 0
+        assert found @ directions["flat"] == pytest.approx(slope, rel=1e-6, abs=1e-8 * scale)
+
+
+def losses_of(windows, prediction):
+    return [naive.squared(windows.targets[:, k], prediction[:, k]) for k in range(TARGETS)]
+
+
+def assert_naives(network, windows, rows):
+    """Forecasts, losses and gradient over all rows."""
+    read, flat = reader(network, inputs_of(windows), rows[:, 1]), network.flat.copy()
+    prediction = apply_head(network, read(flat))
+    np.testing.assert_allclose(network.predict(windows, rows, 1), prediction, rtol=1e-10, atol=1e-12)
+    losses, found = gradient(network, windows, rows)
+    np.testing.assert_allclose(losses, losses_of(windows, prediction), rtol=1e-10)
+    assert_slopes(found, lambda: naive.squared(windows.targets, apply_head(network, read(flat), flat)), flat)
+
+
+@poolings
+@stacks
+@pytest.mark.parametrize("cell", CELLS)
+def test_forecast_and_gradient_of_a_ragged_batch_are_naives(cell, n_layers, bidirectional, pooling):
+    assert_naives(make_network(cell, pooling, n_layers, bidirectional), *make_task())
+
+
+@pytest.mark.nojit
+@poolings
+def test_what_is_pooled_is_naives_uncompiled_too(pooling):
+    assert_naives(make_network("lstm", pooling, 2, True, hidden_size=2), *make_task(5))
+
+
+@poolings
+@pytest.mark.parametrize("n_rows", [MAX_SHARDS * SHARD_ROWS + 50, MAX_SHARDS * BLOCK_ROWS + 20])
+def test_blocks_of_many_rows_and_shares_of_several_blocks_are_naives(n_rows, pooling):
+    """A block takes up to 64 rows; a share of 65 takes two, and the second must not go on with the first's
+    sums and maxima."""
+    assert_naives(make_network("gru", pooling, hidden_size=2), *make_task(n_rows, n_steps=3))
+
+
+@poolings
+@pytest.mark.parametrize("units", [1, 8, 9, 17])
+def test_any_number_of_units_is_pooled(units, pooling):
+    assert_naives(make_network("gru", pooling, bidirectional=True, hidden_size=units), *make_task(7))
+
+
+@poolings
+def test_forecasts_of_float32_are_those_of_float64_but_for_rounding(pooling):
+    windows, rows = make_task(n_steps=70, dtype="float32")
+    network = make_network("lstm", pooling, 2, dtype="float32", hidden_size=9)
+    expected = predict_naive(network, inputs_of(windows).astype(float), rows[:, 1])
+    np.testing.assert_allclose(network.predict(windows, rows, 1), expected, rtol=0, atol=2e-6)
+
+
+# -- chunks of time
+
+
+@poolings
+def test_rows_longer_than_the_walk_are_pooled_across_its_chunks(pooling):
+    """Forecasts are walked 32 steps at a time; most rows end within a chunk, some at its end."""
+    windows, rows = make_task(40, n_steps=75)
+    rows[:4, 1] = [32, 64, 33, 75]
+    assert_naives(make_network("gru", pooling), windows, rows)
+
+
+@pytest.mark.nojit
+@poolings
+@pytest.mark.parametrize("n_layers", [1, 2])
+@pytest.mark.parametrize("bptt_steps", [1, 3, 6])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_truncated_gradient_takes_the_states_before_the_last_chunk_as_given(
+    cell, bptt_steps, n_layers, pooling
+):
+    network, (windows, rows) = make_network(cell, pooling, n_layers), make_task(6, n_steps=7)
+    rows[:, 1] = [7, 6, 7, 4, 2, 5]
+    whole, _ = gradient(network, windows, rows)
+    losses, found = gradient(network, windows, rows, replace(still, bptt_steps=bptt_steps))
+    np.testing.assert_allclose(losses, whole, rtol=1e-13)  # the value does not depend on the chunks
+    read, flat = reader(network, inputs_of(windows), rows[:, 1], 7 - bptt_steps), network.flat.copy()
+    assert_slopes(found, lambda: naive.squared(windows.targets, apply_head(network, read(flat), flat)), flat)
+
+
+# -- maxima
+
+
+@pytest.mark.nojit
+def test_the_first_of_equal_states_takes_the_gradient_of_their_maximum():
+    """rnn_relu without weights repeats its bias: every step has the same state, but the gradient is one
+    step's."""
+    network = make_network("rnn_relu", "max", hidden_size=1, n_outputs=1)
+    network.flat[:] = 0
+    for name in ("bias_ih_l0", "weight_ih_l0", "head_weight"):
+        network.weights[name][...] = 1
+    values = np.tile([[2.0, 3.0]], (5, 1))  # the state is 1 + 2 + 3 after each step
+    windows = Windows(values, np.zeros((1, 1)), Window(5, CHANNELS, 1))
+    losses, found = gradient(network, windows, row_table(np.array([0]), np.array([4]), np.array([0])))
+    assert losses.tolist() == [36]
+    views = network.architecture.views(found)
+    assert views["head_weight"].tolist() == [[72]]
+    assert views["weight_ih_l0"].tolist() == [[24, 36]]
+    assert views["bias_ih_l0"].tolist() == [12]
+    assert views["weight_hh_l0"].tolist() == [[0]]  # before the first step there is no state
+
+
+def test_the_largest_of_negative_states_is_negative():
+    """Padding and zeros past a row's end would be larger."""
+    network, (windows, rows) = make_network("rnn", "max", bidirectional=True), make_task()
+    network.weights["bias_ih_l0"][:] = -5
+    network.weights["bias_ih_l0_reverse"][:] = -5
+    output, _ = run_naive(network, inputs_of(windows), rows[:, 1])
+    read = naive.pooled(output, rows[:, 1], "max")
+    assert read.max() < -0.5
+    np.testing.assert_allclose(network.predict(windows, rows, 1), apply_head(network, read), rtol=1e-12)
+
+
+# -- dropout
+
+
+def masks_of(network, n_rows, options, seed):
+    """What dropout multiplies into what the head reads of each row of a batch, (n_rows, D*H).
+
+    The states of this network are all 1, its head copies what it reads, and its losses are their absolute
+    values: the mask.
+    """
+    net = network.architecture
+    width = net.output_size
+    probe = make_network("gru", net.pooling, 1, net.bidirectional, n_outputs=width)
+    probe.flat[:] = 0
+    for name in ("bias_ih_l0", "bias_ih_l0_reverse")[: net.n_directions]:
+        gates = probe.weights[name].reshape(3, UNITS)
+        gates[1], gates[2] = -50, 50  # z = 0, n = 1
+    probe.weights["head_weight"][...] = np.eye(width)
+    windows = Windows(np.zeros((STEPS, CHANNELS)), np.zeros((1, width)), Window(STEPS, CHANNELS, width))
+    options, masks = replace(options, loss="absolute"), []
+    for number in range(n_rows):
+        trainer = Trainer(probe, windows, options, np.random.RandomState(seed), OptimizerState(probe))
+        row = row_table(np.array([0]), np.array([STEPS]), np.array([0]))
+        row[:, 3] = number
+        masks.append(trainer.train_batch(row)[0])
+    return np.array(masks)
+
+
+@pytest.mark.nojit
+@poolings
+@pytest.mark.parametrize(("bidirectional", "bptt_steps"), [(False, None), (True, None), (False, 2)])
+def test_dropout_acts_once_on_what_was_pooled_of_a_row(bidirectional, bptt_steps, pooling):
+    network, (windows, rows) = make_network("lstm", pooling, bidirectional=bidirectional), make_task(20)
+    rows = rows[np.argsort(-rows[:, 1], kind="stable")]
+    rows[:, 3] = np.arange(20)
+    options, seed = replace(still, dropout=0.4, bptt_steps=bptt_steps), 5
+    masks = masks_of(network, 20, options, seed)
+    np.testing.assert_allclose(np.unique(masks), [0, 1 / 0.6], rtol=1e-12)
+    trainer = Trainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
+    losses, weights = trainer.train_batch(rows)
+    targets, flat = windows.targets[rows[:, 2] // TARGETS], network.flat.copy()
+    begin = STEPS - (bptt_steps or STEPS)
+    read = reader(network, inputs_of(windows)[rows[:, 0] // STEPS], rows[:, 1], begin)
+
+    def prediction():
+        return apply_head(network, masks * read(flat), flat)
+
+    expected = [naive.squared(targets[:, k], prediction()[:, k]) for k in range(TARGETS)]
+    np.testing.assert_allclose(losses / weights, expected, rtol=1e-10)
+    assert_slopes(trainer.gradient, lambda: naive.squared(targets, prediction()), flat)
+
+
+@poolings
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_gradient_passes_through_the_masks_between_layers(bidirectional, pooling):
+    network, (windows, rows) = make_network("gru", pooling, 2, bidirectional), make_task(20)
+    options = replace(still, dropout=0.4)
+    losses, found = gradient(network, windows, rows, options, seed=5)
+    assert not np.allclose(losses, gradient(network, windows, rows)[0])
+    total = partial(gradient, network, windows, rows, options, seed=5)
+    assert_slopes(found, lambda: total()[0].mean(), network.flat)
+
+
+@poolings
+def test_masks_do_not_depend_on_chunks(pooling):
+    network, (windows, rows) = make_network("gru", pooling, 2), make_task(20)
+    options = replace(still, dropout=0.4)
+    whole, _ = gradient(network, windows, rows, options, seed=5)
+    cut, _ = gradient(network, windows, rows, replace(options, bptt_steps=2), seed=5)
+    np.testing.assert_allclose(cut, whole, rtol=1e-13)
+
+
+# -- the same bits
+
+
+@poolings
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_forecast_has_the_same_bits_in_any_batch(bidirectional, pooling):
+    windows, rows = make_task(300, n_steps=35, dtype="float32")
+    network = make_network("gru", pooling, 2, bidirectional, "float32", hidden_size=9)
+    whole, rng = network.predict(windows, rows, 2), np.random.default_rng(0)
+    for chosen in (np.array([7]), rng.permutation(300), np.arange(300)[::-1], np.arange(7, 24), [5, 5, 5]):
+        np.testing.assert_array_equal(network.predict(windows, rows[chosen], 1), whole[chosen])
+
+
+@poolings
+def test_training_has_the_same_bits_for_any_number_of_threads(pooling):
+    windows, rows = make_task(300, dtype="float32")
+    found = []
+    for n_threads in (1, 2):
+        network = make_network("gru", pooling, 2, dtype="float32", hidden_size=9)
+        options = replace(still, dropout=0.3, batch_size=140, n_threads=n_threads, learning_rate_init=0.1)
+        gradient(network, windows, rows, options)
+        found.append(network.flat.copy())
+    np.testing.assert_array_equal(*found)
+
+
+# -- all states
+
+
+@stacks
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_outputs_are_those_of_the_recurrent_layers(cell, dtype, n_layers, bidirectional):
+    """Bit for bit, in many calls or in one, whatever the pooling; zero past a row's end."""
+    windows, rows = make_task(50, n_steps=35, dtype=dtype)
+    network = make_network(cell, "max", n_layers, bidirectional, dtype)
+    ways = {"n_layers": n_layers, "bidirectional": bidirectional, "dtype": dtype}
+    layer = Recurrent(cell, CHANNELS, UNITS, **ways)
+    layer.weights.update(
+        {name: weight for name, weight in network.weights.items() if not name.startswith("head")}
+    )
+    expected, _ = layer.forward(inputs_of(windows), lengths=rows[:, 1])
+    found = network.outputs(windows, rows, 1)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(network.outputs(windows, rows[::-3], 2), expected[::-3])
+
+
+def test_outputs_of_many_rows_come_in_many_calls(monkeypatch):
+    windows, rows = make_task(700)
+    network = make_network("gru")
+    whole = network.outputs(windows, rows, 1)
+    monkeypatch.setattr(network_module, "PREDICT_WORK", 1)
+    np.testing.assert_array_equal(network.outputs(windows, rows, 1), whole)
+    np.testing.assert_allclose(whole, run_naive(network, inputs_of(windows), rows[:, 1])[0], rtol=1e-10)

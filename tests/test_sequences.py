@@ -1,0 +1,447 @@
+"""Rows that are sequences: padded, merged, and read by the estimators that have them; what those share."""
+
+import doctest
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from seqcast import SeqClassifier, SeqEncoder, SeqRegressor, pad_sequences
+from seqcast.data import sequences
+from seqcast.data.sequences import Samples, lengths_of
+from seqcast.exceptions import TrainingDivergedError
+from seqcast.kernels.pooling import POOLINGS
+from seqcast.learning import training
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
+
+NAN = np.nan
+TINY = {"hidden_size": 5, "max_iter": 3, "random_state": 0}
+ESTIMATORS = {kind.__name__: kind for kind in (SeqRegressor, SeqClassifier, SeqEncoder)}
+estimators = pytest.mark.parametrize("kind", ESTIMATORS.values(), ids=ESTIMATORS)
+
+
+def says(message):
+    """Match exactly this message."""
+    return f"^{re.escape(message)}$"
+
+
+# -- padding
+
+
+def test_shorter_sequences_are_padded_with_nan():
+    padded = pad_sequences([[1, 2, 3], [4], [5, 6]])
+    assert padded.dtype == np.float64
+    expected = [[1, 2, 3], [4, NAN, NAN], [5, 6, NAN]]
+    np.testing.assert_array_equal(padded, np.array(expected)[:, :, None])
+
+
+def test_sequences_of_several_channels_keep_them():
+    padded = pad_sequences([np.array([[1.0, 10.0], [2.0, 20.0]]), [[3.0, NAN]]])
+    np.testing.assert_array_equal(padded, [[[1, 10], [2, 20]], [[3, NAN], [NAN, NAN]]])
+
+
+@pytest.mark.parametrize("lengths", [[1, 3, 2], np.array([1, 3, 2], np.uint8), pd.Series([1, 3, 2])])
+def test_what_lies_beyond_the_lengths_is_replaced(lengths):
+    """No row needs all 4 steps, so 3 are left; what was passed stays as it was."""
+    whole = np.arange(24.0).reshape(3, 4, 2)
+    before, padded = whole.copy(), pad_sequences(whole, lengths)
+    expected = whole[:, :3].copy()
+    expected[0, 1:], expected[2, 2:] = NAN, NAN
+    np.testing.assert_array_equal(padded, expected)
+    np.testing.assert_array_equal(whole, before)
+
+
+def test_rows_of_an_array_are_sequences_of_one_channel():
+    rows = np.arange(6).reshape(2, 3)
+    np.testing.assert_array_equal(pad_sequences(rows), rows[:, :, None])
+
+
+def test_padding_and_lengths_are_inverses():
+    lengths = np.random.default_rng(0).integers(1, 9, 30)
+    np.testing.assert_array_equal(lengths_of(pad_sequences([np.ones((n, 2)) for n in lengths])), lengths)
+
+
+OF_SEQUENCES = "The 'sequences' parameter of pad_sequences must"
+OF_LENGTHS = (
+    "The 'lengths' parameter of pad_sequences must be 2 integers, each between 1 and the steps of its"
+)
+SHAPES = f"{OF_SEQUENCES} hold sequences of shape (n_steps,) or (n_steps, n_channels), none of them empty."
+TWO = [[1.0, 2.0], [3.0]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([],), f"{OF_SEQUENCES} hold a sequence or more. Got none."),
+        (([[1.0], []],), f"{SHAPES} Got shape (0,) in sequence 1 instead."),
+        (([5.0],), f"{SHAPES} Got shape () in sequence 0 instead."),
+        (([np.ones((2, 3, 1))],), f"{SHAPES} Got shape (2, 3, 1) in sequence 0 instead."),
+        (
+            ([[[1, 2]], [[3, 4], [5, 6]], [[7], [8]]],),
+            f"{OF_SEQUENCES} have the same channels in every sequence. Got 2 in sequence 0 and 1 in sequence "
+            f"2 instead.",
+        ),
+        ((TWO, [2, 2]), f"{OF_LENGTHS} sequence. Got [2, 2] instead."),
+        ((TWO, [0, 1]), f"{OF_LENGTHS} sequence. Got [0, 1] instead."),
+        ((TWO, [1]), f"{OF_LENGTHS} sequence. Got [1] instead."),
+        ((TWO, 1), f"{OF_LENGTHS} sequence. Got 1 instead."),
+        ((TWO, [1.0, 1.0]), f"{OF_LENGTHS} sequence. Got [1.0, 1.0] instead."),
+        ((TWO, [True, True]), f"{OF_LENGTHS} sequence. Got [True, True] instead."),
+    ],
+)
+def test_what_can_not_be_padded_is_told(arguments, message):
+    with pytest.raises(ValueError, match=says(message)):
+        pad_sequences(*arguments)
+
+
+def test_a_row_ends_with_its_last_observed_step():
+    """Gaps within it count as steps; where nothing was observed there is one step, a missing one."""
+    rows = [[1, NAN, NAN, NAN], [NAN, NAN, 3, NAN], [1, 2, 3, 4], [NAN] * 4]
+    assert lengths_of(np.array(rows)[:, :, None]).tolist() == [1, 3, 4, 1]
+    of_either = [[[NAN, NAN], [NAN, 1], [NAN, NAN]], [[1, NAN], [NAN, NAN], [2, NAN]]]
+    assert lengths_of(np.array(of_either)).tolist() == [2, 3]
+
+
+def test_docstring_example_is_true():
+    result = doctest.testmod(sequences)
+    assert (result.failed, result.attempted) == (0, 2)
+
+
+# -- merging
+
+
+def samples_of(rows, weights):
+    """One step of all but the last column, which is the target."""
+    rows = np.array(rows, float)
+    return Samples(rows[:, :-1, None], rows[:, -1:], np.array(weights, float))
+
+
+def as_table(samples):
+    flat = samples.sequences.reshape(len(samples), -1)
+    return np.column_stack([flat, samples.targets, samples.weights])
+
+
+def test_equal_rows_are_merged_with_the_sum_of_their_weights():
+    merged = samples_of([[2, 1, 0], [1, 1, 0], [2, 1, 0], [2, 1, 5]], [1, 2, 0.5, 4]).merged()
+    expected = [[1, 1, 0, 2], [2, 1, 0, 1.5], [2, 1, 5, 4]]
+    np.testing.assert_array_equal(sorted(as_table(merged).tolist()), expected)
+
+
+def test_zeros_of_either_sign_and_nan_of_any_bits_are_equal():
+    other_nan = np.array([0x7FF8000000000001], np.uint64).view(float)[0]
+    rows = [[0.0, NAN, 1], [-0.0, other_nan, 1], [0.0, -NAN, 1], [NAN, 0.0, 1]]
+    merged = samples_of(rows, [1, 2, 4, 8]).merged()
+    assert sorted(merged.weights) == [7, 8]
+
+
+values = st.sampled_from([0.0, -0.0, 1.0, -1.0, NAN, 1e300])
+
+
+@given(
+    rows=st.lists(st.tuples(values, values, values), min_size=1, max_size=12),
+    weights=st.lists(st.integers(1, 40), min_size=12, max_size=12),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=200, deadline=None)
+def test_merged_rows_are_distinct_have_all_the_weight_and_do_not_depend_on_the_order(rows, weights, seed):
+    weights = np.array(weights[: len(rows)]) / 8
+    merged = samples_of(rows, weights).merged()
+    keys = [str(row + 0.0) for row in as_table(merged)[:, :-1]]
+    assert set(keys) == {str(row + 0.0) for row in np.array(rows)}
+    assert len(set(keys)) == len(keys)
+    assert merged.weights.sum() == weights.sum()
+    order = np.random.default_rng(seed).permutation(len(rows))
+    shuffled = samples_of(np.array(rows)[order], weights[order]).merged()
+    np.testing.assert_array_equal(as_table(shuffled), as_table(merged))
+
+
+def test_weights_are_added_in_an_order_of_their_own():
+    """0.1 + 0.2 + 0.3 has other bits than 0.3 + 0.2 + 0.1."""
+    one, other = (
+        samples_of([[1, 1]] * 3, weights).merged() for weights in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1])
+    )
+    assert one.weights == other.weights
+
+
+# -- what the estimators share
+
+
+def task(kind, n=40, n_steps=6, seed=0):
+    """Rows of two channels at odd levels, and what is to be said of them."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, n_steps, 2))
+    y = z[:, -1, 0] + z[:, 0, 1]
+    labels = np.where(y > 0.7, "high", np.where(y < -0.7, "low", "middle"))
+    return 3 * z + 5, {SeqRegressor: y, SeqClassifier: labels, SeqEncoder: None}[kind]
+
+
+def ragged(X, seed=1):
+    lengths = np.random.default_rng(seed).integers(1, X.shape[1] + 1, len(X))
+    return pad_sequences(X, lengths), lengths
+
+
+def pooled(kind, pooling):
+    return {"output" if kind is SeqEncoder else "pooling": pooling}
+
+
+def said(model, X):
+    """What a model says of rows."""
+    for name in ("transform", "predict_proba", "predict"):
+        if hasattr(model, name):
+            return getattr(model, name)(X)
+
+
+def taken(target, rows):
+    return None if target is None else target[rows]
+
+
+def first_pass(kind):
+    """What the first partial_fit needs."""
+    return {"classes": ["high", "low", "middle"]} if kind is SeqClassifier else {}
+
+
+def assert_same(one, other):
+    """The same weights, losses and answers, bit for bit."""
+    for name, weight in one.weights_.items():
+        np.testing.assert_array_equal(weight, other.weights_[name], err_msg=name)
+    assert one.loss_curve_ == other.loss_curve_
+    assert one.validation_loss_curve_ == other.validation_loss_curve_
+    X, _ = task(SeqEncoder, 9, seed=5)
+    np.testing.assert_array_equal(said(one, X), said(other, X))
+
+
+options = pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"dropout": 0.4, "n_layers": 2, "bidirectional": True},
+        {"dtype": "float64", "cell": "lstm", "bptt_steps": 2},
+        {"optimizer": "sgd", "batch_size": 1000, "alpha": 0.1},
+    ],
+    ids=["defaults", "dropout", "float64", "sgd"],
+)
+
+
+@options
+@estimators
+def test_a_weight_says_how_often_a_row_comes(kind, options):
+    """0: not at all. Where all rows make one batch this holds to the last bit, whatever their order."""
+    X, target = task(kind)
+    weights = np.random.default_rng(0).integers(0, 4, 40)
+    rows = np.repeat(np.arange(40), weights)
+    weighted = kind(**TINY, **options).fit(X, target, sample_weight=weights)
+    for order in (rows, np.random.default_rng(1).permutation(rows)):
+        assert_same(weighted, kind(**TINY, **options).fit(X[order], taken(target, order)))
+
+
+@estimators
+def test_rows_without_weight_are_left_out_of_any_batch(kind):
+    """Nothing of them is read: not even values that would change the scaling."""
+    X, target = task(kind)
+    weights = np.where(np.arange(40) % 3 == 0, 0.0, 1.5)
+    weights[1] = 2.5
+    kept, spoilt = weights > 0, np.where((weights > 0)[:, None, None], X, 1e9)
+    for more in ({"batch_size": 8}, {"early_stopping": True}, {"max_samples": 20}):
+        one = kind(**TINY, **more).fit(spoilt, target, sample_weight=weights)
+        assert_same(one, kind(**TINY, **more).fit(X[kept], taken(target, kept), sample_weight=weights[kept]))
+
+
+@pytest.mark.parametrize("factor", [2.0**-1000, 0.25, 1e-300, 3.0, 1e300])
+@estimators
+def test_weights_have_no_unit(kind, factor):
+    X, target = task(kind)
+    weights = np.random.default_rng(0).uniform(0.5, 2, 40)
+    one, other = (kind(**TINY).fit(X, target, sample_weight=w) for w in (weights, weights * factor))
+    if np.frexp(factor)[0] == 0.5:  # a power of 2 changes no digit
+        assert_same(one, other)
+    np.testing.assert_allclose(said(other, X), said(one, X), rtol=1e-4, atol=1e-6)
+    assert_same(kind(**TINY).fit(X, target), kind(**TINY).fit(X, target, sample_weight=np.full(40, factor)))
+
+
+@estimators
+def test_weights_count(kind):
+    """Rows of weight 1000 decide the scaling and the losses."""
+    X, target = task(kind)
+    weights = np.where(np.arange(40) < 20, 1000.0, 1e-3)
+    model = kind(**TINY, dtype="float64").fit(X, target, sample_weight=weights)
+    first = kind(**TINY, dtype="float64").fit(X[:20], taken(target, slice(20)))
+    if kind is not SeqEncoder:  # whose epochs draw from 40 rows instead of 20
+        np.testing.assert_allclose(model.loss_curve_, first.loss_curve_, rtol=1e-4)
+    np.testing.assert_allclose(model._input_scaler.center, first._input_scaler.center, rtol=1e-4)
+    assert not np.allclose(model.loss_curve_, kind(**TINY).fit(X, target).loss_curve_, rtol=1e-3)
+
+
+@estimators
+def test_refit_and_clone_forget(kind):
+    X, target = task(kind)
+    model = kind(**TINY).fit(X, target)
+    again = kind(**TINY).fit(*task(kind, 30, n_steps=3, seed=7))
+    assert_same(again.fit(X, target), model)
+    assert_same(clone(again).fit(X, target), model)
+    assert not hasattr(clone(again), "n_iter_")
+    passed = kind(**TINY).partial_fit(X, target, **first_pass(kind))
+    assert_same(passed.fit(X, target), model)
+
+
+@options
+@estimators
+def test_pickled_models_speak_and_go_on_as_the_originals(kind, options):
+    X, target = task(kind)
+    model = kind(**TINY, **options).fit(X, target)
+    copied = pickle.loads(pickle.dumps(model))
+    assert_same(copied, model)
+    assert_same(copied.partial_fit(X, target), model.partial_fit(X, target))
+
+
+def test_a_new_process_says_the_same(run_python, tmp_path):
+    X, _ = task(SeqEncoder)
+    models = [kind(**TINY, **pooled(kind, "mean")).fit(*task(kind)) for kind in ESTIMATORS.values()]
+    (tmp_path / "models").write_bytes(pickle.dumps((models, X)))
+    script = f"""
+import pickle
+models, X = pickle.load(open({str(tmp_path / "models")!r}, "rb"))
+said = (models[0].predict(X), models[1].predict_proba(X), models[2].transform(X))
+print(" ".join(numbers.tobytes().hex() for numbers in said))
+"""
+    assert run_python(script) == " ".join(said(model, X).tobytes().hex() for model in models)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@estimators
+def test_a_row_has_the_same_answer_in_any_batch_and_in_any_padding(kind, pooling):
+    """Alone, cut to its length in three dimensions; among others; in another order; behind more padding."""
+    X, target = task(kind, n_steps=9)
+    padded, lengths = ragged(X)
+    model = kind(**TINY, **pooled(kind, pooling)).fit(padded, target)
+    assert model.weights_["weight_ih_l0"].shape == (15, 2)  # no row has a gap: nothing is flagged
+    whole, order = said(model, padded), np.random.default_rng(0).permutation(40)
+    for k in range(40):
+        np.testing.assert_array_equal(said(model, X[k : k + 1, : lengths[k]]), whole[k : k + 1])
+    np.testing.assert_array_equal(said(model, padded[order]), whole[order])
+    np.testing.assert_array_equal(said(model, padded.reshape(40, -1)), whole)
+    longer = np.concatenate([padded, np.full((40, 70, 2), NAN)], axis=1)
+    np.testing.assert_array_equal(said(model, longer), whole)
+
+
+@estimators
+def test_padding_is_not_learnt_from(kind):
+    X, target = task(kind)
+    padded, _ = ragged(X)
+    longer = np.concatenate([padded, np.full((40, 5, 2), NAN)], axis=1)
+    one, other = (kind(**TINY, dtype="float64").fit(rows, target) for rows in (padded, longer))
+    np.testing.assert_allclose(said(other, X), said(one, X), rtol=1e-9)  # NumPy's sums group other numbers
+
+
+@estimators
+def test_gaps_within_rows_are_flagged(kind):
+    """Each channel gets a second one; a row without anything observed is one missing step."""
+    X, target = task(kind)
+    gaps = np.where(np.random.default_rng(2).random(X.shape) < 0.2, NAN, X)
+    gaps[3] = NAN
+    model = kind(**TINY).fit(gaps, target)
+    assert model.weights_["weight_ih_l0"].shape == (15, 4)
+    whole = said(model, gaps)
+    assert np.isfinite(whole).all()
+    np.testing.assert_array_equal(said(model, np.full((1, 1, 2), NAN)), whole[3:4])
+    filled = np.where(np.isnan(gaps), model._input_scaler.center, gaps)
+    assert (said(model, filled) != whole).any(axis=None)  # the mean itself is another thing to read
+
+
+@estimators
+def test_rows_to_judge_may_be_longer_or_shorter(kind):
+    X, target = task(kind)
+    model = kind(**TINY, **pooled(kind, "max")).fit(X, target)
+    for n_steps in (1, 2, 5, 40):
+        longer = np.resize(X, (3, n_steps, 2))
+        assert np.isfinite(said(model, longer)).all()
+        assert len(said(model, longer)) == 3
+
+
+@options
+@pytest.mark.parametrize("weighted", [False, True])
+@estimators
+def test_n_passes_are_a_fit_of_n_epochs(kind, weighted, options):
+    X, target = task(kind)
+    weights = np.random.default_rng(0).uniform(0.5, 2, 40) if weighted else None
+    for more in ({}, {"batch_size": 16}):
+        model = kind(**TINY, **{**options, **more})
+        for n in range(1, 4):
+            first = first_pass(kind) if n == 1 else {}
+            model.partial_fit(X, target, sample_weight=weights, **first)
+            assert (model.n_iter_, len(model.loss_curve_)) == (n, n)
+        assert_same(model, kind(**TINY, **{**options, **more}).fit(X, target, sample_weight=weights))
+
+
+@estimators
+def test_passes_keep_the_scaling_of_the_first_rows_and_go_on_after_a_fit(kind):
+    X, target = task(kind)
+    model = kind(**TINY).fit(X, target)
+    center, losses = model._input_scaler.center, model.loss_curve_
+    model.partial_fit(10 * X[:7], taken(target, slice(7)))
+    np.testing.assert_array_equal(model._input_scaler.center, center)
+    assert model.loss_curve_[:3] == losses
+    assert model.n_iter_ == 4
+
+
+@estimators
+def test_a_pass_that_diverges_leaves_the_estimator_as_it_was(kind):
+    X, target = task(kind)
+    model = kind(**TINY, batch_size=20).fit(X, target)
+    before, wild = pickle.dumps(model), clone(model).set_params(learning_rate_init=1e38)
+    model.set_params(learning_rate_init=1e38)
+    for one in (model, wild):
+        with pytest.raises(
+            TrainingDivergedError, match=r"Training diverged in this pass over the rows\. Lower"
+        ):
+            one.partial_fit(X, target, **first_pass(kind) if one is wild else {})
+    assert_same(model, pickle.loads(before))
+    assert not hasattr(wild, "n_features_in_")
+    model.set_params(learning_rate_init=5e-3).partial_fit(X, target)
+    assert_same(model, pickle.loads(before).partial_fit(X, target))
+
+
+@estimators
+def test_an_interrupted_fit_leaves_a_usable_estimator(kind, monkeypatch):
+    X, target = task(kind)
+    model = kind(**{**TINY, "max_iter": 50}).fit(*task(kind, seed=9))  # of which nothing may be left
+
+    def interrupt_third(self, rows, real=training.Trainer.run_epoch):
+        if self.state.n_updates == 2:
+            raise KeyboardInterrupt
+        return real(self, rows)
+
+    monkeypatch.setattr(training.Trainer, "run_epoch", interrupt_third)
+    with pytest.raises(KeyboardInterrupt, match="the estimator is usable"):
+        model.fit(X, target)
+    monkeypatch.undo()
+    assert model.n_iter_ == 2
+    best = kind(**{**TINY, "max_iter": model.best_iter_}).fit(X, target)
+    np.testing.assert_array_equal(said(model, X), said(best, X))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"dtype": "float64", "cell": "lstm", "hidden_size": 3}, {"n_channels": 3}]
+)
+@estimators
+def test_parameters_set_after_fit_wait_for_the_next(kind, changed):
+    X, target = task(kind)
+    model = kind(**TINY).fit(X, target)
+    before = said(model, X)
+    np.testing.assert_array_equal(said(model.set_params(**changed), X), before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pooling"),
+    [(SeqRegressor, "mean"), (SeqClassifier, "max"), (SeqEncoder, "mean"), (SeqEncoder, "states")],
+)
+def test_pooling_set_after_fit_waits_for_the_next(kind, pooling):
+    X, target = task(kind)
+    model = kind(**TINY).fit(X, target)
+    before = said(model, X)
+    np.testing.assert_array_equal(said(model.set_params(**pooled(kind, pooling)), X), before)
