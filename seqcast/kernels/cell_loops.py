@@ -11,7 +11,6 @@ from ..cells.contract import Cell
 from .activations import activations
 from .jit import inlined, kernel, kernel_apart, unrolled_load, unrolled_store
 from .layout import Columns
-from .matmul import lanes
 
 
 class CellLoops(NamedTuple):
@@ -27,12 +26,12 @@ def compile_cell(cell: Cell, dtype) -> CellLoops:
     columns = Columns.of(cell)
     sigmoid, tanh = activations(cell.activation, dtype)
     return CellLoops(
-        *_step_loops(cell, columns, sigmoid, tanh, lanes(dtype)),
+        *_step_loops(cell, columns, sigmoid, tanh),
         *(_reset_loops(cell, columns, sigmoid, tanh) if cell.reset else (_nothing, _nothing_backward)),
     )
 
 
-def _step_loops(cell: Cell, columns: Columns, sigmoid, tanh, vector: int):
+def _step_loops(cell: Cell, columns: Columns, sigmoid, tanh):
     n_others, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
     step, step_backward = inlined(cell.step), inlined(cell.step_backward)
     load_z, store_z = unrolled_load(columns.step), unrolled_store(columns.step)
@@ -50,17 +49,12 @@ def _step_loops(cell: Cell, columns: Columns, sigmoid, tanh, vector: int):
             z_row, h_row, new_row = z[r * z_stride :], h[r * h_stride :], new_h[r * h_stride :]
             others_row, new_others_row = others[r * n_others * width :], new_others[r * n_others * width :]
             saved_row = saved[r * n_saved * width :]
-            # What is left after whole vectors is made a whole one too, which begins a little earlier: four
-            # units at a time, as LLVM would take them, they took as long as 30 others.
-            whole = width - width % vector
-            for part in range(1 if whole == width else 2):
-                first, last = (0, whole) if part == 0 else (max(0, width - vector), width)
-                for j in range(first, last):
-                    state = (h_row[j],) + load_others(others_row, width, j)
-                    new, keep = step(sigmoid, tanh, load_z(z_row, width, j), state)
-                    new_row[j] = new[0]
-                    store_others(new_others_row, width, j, new)
-                    store_saved(saved_row, width, j, keep)
+            for j in range(width):
+                state = (h_row[j],) + load_others(others_row, width, j)
+                new, keep = step(sigmoid, tanh, load_z(z_row, width, j), state)
+                new_row[j] = new[0]
+                store_others(new_others_row, width, j, new)
+                store_saved(saved_row, width, j, keep)
 
     @kernel_apart
     def step_backward_rows(

@@ -1,0 +1,30 @@
+"""The gate loops take many units at once: LLVM gives up easily, and everything is then three times slower."""
+
+import platform
+import re
+
+import numba as nb
+import numpy as np
+import pytest
+
+from seqcast.cells import find_cell
+from seqcast.kernels.cell_loops import compile_cell
+from seqcast.kernels.jit import FLAGS
+
+array, size = nb.float32[::1], nb.intp
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="looks for instructions of x86-64")
+@pytest.mark.skipif(nb.version_info.short < (0, 68), reason="the LLVM of numba 0.61 was seen to give up")
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_activations_are_computed_for_many_units_at_once(cell):
+    """Each tanh and sigmoid divides once: where no division is packed, no unit is computed beside another."""
+    step = compile_cell(find_cell(cell), np.dtype("float32")).step
+
+    @nb.njit((size, size, array, size, array, size, array, array, array, array), **FLAGS)
+    def gates(n_rows, width, z, z_stride, h, h_stride, others, new_h, new_others, saved):
+        step(n_rows, width, z, z_stride, h, h_stride, others, new_h, new_others, saved)
+
+    (assembly,) = gates.inspect_asm().values()
+    packed, single = (len(re.findall(rf"\bv?div{kind}\b", assembly)) for kind in ("ps", "ss"))
+    assert packed >= single > 0
