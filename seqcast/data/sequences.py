@@ -110,6 +110,11 @@ class Samples:
     def __getitem__(self, rows: Any) -> Samples:
         return Samples(self.sequences[rows], self.targets[rows], self.weights[rows])
 
+    def with_weight(self) -> Samples:
+        """Without the rows of weight 0."""
+        seen = self.weights > 0
+        return self if seen.all() else self[seen]
+
     def __add__(self, other: Samples) -> Samples:
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Samples(*(np.concatenate(pair) for pair in pairs))
@@ -120,7 +125,7 @@ class Samples:
         A full batch then gives the same bits for a weight of 2 as for a row that comes twice, and whatever
         the order of the rows; sums of float32 would differ in the last ones.
         """
-        rows = np.concatenate([self.sequences.reshape(len(self), -1), self.targets], axis=1)
+        rows = np.ascontiguousarray(np.column_stack([self.sequences.reshape(len(self), -1), self.targets]))
         rows += 0.0  # -0.0 has other bits than 0.0
         rows[np.isnan(rows)] = np.nan  # and so have some NaN
         keys = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()

@@ -79,9 +79,11 @@ def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
             f"forecast."
         )
     past = read_table(y, owner=fit, parameter="y", unsorted="keep")
+    table = _with_lost_names(table, past, _names(y))
     names = _names(y) or _equal_columns(table, past) or _new_names(past)
     _check_target(target, names, owner)
-    found = [name for name in names if name in table.columns and (_names(y) or _equal_columns(table, past))]
+    own = _names(y) or _equal_columns(table, past)
+    found = [name for name in own if name in table.columns]
     if not found:
         return _beside(table, past, names, len(_shape(y)), fit)
     if len(found) < len(names):
@@ -106,6 +108,15 @@ def _names(y: Any) -> list[Hashable]:
     if isinstance(y, pd.DataFrame):
         return list(y.columns)
     return [] if getattr(y, "name", None) is None else [y.name]
+
+
+def _with_lost_names(table: Table, past: Table, names: list[Hashable]) -> Table:
+    """A step of a pipeline may have made an array of X: the column that y equals gets its name back."""
+    equal = _equal_columns(table, past)
+    if table.kind != "array" or not names or not equal:
+        return table
+    known = dict(zip(equal, names, strict=True))
+    return replace(table, columns=tuple(known.get(column, column) for column in table.columns))
 
 
 def _equal_columns(table: Table, past: Table) -> list[Hashable]:
@@ -238,6 +249,8 @@ def _is_scaled_copy(target: np.ndarray, column: np.ndarray) -> bool:
     one, other = target[seen], column[seen]
     if len(one) < 3 or np.array_equal(one, other) or not (np.ptp(one) and np.ptp(other)):
         return False
+    if not np.diff(other, 2).any():
+        return False  # a count of the steps, which a series without noise may well follow
     slope = np.ptp(one) / np.ptp(other)
     centered, copy = one - one.mean(), slope * (other - other.mean())
     return any(np.allclose(centered, sign * copy, rtol=0, atol=1e-9 * np.ptp(one)) for sign in (1, -1))

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_class_weight
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
@@ -54,8 +55,8 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
     max_iter : int, default=300
         Epochs at most.
     early_stopping : bool, default=False
-        Whether to watch the loss on the last `validation_fraction` of the rows, which must then be in the
-        order of time, and to keep the weights of the best epoch. Without it, the training loss is watched.
+        Whether to watch the loss on a `validation_fraction` of the rows, drawn at random, from each class its
+        share, and to keep the weights of the best epoch. Without it, the training loss is watched.
     validation_fraction : float, default=0.1
     n_iter_no_change : int, default=30
         Epochs without an improvement of the watched loss by `tol` after which training stops. The
@@ -304,7 +305,27 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
                 f"The 'class_weight' parameter of SeqClassifier must hold finite weights, none of them below "
                 f"0 and one at least above it. Got {self.class_weight!r} instead."
             )
-        return replace(samples, weights=weights)[weights > 0]
+        return replace(samples, weights=weights).with_weight()
+
+    def _split(self, samples: Samples) -> tuple[Samples, int]:
+        """Rows of all classes on both sides: the last ones may be all of one class."""
+        if not self.early_stopping:
+            return super()._split(samples)
+        n, labels = len(samples), samples.targets[:, 0].astype(np.int64)
+        n_judged, counts = max(1, round(self.validation_fraction * n)), np.bincount(labels)
+        if n_judged >= n:
+            return super()._split(samples)  # which says what is missing
+        each = counts[counts > 0].min() > 1 and min(n_judged, n - n_judged) >= np.count_nonzero(counts)
+        train, judged = train_test_split(
+            np.arange(n),
+            test_size=n_judged,
+            stratify=labels if each else None,
+            random_state=check_random_state(self.random_state).randint(2**31),
+        )
+        known, later = samples[train], samples[judged]
+        if self._is_full_batch(len(train)):
+            known = known.merged()
+        return known + later, len(known)
 
     def _class_weights(self, samples: Samples) -> np.ndarray:
         """What the class of each row counts."""

@@ -17,6 +17,12 @@ from ..learning.training import History
 from .base import POINT_LOSS
 from .sequences import SequenceEstimator, as_given, relative
 
+SHARED_RULES = {
+    name: rule
+    for name, rule in SequenceEstimator._parameter_constraints.items()
+    if name not in ("pooling", "bptt_steps")
+}
+
 
 class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
     """Turn sequences into features for any other estimator.
@@ -39,7 +45,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
     n_channels : int or None, default=None
         Variables of each step. A 2-D row holds step after step, the channels of a step side by side. None
         takes it from a 3-D `X`, and 1 for a 2-D one.
-    output : {"last", "mean", "max", "states"}, default="last"
+    output : {"last", "mean", "max", "states"}, default="mean"
         What a row becomes: the top layer's state after its last step, the mean or the largest of its states
         over time, or all states, step after step (zero after the end of a shorter row).
     loss : {"squared", "absolute", "huber"}, default="squared"
@@ -67,9 +73,6 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         L2 penalty: ``alpha / 2`` times the sum of squared weights (not biases) is added to the mean loss.
     clip_norm : float or None, default=1.0
         Largest norm of the gradient of all parameters together.
-    bptt_steps : int or None, default=None
-        Truncated backpropagation: the state is carried through the whole row, the gradient through its last
-        steps only.
     warm_start : bool, default=False
         Whether fit goes on from the weights of the last one.
     dtype : {"float32", "float64"}, default="float32"
@@ -113,12 +116,11 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **{
-            name: rule for name, rule in SequenceEstimator._parameter_constraints.items() if name != "pooling"
-        },
+        **SHARED_RULES,
         **POINT_LOSS,
         "output": [StrOptions({*POOLINGS, "states"})],
     }
+    bptt_steps = None  # the beginnings of rows are of all lengths
 
     def __init__(
         self,
@@ -129,7 +131,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         bidirectional: bool = False,
         dropout: float = 0.0,
         n_channels: int | None = None,
-        output: str = "last",
+        output: str = "mean",
         loss: str = "squared",
         optimizer: str = "adam",
         learning_rate_init: float = 5e-3,
@@ -143,7 +145,6 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         tol: float = 1e-4,
         alpha: float = 0.0,
         clip_norm: float | None = 1.0,
-        bptt_steps: int | None = None,
         warm_start: bool = False,
         dtype: str = "float32",
         device: str = "cpu",
@@ -171,7 +172,6 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         self.tol = tol
         self.alpha = alpha
         self.clip_norm = clip_norm
-        self.bptt_steps = bptt_steps
         self.warm_start = warm_start
         self.dtype = dtype
         self.device = device
@@ -324,6 +324,25 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
     def _n_features_out(self) -> int:
         n_units = self._network.architecture.output_size
         return n_units if self._reader is not None else n_units * self.n_features_in_ // self.n_channels_
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Names of the features: ``seqencoder0``, ..., or ``seqencoder_t3_u7`` for unit 7 after step 3.
+
+        Parameters
+        ----------
+        input_features : ignored
+            For scikit-learn's tools.
+
+        Returns
+        -------
+        ndarray of str, shape (n_features,)
+        """
+        names = super().get_feature_names_out(input_features)
+        if self._reader is not None:
+            return names
+        n_units = self._network.architecture.output_size
+        places = (divmod(number, n_units) for number in range(len(names)))
+        return np.array([f"seqencoder_t{step}_u{unit}" for step, unit in places], object)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -123,10 +123,10 @@ class SequenceEstimator(NetworkEstimator):
                 f"The 'sample_weight' parameter of {owner}.fit must be more than 0 for some rows. Got zeros "
                 f"only."
             )
-        return Samples(sequences, targets, weights)[weights > 0]
+        return Samples(sequences, targets, weights).with_weight()
 
-    def _split(self, samples: Samples) -> tuple[Samples, Samples | None]:
-        """Rows to train on, and the last ones to judge by, if there is to be early stopping."""
+    def _split(self, samples: Samples) -> tuple[Samples, int]:
+        """Rows to train on, then those to judge by, if there are any; and the number of the former."""
         n = len(samples)
         n_train = n - max(1, round(self.validation_fraction * n)) if self.early_stopping else n
         if n_train < 1:
@@ -135,22 +135,21 @@ class SequenceEstimator(NetworkEstimator):
                 f"judge by: at least 2. Got n_samples={n} instead. Set early_stopping=False, or pass more "
                 f"rows."
             )
-        train, validation = samples[:n_train], samples[n_train:]
-        if self._is_full_batch(n_train):
-            train = train.merged()
-        return train, validation if len(validation) else None
+        if not self._is_full_batch(n_train):
+            return samples, n_train
+        train = samples[:n_train].merged()
+        return train + samples[n_train:], len(train)
 
     def _is_full_batch(self, n_rows: int) -> bool:
         sampled = self.max_samples is not None and self.max_samples < n_rows
         return not sampled and self._batch_rows(n_rows) >= n_rows
 
     def _fit_samples(self, samples: Samples, data: dict[str, Any]) -> None:
-        train, validation = self._split(samples)
-        self._fit_scalers(train)
-        together = train if validation is None else train + validation
+        together, n_train = self._split(samples)
+        self._fit_scalers(together[:n_train])
         windows, numbers = self._windows(together), np.arange(len(together))
-        rows = self._rows(windows, numbers[: len(train)])
-        later = None if validation is None else self._rows(windows, numbers[len(train) :])
+        rows = self._rows(windows, numbers[:n_train])
+        later = self._rows(windows, numbers[n_train:]) if n_train < len(together) else None
         if later is not None:
             later = later.spread(self._n_drawn(later))
         self._fit_network(windows, self._n_outputs, rows, later, self._target_scaler.scale, data)
@@ -173,7 +172,8 @@ class SequenceEstimator(NetworkEstimator):
         self._check_channels(steps)
         self._input_scaler = Scaler.of(steps, of_steps)
         self._target_scaler = self._scaler_of(train.targets, weights)
-        self._masked = bool(np.isnan(steps[within(train.sequences).ravel()]).any())
+        if not (self.warm_start and hasattr(self, "_network")):  # which reads no flags, or reads them already
+            self._masked = bool(np.isnan(steps[within(train.sequences).ravel()]).any())
 
     def _check_channels(self, steps: np.ndarray) -> None:
         blank = np.isnan(steps).all(axis=0)
@@ -211,6 +211,12 @@ class SequenceEstimator(NetworkEstimator):
         """Rows of these numbers: each begins after n_steps others, and ends with its last observed step."""
         n_steps, width = windows.window.n_steps, windows.window.n_targets
         lengths = lengths_of(windows.values.reshape(-1, n_steps, windows.window.n_channels))[numbers]
+        if self.bptt_steps is not None and len(lengths) and lengths.min() < lengths.max():
+            raise ValueError(
+                f"The 'bptt_steps' parameter of {type(self).__name__} must be None for rows of different "
+                f"lengths: no gradient would reach those that end before the last {self.bptt_steps} steps. "
+                f"Got {self.bptt_steps} instead."
+            )
         return Rows(numbers * n_steps, lengths, lambda starts, _: starts // n_steps * width)
 
     def _run(self, sequences: np.ndarray, run: Callable[..., np.ndarray] | None = None) -> np.ndarray:
@@ -234,7 +240,10 @@ def within(sequences: np.ndarray) -> np.ndarray:
 
 def relative(weights: np.ndarray) -> np.ndarray | None:
     """Weights in units of their mean; None where all are the same."""
-    return None if (weights == weights[0]).all() else weights / weights.mean()
+    if (weights == weights[0]).all():
+        return None
+    shares = weights / weights.max()  # the sum of large weights is no float64
+    return shares / shares.mean()
 
 
 def _dimensions(X: Any, owner: str) -> int:

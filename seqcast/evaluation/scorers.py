@@ -96,8 +96,12 @@ class ForecastScorer:
         float
             The skill, or the negative error.
         """
-        if isinstance(estimator, Pipeline):  # forecasts are in the units of what its last step reads
-            X, estimator = estimator[:-1].transform(X) if len(estimator) > 1 else X, estimator[-1]
+        estimator, X = _unwrapped(estimator, X)
+        if not hasattr(estimator, "_beside_truth"):
+            raise TypeError(
+                f"A scorer of make_forecast_scorer scores forecasters, and pipelines and searches that end "
+                f"in one. Got {type(estimator).__name__} instead. Use a string scorer of scikit-learn for it."
+            )
         if self.metric == "skill":
             return estimator.score(X, y)
         truth, forecasts, _ = estimator._beside_truth(X, y)
@@ -129,6 +133,17 @@ class ForecastScorer:
         if self.metric == "pinball":
             return pinball(y, y_hat, self.quantile)
         return {**IN_UNITS, **WITHOUT_UNITS}[self.metric](y, y_hat)
+
+
+def _unwrapped(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """The forecaster within searches and pipelines, and what it reads: its forecasts are in those units."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            X, estimator = estimator[:-1].transform(X) if len(estimator) > 1 else X, estimator[-1]
+        else:
+            return estimator, X
 
 
 def _scaled(error: float, naive_error: float, metric: str) -> float:
