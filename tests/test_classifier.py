@@ -10,7 +10,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,6 +23,7 @@ from seqcast.kernels.pooling import POOLINGS
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
 TINY = {"hidden_size": 5, "max_iter": 3, "random_state": 0}
+STILL = {**TINY, "dtype": "float64", "learning_rate_init": 1e-300, "max_iter": 1}  # a step of no length
 LABELS = {
     "strings": np.array(["cold", "hot", "mild"]),
     "objects": np.array(["cold", "hot", "mild"], object),
@@ -61,6 +62,16 @@ def assert_same(one, other):
     assert one.loss_curve_ == other.loss_curve_
 
 
+def drawn(y, stratify=True, fraction=0.1, seed=0):
+    """Numbers of the rows that early stopping trains on, and of those that it judges by."""
+    return train_test_split(
+        np.arange(len(y)),
+        test_size=max(1, round(fraction * len(y))),
+        stratify=y if stratify else None,
+        random_state=np.random.RandomState(seed).randint(2**31),
+    )
+
+
 @pytest.fixture(scope="module")
 def data():
     return task()
@@ -89,8 +100,8 @@ def test_loss_curves_are_mean_cross_entropies_in_nats(n_classes):
     weights = np.random.default_rng(0).uniform(0.5, 2, 50)
     options = {"early_stopping": True, "dtype": "float64", "learning_rate_init": 1e-300}
     model = SeqClassifier(**TINY, **options).fit(X, y, sample_weight=weights)
-    probabilities = model.predict_proba(X)
-    for curve, rows in ((model.loss_curve_, slice(45)), (model.validation_loss_curve_, slice(45, 50))):
+    probabilities, parts = model.predict_proba(X), drawn(y)
+    for curve, rows in zip((model.loss_curve_, model.validation_loss_curve_), parts, strict=True):
         expected = log_loss(
             y[rows], probabilities[rows], sample_weight=weights[rows], labels=np.arange(n_classes)
         )
@@ -193,8 +204,10 @@ def test_rows_of_a_class_without_weight_are_left_out(data):
     model = SeqClassifier(**TINY, class_weight={0: 1.0, 1: 0.0, 2: 2.0}).fit(spoilt, y)
     assert_same(model, SeqClassifier(**TINY).fit(X, y, sample_weight=np.array([1.0, 0.0, 2.0])[y]))
     assert model.predict_proba(X).shape == (60, 3)
-    with pytest.raises(ValueError, match="class_weight"):
-        SeqClassifier(**TINY, class_weight={0: 0.0, 1: 0.0, 2: 0.0}).fit(X, y)
+    for more in ({"batch_size": 8}, {"max_samples": 20}, {"early_stopping": True}):
+        one = SeqClassifier(**TINY, **more, class_weight={0: 1.0, 1: 0.0, 2: 2.0}).fit(spoilt, y)
+        other = SeqClassifier(**TINY, **more, class_weight={0: 1.0, 2: 2.0})
+        assert_same(one, other.fit(X, y, sample_weight=y != 1))
 
 
 def test_class_weights_move_the_border():
@@ -206,10 +219,32 @@ def test_class_weights_move_the_border():
     assert shares[0] < 0.35 < shares[1] < 0.65 < shares[2]
 
 
-@pytest.mark.parametrize("weights", [{0: -1.0, 1: 1.0}, {0: np.nan, 1: 1.0}, {0: np.inf, 1: 1.0}], ids=str)
+NO_WEIGHTS = (
+    "The 'class_weight' parameter of SeqClassifier must hold finite weights, none of them below 0 and one at "
+    "least above it. Got {} instead."
+)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {0: -1.0, 1: 1.0},
+        {0: -1.0, 1: -1.0},
+        {0: np.nan, 1: 1.0},
+        {0: np.inf, 1: 1.0},
+        {0: 1.0, 1: -np.inf},
+        {0: 0.0, 1: 0.0},
+    ],
+    ids=str,
+)
 def test_weights_that_are_none_are_refused(weights):
-    with pytest.raises(ValueError, match="class_weight"):
-        SeqClassifier(**TINY, class_weight=weights).fit(*task(n_classes=2))
+    X, y = task(n_classes=2)
+    model = SeqClassifier(**TINY, class_weight=weights)
+    for call in (model.fit, model.partial_fit):
+        first = {"classes": [0, 1]} if call.__name__ == "partial_fit" else {}
+        with pytest.raises(ValueError, match=says(NO_WEIGHTS.format(weights))):
+            call(X, y, **first)
+    assert not hasattr(model, "classes_")
 
 
 def test_classes_that_are_not_weighed_count_1_and_those_that_are_none_are_told(data):
@@ -218,6 +253,144 @@ def test_classes_that_are_not_weighed_count_1_and_those_that_are_none_are_told(d
     assert_same(partly, SeqClassifier(**TINY, class_weight={0: 3.0, 1: 1.0, 2: 2.0}).fit(X, y))
     with pytest.raises(ValueError, match=r"The classes, \[2\], are not in class_weight"):
         SeqClassifier(**TINY, class_weight={0: 1.0, 1: 1.0, "2": 1.0}).fit(X, y)
+
+
+def test_a_class_counts_however_little_it_weighs():
+    X, y = task(n_classes=2)
+    model = SeqClassifier(**TINY, class_weight={0: 1e-320, 1: 0.0}).fit(X, y)
+    assert_same(model, SeqClassifier(**TINY).fit(X, y, sample_weight=y == 0))
+
+
+def test_weights_of_rows_and_of_their_class_both_leave_out(data):
+    """Weights that meet in no row leave nothing to train on."""
+    X, y = data
+    model = SeqClassifier(**TINY, class_weight={0: 1.0, 1: 0.0, 2: 1.0})
+    with pytest.raises(ValueError, match="'class_weight' parameter of SeqClassifier must hold"):
+        model.fit(X, y, sample_weight=y == 1)
+    even = np.arange(60) % 2 == 0
+    both = SeqClassifier(**TINY).fit(X, y, sample_weight=even & (y != 1))
+    assert_same(model.fit(X, y, sample_weight=even), both)
+
+
+@pytest.mark.xfail(strict=True, raises=RuntimeWarning, reason="the product, or sum, of weights is infinite")
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 8.0, 2: 0.5}], ids=str)
+def test_classes_are_weighed_also_where_rows_weigh_all_but_infinitely_much(data, class_weight):
+    X, y = data
+    weights = np.random.default_rng(0).integers(1, 9, 60) / 8
+    model, plain = (SeqClassifier(**TINY, class_weight=class_weight) for _ in range(2))
+    model.fit(X, y, sample_weight=weights * 2.0**1023)
+    assert_same(model, plain.fit(X, y, sample_weight=weights))
+
+
+# -- early stopping
+
+
+def test_early_stopping_judges_by_rows_of_each_class():
+    """Where the last rows are all of one class, they would say nothing of the others."""
+    X, y = task(60)
+    order = np.argsort(y, kind="stable")
+    X, y = X[order], y[order]
+    train, judged = drawn(y)
+    assert np.bincount(y[judged]).tolist() == [2, 2, 2]
+    options = {**TINY, "max_iter": 1, "early_stopping": True}
+    one = SeqClassifier(**options).fit(X, y)
+    spoilt = X.copy()
+    spoilt[judged] = 99.0
+    other = SeqClassifier(**options).fit(spoilt, y)
+    assert_same(one, other)  # none of those rows is trained on, nor in the scaling
+    assert one.validation_loss_curve_ != other.validation_loss_curve_
+    for row in train[:3]:
+        spoilt = X.copy()
+        spoilt[row] = 99.0
+        assert SeqClassifier(**options).fit(spoilt, y).loss_curve_ != one.loss_curve_
+    assert SeqClassifier(**{**options, "random_state": 1}).fit(X, y).loss_curve_ != one.loss_curve_
+
+
+@pytest.mark.parametrize("random_state", [0, 7])
+def test_rows_to_judge_by_are_drawn_by_the_seed(data, random_state):
+    """Also where it is a generator."""
+    X, y = data
+    options = {**STILL, "early_stopping": True, "random_state": random_state}
+    model = SeqClassifier(**options).fit(X, y)
+    _, judged = drawn(y, seed=random_state)
+    assert_judged_by(model, X, y, judged)
+    generator = np.random.RandomState(random_state)
+    model = SeqClassifier(**{**options, "random_state": generator}).fit(X, y)
+    assert_judged_by(model, X, y, judged)
+    seed = np.random.RandomState(random_state)
+    seed.randint(2**31)
+    assert generator.randint(2**31) != seed.randint(2**31)  # the weights were drawn after the rows
+
+
+def assert_judged_by(model, X, y, rows):
+    expected = log_loss(y[rows], model.predict_proba(X[rows]), labels=model.classes_)
+    np.testing.assert_allclose(model.validation_loss_curve_, expected, rtol=1e-9)
+
+
+ONE_RARE = np.r_[np.zeros(30, int), np.ones(29, int), 2]
+THIRTY = np.arange(60) % 30
+
+
+@pytest.mark.parametrize(
+    ("y", "fraction", "stratify"),
+    [
+        (np.r_[np.zeros(30, int), np.ones(28, int), 2, 2], 0.1, True),
+        (ONE_RARE, 0.1, False),
+        (THIRTY, 0.1, False),
+        (THIRTY, 0.9, False),
+        (np.arange(60) % 2, 0.03, True),
+        (np.arange(60) % 2, 0.02, False),
+    ],
+    ids=[
+        "two of a class",
+        "one of a class",
+        "6 rows for 30 to judge",
+        "6 rows for 30 to train",
+        "a row each",
+        "one row",
+    ],
+)
+def test_rows_are_drawn_from_all_classes_together_where_one_is_too_rare(y, fraction, stratify):
+    X, _ = task(60)
+    options = {"early_stopping": True, "validation_fraction": fraction}
+    model = SeqClassifier(**STILL, **options).fit(X, y)
+    assert_judged_by(model, X, y, drawn(y, stratify, fraction)[1])
+
+
+def test_rows_without_weight_are_not_drawn():
+    """A class that has none with a weight is no class to judge by."""
+    X, y = task(60)
+    weights = np.where(y == 2, 0.0, 1.0)
+    options = {**STILL, "early_stopping": True}
+    of_two = drawn(y[y < 2])[1]
+    rows = np.flatnonzero(y < 2)[of_two]
+    for model in (
+        SeqClassifier(**options).fit(X, y, sample_weight=weights),
+        SeqClassifier(**options, class_weight={0: 1.0, 1: 1.0, 2: 0.0}).fit(X, y),
+    ):
+        assert_judged_by(model, X, y, rows)
+
+
+def test_early_stopping_keeps_the_weights_of_the_best_epoch():
+    X, y = task(120)
+    options = {**TINY, "early_stopping": True, "learning_rate_init": 0.1, "n_iter_no_change": 6}
+    model = SeqClassifier(**{**options, "max_iter": 100}).fit(X, y)
+    curve, (_, judged) = model.validation_loss_curve_, drawn(y)
+    assert model.best_iter_ == int(np.argmin(curve)) + 1 < model.n_iter_ == len(curve) < 100
+    best = log_loss(y[judged], model.predict_proba(X[judged]))
+    assert curve[model.best_iter_ - 1] == pytest.approx(best, rel=1e-5)
+
+
+def test_two_rows_are_enough_to_train_and_judge(data):
+    X, _ = data
+    model = SeqClassifier(**TINY, early_stopping=True)
+    assert np.isfinite(model.fit(X[:2], [0, 1]).predict_proba(X)).all()
+    message = (
+        "With early_stopping=True, SeqClassifier.fit needs rows to train on and rows to judge by: at least 2."
+        " Got n_samples=1 instead. Set early_stopping=False, or pass more rows."
+    )
+    with pytest.raises(ValueError, match=says(message)):
+        model.fit(X[:2], [0, 1], sample_weight=[1.0, 0.0])
 
 
 # -- passes over parts of the data

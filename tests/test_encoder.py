@@ -96,13 +96,21 @@ def test_the_last_feature_is_the_last_of_all_states():
     assert last.loss_curve_ == states.loss_curve_
 
 
+def test_states_are_averaged_if_nothing_else_is_said():
+    X, _ = draw_ragged()
+    default, mean = SeqEncoder(**TINY).fit(X), SeqEncoder(**TINY, output="mean").fit(X)
+    assert default.output == "mean"
+    np.testing.assert_array_equal(default.transform(X), mean.transform(X))
+
+
 def test_gaps_are_read_as_the_mean_and_a_flag():
     X = draw()
     gaps = np.where(np.random.default_rng(1).random(X.shape) < 0.3, NAN, X)
     gaps[:, -1] = X[:, -1]
     model = SeqEncoder(**TINY, dtype="float64").fit(gaps)
     x = np.concatenate([np.nan_to_num(scaled(gaps, gaps)), ~np.isnan(gaps)], axis=2)
-    np.testing.assert_allclose(model.transform(gaps), states_by_hand(model, x, [6] * 40)[:, -1], rtol=1e-9)
+    expected = states_by_hand(model, x, [6] * 40).mean(axis=1)
+    np.testing.assert_allclose(model.transform(gaps), expected, rtol=1e-9)
 
 
 def test_fit_transform_is_fit_and_transform():
@@ -116,7 +124,7 @@ def test_fit_transform_is_fit_and_transform():
 def test_features_after_more_training_are_those_of_the_new_weights():
     X = draw()
     for train in (SeqEncoder.partial_fit, SeqEncoder.fit):
-        model = SeqEncoder(**TINY, output="mean", dtype="float64", warm_start=True).fit(X)
+        model = SeqEncoder(**TINY, dtype="float64", warm_start=True).fit(X)
         before = model.transform(X)
         train(model, X)
         states = states_by_hand(model, scaled(X, X), [6] * 40)
@@ -127,14 +135,21 @@ def test_features_after_more_training_are_those_of_the_new_weights():
 # -- names
 
 
+STEPS_AND_UNITS = [f"seqencoder_t{step}_u{unit}" for step in range(6) for unit in range(10)]
+
+
 @pytest.mark.parametrize(
-    ("options", "n"),
-    [({}, 5), ({"bidirectional": True}, 10), ({"output": "states", "bidirectional": True}, 60)],
+    ("options", "names"),
+    [
+        ({}, [f"seqencoder{k}" for k in range(5)]),
+        ({"output": "last", "bidirectional": True}, [f"seqencoder{k}" for k in range(10)]),
+        ({"output": "states", "bidirectional": True}, STEPS_AND_UNITS),
+    ],
+    ids=["mean", "last", "states"],
 )
-def test_features_have_names(options, n):
+def test_features_have_names(options, names):
     X = draw()
     model = SeqEncoder(**TINY, **options).fit(X)
-    names = [f"seqencoder{k}" for k in range(n)]
     assert model.get_feature_names_out().tolist() == names
     plain = model.transform(X)
     frame = pd.DataFrame(X.reshape(40, 12), index=np.arange(100, 140)).add_prefix("s")
@@ -142,6 +157,20 @@ def test_features_have_names(options, n):
         SeqEncoder(**TINY, **options, n_channels=2).set_output(transform="pandas").fit(frame).transform(frame)
     )
     pd.testing.assert_frame_equal(named, pd.DataFrame(plain, columns=names, index=frame.index))
+
+
+def test_a_state_is_named_by_its_step_and_unit():
+    """The steps of the names are those of the rows: where a row has ended, its features are zero."""
+    X, lengths = draw_ragged()
+    frame = SeqEncoder(**TINY, output="states").set_output(transform="pandas").fit_transform(X)
+    of_last_unit = frame[[f"seqencoder_t{step}_u4" for step in range(6)]].to_numpy()
+    np.testing.assert_array_equal((of_last_unit != 0).sum(axis=1), lengths)
+
+
+def test_names_are_those_of_the_output_that_was_fitted():
+    model = SeqEncoder(**TINY, output="states").fit(draw())
+    assert model.set_params(output="mean").get_feature_names_out()[-1] == "seqencoder_t5_u4"
+    assert model.fit(draw()).get_feature_names_out()[-1] == "seqencoder4"
 
 
 def test_names_need_a_fit():
@@ -185,20 +214,33 @@ def test_the_loss_is_that_of_the_next_step_after_every_beginning_of_a_row(output
     assert model.loss_curve_ == [pytest.approx(expected, rel=1e-9)]
 
 
-@pytest.mark.parametrize(("n_channels", "factor"), [(1, 1024.0**2), (2, 1.0)])
-def test_losses_are_in_the_unit_of_a_single_channel_or_without_one(n_channels, factor):
+@pytest.mark.parametrize(("loss", "power"), [("squared", 2), ("absolute", 1), ("huber", 2)])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_losses_are_in_the_unit_of_a_single_channel_or_in_deviations_of_several(n_channels, loss, power):
     X = draw(n_channels=n_channels)
-    one, other = (SeqEncoder(**STILL).fit(X * unit) for unit in (1.0, 1024.0))
+    one, other = (SeqEncoder(**STILL, loss=loss).fit(X * unit) for unit in (1.0, 1024.0))
+    factor = 1024.0**power if n_channels == 1 else 1.0
     np.testing.assert_allclose(np.multiply(one.loss_curve_, factor), other.loss_curve_, rtol=1e-9)
-    scale = X[..., 0].var() if n_channels == 1 else 1.0
-    assert 0.5 * scale < one.loss_curve_[0] < 2 * scale
+
+
+@pytest.mark.parametrize(("loss", "power"), [("squared", 2), ("absolute", 1), ("huber", 2)])
+def test_the_loss_of_a_single_channel_is_that_of_its_forecasts_in_its_own_unit(loss, power):
+    X = draw(50, n_channels=1)
+    model = SeqEncoder(**STILL, loss=loss, output="last", early_stopping=True).fit(X)
+    scale = X[:45].std()
+    for curve, x in ((model.loss_curve_, X[:45]), (model.validation_loss_curve_, X[45:])):
+        x = scaled(x, X[:45])
+        rows, ends, truth = beginnings(x, [6] * len(x))
+        states = states_by_hand(model, x[rows], ends)[np.arange(len(rows)), ends - 1]
+        forecast = naive.head(states, model.weights_["head_weight"], model.weights_["head_bias"])
+        assert curve == [pytest.approx(getattr(naive, loss)(truth, forecast) * scale**power, rel=1e-9)]
 
 
 def test_early_stopping_judges_by_all_beginnings_of_the_last_rows():
     X = draw(50)
-    options = {**STILL, "early_stopping": True}
-    model = SeqEncoder(**options).fit(X)
-    whole = SeqEncoder(**STILL).fit(X[:45])
+    options = {**STILL, "output": "last"}
+    model = SeqEncoder(**options, early_stopping=True).fit(X)
+    whole = SeqEncoder(**options).fit(X[:45])
     assert model.loss_curve_ == whole.loss_curve_
     x = scaled(X, X[:45])[45:]
     rows, ends, truth = beginnings(x, [6] * 5)
@@ -223,17 +265,20 @@ def test_an_epoch_draws_as_many_beginnings_as_there_are_rows(max_samples, n, mon
 
 
 def test_training_brings_the_forecast_nearer():
+    """Measured with three seeds: to 0.40 to 0.53 of the first loss by the last state, to 0.70 to 0.77 by the
+    mean of all states."""
     X = draw(200)
-    model = SeqEncoder(**{**TINY, "max_iter": 60}).fit(X)
-    assert np.mean(model.loss_curve_[-5:]) < 0.6 * model.loss_curve_[0]
+    for output, share in (("last", 0.6), ("mean", 0.8)):
+        model = SeqEncoder(**{**TINY, "max_iter": 60}, output=output).fit(X)
+        assert np.mean(model.loss_curve_[-5:]) < share * model.loss_curve_[0]
 
 
 # -- what can not be learnt from
 
 TOO_SHORT = (
     "The 'X' parameter of SeqEncoder.fit must have rows of two steps or more, both to train on and, with "
-    "early_stopping=True, to judge by, since the network learns by forecasting the next step. Got n_features = "
-    "{}, {} of them a step, and rows in which nothing was observed after the first."
+    "early_stopping=True, to judge by, since the network learns by forecasting the next step. Got n_features "
+    "= {}, {} of them a step, and rows in which nothing was observed after the first."
 )
 
 
@@ -283,6 +328,15 @@ def test_parameters_out_of_range_are_named(name, value):
         SeqEncoder(**{**TINY, name: value}).fit(draw())
 
 
+def test_truncation_is_no_parameter():
+    """The beginnings of rows are of all lengths."""
+    assert "bptt_steps" not in SeqEncoder().get_params()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'bptt_steps'"):
+        SeqEncoder(bptt_steps=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'bptt_steps' for estimator SeqEncoder"):
+        SeqEncoder().set_params(bptt_steps=3)
+
+
 # -- what features are good for
 
 
@@ -295,10 +349,11 @@ def waves(n, seed):
 
 
 def test_a_line_tells_frequencies_by_the_features_but_not_by_the_values():
-    """Measured: 0.55 by the values, 0.82 by the states of the untrained network, 1.00 by those of the trained
-    one."""
+    """Measured: 0.60 by the values, 0.79 by the last states of the untrained network, 1.00 by those of the
+    trained one. The mean of all states tells them (0.99 or more) even if untrained."""
     (X, slow), (new, truth) = waves(300, 0), waves(1000, 1)
     options = {"hidden_size": 16, "learning_rate_init": 0.01, "batch_size": 32, "random_state": 0}
+    options["output"] = "last"
     trained, untrained = (
         SeqEncoder(**options, max_iter=60),
         SeqEncoder(**{**options, "learning_rate_init": 1e-300}),
@@ -312,7 +367,7 @@ def test_a_line_tells_frequencies_by_the_features_but_not_by_the_values():
             "trained": [trained, line],
         }.items()
     }
-    assert scores["values"] < 0.6
+    assert scores["values"] < 0.65
     assert scores["untrained"] < 0.9
     assert scores["trained"] > 0.97
 

@@ -694,7 +694,7 @@ def test_warm_start_goes_on_where_the_last_fit_ended(frame):
 def test_warm_start_refuses_another_network(frame, change):
     model = SeqForecaster(**SHORT, warm_start=True).fit(frame)
     with pytest.raises(
-        ValueError, match=r"With warm_start=True, SeqForecaster\.fit goes on .* Set warm_start=False"
+        ValueError, match=r"SeqForecaster\.fit with warm_start=True goes on .* Call fit with warm_start=False"
     ):
         model.set_params(**change).fit(frame)
     assert model.set_params(warm_start=False).fit(frame).forecast(3).shape[0] == 3

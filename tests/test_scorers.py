@@ -8,6 +8,7 @@ import naive
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -135,9 +136,9 @@ def test_series_and_arrays(form, rows):
         assert make_forecast_scorer(metric)(model, X[84:]) == pytest.approx(-expected, rel=1e-12)
 
 
-def test_the_truth_in_x_is_read_whatever_y_is(one, rows):
+def test_the_truth_in_x_may_be_given_once_more(one, rows):
     scorer = make_forecast_scorer("mae")
-    assert scorer(one, rows[84:], rows["a"][84:]) == scorer(one, rows[84:], None) == scorer(one, rows[84:])
+    assert scorer(one, rows[84:], rows["b"][84:]) == scorer(one, rows[84:], None) == scorer(one, rows[84:])
 
 
 def test_the_truth_beside_x_is_read_from_y(rows):
@@ -241,6 +242,32 @@ def test_a_pipeline_that_changes_nothing_scores_as_its_forecaster(before, one, r
 
 
 # -- in searches
+
+
+@pytest.mark.parametrize("before", [[], [StandardScaler().set_output(transform="pandas")]])
+def test_the_forecaster_within_a_search_is_scored(before):
+    rows, folds = hourly(96), TimeSeriesSplit(2, test_size=8)
+    pipeline = make_pipeline(*before, SeqForecaster(**SHORT))
+    grid = {"seqforecaster__hidden_size": [2, 3]}
+    search = GridSearchCV(pipeline, grid, cv=folds).fit(rows[:84])
+    best = search.best_estimator_
+    assert len(best) == len(before) + 1
+    for metric in ("mase", "skill"):
+        scorer = make_forecast_scorer(metric)
+        assert scorer(search, rows[84:]) == scorer(best, rows[84:])
+    assert make_forecast_scorer("skill")(search, rows[84:]) == best.score(rows[84:])
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline], ids=["alone", "in a pipeline"])
+def test_only_forecasters_are_scored(wrap):
+    message = (
+        "A scorer of make_forecast_scorer scores forecasters, and pipelines and searches that end in one. "
+        "Got Ridge instead. Use a string scorer of scikit-learn for it."
+    )
+    model = wrap(Ridge()).fit(hourly(20)[["a"]], hourly(20)["b"])
+    for metric in ("mae", "skill"):
+        with pytest.raises(TypeError, match=says(message)):
+            make_forecast_scorer(metric)(model, hourly(20)[["a"]], hourly(20)["b"])
 
 
 @pytest.mark.parametrize("with_y", [False, True], ids=["without y", "with y"])

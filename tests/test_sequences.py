@@ -1,6 +1,7 @@
 """Rows that are sequences: padded, merged, and read by the estimators that have them; what those share."""
 
 import doctest
+import inspect
 import pickle
 import re
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from seqcast import SeqClassifier, SeqEncoder, SeqRegressor, pad_sequences
+from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, pad_sequences
 from seqcast.data import sequences
 from seqcast.data.sequences import Samples, lengths_of
 from seqcast.exceptions import TrainingDivergedError
@@ -169,6 +170,33 @@ def test_weights_are_added_in_an_order_of_their_own():
     assert one.weights == other.weights
 
 
+def test_rows_in_any_memory_order_are_merged_alike():
+    """Keys are the bytes of a row, so rows must lie in one piece."""
+    rng = np.random.default_rng(0)
+    steps, targets = rng.integers(0, 2, (50, 2, 2)).astype(float), rng.integers(0, 2, (50, 2)).astype(float)
+    weights = rng.uniform(0.5, 2, 50)
+    plain = Samples(steps, targets, weights).merged()
+    assert len(plain) < 50
+    for order in (np.asfortranarray, lambda a: np.repeat(a, 2, axis=-1)[..., ::2], lambda a: a[::-1][::-1]):
+        merged = Samples(order(steps), order(targets), order(weights)).merged()
+        np.testing.assert_array_equal(as_table(merged), as_table(plain))
+
+
+def test_rows_without_targets_are_merged():
+    """Those of SeqEncoder."""
+    steps = np.array([1.0, 2.0, 1.0]).reshape(3, 1, 1)
+    merged = Samples(steps, np.empty((3, 0)), np.array([1.0, 2.0, 4.0])).merged()
+    np.testing.assert_array_equal(sorted(as_table(merged).tolist()), [[1, 5], [2, 2]])
+
+
+def test_rows_of_weight_0_are_left_out():
+    samples = samples_of([[1, 10], [2, 20], [3, 30]], [0, 5e-324, 2])
+    np.testing.assert_array_equal(as_table(samples.with_weight()), [[2, 20, 5e-324], [3, 30, 2]])
+    all_count = samples_of([[1, 10], [2, 20]], [1, 2])
+    assert all_count.with_weight() is all_count  # no copy of what may be large
+    assert len(samples_of([[1, 10]], [0]).with_weight()) == 0
+
+
 # -- what the estimators share
 
 
@@ -184,6 +212,12 @@ def task(kind, n=40, n_steps=6, seed=0):
 def ragged(X, seed=1):
     lengths = np.random.default_rng(seed).integers(1, X.shape[1] + 1, len(X))
     return pad_sequences(X, lengths), lengths
+
+
+def tiny(kind, options):
+    """A small estimator with those of the options that it has; SeqEncoder knows no bptt_steps."""
+    known = kind().get_params()
+    return kind(**TINY, **{name: value for name, value in options.items() if name in known})
 
 
 def pooled(kind, pooling):
@@ -235,9 +269,9 @@ def test_a_weight_says_how_often_a_row_comes(kind, options):
     X, target = task(kind)
     weights = np.random.default_rng(0).integers(0, 4, 40)
     rows = np.repeat(np.arange(40), weights)
-    weighted = kind(**TINY, **options).fit(X, target, sample_weight=weights)
+    weighted = tiny(kind, options).fit(X, target, sample_weight=weights)
     for order in (rows, np.random.default_rng(1).permutation(rows)):
-        assert_same(weighted, kind(**TINY, **options).fit(X[order], taken(target, order)))
+        assert_same(weighted, tiny(kind, options).fit(X[order], taken(target, order)))
 
 
 @estimators
@@ -262,6 +296,40 @@ def test_weights_have_no_unit(kind, factor):
         assert_same(one, other)
     np.testing.assert_allclose(said(other, X), said(one, X), rtol=1e-4, atol=1e-6)
     assert_same(kind(**TINY).fit(X, target), kind(**TINY).fit(X, target, sample_weight=np.full(40, factor)))
+
+
+LARGEST = np.finfo(float).max
+
+
+@estimators
+def test_weights_may_be_so_large_that_their_sum_is_no_number(kind):
+    X, target = task(kind)
+    weights = np.random.default_rng(0).integers(1, 9, 40) / 8  # of few digits: only the power of 2 changes
+    for more in ({}, {"early_stopping": True}, {"batch_size": 16}):
+        one, other = (
+            kind(**TINY, **more).fit(X, target, sample_weight=w) for w in (weights, weights * 2.0**1023)
+        )
+        assert_same(one, other)
+    plain = kind(**TINY).fit(X, target)
+    assert_same(kind(**TINY).fit(X, target, sample_weight=np.full(40, LARGEST)), plain)
+    passed = (
+        kind(**TINY).partial_fit(X, target, sample_weight=w, **first_pass(kind))
+        for w in (weights, weights * 2.0**1023)
+    )
+    assert_same(*passed)
+
+
+@pytest.mark.xfail(strict=True, reason="the sum of the weights of merged rows is infinite")
+@estimators
+def test_weights_of_equal_rows_may_be_as_large(kind):
+    X, target = task(kind)
+    rows = np.repeat(np.arange(40), 4)
+    weights = np.random.default_rng(0).integers(1, 9, 160) / 8
+    one, other = (
+        kind(**TINY).fit(X[rows], taken(target, rows), sample_weight=w)
+        for w in (weights, weights * 2.0**1023)
+    )
+    assert_same(one, other)
 
 
 @estimators
@@ -293,7 +361,7 @@ def test_refit_and_clone_forget(kind):
 @estimators
 def test_pickled_models_speak_and_go_on_as_the_originals(kind, options):
     X, target = task(kind)
-    model = kind(**TINY, **options).fit(X, target)
+    model = tiny(kind, options).fit(X, target)
     copied = pickle.loads(pickle.dumps(model))
     assert_same(copied, model)
     assert_same(copied.partial_fit(X, target), model.partial_fit(X, target))
@@ -370,12 +438,12 @@ def test_n_passes_are_a_fit_of_n_epochs(kind, weighted, options):
     X, target = task(kind)
     weights = np.random.default_rng(0).uniform(0.5, 2, 40) if weighted else None
     for more in ({}, {"batch_size": 16}):
-        model = kind(**TINY, **{**options, **more})
+        model = tiny(kind, {**options, **more})
         for n in range(1, 4):
             first = first_pass(kind) if n == 1 else {}
             model.partial_fit(X, target, sample_weight=weights, **first)
             assert (model.n_iter_, len(model.loss_curve_)) == (n, n)
-        assert_same(model, kind(**TINY, **{**options, **more}).fit(X, target, sample_weight=weights))
+        assert_same(model, tiny(kind, {**options, **more}).fit(X, target, sample_weight=weights))
 
 
 @estimators
@@ -445,3 +513,148 @@ def test_pooling_set_after_fit_waits_for_the_next(kind, pooling):
     model = kind(**TINY).fit(X, target)
     before = said(model, X)
     np.testing.assert_array_equal(said(model.set_params(**pooled(kind, pooling)), X), before)
+
+
+# -- truncation
+
+TRUNCATED = (
+    "The 'bptt_steps' parameter of {} must be None for rows of different lengths: no gradient would reach "
+    "those that end before the last 2 steps. Got 2 instead."
+)
+truncated = pytest.mark.parametrize("kind", [SeqRegressor, SeqClassifier])
+
+
+@truncated
+def test_truncation_needs_rows_of_one_length(kind):
+    X, target = task(kind)
+    one_shorter, one_blank = X.copy(), X.copy()
+    one_shorter[3, -1], one_blank[3] = NAN, NAN
+    model = kind(**TINY, bptt_steps=2)
+    for rows in (ragged(X)[0], one_shorter, one_blank):
+        for call in (model.fit, model.partial_fit):
+            first = first_pass(kind) if call.__name__ == "partial_fit" else {}
+            with pytest.raises(ValueError, match=says(TRUNCATED.format(kind.__name__))):
+                call(rows, target, **first)
+    assert not hasattr(model, "n_iter_")
+    model.fit(X, target)
+    with pytest.raises(ValueError, match=says(TRUNCATED.format(kind.__name__))):
+        model.partial_fit(one_shorter, target)
+
+
+@truncated
+def test_truncation_takes_gaps_and_ignores_rows_without_weight(kind):
+    X, target = task(kind)
+    gaps = X.copy()
+    gaps[3, 2], gaps[4, -1, 0] = NAN, NAN
+    assert np.isfinite(kind(**TINY, bptt_steps=2).fit(gaps, target).loss_curve_).all()
+    X[3, -1] = NAN
+    weights = np.where(np.arange(40) == 3, 0.0, 1.0)
+    assert kind(**TINY, bptt_steps=2).fit(X, target, sample_weight=weights).n_iter_ == 3
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="what a fitted network reads is checked as in fit")
+@truncated
+def test_truncation_is_of_training_only(kind):
+    X, target = task(kind)
+    model, shorter = kind(**TINY, bptt_steps=2).fit(X, target), ragged(X)[0]
+    whole = kind(**TINY, bptt_steps=2).fit(X, target).set_params(bptt_steps=None)
+    np.testing.assert_array_equal(said(model, shorter), said(whole, shorter))
+
+
+@pytest.mark.xfail(strict=True, reason="the last steps are counted from the end of the padding")
+@truncated
+def test_truncation_counts_from_the_end_of_rows_that_are_all_padded(kind):
+    X, target = task(kind)
+    padded = np.concatenate([X, np.full((40, 2, 2), NAN)], axis=1)
+    one, other = (kind(**TINY, bptt_steps=2, dtype="float64").fit(rows, target) for rows in (X, padded))
+    np.testing.assert_allclose(other.loss_curve_, one.loss_curve_, rtol=1e-9)
+
+
+# -- going on
+
+
+@pytest.mark.parametrize("method", ["fit with warm_start=True", "partial_fit"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"cell": "lstm"},
+        {"hidden_size": 4},
+        {"n_layers": 2},
+        {"bidirectional": True},
+        {"dtype": "float64"},
+        {"pooling": "max", "output": "max"},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+@estimators
+def test_training_goes_on_with_the_same_network_only(kind, changed, method):
+    X, target = task(kind)
+    model = kind(**TINY, warm_start=True, **pooled(kind, "mean")).fit(X, target)
+    before, losses = said(model, X), model.loss_curve_
+    known = {name: value for name, value in changed.items() if name in model.get_params()}
+    message = (
+        f"{kind.__name__}.{method} goes on from the weights of the last fit, so cell, sizes, dtype and the "
+        f"shapes of the data must stay as they were. Call fit with warm_start=False to start anew."
+    )
+    model.set_params(**known)
+    train = model.partial_fit if method == "partial_fit" else model.fit
+    with pytest.raises(ValueError, match=says(message)):
+        train(X, target)
+    np.testing.assert_array_equal(said(model, X), before)
+    assert model.loss_curve_ == losses
+
+
+@estimators
+def test_warm_start_keeps_whether_missing_values_are_flagged(kind):
+    """What a network was not made to read, it reads as the mean; what it was made to read, it goes on to."""
+    X, target = task(kind)
+    gaps = X.copy()
+    gaps[3, 2, 0], gaps[5] = NAN, NAN
+    for first, then, n_inputs in ((X, gaps, 2), (gaps, X, 4)):
+        model = kind(**TINY, warm_start=True).fit(first, target)
+        before = model.weights_["weight_ih_l0"]
+        model.fit(then, target)
+        assert model.weights_["weight_ih_l0"].shape == before.shape == (15, n_inputs)
+        assert (model.weights_["weight_ih_l0"] != before).any()
+        assert np.isfinite(said(model, gaps)).all()
+        model.set_params(warm_start=False).fit(then, target)
+        assert_same(model, kind(**TINY).fit(then, target))  # anew, and flags as these rows need them
+
+
+@estimators
+def test_a_network_without_flags_goes_on_with_missing_values_as_means(kind):
+    X, target = task(kind)
+    gaps = X.copy()
+    gaps[3, 2, 0] = NAN
+    model = kind(**TINY, warm_start=True).fit(X, target).fit(gaps, target)
+    filled = gaps.copy()
+    filled[3, 2, 0] = model._input_scaler.center[0]
+    np.testing.assert_array_equal(said(model, gaps), said(model, filled))
+
+
+# -- how parameters are described
+
+OWN_DESCRIPTIONS = {  # where a description is another than that of SeqRegressor, and for a reason
+    SeqClassifier: {"pooling", "early_stopping", "n_iter_no_change", "tol", "dtype"},
+    SeqEncoder: {"loss", "max_samples", "dtype"},
+    SeqForecaster: {"dropout", "batch_size", "early_stopping", "validation_fraction", "bptt_steps", "dtype"},
+}
+
+
+def descriptions(kind):
+    """Parameter -> type and description, without the default; the windows of a series are its rows."""
+    part = inspect.getdoc(kind).split("Parameters\n----------\n")[1].split("\n\n")[0]
+    pairs = (entry.split(" : ", 1) for entry in re.split(r"\n(?=\S)", part))
+    return {
+        name: re.sub(r", default=\S+", "", " ".join(text.split())).replace("window", "row")
+        for name, text in pairs
+    }
+
+
+@pytest.mark.parametrize("kind", OWN_DESCRIPTIONS, ids=lambda kind: kind.__name__)
+def test_parameters_that_estimators_share_are_described_in_the_same_words(kind):
+    model, own = descriptions(SeqRegressor), descriptions(kind)
+    assert set(own) == set(kind().get_params())
+    shared = model.keys() & own.keys()
+    assert len(shared) > 20
+    assert {name for name in shared if model[name] != own[name]} == OWN_DESCRIPTIONS[kind]

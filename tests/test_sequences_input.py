@@ -292,10 +292,25 @@ def test_a_channel_without_anything_observed_is_named(kind):
         fit(kind, blank)
     with pytest.raises(ValueError, match=says(message)):
         fit(kind, half, weights)
-    with pytest.raises(ValueError, match=says(message)):
-        fit(kind, half, early_stopping=True, validation_fraction=5 / N)
+    if kind is not SeqClassifier:  # which does not judge by the last rows
+        with pytest.raises(ValueError, match=says(message)):
+            fit(kind, half, early_stopping=True, validation_fraction=5 / N)
     assert np.isfinite(fit(kind, half).loss_curve_).all()
     assert len(said(fit(kind), blank)) == N  # the channel was observed when the network learned
+
+
+@estimators
+def test_a_row_of_nan_only_is_one_missing_step(kind):
+    """As a row whose first step is missing and whose others are padding; it is flagged."""
+    blank = changed(3, NAN)
+    assert fit(kind).weights_["weight_ih_l0"].shape == (12, 2)
+    for rows in (blank, blank.reshape(N, 8)):
+        model = fit(kind, rows, n_channels=2)
+        assert model.weights_["weight_ih_l0"].shape == (12, 4)
+        assert np.isfinite(model.loss_curve_).all()
+        answer = said(model, np.full((1, 1, 2), NAN))
+        np.testing.assert_array_equal(said(model, blank)[3:4], answer)
+        np.testing.assert_array_equal(said(model, np.full((2, 4, 2), NAN)), np.repeat(answer, 2, axis=0))
 
 
 # -- frames
@@ -375,8 +390,16 @@ def test_targets_that_are_none_are_refused(kind, target, message):
 
 @pytest.mark.parametrize("value", [None, NAN])
 def test_a_missing_number_among_objects_is_refused(value):
-    with pytest.raises(ValueError, match=r"Input (y )?contains NaN"):
-        SeqRegressor(**TINY).fit(X, changed(3, value, TARGETS[SeqRegressor], object))
+    spoilt = changed(3, value, TARGETS[SeqRegressor], object)
+    for target in (spoilt, np.column_stack([TARGETS[SeqRegressor], spoilt])):
+        for call in (SeqRegressor(**TINY).fit, SeqRegressor(**TINY).partial_fit):
+            with pytest.raises(ValueError, match=r"Input (y )?contains NaN"):
+                call(X, target)
+
+
+def test_none_among_objects_is_named_as_a_target():
+    with pytest.raises(ValueError, match=r"^Input y contains NaN\.$"):
+        SeqRegressor(**TINY).fit(X, changed(3, None, TARGETS[SeqRegressor], object))
 
 
 def test_text_is_no_number():

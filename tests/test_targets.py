@@ -89,7 +89,7 @@ def test_targets_stand_before_covariates(target, targets, others):
     assert history.table.values.dtype == np.float64
     assert history.table.values.flags.c_contiguous
     assert history.columns == ("a", "b", "c")
-    assert (history.apart, history.target_ndim) == (False, 2)
+    assert (history.apart, history.form) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -127,26 +127,91 @@ def test_targets_must_be_columns(target):
 
 
 @pytest.mark.parametrize(
-    ("y", "targets", "others", "ndim"),
+    ("y", "targets", "others", "form"),
     [
-        (ABC["b"], "b", "ac", 1),
-        (ABC[["b"]], "b", "ac", 2),
-        (ABC[["c", "a"]], "ca", "b", 2),
-        (ABC["a"].astype(float), "a", "bc", 1),
-        (ABC["b"][::-1], "b", "ac", 1),
+        (ABC["b"], "b", "ac", ("series", 1)),
+        (ABC[["b"]], "b", "ac", ("frame", 2)),
+        (ABC[["c", "a"]], "ca", "b", ("frame", 2)),
+        (ABC["a"].astype(float), "a", "bc", ("series", 1)),
+        (ABC["b"][::-1], "b", "ac", ("series", 1)),
     ],
 )
-def test_a_y_that_bears_the_name_of_columns_makes_them_the_targets(y, targets, others, ndim):
+def test_a_y_that_bears_the_name_of_columns_makes_them_the_targets(y, targets, others, form):
     history = read(ABC, y)
     assert (history.targets, history.covariates) == (list(targets), list(others))
     assert_same_bits(history.table.values, ABC[list(targets + others)].to_numpy(float))
     assert history.columns == ("a", "b", "c")
-    assert (history.apart, history.target_ndim) == (False, ndim)
+    assert (history.form, history.target_ndim, history.apart) == (*form, False)
 
 
-def test_a_series_is_its_own_y():
-    history = read(ABC["a"], ABC["a"])
-    assert (history.targets, history.covariates, history.apart) == (["a"], [], False)
+@pytest.mark.parametrize(
+    ("y", "targets", "form"),
+    [
+        (ABC["b"].to_numpy(), "b", ("array", 1)),
+        (ABC["b"].tolist(), "b", ("array", 1)),
+        (ABC[["b"]].to_numpy(), "b", ("array", 2)),
+        (ABC[["c", "a"]].to_numpy(float), "ca", ("array", 2)),
+        (ABC["b"].rename(None), "b", ("series", 1)),
+    ],
+    ids=["array", "list", "column", "two", "series"],
+)
+def test_a_nameless_y_that_equals_columns_makes_them_the_targets(y, targets, form):
+    history = read(ABC, y)
+    assert (history.targets, history.apart) == (list(targets), False)
+    assert_same_bits(history.table.values[:, : len(targets)], ABC[list(targets)].to_numpy(float))
+    assert (history.form, history.target_ndim) == form
+
+
+def test_columns_of_arrays_are_targets_too_where_y_equals_them():
+    X = ABC.to_numpy(float)
+    assert read(X, X[:, 1]).table.columns == ("x1", "x0", "x2")
+    assert read(X, X[:, [2, 0]]).table.columns == ("x2", "x0", "x1")
+
+
+def test_columns_of_an_array_get_the_names_of_the_y_that_they_equal():
+    """A step of a pipeline may have made an array of X."""
+    rows = ABC.astype(float).reset_index(drop=True)
+    history = read(rows.to_numpy(), rows["b"], "b")
+    assert (history.table.columns, history.columns) == (("b", "x0", "x2"), ("x0", "b", "x2"))
+    assert (history.form, history.apart) == ("series", False)
+    two = read(rows.to_numpy(), rows[["c", "a"]])
+    assert (two.table.columns, two.columns) == (("c", "a", "x1"), ("a", "x1", "c"))
+    assert read(rows[["a", "c"]].to_numpy(), rows["b"]).table.columns == ("b", "x0", "x1")
+
+
+@pytest.mark.parametrize("X", [ABC["a"], ABC["a"].rename(None)], ids=["named", "nameless"])
+@pytest.mark.parametrize("form", [lambda y: y, lambda y: y.to_numpy()], ids=["series", "array"])
+def test_a_series_is_its_own_y(X, form):
+    history = read(X, form(X))
+    assert (history.targets, history.covariates, history.apart) == ([X.name or "y"], [], False)
+
+
+def test_rows_of_x_and_of_a_nameless_y_are_compared_as_they_came():
+    shuffled = ABC.iloc[[2, 0, 1]]
+    for y in (shuffled["b"].to_numpy(), shuffled["b"].rename(None)):
+        history = read(shuffled, y)
+        assert (history.targets, history.table.index.tolist()) == (["b"], ABC.index.tolist())
+        assert_same_bits(history.table.values, ABC[["b", "a", "c"]].to_numpy(float))
+
+
+def test_of_equal_columns_the_first_is_the_target():
+    history = read(ABC.assign(again=ABC["b"]), ABC["b"].to_numpy())
+    assert (history.targets, history.covariates) == (["b"], ["a", "c", "again"])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.column_stack([ABC["a"], [5, 7, 6]]),
+        np.column_stack([ABC["a"], ABC["a"]]),
+        np.array([1.0, 2.0, 3.5]),
+    ],
+    ids=["a part", "one twice", "another"],
+)
+def test_a_nameless_y_must_be_in_x_as_a_whole_to_be_its_columns(y):
+    history = read(ABC[["a", "b"]], y)
+    assert history.targets == (["y"] if y.ndim == 1 else ["y0", "y1"])
+    assert (history.covariates, history.apart) == (["a", "b"], True)
 
 
 @pytest.mark.parametrize("target", ["b", ["b"], ("b",)])
@@ -217,33 +282,33 @@ TWO = pd.DataFrame({"load": Y5, "price": [3, 1, 2, 3, 1]})
 
 
 @pytest.mark.parametrize(
-    ("y", "names", "ndim"),
+    ("y", "names", "form"),
     [
-        (Y5, ["load"], 1),
-        (Y5.rename("other"), ["other"], 1),
-        (Y5.rename(None), ["y"], 1),
-        (Y5.tolist(), ["y"], 1),
-        (Y5.to_numpy(), ["y"], 1),
-        (Y5.to_numpy()[:, None], ["y"], 2),
-        ([[value] for value in Y5], ["y"], 2),
-        (Y5.to_frame(), ["load"], 2),
-        (TWO, ["load", "price"], 2),
-        (TWO.to_numpy(), ["y0", "y1"], 2),
-        (TWO.to_numpy().tolist(), ["y0", "y1"], 2),
+        (Y5, ["load"], ("series", 1)),
+        (Y5.rename("other"), ["other"], ("series", 1)),
+        (Y5.rename(None), ["y"], ("series", 1)),
+        (Y5.tolist(), ["y"], ("array", 1)),
+        (Y5.to_numpy(), ["y"], ("array", 1)),
+        (Y5.to_numpy()[:, None], ["y"], ("array", 2)),
+        ([[value] for value in Y5], ["y"], ("array", 2)),
+        (Y5.to_frame(), ["load"], ("frame", 2)),
+        (TWO, ["load", "price"], ("frame", 2)),
+        (TWO.to_numpy(), ["y0", "y1"], ("array", 2)),
+        (TWO.to_numpy().tolist(), ["y0", "y1"], ("array", 2)),
     ],
     ids=[
         *("series", "other name", "no name", "list", "array", "column", "list of lists"),
         *("frame", "two", "array of two", "list of two"),
     ],
 )
-def test_any_other_y_stands_beside_x(y, names, ndim):
+def test_any_other_y_stands_beside_x(y, names, form):
     history = read(X5, y)
     assert (history.targets, history.covariates) == (names, ["heat", "wind"])
     assert history.table.columns == (*names, "heat", "wind")
     assert_same_bits(history.table.values, np.column_stack([np.asarray(y, float), X5.to_numpy()]))
     assert history.table.values.dtype == np.float64
     assert history.columns == ("heat", "wind")
-    assert (history.apart, history.target_ndim) == (True, ndim)
+    assert (history.form, history.target_ndim, history.apart) == (*form, True)
     assert history.table.index.equals(X5.index)
 
 
@@ -368,6 +433,12 @@ def test_the_scaled_one_of_several_targets_is_named():
         read(X5.assign(cents=100 * TWO["price"]), TWO)
 
 
+def test_a_copy_that_a_scaler_made_in_single_precision_is_refused():
+    scaled = ((Y5 - Y5.mean()) / Y5.std()).astype("float32")
+    with pytest.raises(ValueError, match=says(in_other_units("copy"))):
+        read(X5.assign(copy=scaled), Y5)
+
+
 def test_what_is_missing_beside_the_target_hides_no_copy():
     with pytest.raises(ValueError, match=says(in_other_units("copy"))):
         read(X5.assign(copy=(2 * Y5).where([True, True, True, True, False])), Y5)
@@ -383,15 +454,29 @@ Y20 = loads(20)["load"]
         Y20.to_numpy()[::-1],
         Y20**2,
         np.log(Y20),
-        2 * Y20 + 1e-6 * np.random.default_rng(0).normal(size=20),
+        2 * Y20 + 1e-3 * np.random.default_rng(0).normal(size=20),
         2 * Y20.where(np.arange(20) < 2),
         np.full(20, 3.0),
         Y20 * 1.0,
     ],
-    ids=["yesterday", "reversed", "square", "logarithm", "noisy", "two values", "constant", "itself"],
+    ids=[
+        "yesterday",
+        "reversed",
+        "square",
+        "logarithm",
+        "noisy",
+        "two values",
+        "constant",
+        "itself",
+    ],  # under another name
 )
 def test_what_is_no_scaled_copy_may_be_a_covariate(column):
     assert read(covariates(20).assign(other=column), Y20).covariates == ["heat", "wind", "other"]
+
+
+def test_a_count_of_the_steps_is_no_copy_of_a_target_that_rises_evenly():
+    X = pd.DataFrame({"step": np.arange(6.0)})
+    assert read(X, pd.Series(3 + 2.5 * np.arange(6), name="load")).covariates == ["step"]
 
 
 @pytest.mark.parametrize("y", [np.full(5, 3.0), [NAN, 3.0, NAN, 3.0, 3.0]])
@@ -481,39 +566,89 @@ def test_missing_covariates_give_finite_forecasts(model, data):
 # -- in which form, with which index
 
 
-@pytest.mark.parametrize("names", [["load"], ["load", "price"]], ids=["one target", "two targets"])
-@pytest.mark.parametrize("column", [None, "heat"], ids=["frame", "series"])
-def test_frames_of_targets_come_back_as_frames(names, column):
-    X, y = covariates(66)[column or ["heat", "wind"]], loads(66, names)
+COVARIATES = {
+    "frame": covariates(66),
+    "series": covariates(66)["heat"],
+    "array": covariates(66).to_numpy(),
+}
+TARGETS = {
+    "frame": loads(66),
+    "frame of two": loads(66, ["load", "price"]),
+    "series": loads(66)["load"],
+    "(n,)": loads(66)["load"].to_numpy(),
+    "(n, 1)": loads(66).to_numpy(),
+    "(n, 2)": loads(66, "ab").to_numpy(),
+}
+
+
+@pytest.mark.parametrize("X", COVARIATES.values(), ids=COVARIATES)
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
+def test_forecasts_come_in_the_form_of_y_but_for_an_array_as_one(X, y):
     found = SeqForecaster(**SHORT).fit(X[:60], y[:60]).predict(X[60:])
-    assert isinstance(found, pd.DataFrame)
-    assert found.columns.tolist() == names
-    pd.testing.assert_index_equal(found.index, X.index[60:])
-
-
-@pytest.mark.parametrize("column", [None, "heat"], ids=["frame", "series"])
-def test_a_series_comes_back_as_a_series(column):
-    X, y = covariates(66)[column or ["heat", "wind"]], loads(66)["load"]
-    found = SeqForecaster(**SHORT).fit(X[:60], y[:60]).predict(X[60:])
-    assert isinstance(found, pd.Series)
-    assert found.name == "load"
-    pd.testing.assert_index_equal(found.index, X.index[60:])
-
-
-def test_a_y_that_is_a_column_decides_the_form_too():
-    rows = loads(66, ["load", "price"])
-    one = SeqForecaster(**SHORT).fit(rows[:60], rows["load"][:60]).predict(rows[60:])
-    same = SeqForecaster(**SHORT).fit(rows[:60], rows[["load"]][:60]).predict(rows[60:])
-    assert isinstance(one, pd.Series)
-    pd.testing.assert_frame_equal(same, one.to_frame(), check_exact=True)
-
-
-@pytest.mark.parametrize("columns", [0, [0], [0, 1]], ids=["(n,)", "(n, 1)", "(n, 2)"])
-def test_arrays_come_back_in_the_shape_of_y(columns):
-    X, y = covariates(66).to_numpy(), loads(66, "ab").to_numpy()[:, columns]
-    found = SeqForecaster(**SHORT).fit(X[:60], y[:60]).predict(X[60:])
-    assert isinstance(found, np.ndarray)
+    assert type(found) is (np.ndarray if isinstance(X, np.ndarray) else type(y))
     assert found.shape == y[60:].shape
+    if not isinstance(found, np.ndarray):
+        pd.testing.assert_index_equal(found.index, X.index[60:])
+        assert [getattr(found, "name", None)] == [getattr(y, "name", None)]
+        assert list(getattr(found, "columns", ())) == list(getattr(y, "columns", ()))
+
+
+ROWS = loads(66, ["load", "price"])
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "like"),
+    [
+        (ROWS, None, ROWS),
+        (ROWS[["load"]], None, ROWS[["load"]]),
+        (ROWS["load"], None, ROWS["load"]),
+        (ROWS.to_numpy(), None, ROWS.to_numpy()),
+        (ROWS[["load"]].to_numpy(), None, ROWS["load"].to_numpy()),
+        (ROWS["load"].to_numpy(), None, ROWS["load"].to_numpy()),
+        (ROWS, ROWS["load"], ROWS["load"]),
+        (ROWS, ROWS[["load"]], ROWS[["load"]]),
+        (ROWS, ROWS["load"].to_numpy(), ROWS["load"].to_numpy()),
+        (ROWS, ROWS[["load"]].to_numpy(), ROWS[["load"]].to_numpy()),
+        (ROWS.to_numpy(), ROWS["load"].to_numpy(), ROWS["load"].to_numpy()),
+        (ROWS.to_numpy(), ROWS[["load"]].to_numpy(), ROWS[["load"]].to_numpy()),
+    ],
+    ids=[
+        *("frame", "frame of one", "series", "array", "column", "one dimension"),
+        *("series of y", "frame of y", "array of y", "column of y", "arrays", "arrays of two dimensions"),
+    ],
+)
+def test_forecasts_of_columns_of_x_come_in_the_form_of_y_or_of_x(X, y, like):
+    found = SeqForecaster(**SHORT).fit(X[:60], None if y is None else y[:60]).predict(X[60:])
+    assert type(found) is type(like)
+    assert found.shape == like[60:].shape
+    if isinstance(like, pd.Series):
+        assert (found.name, found.index.tolist()) == ("load", like.index[60:].tolist())
+    if isinstance(like, pd.DataFrame):
+        assert found.axes[1].equals(like.columns)
+
+
+def test_a_nameless_y_gives_the_forecasts_of_the_column_that_it_equals():
+    rows = with_holes(loads(84, ["load", "price"]))
+    named = SeqForecaster(**SHORT).fit(rows[:60], rows["price"][:60])
+    nameless = SeqForecaster(**SHORT).fit(rows[:60], rows["price"][:60].to_numpy())
+    assert_same_weights(named, nameless)
+    assert_same_bits(named.predict(rows[60:]), nameless.predict(rows[60:]))
+
+
+@pytest.mark.parametrize("way", ["A", "B", "C"])
+def test_rows_in_another_order_get_their_forecasts_in_that_order(way):
+    rows = with_gaps(with_holes(loads(90, ["load", "price"])))
+    train, later = rows[:60], rows[60:]
+    y = {"A": [], "B": [train["load"]], "C": [train["load"].rename("other")]}[way]
+    model = SeqForecaster(**SHORT).fit(train, *y)
+    shuffled = later.sample(frac=1, random_state=0)
+    expected = model.predict(later)
+    assert model.predict(shuffled).index.equals(shuffled.index)
+    assert_same_bits(model.predict(shuffled).loc[later.index], expected)
+    truth = [] if way == "A" else [later["load"]]
+    shuffled_truth = [] if way == "A" else [shuffled["load"]]
+    expected = model.score(later, *truth)
+    assert model.score(shuffled, *shuffled_truth) == pytest.approx(expected, rel=1e-12)
 
 
 def test_forecasts_do_not_depend_on_the_forms_of_x_and_y(model, data):
@@ -547,6 +682,21 @@ def test_numbered_rows_follow_the_training_rows_however_they_are_numbered(data):
     assert model.score(X[60:].reset_index(drop=True), y[60:]) == model.score(X[60:], y[60:])
 
 
+@pytest.mark.parametrize(
+    ("index", "error", "message"),
+    [
+        (hours(60), TypeError, "must hold timestamps without a time zone"),
+        (pd.RangeIndex(0, 600, 10), ValueError, "must follow the calendar of the training rows"),
+    ],
+    ids=["hours", "tens"],
+)
+def test_rows_are_numbered_anew_only_where_they_were_numbered_in_fit(data, index, error, message):
+    X, y = data
+    model = SeqForecaster(**SHORT).fit(X[:60].set_axis(index), y[:60].to_numpy())
+    with pytest.raises(error, match=message):
+        model.predict(X[60:].reset_index(drop=True))
+
+
 def test_rows_of_the_past_are_refused_where_rows_have_a_time(model, data):
     with pytest.raises(ValueError, match="must come after the training rows, which end at 2024-01-03 11:00"):
         model.predict(data[0][40:])
@@ -560,11 +710,12 @@ def test_rows_of_the_past_are_refused_where_rows_have_a_time(model, data):
 # -- score
 
 
-def test_score_compares_with_the_last_season_of_training(model, data):
-    X, y = data
+def test_score_compares_with_the_last_season_of_training():
+    X, y = covariates(100), loads(100)["load"]
     truth = with_holes(y[60:].to_frame()).to_numpy()[:, 0]
+    model = SeqForecaster(**SHORT).fit(X[:60], y[:60])
     forecast = model.predict(X[60:]).to_numpy()
-    repeated = naive.seasonal_naive(y[:60].to_numpy(), 24, 24)
+    repeated = naive.seasonal_naive(y[:60].to_numpy(), 40, 24)
     expected = 1 - naive.rmse(truth, forecast) / naive.rmse(truth, repeated)
     for given in (truth, truth.tolist(), pd.Series(truth, X.index[60:]), truth[:, None]):
         assert model.score(X[60:], given) == pytest.approx(expected, rel=1e-12)
@@ -617,12 +768,17 @@ def test_score_needs_an_observed_target(model, data):
 
 
 @pytest.mark.parametrize("way", ["A", "B"])
-def test_score_finds_the_truth_in_x(way):
+def test_score_finds_the_truth_in_x_unless_it_is_given(way):
     rows = loads(84, ["load", "price"])
-    model = SeqForecaster(**SHORT, target="load").fit(rows[:60], rows["load"][:60] if way == "B" else None)
-    expected = model.score(rows[60:])
-    assert model.score(rows[60:], rows["load"][60:]) == expected
-    assert model.score(rows[60:], rows["price"][60:]) == expected  # not read
+    train, later = rows[:60], rows[60:]
+    model = SeqForecaster(**SHORT, target="load").fit(train, train["load"] if way == "B" else None)
+    expected = model.score(later)
+    for y in (later["load"], later["load"].tolist(), later[["load"]].to_numpy()):
+        assert model.score(later, y) == expected
+    part, repeated = later["load"].to_numpy()[::2], train["load"].to_numpy()[-24::2]  # every other row
+    expected = 1 - naive.rmse(part, model.predict(later).to_numpy().ravel()[::2]) / naive.rmse(part, repeated)
+    every_other = later["load"].where(np.arange(24) % 2 == 0)
+    assert model.score(later, every_other) == pytest.approx(expected, rel=1e-12)
 
 
 # -- with scikit-learn's tools

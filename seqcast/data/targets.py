@@ -92,7 +92,7 @@ def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
             f"{[name for name in names if name not in found]} beside it. Put all targets into X and leave y "
             f"out, or take them all out of X."
         )
-    if _names(y):
+    if _names(y) and not _equal_columns(table, past):
         _check_same(table, past, names, fit)
     return replace(_history(table, names), form=past.kind, target_ndim=len(_shape(y)))
 
@@ -121,7 +121,8 @@ def _with_lost_names(table: Table, past: Table, names: list[Hashable]) -> Table:
 
 def _equal_columns(table: Table, past: Table) -> list[Hashable]:
     """Columns of X that hold just what a nameless y holds, row by row; none unless all of y is there."""
-    if (past.kind != "array" and not past.index.equals(table.index)) or len(past.index) != len(table.index):
+    timed = "array" not in (table.kind, past.kind)
+    if len(past.index) != len(table.index) or (timed and not past.index.equals(table.index)):
         return []
     found = [
         next((c for k, c in enumerate(table.columns) if _equal(table.values[:, k], target)), None)
@@ -253,4 +254,5 @@ def _is_scaled_copy(target: np.ndarray, column: np.ndarray) -> bool:
         return False  # a count of the steps, which a series without noise may well follow
     slope = np.ptp(one) / np.ptp(other)
     centered, copy = one - one.mean(), slope * (other - other.mean())
-    return any(np.allclose(centered, sign * copy, rtol=0, atol=1e-9 * np.ptp(one)) for sign in (1, -1))
+    near = 5e-7 * np.ptp(one)  # a scaler may have worked in float32
+    return any(np.allclose(centered, sign * copy, rtol=0, atol=near) for sign in (1, -1))

@@ -102,7 +102,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         """
         rng = check_random_state(self.random_state)
         network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
-        with callbacks(self, self.max_iter, data, partial(self._as_of, network)) as tell:
+        with callbacks(self, self.max_iter, data, partial(self._as_of, network, state, rng)) as tell:
             with progress(self.verbose, self.max_iter) as show:
                 history = fit_network(
                     network,
@@ -141,12 +141,14 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
             "validation_loss_curve_": history.validation_loss if self.early_stopping else None,
         }
 
-    def _as_of(self, network: Network, epoch: Epoch) -> dict[str, Any]:
+    def _as_of(
+        self, network: Network, state: OptimizerState, rng: np.random.RandomState, epoch: Epoch
+    ) -> dict[str, Any]:
         """The attributes of an estimator whose fit had ended with this epoch."""
         weights, history = epoch.kept()
-        kept = copy.copy(network)  # its __getstate__ copies the weights
+        kept, state, rng = copy.deepcopy((network, state, rng))
         kept.flat[:] = weights
-        return self._learned(kept, history)
+        return self._learned(kept, history) | {"_optimizer_state": state, "_rng": rng}
 
     def _fit_epoch(
         self, windows: Windows, n_outputs: int, rows: Rows, scales: np.ndarray, data: dict[str, Any]

@@ -507,13 +507,21 @@ class SeqForecaster(RegressorMixin, NetworkEstimator):
                 f"The 'y' parameter of {owner} must be given, since fit had its target in y and not in X. "
                 f"Got None instead."
             )
-        truth = read_table(y, owner=owner, parameter="y", unsorted="keep", require_observed=False).values
-        if truth.shape != (len(table.index), n_targets):
+        truth = read_table(y, owner=owner, parameter="y", unsorted="keep", require_observed=False)
+        if truth.values.shape != (len(table.index), n_targets):
             raise ValueError(
                 f"The 'y' parameter of {owner} must have shape ({len(table.index)}, {n_targets}), a row for "
-                f"each of X. Got {truth.shape} instead."
+                f"each of X. Got {truth.values.shape} instead."
             )
-        return truth
+        timed = "array" not in (truth.kind, table.kind) and not is_counted(table.index)
+        if timed and not truth.index.equals(table.index):
+            raise ValueError(
+                f"The 'y' parameter of {owner} must have the index of X, row by row. Got others, such as "
+                f"{truth.index[0]} beside {table.index[0]}. Align it with y.reindex(X.index)."
+            )
+        if truth.kind == "frame":
+            truth = select_columns(truth, self.target_names_, owner=owner)
+        return truth.values
 
     def _row_forecasts(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
         """Forecasts and seasonal naive forecasts of the rows of a table, in their order, (n, n_targets)."""

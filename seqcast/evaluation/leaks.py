@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_integer_dtype
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from ..exceptions import LeakError
 
@@ -39,7 +40,8 @@ def check_no_leak(
     y : Series or ndarray, optional
         Passed to ``fit``, if given. Never to ``predict``, so it is not disturbed.
     n_cuts : int, default=50
-        How many times to disturb from, at equal distances; the first is that of the first forecast.
+        How many times to disturb from, at equal distances; the first is that of the first forecast. Beside
+        them, up to as many of those at which a forecaster begins a block.
     future_cols : iterable of labels, default=()
         Columns that are known beforehand, such as holidays, or that are no data, such as ids: they stay as
         they are. Numbers of columns for arrays.
@@ -70,9 +72,19 @@ def check_no_leak(
     fitted.fit(as_given(train)) if y is None else fitted.fit(as_given(train), _first(y, n_train))
     expected, again = (_predict(fitted, as_given(later)) for _ in range(2))
     rtol = 0.0 if np.array_equal(expected, again, equal_nan=True) else 1e-9
-    for cut in np.unique(np.linspace(0, len(later) - 1, n_cuts).astype(int)):
+    for cut in _cuts(len(later), n_cuts, getattr(_last_step(fitted), "horizon_", None)):
         found = _predict(fitted, as_given(_disturbed(later, cut, known)))
         _compare(found[: cut + 1], expected[: cut + 1], later.index, cut, rtol)
+
+
+def _last_step(estimator: Any) -> Any:
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _cuts(n: int, n_cuts: int, horizon: int | None) -> np.ndarray:
+    """Rows to disturb from: what a step sees ahead of its own row moves the first row of a block only."""
+    cuts = np.linspace(0, n - 1, n_cuts).astype(int)
+    return np.unique(cuts if horizon is None else np.append(cuts, np.arange(0, n, horizon)[:n_cuts]))
 
 
 def _check(n_cuts: int, n_rows: int, known: set[Hashable], rows: pd.DataFrame) -> None:
@@ -128,7 +140,8 @@ def _spoilt(column: pd.Series, cut: int, rng: np.random.Generator) -> pd.Series:
         column.iloc[cut:] = column.drop_duplicates().sample(n, replace=True, random_state=cut).array
         return column
     size = np.nan_to_num(later.abs().max())
-    column.iloc[cut:] = later.fillna(0) + (1 + size) * rng.uniform(1, 3, n) * rng.choice([-1, 1], n)
+    moved = later.fillna(0) + (1 + size) * rng.uniform(1, 3, n) * rng.choice([-1, 1], n)
+    column.iloc[cut:] = moved.astype(column.dtype)
     return column
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def make_forecast_scorer(
             f"The 'metric' parameter of make_forecast_scorer must be one of {', '.join(map(repr, NAMES))}. "
             f"Got {metric!r} instead."
         )
-    if not 0 < quantile < 1:
+    if not isinstance(quantile, Real) or not 0 < quantile < 1:
         raise ValueError(
             f"The 'quantile' parameter of make_forecast_scorer must be above 0 and below 1. Got {quantile!r} "
             f"instead."
