@@ -115,7 +115,7 @@ class SequenceEstimator(NetworkEstimator):
     def _samples(
         self, sequences: np.ndarray, targets: np.ndarray, sample_weight: ArrayLike | None
     ) -> Samples:
-        """Rows with a weight, in units of their mean."""
+        """Rows with a weight."""
         owner = type(self).__name__
         weights = _check_sample_weight(sample_weight, sequences, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
@@ -123,7 +123,10 @@ class SequenceEstimator(NetworkEstimator):
                 f"The 'sample_weight' parameter of {owner}.fit must be more than 0 for some rows. Got zeros "
                 f"only."
             )
-        return Samples(sequences, targets, weights).with_weight()
+        # In units of a power of two near the largest: sums of large weights are no float64, and other units
+        # would round.
+        shares = np.ldexp(weights, -np.frexp(weights.max())[1])
+        return Samples(sequences, targets, shares).with_weight()
 
     def _split(self, samples: Samples) -> tuple[Samples, int]:
         """Rows to train on, then those to judge by, if there are any; and the number of the former."""
@@ -149,6 +152,7 @@ class SequenceEstimator(NetworkEstimator):
         self._fit_scalers(together[:n_train])
         windows, numbers = self._windows(together), np.arange(len(together))
         rows = self._rows(windows, numbers[:n_train])
+        self._check_truncated(rows, windows.window.n_steps)
         later = self._rows(windows, numbers[n_train:]) if n_train < len(together) else None
         if later is not None:
             later = later.spread(self._n_drawn(later))
@@ -162,7 +166,16 @@ class SequenceEstimator(NetworkEstimator):
             self._fit_scalers(samples)
         windows = self._windows(samples)
         rows = self._rows(windows, np.arange(len(samples)))
+        self._check_truncated(rows, windows.window.n_steps)
         self._fit_epoch(windows, self._n_outputs, rows, self._target_scaler.scale, data)
+
+    def _check_truncated(self, rows: Rows, n_steps: int) -> None:
+        if self.bptt_steps is not None and np.min(rows.lengths) < n_steps:
+            raise ValueError(
+                f"The 'bptt_steps' parameter of {type(self).__name__} must be None for rows that end before "
+                f"others: the last {self.bptt_steps} steps that the gradient goes through are those of the "
+                f"longest. Got {self.bptt_steps} instead."
+            )
 
     def _fit_scalers(self, train: Samples) -> None:
         n_steps = train.sequences.shape[1]
@@ -211,12 +224,6 @@ class SequenceEstimator(NetworkEstimator):
         """Rows of these numbers: each begins after n_steps others, and ends with its last observed step."""
         n_steps, width = windows.window.n_steps, windows.window.n_targets
         lengths = lengths_of(windows.values.reshape(-1, n_steps, windows.window.n_channels))[numbers]
-        if self.bptt_steps is not None and len(lengths) and lengths.min() < lengths.max():
-            raise ValueError(
-                f"The 'bptt_steps' parameter of {type(self).__name__} must be None for rows of different "
-                f"lengths: no gradient would reach those that end before the last {self.bptt_steps} steps. "
-                f"Got {self.bptt_steps} instead."
-            )
         return Rows(numbers * n_steps, lengths, lambda starts, _: starts // n_steps * width)
 
     def _run(self, sequences: np.ndarray, run: Callable[..., np.ndarray] | None = None) -> np.ndarray:
@@ -242,8 +249,7 @@ def relative(weights: np.ndarray) -> np.ndarray | None:
     """Weights in units of their mean; None where all are the same."""
     if (weights == weights[0]).all():
         return None
-    shares = weights / weights.max()  # the sum of large weights is no float64
-    return shares / shares.mean()
+    return weights / weights.mean()
 
 
 def _dimensions(X: Any, owner: str) -> int:
