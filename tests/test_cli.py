@@ -558,7 +558,7 @@ def test_too_little_data(capsys, folder):
     code, out, err = run(capsys, "forecast", "data.csv", "--time", "date", "--horizon", "50")
     assert (code, out) == (2, "")
     assert err.startswith("seqcast: error: SeqForecaster.fit needs at least ")
-    assert "Got 60 instead" in err
+    assert "Got n_samples=60 instead" in err
     assert err.count("\n") == 1
     message = (
         "backtest needs at least 71 rows for horizon=7, n_windows=10 and step_size=7. Got 60 instead. "

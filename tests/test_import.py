@@ -16,7 +16,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 import seqcast
-from seqcast import datasets, exceptions
+from seqcast import cells, datasets, exceptions
 from seqcast.evaluation import backtest as evaluation
 from seqcast.evaluation import metrics
 
@@ -294,7 +294,8 @@ EXAMPLES = [
 
 @pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_examples_in_docstrings_show_what_they_print(example):
+def test_examples_in_docstrings_show_what_they_print(example, monkeypatch):
+    monkeypatch.setattr(cells, "_registry", cells._registry.copy())  # where one registers a cell
     printed = []
     assert doctest.DocTestRunner().run(example, out=printed.append).failed == 0, "".join(printed)
 

@@ -260,9 +260,10 @@ def _read_array(data: Any, argument: _Argument) -> Table:
 
 
 def _two_dimensional(data: Any, argument: _Argument) -> np.ndarray:
-    if hasattr(data, "to_pandas"):
+    if hasattr(data, "to_pandas") and not all(map(_counts, getattr(data, "dtypes", ()))):
         way_out = "Convert it with .to_pandas(), and make the stamps its index with set_index."
-        raise TypeError(argument.must("be a pandas frame or an array", type(data).__name__, way_out))
+        got = f"columns of {', '.join(str(dtype) for dtype in data.dtypes)}"
+        raise TypeError(argument.must("hold numbers only, if it is no pandas frame", got, way_out))
     if hasattr(data, "todense"):
         raise TypeError(argument.must("be dense", "sparse data", "Convert it with .toarray()."))
     if isinstance(data, np.ma.MaskedArray):
@@ -279,6 +280,11 @@ def _two_dimensional(data: Any, argument: _Argument) -> np.ndarray:
     if array.ndim > 2:
         raise ValueError(argument.must(rule, f"shape {array.shape}", way_out))
     return array[:, np.newaxis] if array.ndim == 1 else array
+
+
+def _counts(dtype: Any) -> bool:
+    """Whether a dtype of another library's frame holds numbers; stamps would become numbers in silence."""
+    return not hasattr(dtype, "is_numeric") or dtype.is_numeric() or str(dtype) == "Boolean"
 
 
 def _unboxed(array: np.ndarray, argument: _Argument) -> np.ndarray:
