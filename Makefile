@@ -40,7 +40,7 @@ check: $(EXTRAS)dev  ## lint, formatting and types
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-bench: $(EXTRAS)bench  ## measure seqcast against its peers; a part: make bench NAMES="one_row start"
+bench: $(EXTRAS)bench,data  ## measure seqcast against its peers; a part: make bench NAMES="one_row start"
 	$(PY) -m benchmarks $(NAMES)
 
 golden: $(EXTRAS)bench  ## make the golden files again, with PyTorch

@@ -8,7 +8,7 @@ import numpy as np
 from seqcast import SeqForecaster
 
 from . import timing
-from .comparisons import Size, training_flops
+from .comparisons import NETWORK_ALONE, Size, training_flops
 from .numbers_shown import milliseconds
 from .timing import interleaved_medians
 from .with_seqcast import training_step
@@ -60,7 +60,16 @@ def _epoch_seconds(cell: str, n_rows: int) -> float:
     """The quickest of three fits of one epoch."""
     y = np.sin(np.arange(n_rows) / 4) + np.random.RandomState(0).normal(size=n_rows)
     model = SeqForecaster(
-        1, 24, cell, batch_size=128, max_iter=1, early_stopping=False, n_jobs=2, random_state=0
+        1,
+        24,
+        cell,
+        32,
+        batch_size=128,
+        max_iter=1,
+        early_stopping=False,
+        n_jobs=2,
+        random_state=0,
+        **NETWORK_ALONE,
     )
     seconds = []
     with warnings.catch_warnings():

@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 from seqcast import SeqForecaster
 
 from . import timing
-from .comparisons import THREADS, makers
+from .comparisons import NETWORK_ALONE, THREADS, makers
 from .numbers_shown import ratio
 
 POINTS, WINDOW, HIDDEN, EPOCHS = 200, 24, 16, 20
@@ -20,9 +20,9 @@ TITLE = "A thousand fits"
 TEXT = (
     f"Independent LSTM fits: {POINTS} points each, window {WINDOW}, hidden {HIDDEN}, {EPOCHS} epochs, Adam, "
     f"float32, batches of {BATCHES[0]} windows or all {BATCHES[1]} in one. seqcast: {MODELS:,} fits of "
-    "`SeqForecaster(n_jobs=1)` by joblib in two processes that have imported it before. PyTorch: a loop in "
-    f"one process over {PEER_MODELS} fits of the same work, batches cut from one tensor of windows, with the "
-    "better of one and two threads. Models a minute."
+    f"`SeqForecaster(n_jobs=1, ...)`, its network alone and step by step, by joblib in two processes that "
+    f"have imported it before. PyTorch: a loop in one process over {PEER_MODELS} fits of the same work, "
+    f"batches cut from one tensor of windows, with the better of one and two threads. Models a minute."
 )
 COLUMNS = ("batch", "seqcast", "PyTorch", "ratio")
 
@@ -53,6 +53,7 @@ def fit(seed: int, batch: int) -> float:
         early_stopping=False,
         n_jobs=1,
         random_state=seed,
+        **NETWORK_ALONE,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the epochs were few

@@ -18,6 +18,17 @@ PEERS = {
 }
 
 
+# `SeqForecaster` as peers train one: the network alone, step by step
+NETWORK_ALONE = {
+    "segment": 1,
+    "linear": False,
+    "fallback": False,
+    "ema": None,
+    "dropout": 0.0,
+    "loss": "squared",
+}
+
+
 @dataclass(frozen=True)
 class Size:
     """One size of a batch and a layer."""

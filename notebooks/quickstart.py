@@ -33,7 +33,7 @@ past, recent = weather[:-720], weather[-720:]
 
 # %% [markdown]
 # `target` names what to forecast; the other columns are read, but not forecast. Everything else is left to
-# the defaults: one day at once (the index is hourly, so a season is 24 steps), from the three days before.
+# the defaults: one day at once (the index is hourly, so a season is 24 steps), from the two weeks before.
 
 # %%
 model = seqcast.SeqForecaster(target="temp", random_state=0).fit(past)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from . import datasets, evaluation, exceptions
     from .cells import Cell, Gate, check_cell, register_cell
     from .data.sequences import pad_sequences
+    from .estimators.baselines import LinearForecaster, NaiveForecaster
     from .estimators.classifier import SeqClassifier
     from .estimators.encoder import SeqEncoder
     from .estimators.forecaster import SeqForecaster
@@ -29,6 +30,8 @@ _HOME = {
     "Cell": "cells",
     "Gate": "cells",
     "LeakError": "exceptions",
+    "LinearForecaster": "estimators.baselines",
+    "NaiveForecaster": "estimators.baselines",
     "PanelTimeSeriesSplit": "evaluation.splits",
     "Recurrent": "estimators.recurrent",
     "SeqClassifier": "estimators.classifier",
@@ -53,6 +56,8 @@ __all__ = [
     "Cell",
     "Gate",
     "LeakError",
+    "LinearForecaster",
+    "NaiveForecaster",
     "PanelTimeSeriesSplit",
     "Recurrent",
     "SeqClassifier",

@@ -36,7 +36,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
 import seqcast
-from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, WindowTransformer
+from seqcast import (
+    LinearForecaster,
+    NaiveForecaster,
+    SeqClassifier,
+    SeqEncoder,
+    SeqForecaster,
+    SeqRegressor,
+    WindowTransformer,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -316,6 +324,8 @@ def test_a_stack_of_classifiers_learns_from_probabilities_of_rows_not_seen():
 # -- the same bits again, here and elsewhere
 
 TRAVELLERS = {  # what to fit on, what to ask, of which rows
+    "LinearForecaster": (LinearForecaster(4, 8), (PAST,), "predict", LATER),
+    "NaiveForecaster": (NaiveForecaster(4), (PAST,), "predict", LATER),
     "SeqClassifier": (CLASSIFIER, (X, LABELS), "predict_proba", X),
     "SeqEncoder": (ENCODER, (X,), "transform", X),
     "SeqForecaster": (FORECASTER, (PAST,), "predict", LATER),

@@ -24,6 +24,8 @@ PUBLIC = [
     "Cell",
     "Gate",
     "LeakError",
+    "LinearForecaster",
+    "NaiveForecaster",
     "PanelTimeSeriesSplit",
     "Recurrent",
     "SeqClassifier",
@@ -259,7 +261,15 @@ ESTIMATORS = [name for name, thing in CLASSES.items() if issubclass(thing, BaseE
 
 
 def test_the_walk_finds_the_estimators():
-    assert ESTIMATORS == ["SeqClassifier", "SeqEncoder", "SeqForecaster", "SeqRegressor", "WindowTransformer"]
+    assert ESTIMATORS == [
+        "LinearForecaster",
+        "NaiveForecaster",
+        "SeqClassifier",
+        "SeqEncoder",
+        "SeqForecaster",
+        "SeqRegressor",
+        "WindowTransformer",
+    ]
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

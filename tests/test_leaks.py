@@ -27,7 +27,7 @@ from seqcast.exceptions import SeqcastError
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
 TINY = {"hidden_size": 3, "max_iter": 2, "random_state": 0, "n_jobs": 1}
-SHORT = {**TINY, "horizon": 4, "window": 6}
+SHORT = {**TINY, "horizon": 4, "window": 6, "fallback": False}
 EVERY_ROW = 1000  # cuts: more than there are rows
 CENTRED = FunctionTransformer(lambda frame: frame.rolling(3, center=True, min_periods=1).mean())
 NAN = np.nan

@@ -634,7 +634,15 @@ def test_a_network_without_flags_goes_on_with_missing_values_as_means(kind):
 OWN_DESCRIPTIONS = {  # where a description is another than that of SeqRegressor, and for a reason
     SeqClassifier: {"pooling", "early_stopping", "n_iter_no_change", "tol", "dtype"},
     SeqEncoder: {"loss", "max_samples", "dtype"},
-    SeqForecaster: {"dropout", "batch_size", "early_stopping", "validation_fraction", "bptt_steps", "dtype"},
+    SeqForecaster: {
+        "dropout",
+        "loss",
+        "batch_size",
+        "early_stopping",
+        "validation_fraction",
+        "bptt_steps",
+        "dtype",
+    },
 }
 
 

@@ -339,6 +339,108 @@ def test_normalizing_subtracts_the_last_observed_value(missing):
     np.testing.assert_allclose(found, gradient(network, normalized, rows)[0], rtol=1e-12)
 
 
+# -- segments: a step of the network reads several rows of the values, one after the other
+
+SEGMENT, LONG = 3, 4  # rows of a segment, segments of the longest row
+
+
+def segment_task(n_rows=5, dtype="float64", holes=False, **window):
+    """As `make_task`; rows may begin anywhere, and their lengths count segments."""
+    rng = np.random.default_rng(1)
+    n = n_rows + SEGMENT * LONG + HORIZON - 1
+    values, targets = rng.normal(size=(n, CHANNELS)), 2 * rng.normal(size=(n, CHANNELS))
+    if holes:
+        values[rng.random(values.shape) < 0.4] = np.nan
+        values[12:, 0] = np.nan  # the last values of channel 0 lie in an earlier segment, or nowhere
+    starts, lengths = np.arange(n_rows), 1 + np.arange(n_rows)[::-1] % LONG
+    rows = row_table(starts, lengths, (starts + lengths * SEGMENT) * CHANNELS)
+    reading = Window(LONG, CHANNELS, CHANNELS, segment=SEGMENT, **window)
+    return Windows(values.astype(dtype), targets.astype(dtype), reading), rows
+
+
+def cut_segments(windows, rows):
+    """As `cut`, and the offsets of the outputs, by loops over rows and channels."""
+    reading, flat = windows.window, windows.targets.ravel()
+    x, offsets = np.zeros((len(rows), LONG, reading.input_size)), np.zeros((len(rows), CHANNELS))
+    for k, (start, length, _, _) in enumerate(rows):
+        window = windows.values[start : start + length * SEGMENT]
+        for channel, seen in enumerate(~np.isnan(window).T):
+            if reading.normalize and seen.any():
+                offsets[k, channel] = window[seen, channel][-1]
+        inputs = np.nan_to_num(window - offsets[k])
+        if reading.masked:
+            inputs = np.hstack([inputs, ~np.isnan(window)])
+        x[k, :length] = inputs.reshape(length, -1)
+    y = np.stack([flat[first : first + HORIZON * CHANNELS] for first in rows[:, 2]])
+    return x, rows[:, 1], y, np.tile(offsets, HORIZON)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("masked", [False, True])
+def test_segments_are_channels_side_by_side(masked):
+    """Bit for bit what the values, reshaped by hand, give with a step a row."""
+    windows, rows = segment_task(7, holes=masked, masked=masked)
+    rows[:, 0] = np.arange(7) // 2 * SEGMENT
+    values, observed = windows.values[:18], ~np.isnan(windows.values[:18])
+    wide = np.hstack([np.where(observed, values, 0), observed]) if masked else values
+    wide = wide.reshape(len(values) // SEGMENT, -1)
+    reshaped = Windows(wide, windows.targets, Window(LONG, wide.shape[1], CHANNELS))
+    assert windows.window.input_size == wide.shape[1] == SEGMENT * CHANNELS * (1 + masked)
+    hand_rows = rows.copy()
+    hand_rows[:, 0] //= SEGMENT
+    network = make_network(n_inputs=wide.shape[1])
+    np.testing.assert_array_equal(network.predict(windows, rows, 1), network.predict(reshaped, hand_rows, 1))
+    for one, other in zip(
+        gradient(network, windows, rows), gradient(network, reshaped, hand_rows), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("holes", [False, True])
+@stacks
+def test_segments_follow_the_equations(n_layers, bidirectional, holes, normalize):
+    """Wherever they begin; the last value is that of a channel, not of its place in the segment."""
+    windows, rows = segment_task(holes=holes, masked=holes, normalize=normalize)
+    x, lengths, y, offsets = cut_segments(windows, rows)
+    assert (offsets != 0).any() == normalize
+    network = make_network(n_layers=n_layers, bidirectional=bidirectional, n_inputs=x.shape[2])
+    prediction = predict_naive(network, x, lengths) + offsets
+    np.testing.assert_allclose(network.predict(windows, rows, 1), prediction, rtol=0, atol=1e-13)
+    per_target, found = gradient(network, windows, rows)
+    expected = [naive.squared(y[:, k::CHANNELS], prediction[:, k::CHANNELS]) for k in range(CHANNELS)]
+    np.testing.assert_allclose(per_target, expected, rtol=1e-12)
+    np.testing.assert_allclose(validation_losses(network, windows, rows, still), expected, rtol=1e-12)
+    flat = network.flat.copy()
+    assert_slopes(found, lambda: naive.squared(y, predict_naive(network, x, lengths, flat) + offsets), flat)
+
+
+@pytest.mark.parametrize("bptt_steps", [1, 3])
+def test_truncation_counts_segments(bptt_steps):
+    windows, rows = segment_task(normalize=True)
+    rows[:, 1] = LONG
+    rows[:, 2] = (rows[:, 0] + LONG * SEGMENT) * CHANNELS
+    x, lengths, y, offsets = cut_segments(windows, rows)
+    network, begin = make_network(n_inputs=x.shape[2]), LONG - bptt_steps
+    _, found = gradient(network, windows, rows, replace(still, bptt_steps=bptt_steps))
+    _, state = naive.recurrent("gru", network.weights, x[:, :begin])
+    flat, rest = network.flat.copy(), lengths - begin
+
+    def total():
+        return naive.squared(y, predict_naive(network, x[:, begin:], rest, flat, state) + offsets)
+
+    assert_slopes(found, total, flat)
+
+
+def test_forecasts_of_segments_have_the_same_bits_in_any_batch_and_number_of_threads():
+    windows, rows = segment_task(300, "float32", holes=True, masked=True, normalize=True)
+    network = make_network("float32", hidden=9, n_inputs=windows.window.input_size)
+    whole = network.predict(windows, rows, 2)
+    for chosen in (np.arange(1), np.arange(300)[::-1], np.arange(7, 24), np.repeat(5, 3)):
+        np.testing.assert_array_equal(network.predict(windows, rows[chosen], 1), whole[chosen])
+
+
 # -- truncated backpropagation, dropout
 
 
@@ -524,6 +626,122 @@ def test_ctrl_c_within_the_first_epoch_keeps_the_initial_weights():
     history = fit(network, windows, rows, rng=Interrupting(0))
     assert (history.interrupted, history.best_epoch, history.loss) == (True, 0, [])
     np.testing.assert_array_equal(network.flat, before)
+
+
+# -- the moving average of the weights
+
+DECAY = 0.8
+
+
+@pytest.fixture
+def path(monkeypatch):
+    """The weights after each update of the fits that follow."""
+    flats, real = [], Trainer.train_batch
+
+    def train_batch(self, batch):
+        sums = real(self, batch)
+        flats.append(self.network.flat.copy())
+        return sums
+
+    monkeypatch.setattr(Trainer, "train_batch", train_batch)
+    return flats
+
+
+def averaged(flats, decay=DECAY):
+    """(1 - d) (w_n + d w_n-1 + d^2 w_n-2 + ...), freed of the missing start: over 1 - d^n."""
+    shares = (1 - decay) * decay ** np.arange(len(flats))[::-1]
+    return shares @ np.array(flats, float) / (1 - decay ** len(flats))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_fit_leaves_the_average_of_its_weights(path, dtype):
+    windows, rows = make_task(10, dtype)
+    network, options = make_network(dtype), replace(plain, batch_size=4, max_iter=5, ema=DECAY)
+    quietly(lambda: fit(network, windows, rows, options))
+    assert len(path) == 15  # three batches an epoch
+    tolerance = {"float32": 1e-6, "float64": 1e-13}[dtype]
+    np.testing.assert_allclose(network.flat, averaged(path), rtol=tolerance, atol=tolerance)
+    assert abs(network.flat - path[-1]).max() > 1e-3
+    with_average = [flat.copy() for flat in path]
+    path.clear()
+    quietly(lambda: fit(make_network(dtype), windows, rows, replace(options, ema=None)))
+    np.testing.assert_array_equal(path, with_average)  # updates know nothing of it
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.99])
+def test_the_average_of_one_update_is_the_weights(path, decay):
+    network, (windows, rows) = make_network(), make_task()
+    quietly(lambda: fit(network, windows, rows, replace(plain, max_iter=1, ema=decay)))
+    np.testing.assert_allclose(network.flat, path[0], rtol=1e-15)
+
+
+def test_a_decay_of_0_is_no_average(path):
+    network, (windows, rows) = make_network(), make_task()
+    quietly(lambda: fit(network, windows, rows, replace(plain, max_iter=6, ema=0.0)))
+    np.testing.assert_array_equal(network.flat, path[-1])
+
+
+def test_the_average_is_what_early_stopping_judges_and_keeps(path):
+    network, (windows, rows, later) = make_network(), overshooting_task()
+    options = replace(plain, n_iter_no_change=7, max_iter=200, ema=DECAY)
+    history = fit(network, windows, rows, options, validation=later)
+    judged, expected = make_network(), []
+    for n in range(1, len(path) + 1):
+        judged.flat[:] = averaged(path[:n])
+        expected.append(validation_losses(judged, windows, later, options).mean())
+    np.testing.assert_allclose(history.validation_loss, expected, rtol=1e-9)
+    best = int(np.argmin(expected))
+    assert 1 < best < len(path) - 1
+    assert history.best_epoch == best + 1
+    np.testing.assert_allclose(network.flat, averaged(path[: best + 1]), rtol=1e-12, atol=1e-13)
+    without = fit(make_network(), windows, rows, replace(options, ema=None), validation=later)
+    assert without.best_epoch < history.best_epoch  # the average comes later, and is not the same
+    assert without.loss[: best + 1] == history.loss[: len(without.loss)][: best + 1]
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_callbacks_are_given_the_average(path, validated):
+    windows, rows, later = overshooting_task()
+    kept = []
+
+    def report(epoch):
+        kept.append(epoch.kept()[0])
+
+    options = replace(plain, max_iter=6, ema=DECAY)
+    network = make_network()
+    quietly(lambda: fit(network, windows, rows, options, later if validated else None, report=report))
+    for n, flat in enumerate(kept, 1):
+        np.testing.assert_allclose(flat, averaged(path[:n]), rtol=1e-12, atol=1e-13)
+    np.testing.assert_array_equal(network.flat, kept[-1])
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_ctrl_c_keeps_the_best_average(path, validated):
+    network, (windows, rows, later) = make_network(), overshooting_task()
+    options, recorder = replace(plain, ema=DECAY), Recorder(network, interrupt_at=40)
+    history = fit(network, windows, rows, options, validation=later if validated else None, report=recorder)
+    watched = history.validation_loss if validated else history.loss
+    assert history.interrupted
+    assert history.best_epoch == np.argmin(watched) + 1
+    expected = averaged(path[: history.best_epoch])
+    np.testing.assert_allclose(network.flat, expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_divergence_after_a_good_epoch_keeps_the_average_of_that_epoch(path, validated):
+    """The average of later ones holds the weights that diverged."""
+    network, (windows, rows) = make_network(), make_task()
+
+    def report(epoch):
+        if epoch.number == 3:
+            windows.targets[:] = 1e200
+
+    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch 4; the weights of epoch"):
+        history = fit(
+            network, windows, rows, replace(plain, ema=DECAY), rows if validated else None, report=report
+        )
+    expected = averaged(path[: history.best_epoch])
+    np.testing.assert_allclose(network.flat, expected, rtol=1e-12, atol=1e-13)
 
 
 # -- divergence

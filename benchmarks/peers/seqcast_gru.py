@@ -20,6 +20,13 @@ def fit(series, epochs, steps):
         n_iter_no_change=epochs,
         early_stopping=False,
         random_state=0,
+        # the network alone, step by step, as the peers'
+        segment=1,
+        linear=False,
+        fallback=False,
+        ema=None,
+        dropout=0.0,
+        loss="squared",
     )
     return model.fit(series)
 

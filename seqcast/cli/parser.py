@@ -136,7 +136,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cell", metavar="CELL", choices=cell_names(), help=", ".join(cell_names()) + " (default gru)"
     )
-    parser.add_argument("--hidden-size", metavar="N", type=_count, help="units of the network (default 32)")
+    parser.add_argument("--hidden-size", metavar="N", type=_count, help="units of the network (default 64)")
     parser.add_argument("--max-iter", metavar="N", type=_count, help="epochs at most (default 100)")
 
 

@@ -2,8 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -37,6 +36,10 @@ AUTO_BATCH = 128  # half the updates of 64 in two thirds of the time, and no wor
 
 
 POINT_LOSS = {"loss": [StrOptions(set(POINT_LOSSES))]}  # the constraint of estimators of numbers
+
+
+def _nothing(network: Network) -> dict[str, Any]:
+    return {}
 
 
 class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
@@ -73,20 +76,6 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    @contextmanager
-    def _last_fit_kept_on_error(self) -> Iterator[None]:
-        """Undo everything unless a network was fitted.
-
-        Half of this fit beside half of the last would forecast nonsense.
-        """
-        before = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            if self.__dict__.get("_network") is before.get("_network"):
-                self.__dict__ = before
-            raise
-
     def _fit_network(
         self,
         windows: Windows,
@@ -95,6 +84,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         validation_rows: Rows | None,
         scales: np.ndarray,
         data: dict[str, Any],
+        decide: Callable[[Network], dict[str, Any]] = _nothing,
     ) -> None:
         """Train a network (the last fit's under ``warm_start``), and keep it and its history.
 
@@ -102,7 +92,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         """
         rng = check_random_state(self.random_state)
         network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
-        with callbacks(self, self.max_iter, data, partial(self._as_of, network, state, rng)) as tell:
+        with callbacks(self, self.max_iter, data, partial(self._as_of, network, state, rng, decide)) as tell:
             with progress(self.verbose, self.max_iter) as show:
                 history = fit_network(
                     network,
@@ -115,16 +105,21 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
                     state=state,
                     report=lambda epoch: show(epoch) or tell(epoch),
                 )
-            self._keep(network, state, rng, history)
+            self._keep(network, state, rng, history, decide)
 
     def _keep(
-        self, network: Network, state: OptimizerState, rng: np.random.RandomState, history: History
+        self,
+        network: Network,
+        state: OptimizerState,
+        rng: np.random.RandomState,
+        history: History,
+        decide: Callable[[Network], dict[str, Any]] = _nothing,
     ) -> None:
         if not history.best_epoch:
             raise KeyboardInterrupt(
                 "fit was interrupted before its first epoch had ended; nothing was learned"
             )
-        self.__dict__ |= self._learned(network, history)
+        self.__dict__ |= self._learned(network, history) | decide(network)
         self._optimizer_state, self._rng = state, rng
         if history.interrupted:
             raise KeyboardInterrupt(
@@ -142,13 +137,18 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         }
 
     def _as_of(
-        self, network: Network, state: OptimizerState, rng: np.random.RandomState, epoch: Epoch
+        self,
+        network: Network,
+        state: OptimizerState,
+        rng: np.random.RandomState,
+        decide: Callable[[Network], dict[str, Any]],
+        epoch: Epoch,
     ) -> dict[str, Any]:
         """The attributes of an estimator whose fit had ended with this epoch."""
         weights, history = epoch.kept()
         kept, state, rng = copy.deepcopy((network, state, rng))
         kept.flat[:] = weights
-        return self._learned(kept, history) | {"_optimizer_state": state, "_rng": rng}
+        return self._learned(kept, history) | {"_optimizer_state": state, "_rng": rng} | decide(kept)
 
     def _fit_epoch(
         self, windows: Windows, n_outputs: int, rows: Rows, scales: np.ndarray, data: dict[str, Any]
@@ -215,6 +215,11 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         """One of the kernels' losses."""
         return self.loss
 
+    @property
+    def _ema(self) -> float | None:
+        """Decay of the moving average of weights, None for the weights themselves."""
+        return None
+
     def _batch_rows(self, n_rows: int) -> int:
         """Rows of one update out of `n_rows`."""
         if self.batch_size == "auto":
@@ -241,6 +246,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
             clip_norm=self.clip_norm,
             dropout=self.dropout,
             bptt_steps=self.bptt_steps,
+            ema=self._ema,
             n_threads=thread_count(self.n_jobs),
         )
 

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from ..data.calendar import Calendar
 from ..data.frames import read_table
 from ..data.windows import on_grid
-from ..estimators.forecaster import DEFAULT_HORIZON
+from ..estimators.base_forecaster import DEFAULT_HORIZON
 from .metrics import mae, rmse, seasonal_naive, skill
 
 __all__ = ["backtest", "evaluate", "summarize"]

@@ -41,7 +41,7 @@ NETWORK = np.dtype(
     [(name, "i8") for name in (
         # sizes
         "hidden", "hidden_size", "columns", "z_stride", "d_stride", "n_layers", "n_directions", "n_states",
-        "n_channels", "n_targets", "normalize", "masked",  # what a window looks like
+        "n_channels", "n_targets", "segment", "normalize", "masked",  # what a window looks like
         "n_rows", "shard_rows", "block_rows", "n_steps", "chunk",  # the batch
         # work space
         "vector", "ring", "z", "d_z", "d_state", "d_u", "d_x", "d_x_stride", "offsets",

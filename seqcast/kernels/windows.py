@@ -1,8 +1,9 @@
 """Cutting a batch of windows out of the values, inside the loop: no window is ever stored.
 
 Row r of a batch is described by four integers: where its first step lies in the values (a row number), its
-length, where its first target lies in the flat targets, and its number in the batch (the counter of its
-dropout mask, and its place in the outputs).
+length in steps of the network, where its first target lies in the flat targets, and its number in the batch
+(the counter of its dropout mask, and its place in the outputs). A step of the network reads `net.segment`
+rows of the values.
 """
 
 import numpy as np
@@ -21,7 +22,7 @@ def find_offsets(net, block, values, work):
         for c in range(C):
             offsets[c] = 0
             if net.normalize:
-                first, row = block[r, START], block[r, START] + block[r, LENGTH] - 1
+                first, row = block[r, START], block[r, START] + block[r, LENGTH] * net.segment - 1
                 while row > first and np.isnan(values[row * C + c]):
                     row -= 1
                 offsets[c] = values[row * C + c] if not np.isnan(values[row * C + c]) else 0
@@ -40,14 +41,23 @@ def gather(net, layers, block, begin, steps, values, work):
                 row = work[layer.rows + (s * n_rows + r) * layer.row_stride + net.hidden :]
                 t = natural_time(layer.reverse, s, length)
                 if t >= 0:
-                    read_step(row, values[(block[r, START] + begin + t) * C :], offsets, C, net.masked)
+                    first = block[r, START] + (begin + t) * net.segment
+                    read_segment(row, values[first * C :], offsets, C, net.segment, net.masked)
                 else:
                     clear(row, layer.width)
 
 
 @kernel
+def read_segment(row, x, offsets, n_channels, segment, masked):
+    """One step's inputs: its rows of the values, one after the other."""
+    width = 2 * n_channels if masked else n_channels
+    for k in range(segment):
+        read_step(row[k * width :], x[k * n_channels :], offsets, n_channels, masked)
+
+
+@kernel
 def read_step(row, x, offsets, n_channels, masked):
-    """One step's inputs: value minus offset, 0 where missing; then, if masked, 1 where observed."""
+    """One row's inputs: value minus offset, 0 where missing; then, if masked, 1 where observed."""
     for c in range(n_channels):
         missing = np.isnan(x[c])
         row[c] = 0 if missing else x[c] - offsets[c]

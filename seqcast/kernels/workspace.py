@@ -17,7 +17,7 @@ class Window:
     Parameters
     ----------
     n_steps : int
-        Steps of the longest row.
+        Steps of the network over the longest row.
     n_channels : int
         Columns of the values.
     n_targets : int
@@ -26,6 +26,8 @@ class Window:
         Subtract each channel's last observed value, and add the target's to the forecast.
     masked : bool
         Missing values are read as 0, and each channel gets a second one that says where it was observed.
+    segment : int
+        Rows of the values that one step of the network reads.
     """
 
     n_steps: int
@@ -33,10 +35,11 @@ class Window:
     n_targets: int = 1
     normalize: bool = False
     masked: bool = False
+    segment: int = 1
 
     @property
     def input_size(self) -> int:
-        return self.n_channels * (2 if self.masked else 1)
+        return self.n_channels * (2 if self.masked else 1) * self.segment
 
 
 @dataclass
@@ -139,6 +142,7 @@ def _describe(net, layout: Layout, window: Window) -> None:
     net.n_layers, net.n_directions = architecture.n_layers, architecture.n_directions
     net.n_states, net.n_outputs = len(architecture.cell.states), architecture.n_outputs
     net.n_channels, net.n_targets = window.n_channels, window.n_targets
+    net.segment = window.segment
     net.normalize, net.masked = window.normalize, window.masked
     net.pooling = POOLINGS.index(architecture.pooling)
 

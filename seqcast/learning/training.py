@@ -2,6 +2,7 @@
 time."""
 
 import copy
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ class TrainingOptions:
     clip_norm: float | None = 1.0
     dropout: float = 0.0
     bptt_steps: int | None = None
+    ema: float | None = None
     n_threads: int = 1
 
     def settings(self, dtype: np.dtype) -> np.ndarray:
@@ -186,12 +188,13 @@ class _Fit:
         try:
             if not self._run_epochs():
                 self._recover()
+            elif self.validation_rows is None:
+                self.network.flat[:] = self.trainer.judged.flat
+            else:
+                self._keep_best()
         except KeyboardInterrupt:
             self.history.interrupted = True
             self._keep_best()
-        else:
-            if self.validation_rows is not None:
-                self._keep_best()
         return self.history
 
     def _run_epochs(self) -> bool:
@@ -201,7 +204,7 @@ class _Fit:
             if not np.isfinite(watched).all() or not np.isfinite(self.network.flat).all():
                 return False
             self.history.best_epoch = number
-            self.best.see(watched.mean(), self.network.flat, number, self.options.tol)
+            self.best.see(watched.mean(), self.trainer.judged.flat, number, self.options.tol)
             settled = self.best.stale >= self.options.n_iter_no_change
             if self._tell(number, settled or number == self.options.max_iter) or settled:
                 return True
@@ -233,7 +236,7 @@ class _Fit:
     def _kept_now(self) -> tuple[np.ndarray, History]:
         history = copy.deepcopy(self.history)
         if self.validation_rows is None:
-            return self.network.flat.copy(), history
+            return self.trainer.judged.flat.copy(), history
         return self.best.flat.copy(), replace(history, best_epoch=self.best.number)
 
     def _keep_best(self) -> None:
@@ -272,6 +275,22 @@ class _Best:
             self.stale += 1
 
 
+class _Average:
+    """The exponential moving average of the weights over the updates, started without bias (Kingma and Ba,
+    2015, section 3)."""
+
+    def __init__(self, decay: float, n: int):
+        self.decay, self.total, self.weight = decay, np.zeros(n), 0.0
+
+    def add(self, flat: np.ndarray) -> None:
+        self.total *= self.decay
+        self.total += (1 - self.decay) * flat
+        self.weight = self.decay * self.weight + 1 - self.decay
+
+    def weights(self) -> np.ndarray:
+        return self.total / self.weight
+
+
 class Trainer:
     """Runs batches over one network; holds the arrays that every batch uses again."""
 
@@ -289,6 +308,8 @@ class Trainer:
         self.settings = options.settings(network.dtype)
         self.decay = decay_mask(network)
         self.gradient = np.empty_like(network.flat)
+        self._average = None if options.ema is None else _Average(options.ema, network.flat.size)
+        self._judged = network if options.ema is None else copy.copy(network)
         self._spaces: dict[int, tuple[Workspace, np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
@@ -308,9 +329,16 @@ class Trainer:
             batch[:, 3] = np.arange(len(batch))
             yield batch
 
+    @property
+    def judged(self) -> Network:
+        """The network as the fit would leave it now: with the average of its weights, if one is kept."""
+        if self._average is not None and self._average.weight:
+            self._judged.flat[:] = self._average.weights()
+        return self._judged
+
     def losses(self, rows: Rows | np.ndarray) -> np.ndarray:
         """Each target's mean loss over `rows` as the weights are now, shape (n_targets,)."""
-        return validation_losses(self.network, self.windows, rows, self.options)
+        return validation_losses(self.judged, self.windows, rows, self.options)
 
     def forecasts_are_sound(self, rows: Rows | np.ndarray) -> bool:
         """Whether forecasts of (a sample of) `rows`, and their squares, are finite as the weights are now."""
@@ -353,6 +381,8 @@ class Trainer:
             state.n_updates,
             self.gradient,
         )
+        if self._average is not None:
+            self._average.add(network.flat)
         return sums.sum(axis=0)
 
     def _space(self, n_rows: int) -> tuple[Workspace, np.ndarray, np.ndarray, np.ndarray]:
@@ -421,7 +451,7 @@ def _warn_diverged(number: int, kept: int) -> None:
     warnings.warn(
         f"Training diverged in epoch {number}; the weights of epoch {kept} are kept. {DIVERGENCE_HINT}",
         ConvergenceWarning,
-        stacklevel=8,
+        stacklevel=_callers_level(),
     )
 
 
@@ -430,5 +460,13 @@ def _warn_unfinished(options: TrainingOptions) -> None:
         f"Stopped at max_iter={options.max_iter}, before {options.n_iter_no_change} epochs in a row had "
         f"brought no improvement. Raise max_iter if the loss still falls.",
         ConvergenceWarning,
-        stacklevel=8,
+        stacklevel=_callers_level(),
     )
+
+
+def _callers_level() -> int:
+    """The stacklevel, for the function that calls this, of the first line outside this package."""
+    frame, level, own = sys._getframe(1), 1, f"{__name__.partition('.')[0]}."
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(own):
+        frame, level = frame.f_back, level + 1
+    return level

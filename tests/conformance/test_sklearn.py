@@ -28,6 +28,8 @@ DEEP = {
     **{"dtype": "float64", **STEPS, "max_iter": 60},
 }
 CONFIGURATIONS = {
+    "LinearForecaster": {"defaults": {}, "jointly": {"horizon": 2, "window": 3, "joint": True}},
+    "NaiveForecaster": {"defaults": {}, "season": {"horizon": 2, "season_length": 3}},
     "SeqClassifier": {"defaults": {}, "lstm": LSTM, "stopped": STOPPED, "deep": DEEP},
     "SeqEncoder": {"defaults": {}, "states": {"cell": "lstm", "output": "states", "max_iter": 5}},
     "SeqForecaster": {
@@ -71,17 +73,24 @@ BY_DRAWN_ROWS = {
     "raises": pytest.RaisesExc(AssertionError, match="fitting with `sample_weight` is not equivalent"),
     "reason": "it stops by rows that are drawn, and a row that comes twice is two rows to draw from, not one",
 }
+BY_NAME = {
+    "raises": pytest.RaisesExc(AssertionError, match="^predict did not raise$"),
+    "reason": "columns in another order are put right by their names",
+}
+OF_FORECASTERS = {
+    "check_methods_sample_order_invariance": BY_ORDER,
+    "check_methods_subset_invariance": BY_ORDER,
+    "check_dataframe_column_names_consistency": BY_NAME,
+}
 # Estimator or configuration -> check -> the error that it must end in, and why none of its kind could pass.
 EXPECTED_FAILURES = {
     "SeqClassifier-stopped": {"check_sample_weight_equivalence_on_dense_data": BY_DRAWN_ROWS},
-    "SeqForecaster": {
-        "check_methods_sample_order_invariance": BY_ORDER,
-        "check_methods_subset_invariance": BY_ORDER,
-        "check_dataframe_column_names_consistency": {
-            "raises": pytest.RaisesExc(AssertionError, match="^predict did not raise$"),
-            "reason": "columns in another order are put right by their names",
-        },
-    },
+    "LinearForecaster": OF_FORECASTERS,
+    "NaiveForecaster-defaults": {
+        "check_dataframe_column_names_consistency": BY_NAME
+    },  # all rows get the last
+    "NaiveForecaster-season": OF_FORECASTERS,
+    "SeqForecaster": OF_FORECASTERS,
     "SeqRegressor-stopped": {"check_sample_weight_equivalence_on_dense_data": BY_LAST_ROWS},
     "WindowTransformer": {
         "check_methods_sample_order_invariance": BY_ORDER,

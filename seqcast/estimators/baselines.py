@@ -1,0 +1,191 @@
+"""Forecasters to compare with: the naive ones, and a linear map."""
+
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from ..data.scaling import Scaler
+from ..data.windows import seasonal_naive
+from ..forecasting.blocks import to_wide
+from .base_forecaster import BaseForecaster
+from .window_forecaster import WindowForecaster
+
+
+class NaiveForecaster(BaseForecaster):
+    """Repeat the last season: what every other forecast has to beat.
+
+    Parameters
+    ----------
+    horizon : int, default=None
+        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for
+        short data.
+    target : str or list of str, default=None
+        Columns to forecast; the others are not read. None: every column.
+    season_length : int, default=None
+        Steps of one season; 1 repeats the last observed value. None: what the index tells (hourly 24, daily
+        7, monthly 12, ...), 1 where it tells none.
+
+    Attributes
+    ----------
+    horizon_, season_length_ : int
+        What was chosen where the parameter is None.
+    window_ : int
+        Steps that a forecast repeats: one season.
+    target_names_, covariate_names_ : list
+        Columns that are forecast, and columns that are not.
+    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,)
+        Errors of the seasonal naive forecast, one season ahead, within the training rows.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As everywhere in scikit-learn.
+
+    See Also
+    --------
+    LinearForecaster : The best linear function of the past.
+    SeqForecaster : With a recurrent network.
+
+    Examples
+    --------
+    >>> from seqcast import NaiveForecaster
+    >>> model = NaiveForecaster(horizon=4, season_length=3).fit([1.0, 2.0, 3.0, 4.0, 5.0])
+    >>> model.forecast()["y"].tolist()
+    [3.0, 4.0, 5.0, 3.0]
+    """
+
+    _essence: ClassVar[str] = "_scaler"
+
+    def __init__(
+        self,
+        horizon: int | None = None,
+        *,
+        target: Hashable | Sequence[Hashable] | None = None,
+        season_length: int | None = None,
+    ) -> None:
+        self.horizon = horizon
+        self.target = target
+        self.season_length = season_length
+
+    def _lengths(self, n: int) -> tuple[int, int, int]:
+        return self.horizon or max(1, min(self._natural_horizon(), n // 8)), 1, n
+
+    def _learn(self, grid: np.ndarray) -> None:
+        self._check_observed(grid)
+        self.window_ = self.season_length_
+        self._scaler = Scaler.of(grid)
+
+    def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        targets = values[:, : len(self.target_names_)]
+        forecasts = seasonal_naive(targets, origins, self.season_length_, self.horizon_)
+        return np.where(np.isnan(forecasts), self._scaler.center[: targets.shape[1]], forecasts)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_scaler")
+
+
+class LinearForecaster(WindowForecaster):
+    """Forecast by a linear function of the past, fitted in closed form.
+
+    Every step of the horizon is a ridge regression on the window. The ridge, and how many steps of the window
+    are read, are those that forecast the last rows best. One solve, no training: on long-term forecasting
+    benchmarks as good as most deep networks [1]_.
+
+    Parameters
+    ----------
+    horizon : int, default=None
+        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for
+        short data.
+    window : int, default=None
+        Past steps that a forecast is made from. None: fourteen seasons up to 336 steps, but at least three
+        seasons, and a third of the data at most.
+    target : str or list of str, default=None
+        Columns to forecast; the others are covariates of which the past is known. None: every column.
+    season_length : int, default=None
+        Steps of one season, for the default horizon and window, and for the seasonal naive forecast that
+        `score` compares with. None: what the index tells (hourly 24, daily 7, monthly 12, ...), 1 where it
+        tells none.
+    joint : bool, default=False
+        Whether several targets are forecast from all of their pasts; otherwise each from its own (and all
+        covariates), by the same weights.
+    normalization : {"last", "none", "auto"}, default="last"
+        "last" subtracts each column's last observed value from its window and adds the target's back to the
+        forecast, so that the level may wander off where no training row has been. "auto" does what forecasts
+        the last rows better.
+    validation_fraction : float, default=0.1
+        Share of the rows, the last ones, that is chosen by; at least one horizon. Those rows are not fitted.
+
+    Attributes
+    ----------
+    horizon_, window_, season_length_ : int
+        What was chosen where the parameter is None.
+    ridge_ : float
+        The penalty that was chosen, in units of the mean square of an input.
+    n_steps_ : int
+        Steps of the window that are read, the last ones.
+    target_names_, covariate_names_ : list
+        Columns that are forecast, and columns that are only read.
+    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,)
+        Errors of the seasonal naive forecast, one season ahead, within the training rows.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        As everywhere in scikit-learn.
+
+    See Also
+    --------
+    SeqForecaster : With a recurrent network beside it.
+
+    References
+    ----------
+    .. [1] W. Toner and L. Darlow, "An Analysis of Linear Time Series Forecasting Models", ICML 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from seqcast import LinearForecaster
+    >>> model = LinearForecaster(horizon=3, window=20).fit(np.sin(np.arange(200) / 5))
+    >>> bool(abs(model.forecast()["y"].to_numpy() - np.sin(np.arange(200, 203) / 5)).max() < 0.01)
+    True
+    """
+
+    _essence: ClassVar[str] = "_linear"
+
+    def __init__(
+        self,
+        horizon: int | None = None,
+        window: int | None = None,
+        *,
+        target: Hashable | Sequence[Hashable] | None = None,
+        season_length: int | None = None,
+        joint: bool = False,
+        normalization: str = "last",
+        validation_fraction: float = 0.1,
+    ) -> None:
+        self.horizon = horizon
+        self.window = window
+        self.target = target
+        self.season_length = season_length
+        self.joint = joint
+        self.normalization = normalization
+        self.validation_fraction = validation_fraction
+
+    def _holds_back(self) -> bool:
+        return True
+
+    def _learn(self, grid: np.ndarray) -> None:
+        end = self._training_end(len(grid), self.horizon_)
+        self._check_observed(grid[:end])
+        self._scaler = Scaler.of(grid[:end])
+        self._warn_constant()
+        linear = self._fit_linear(self._blocks(grid), *self._window_starts(grid, end))
+        if linear is None:
+            raise ValueError(
+                f"LinearForecaster.fit needs windows with all {self.horizon_} steps after them observed. Got "
+                f"none before step {end}. Pass more rows, or a shorter horizon."
+            )
+        self._linear, self.ridge_, self.n_steps_ = linear, linear.ridge, linear.n_steps
+
+    def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        blocks = self._blocks(values)
+        scaled = self._linear.forecast(blocks, origins - self.window_, self.window_)
+        return self._scaler.columns(len(self.target_names_)).inverse(to_wide(scaled, len(blocks)))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_linear")
