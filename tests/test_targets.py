@@ -802,3 +802,14 @@ def test_targets_are_transformed_around_the_forecaster(data, form):
     np.testing.assert_allclose(found, np.exp(inner.predict(X[60:])), rtol=1e-12)
     assert np.shape(found) == (24,)
     assert_same_weights(whole.regressor_, inner)
+
+
+def test_a_copy_of_the_target_under_another_name_excuses_no_changed_column():
+    X = pd.DataFrame({"load": Y5 / 1000, "copy": Y5}, Y5.index)
+    with pytest.raises(ValueError, match="must equal the column 'load' of X"):
+        read_history(X, Y5, None, "Model")
+
+
+def test_names_of_the_columns_of_an_array_are_not_those_of_y():
+    history = read_history(X5.to_numpy(), Y5.rename("x0").reset_index(drop=True), None, "Model")
+    assert (history.apart, history.targets) == (True, ["x0"])

@@ -79,11 +79,13 @@ def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
             f"forecast."
         )
     past = read_table(y, owner=fit, parameter="y", unsorted="keep")
-    table = _with_lost_names(table, past, _names(y))
-    names = _names(y) or _equal_columns(table, past) or _new_names(past)
+    own, equal = _names(y), _equal_columns(table, past)
+    names = own or equal or _new_names(past)
     _check_target(target, names, owner)
-    own = _names(y) or _equal_columns(table, past)
-    found = [name for name in own if name in table.columns]
+    if table.kind == "array":  # whose columns have no names: only their values tell
+        table, found = _renamed(table, equal, names), names if equal else []
+    else:
+        found = [name for name in own or equal if name in table.columns]
     if not found:
         return _beside(table, past, names, len(_shape(y)), fit)
     if len(found) < len(names):
@@ -92,7 +94,7 @@ def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
             f"{[name for name in names if name not in found]} beside it. Put all targets into X and leave y "
             f"out, or take them all out of X."
         )
-    if _names(y) and not _equal_columns(table, past):
+    if own and table.kind != "array":
         _check_same(table, past, names, fit)
     return replace(_history(table, names), form=past.kind, target_ndim=len(_shape(y)))
 
@@ -110,17 +112,14 @@ def _names(y: Any) -> list[Hashable]:
     return [] if getattr(y, "name", None) is None else [y.name]
 
 
-def _with_lost_names(table: Table, past: Table, names: list[Hashable]) -> Table:
-    """A step of a pipeline may have made an array of X: the column that y equals gets its name back."""
-    equal = _equal_columns(table, past)
-    if table.kind != "array" or not names or not equal:
-        return table
-    known = dict(zip(equal, names, strict=True))
+def _renamed(table: Table, columns: list[Hashable], names: list[Hashable]) -> Table:
+    """A step of a pipeline may have made an array of X: the columns that y equals get their names back."""
+    known = dict(zip(columns, names, strict=False))
     return replace(table, columns=tuple(known.get(column, column) for column in table.columns))
 
 
 def _equal_columns(table: Table, past: Table) -> list[Hashable]:
-    """Columns of X that hold just what a nameless y holds, row by row; none unless all of y is there."""
+    """Columns of X that hold just what y holds, row by row; none unless all of y is there."""
     timed = "array" not in (table.kind, past.kind)
     if len(past.index) != len(table.index) or (timed and not past.index.equals(table.index)):
         return []

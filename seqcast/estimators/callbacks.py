@@ -51,7 +51,7 @@ def callbacks(
 
 
 def _nothing(estimator: CallbackSupport) -> None:
-    pass
+    """What is wrapped for the sake of the wrapper."""
 
 
 def _epochs(

@@ -329,7 +329,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _choose(self, blocks: Blocks, validation: np.ndarray, network: Network) -> dict[str, float]:
         """Weights of the parts, by what they forecast of the last rows."""
         if not len(validation):
-            return choose(self._parts(blocks, validation, network), {}, np.empty((0, 1, 1)), 0.0)
+            names = ["recurrent"] if self._linear is None else ["recurrent", "linear"]
+            return dict.fromkeys(names, 1 / len(names))
         n_targets, horizon = len(self.target_names_), self.horizon_
         starts = spread(validation, max(1, VALIDATION_NUMBERS // (horizon * n_targets)))
         origins = starts + self.window_
@@ -352,7 +353,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
 
     def _parts(self, blocks: Blocks, starts: np.ndarray, network: Network) -> dict[str, np.ndarray]:
         """Scaled forecasts of each part, shape (n_starts, horizon_, n_targets)."""
-        first = starts.min() if len(starts) else 0  # what no window reads need not be converted
+        first = starts.min()  # what no window reads need not be converted
         blocks, starts = blocks.since(first), starts - first
         rows, windows = self._rows(blocks, starts)[:], self._windows(blocks, network.dtype)
         scaled = network.predict(windows, rows, thread_count(self.n_jobs))
