@@ -14,14 +14,14 @@ take the same arguments, whatever their use of them::
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
 from ..cells import BUILT_IN
 from ..cells.contract import Cell
 from . import parallel
-from .head import head_backward, head_forward, loss_backward
+from .head import distribution_loss_backward, head_backward, head_forward, loss_backward
 from .jit import kernel
 from .parallel import worker_of
 from .pooling import finish_pooling, pool_states, start_pooling, unpool
@@ -33,6 +33,7 @@ from .windows import (
     gather,
     gather_output_gradient,
     gather_states,
+    place_distributions,
     scatter_input_gradient,
     scatter_outputs,
     scatter_predictions,
@@ -42,7 +43,7 @@ from .windows import (
 
 @cache
 def compiled(name: str, cell: Cell, dtype: np.dtype) -> Callable:
-    """Return the kernel `name` ("train", "predict", "forward" or "backward") for one cell and dtype."""
+    """Return the kernel `name`, one of `KERNELS` or `DISTRIBUTION_KERNELS`, for one cell and dtype."""
     recurrence = _recurrence(cell, dtype)
     function = _MAKERS[name](*recurrence)
     return parallel.compile_kernel(
@@ -90,7 +91,7 @@ def _make_evaluate(forward):
     return evaluate
 
 
-def _make_train(forward, backward):
+def _make_train(forward, backward, loss_backward=loss_backward):
     evaluate = _make_evaluate(forward)
 
     def train(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
@@ -118,7 +119,7 @@ def _make_train(forward, backward):
     return train
 
 
-def _make_predict(forward, backward):
+def _make_predict(forward, backward, place=add_offsets):
     evaluate = _make_evaluate(forward)
 
     def predict(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
@@ -128,7 +129,7 @@ def _make_predict(forward, backward):
         for row in range(first, last, net.block_rows):
             block = rows[row : min(row + net.block_rows, last)]
             evaluate(net, layers, block, inputs, weights, space)
-            add_offsets(net, block.shape[0], space)
+            place(net, block.shape[0], space)
             scatter_predictions(net, block, space, outputs)
         return 0
 
@@ -175,10 +176,14 @@ def _make_backward(forward, backward):
     return layer_backward
 
 
-_MAKERS = {
+KERNELS = ("train", "predict", "forward", "backward")
+# Apart from those of point forecasts: one kernel for both would take 1 s longer to compile for everybody.
+DISTRIBUTION_KERNELS = ("train_distribution", "predict_distribution")
+_MAKERS: dict[str, Callable] = {
     "train": _make_train,
     "predict": _make_predict,
     "forward": _make_forward,
     "backward": _make_backward,
+    "train_distribution": partial(_make_train, loss_backward=distribution_loss_backward),
+    "predict_distribution": partial(_make_predict, place=place_distributions),
 }
-KERNELS = tuple(_MAKERS)

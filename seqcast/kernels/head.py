@@ -8,13 +8,15 @@ import math
 
 import numpy as np
 
+from .distributions import DISTRIBUTIONS, distribution_loss, to_parameters
 from .dropout import drop_row
 from .jit import entry, inlined, kernel
 from .matmul import add_outer_product, add_product
 from .recurrence import ROW, TARGET, add_rows, clear, fill_rows
+from .windows import target_unit
 
 POINT_LOSSES = ("squared", "absolute", "huber")
-LOSSES = (*POINT_LOSSES, "cross_entropy")  # their numbers in `net.loss`
+LOSSES = (*POINT_LOSSES, "cross_entropy", *DISTRIBUTIONS[1:])  # their numbers in `net.loss`
 CROSS_ENTROPY = LOSSES.index("cross_entropy")
 HUBER_DELTA = np.float32(1)  # of a target's deviation; as float32 it leaves float32 losses what they are
 
@@ -106,6 +108,22 @@ def add_losses(kind, forecasts, targets, weights, first, sums):
                 sums[1, j % n_targets] += weight
 
 
+@entry
+def add_distribution_losses(kind, levels, parameters, targets, weights, first, sums):
+    """The same for distributions, in the unit of the targets: parameters (n, n_parameters, n_points;
+    overwritten)."""
+    n_targets = sums.shape[1]
+    for r in range(parameters.shape[0]):
+        for j in range(parameters.shape[2]):
+            y = np.float64(targets[first[r] + j])
+            if not np.isnan(y):
+                weight = weight_of(weights, (first[r] + j) // n_targets)
+                sums[0, j % n_targets] += weight * distribution_loss(
+                    kind, levels, parameters[r, :, j], 1.0, y
+                )
+                sums[1, j % n_targets] += weight
+
+
 @kernel
 def loss_backward(net, block, targets, weights, work, sums):
     """Replace the outputs by the loss's gradient with respect to them; add each target's loss and weight to
@@ -135,16 +153,32 @@ def class_loss_backward(out, label, weight, sums):
 def point_loss_backward(net, r, out, targets, first, weights, work, sums):
     n_targets, y = net.n_targets, targets[first:]
     for j in range(out.size):
-        d = out[j] - (y[j] - target_offset(net, r, j, work))
+        offset, scale = target_unit(net, r, j, work)
+        d = out[j] * scale - (y[j] - offset)
         out[j] = 0
         if not np.isnan(y[j]):
             weight = weight_of(weights, (first + j) // n_targets)
             loss, slope = point_loss(net.loss, d)
-            out[j] = weight * slope
+            out[j] = weight * slope * scale
             sums[0, j % n_targets] += weight * loss
             sums[1, j % n_targets] += weight
 
 
 @kernel
-def target_offset(net, r, j, work):
-    return work[net.offsets + r * net.n_channels + j % net.n_targets] if net.normalize else work.dtype.type(0)
+def distribution_loss_backward(net, block, targets, weights, work, sums):
+    """As `loss_backward`."""
+    for r in range(block.shape[0]):
+        out, first = work[net.out + r * net.out_stride :][: net.n_outputs], block[r, TARGET]
+        for j in range(net.n_points):
+            offset, scale = target_unit(net, r, j, work)
+            p, y = out[j :: net.n_points], np.float64(targets[first + j])
+            if np.isnan(y):
+                p[:] = 0
+            else:
+                weight = weight_of(weights, (first + j) // net.n_targets)
+                to_parameters(net.distribution, net.levels, p)
+                loss = distribution_loss(net.distribution, net.levels, p, np.float64(scale), y - offset)
+                for k in range(p.size):
+                    p[k] *= weight
+                sums[0, j % net.n_targets] += weight * loss
+                sums[1, j % net.n_targets] += weight

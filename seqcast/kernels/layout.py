@@ -26,6 +26,7 @@ from functools import cached_property
 import numpy as np
 
 from ..cells.contract import Cell
+from .distributions import MAX_LEVELS, parameter_count
 from .matmul import padded, panel_width
 
 UNIT = 8  # hidden units are padded to groups of 8: one vector of AVX floats, the same on every machine
@@ -41,17 +42,18 @@ NETWORK = np.dtype(
     [(name, "i8") for name in (
         # sizes
         "hidden", "hidden_size", "columns", "z_stride", "d_stride", "n_layers", "n_directions", "n_states",
-        "n_channels", "n_targets", "segment", "normalize", "masked",  # what a window looks like
+        "n_channels", "n_targets", "segment", "masked",  # what a window looks like
+        "normalize", "scale", "n_normalized",  # and how it is read
         "n_rows", "shard_rows", "block_rows", "n_steps", "chunk",  # the batch
         # work space
-        "vector", "ring", "z", "d_z", "d_state", "d_u", "d_x", "d_x_stride", "offsets",
+        "vector", "ring", "z", "d_z", "d_state", "d_u", "d_x", "d_x_stride", "offsets", "scales",
         "sink_width", "d_sink",  # gradient of the top layer's outputs, in the work space; -1: there is none
         # linear head, in work space
         "n_outputs", "pooling", "pooled", "pooled_stride", "d_pooled", "peaks", "out", "out_stride",
         # and in packed weights (p, q) and gradients (g)
         "p_head_bias", "p_head", "q_head", "g_head_bias", "g_head",
-        "loss",
-    )] + [("seed", "u4"), ("dropout", "f8")],
+        "loss", "distribution", "n_points",  # n_points: outputs for one parameter of each distribution
+    )] + [("seed", "u4"), ("dropout", "f8"), ("levels", "f8", MAX_LEVELS)],
     align=True,
 )  # fmt: skip
 
@@ -80,6 +82,10 @@ class Architecture:
         Outputs of the linear head; 0 for none.
     pooling : {"last", "mean", "max"}
         What the head reads of the top layer's states.
+    distribution : {"none", "quantile", "gaussian", "student_t", "negative_binomial"}
+        What the outputs are the parameters of; "none" where they are forecasts themselves, or logits.
+    levels : tuple of float
+        Of the quantiles: ascending, 0.5 among them.
     """
 
     cell: Cell
@@ -89,6 +95,8 @@ class Architecture:
     bidirectional: bool = False
     n_outputs: int = 0
     pooling: str = "last"
+    distribution: str = "none"
+    levels: tuple[float, ...] = ()
 
     @property
     def n_directions(self) -> int:
@@ -98,6 +106,11 @@ class Architecture:
     def n_walks(self) -> int:
         """Passes over time: layers times directions."""
         return self.n_layers * self.n_directions
+
+    @property
+    def n_points(self) -> int:
+        """Outputs for one parameter of each distribution: steps of the horizon times targets."""
+        return self.n_outputs // parameter_count(self.distribution, self.levels)
 
     @property
     def output_size(self) -> int:

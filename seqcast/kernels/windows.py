@@ -6,26 +6,63 @@ length in steps of the network, where its first target lies in the flat targets,
 rows of the values.
 """
 
+import math
+
 import numpy as np
 
+from .distributions import to_parameters, to_values_unit
 from .jit import kernel
-from .recurrence import LENGTH, ROW, START, TARGET, add_row, clear, copy_row, natural_time
+from .recurrence import LENGTH, ROW, START, TARGET, clear, copy_row, natural_time
+
+SCALES = ("none", "deviation", "mean")  # their numbers in `net.scale`
+MEAN = SCALES.index("mean")
+# Of the deviation in training, which is 1: divided by less than this, the noise of a window that is all but
+# flat would be read as loud as any signal, and what the head adds would vanish.
+LEAST_DEVIATION = 0.1
 
 
 @kernel
 def find_offsets(net, block, values, work):
-    """Each channel's last observed value in each window (0 without normalization), to `net.offsets` (b,
-    channels)."""
+    """How each channel is read in each window, to `net.offsets` and `net.scales` (b, channels): less its last
+    observed value, divided by its scale; less 0 and divided by 1 if it is read as it is."""
     C = net.n_channels
     for r in range(block.shape[0]):
-        offsets = work[net.offsets + r * C :]
+        offsets, scales = work[net.offsets + r * C :], work[net.scales + r * C :]
+        first = block[r, START] * C
+        window = values[first : first + block[r, LENGTH] * net.segment * C]
         for c in range(C):
-            offsets[c] = 0
-            if net.normalize:
-                first, row = block[r, START], block[r, START] + block[r, LENGTH] * net.segment - 1
-                while row > first and np.isnan(values[row * C + c]):
-                    row -= 1
-                offsets[c] = values[row * C + c] if not np.isnan(values[row * C + c]) else 0
+            offsets[c], scales[c] = 0, 1
+            if (net.normalize or net.scale) and c < net.n_normalized:
+                last = last_observed(window[c:], C)
+                if net.normalize:
+                    offsets[c] = last
+                if net.scale:
+                    scales[c] = scale_of(net.scale, window[c:], C, np.float64(last))
+
+
+@kernel
+def last_observed(values, stride):
+    """The last of every stride-th value that is not missing; 0 if there is none."""
+    for k in range((values.size - 1) // stride * stride, -1, -stride):
+        if not np.isnan(values[k]):
+            return values[k]
+    return values.dtype.type(0)
+
+
+@kernel
+def scale_of(kind, values, stride, near):
+    """Of every stride-th value; 1 if none was observed. Sums are of differences from `near`, one of the
+    values: squares of large numbers would cancel."""
+    n, total, square = 0, 0.0, 0.0
+    for k in range(0, values.size, stride):
+        if not np.isnan(values[k]):
+            d = values[k] - near
+            n, total, square = n + 1, total + d, square + d * d
+    if n == 0:
+        return 1.0
+    if kind == MEAN:  # Salinas et al., "DeepAR", International Journal of Forecasting 36 (2020), section 3.3
+        return 1.0 + abs(near + total / n)
+    return max(math.sqrt(max(square - total * total / n, 0.0) / n), LEAST_DEVIATION)
 
 
 @kernel
@@ -36,31 +73,32 @@ def gather(net, layers, block, begin, steps, values, work):
     for k in range(net.n_directions):
         layer = layers[k]
         for r in range(n_rows):
-            offsets, length = work[net.offsets + r * C :], block[r, LENGTH] - begin
+            offsets, scales = work[net.offsets + r * C :], work[net.scales + r * C :]
+            length = block[r, LENGTH] - begin
             for s in range(steps):
                 row = work[layer.rows + (s * n_rows + r) * layer.row_stride + net.hidden :]
                 t = natural_time(layer.reverse, s, length)
                 if t >= 0:
                     first = block[r, START] + (begin + t) * net.segment
-                    read_segment(row, values[first * C :], offsets, C, net.segment, net.masked)
+                    read_segment(row, values[first * C :], offsets, scales, C, net.segment, net.masked)
                 else:
                     clear(row, layer.width)
 
 
 @kernel
-def read_segment(row, x, offsets, n_channels, segment, masked):
+def read_segment(row, x, offsets, scales, n_channels, segment, masked):
     """One step's inputs: its rows of the values, one after the other."""
     width = 2 * n_channels if masked else n_channels
     for k in range(segment):
-        read_step(row[k * width :], x[k * n_channels :], offsets, n_channels, masked)
+        read_step(row[k * width :], x[k * n_channels :], offsets, scales, n_channels, masked)
 
 
 @kernel
-def read_step(row, x, offsets, n_channels, masked):
-    """One row's inputs: value minus offset, 0 where missing; then, if masked, 1 where observed."""
+def read_step(row, x, offsets, scales, n_channels, masked):
+    """One row's inputs: value less offset, over scale, 0 where missing; then, if masked, 1 where observed."""
     for c in range(n_channels):
         missing = np.isnan(x[c])
-        row[c] = 0 if missing else x[c] - offsets[c]
+        row[c] = 0 if missing else (x[c] - offsets[c]) / scales[c]
         if masked:
             row[n_channels + c] = 0 if missing else 1
 
@@ -138,13 +176,34 @@ def clear_states(net, layers, work):
 
 @kernel
 def add_offsets(net, n_rows, work):
-    """Bring the head's outputs back to the values' own level: target k stands at columns k, k + n_targets,
-    ..."""
-    if net.normalize:
+    """Bring the head's outputs back to the values' own level and scale: target k stands at columns k, k +
+    n_targets, ..."""
+    if net.normalize or net.scale:
         for r in range(n_rows):
-            out, offsets = work[net.out + r * net.out_stride :], work[net.offsets + r * net.n_channels :]
-            for first in range(0, net.n_outputs, net.n_targets):
-                add_row(out[first : first + net.n_targets], offsets)
+            out = work[net.out + r * net.out_stride :]
+            for j in range(net.n_outputs):
+                offset, scale = target_unit(net, r, j, work)
+                out[j] = out[j] * scale + offset
+
+
+@kernel
+def place_distributions(net, n_rows, work):
+    """The same for outputs that are turned into the parameters of distributions."""
+    for r in range(n_rows):
+        out = work[net.out + r * net.out_stride :][: net.n_outputs]
+        for j in range(net.n_points):
+            p, (offset, scale) = out[j :: net.n_points], target_unit(net, r, j, work)
+            to_parameters(net.distribution, net.levels, p)
+            to_values_unit(net.distribution, p, offset, scale)
+
+
+@kernel
+def target_unit(net, r, j, work):
+    """Offset and scale of the target of output j in row r's window."""
+    if net.normalize or net.scale:
+        k = r * net.n_channels + j % net.n_targets
+        return work[net.offsets + k], work[net.scales + k]
+    return work.dtype.type(0), work.dtype.type(1)
 
 
 @kernel

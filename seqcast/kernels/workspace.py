@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .distributions import DISTRIBUTIONS, output_levels
 from .layout import BLOCK_ROWS, MAX_SHARDS, RING_ROWS, SHARD_ROWS, UNIT, Arena, Layout
 from .matmul import lanes, padded
 from .pooling import POOLINGS
+from .windows import SCALES
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,12 @@ class Window:
         Targets of each forecast step; target k has the same unit as channel k.
     normalize : bool
         Subtract each channel's last observed value, and add the target's to the forecast.
+    scale : {"none", "deviation", "mean"}
+        What each channel is divided by, and the target's forecast multiplied: the standard deviation of its
+        observed values in the window, or, for counts, 1 plus their mean.
+    n_normalized : int, optional
+        Only so many first channels, the targets' among them, are subtracted from and divided; the others are
+        read as they are. All of them if None.
     masked : bool
         Missing values are read as 0, and each channel gets a second one that says where it was observed.
     segment : int
@@ -36,6 +44,8 @@ class Window:
     normalize: bool = False
     masked: bool = False
     segment: int = 1
+    scale: str = "none"
+    n_normalized: int | None = None
 
     @property
     def input_size(self) -> int:
@@ -143,8 +153,11 @@ def _describe(net, layout: Layout, window: Window) -> None:
     net.n_states, net.n_outputs = len(architecture.cell.states), architecture.n_outputs
     net.n_channels, net.n_targets = window.n_channels, window.n_targets
     net.segment = window.segment
-    net.normalize, net.masked = window.normalize, window.masked
+    net.normalize, net.masked, net.scale = window.normalize, window.masked, SCALES.index(window.scale)
+    net.n_normalized = window.n_channels if window.n_normalized is None else window.n_normalized
     net.pooling = POOLINGS.index(architecture.pooling)
+    net.distribution, net.n_points = DISTRIBUTIONS.index(architecture.distribution), architecture.n_points
+    net.levels[: len(architecture.levels)] = output_levels(architecture.levels)
 
 
 def _lay_sources(net, layers, layout: Layout, arena: Arena, rows: int, outputs: bool, d_input: int) -> None:
@@ -189,7 +202,7 @@ def _lay_shared(net, layout: Layout, arena: Arena, block: int) -> None:
     net.d_u = arena.take(block * net.d_stride)
     net.d_x_stride = padded(max(layout.row_width(layer) for layer in range(net.n_layers)), dtype)
     net.d_x = arena.take(net.ring * block * net.d_x_stride)
-    net.offsets = arena.take(block * net.n_channels)
+    net.offsets, net.scales = (arena.take(block * net.n_channels) for _ in range(2))
     net.pooled_stride = _skewed(net.n_directions * layout.hidden, dtype)
     net.pooled, net.d_pooled, net.peaks = (arena.take(block * net.pooled_stride) for _ in range(3))
     net.out_stride = _skewed(max(1, net.n_outputs), dtype)

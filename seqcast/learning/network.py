@@ -135,6 +135,8 @@ class Network:
     def run(self, name: str, space: Workspace, arrays: tuple, n_threads: int) -> None:
         """Call kernel `name` for every share of a batch; `arrays` from `rows` on, in the order that `cpu`
         gives."""
+        if self.architecture.distribution != "none" and f"{name}_distribution" in cpu.DISTRIBUTION_KERNELS:
+            name = f"{name}_distribution"
         kernel = cpu.compiled(name, self.architecture.cell, self.dtype)
         parallel.run(kernel, space.n_shards, self.dtype, (space.network, space.layers, *arrays), n_threads)
 
@@ -150,7 +152,8 @@ class Network:
         Returns
         -------
         ndarray, shape (len(rows), n_outputs)
-            In the dtype of the network; row k of the table gives row k.
+            In the dtype of the network; row k of the table gives row k. Of distributions their parameters, in
+            the order of `kernels.distributions`, for the values in their own unit.
         """
         predictions = np.empty((len(rows), self.architecture.n_outputs), self.dtype)
         rows, packed, none = rows.copy(), self.packed(), np.empty(0, self.dtype)

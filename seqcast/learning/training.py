@@ -13,7 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..data.windows import spread
 from ..exceptions import TrainingDivergedError
-from ..kernels.head import LOSSES, add_losses
+from ..kernels.distributions import DISTRIBUTIONS, output_levels
+from ..kernels.head import LOSSES, add_distribution_losses, add_losses
 from ..kernels.optimizers import OPTIMIZERS, train_update
 from ..kernels.workspace import Workspace, plan
 from .network import PREDICT_ROWS, Network, Rows, Windows
@@ -21,7 +22,8 @@ from .network import PREDICT_ROWS, Network, Rows, Windows
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What a fit is asked for; names and meanings are the estimators'."""
+    """What a fit is asked for; names and meanings are the estimators'. Where the network's architecture has a
+    distribution, the loss must be its name."""
 
     loss: str = "squared"
     optimizer: str = "adam"
@@ -55,8 +57,8 @@ class History:
     Attributes
     ----------
     loss, validation_loss : list of float
-        Per epoch, each target's mean loss in its own unit (squared for the squared and Huber loss), averaged
-        over targets.
+        Per epoch, each target's mean loss in its own unit (squared for the squared and Huber loss; minus the
+        log of a density for distributions), averaged over targets.
     best_epoch : int
         Epoch (from 1) whose weights were kept.
     interrupted : bool
@@ -256,6 +258,7 @@ class _Fit:
         )
 
 
+LIKELIHOODS = ("gaussian", "student_t", "negative_binomial")
 DIVERGENCE_HINT = "Lower learning_rate_init or clip_norm, or look for extreme values in the data."
 
 
@@ -302,6 +305,7 @@ class Trainer:
         rng: np.random.RandomState,
         state: OptimizerState,
     ):
+        _check_loss(network, windows, options)
         self.network, self.windows, self.options, self.rng, self.state = network, windows, options, rng, state
         self.values, self.targets = windows.values.ravel(), windows.targets.ravel()
         self.weights = _flat_weights(windows, network.dtype)
@@ -400,6 +404,18 @@ class Trainer:
         return self._spaces[n_rows]
 
 
+def _check_loss(network: Network, windows: Windows, options: TrainingOptions) -> None:
+    """The loss and the outputs must belong together."""
+    distribution = network.architecture.distribution
+    if distribution != (options.loss if options.loss in DISTRIBUTIONS else "none"):
+        raise ValueError(
+            f"The loss of a network whose distribution is {distribution!r} must belong to it. "
+            f"Got {options.loss!r} instead."
+        )
+    if distribution == "negative_binomial" and windows.window.normalize:
+        raise ValueError("Counts must not be normalized: less their last value, they are no counts.")
+
+
 def _flat_weights(windows: Windows, dtype: np.dtype) -> np.ndarray:
     """As kernels read them: empty where every step counts 1."""
     return np.empty(0, dtype) if windows.weights is None else windows.weights.astype(dtype)
@@ -424,14 +440,16 @@ def validation_losses(
 ) -> np.ndarray:
     """Each target's mean loss over `rows`, without dropout, shape (n_targets,)."""
     totals = np.zeros((2, windows.window.n_targets))
-    kind, targets, weights = (
-        LOSSES.index(options.loss),
-        windows.targets.ravel(),
-        _flat_weights(windows, network.dtype),
-    )
+    net, levels = network.architecture, output_levels(network.architecture.levels)
+    targets, weights = windows.targets.ravel(), _flat_weights(windows, network.dtype)
     for part in parts(rows):
-        forecasts = network.predict(windows, part, options.n_threads)
-        add_losses(kind, forecasts, targets, weights, part[:, 2].copy(), totals)
+        forecasts, rest = network.predict(windows, part, options.n_threads), (part[:, 2].copy(), totals)
+        if net.distribution == "none":
+            add_losses(LOSSES.index(options.loss), forecasts, targets, weights, *rest)
+        else:
+            parameters = forecasts.reshape(len(part), -1, net.n_points)
+            kind = DISTRIBUTIONS.index(net.distribution)
+            add_distribution_losses(kind, levels, parameters, targets, weights, *rest)
     return mean_losses(totals)
 
 
@@ -442,7 +460,9 @@ def mean_losses(totals: np.ndarray) -> np.ndarray:
 
 def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:
     """Losses of standardised targets in the targets' own units, averaged."""
-    power = 1 if loss == "absolute" else 2
+    if loss in LIKELIHOODS:  # a density of y / unit is one of y, divided by the unit
+        return float(np.mean(losses + np.log(units)))
+    power = 1 if loss in ("absolute", "quantile") else 2
     with np.errstate(over="ignore"):  # of a network that diverges; training sees it in the losses themselves
         return float(np.mean(losses * units**power))
 

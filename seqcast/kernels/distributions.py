@@ -1,0 +1,209 @@
+"""Forecasts that are distributions: the head gives the parameters of one for each step and target.
+
+The outputs go parameter by parameter: one for each step and target, in the order of point forecasts, then the
+same number of the next parameter::
+
+    quantile            the median; the levels above it, upwards; those below it, downwards
+    gaussian            mean; deviation
+    student_t           location; scale; degrees of freedom
+    negative_binomial   mean; dispersion alpha, the variance being mean + alpha mean^2
+
+A location is the output itself. What must be positive is ``least + softplus(output)``; a quantile lies
+``softplus(output)`` beyond its neighbour on the median's side, so that quantiles never cross.
+
+Parameters are in the unit of the window: relative to its offset, over its scale. The loss is minus the log of
+the density of the value itself, and for quantiles twice the pinball loss, averaged over levels: that of the
+median alone is the absolute error. Everything is computed in float64, a few numbers for each target.
+"""
+
+import math
+
+import numpy as np
+
+from .jit import inlined, kernel
+
+DISTRIBUTIONS = ("none", "quantile", "gaussian", "student_t", "negative_binomial")
+QUANTILE, GAUSSIAN, STUDENT_T, NEGATIVE_BINOMIAL = range(1, 5)  # their numbers in `net.distribution`
+MAX_LEVELS = 99  # percentiles; every network's table has room for them
+
+LEAST_SCALE = 1e-3  # of a target's deviation: the density of an exact forecast would be infinite
+LEAST_FREEDOM = 2.0  # with fewer degrees of freedom the variance is infinite
+LEAST_COUNT = 1e-6  # a mean of 0 would make any count impossible; alpha 0 is the Poisson distribution's
+SERIES_FROM = 15.0  # from here on Stirling's series is exact to 2e-16
+HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+
+
+def parameter_count(distribution: str, levels: tuple[float, ...] = ()) -> int:
+    """Outputs for each step and target."""
+    counts = {"none": 1, "quantile": len(levels), "gaussian": 2, "student_t": 3, "negative_binomial": 2}
+    return counts[distribution]
+
+
+def output_levels(levels: tuple[float, ...]) -> np.ndarray:
+    """Ascending `levels`, 0.5 among them, in the order of the outputs: the median, upwards, downwards."""
+    ascending = np.array(levels, float)
+    return np.concatenate([ascending[ascending >= 0.5], ascending[ascending < 0.5][::-1]])
+
+
+# -- from outputs to parameters
+
+
+@inlined
+def softplus(x):
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+@inlined
+def softplus_slope(y):
+    """Of the softplus that is `y`."""
+    return -math.expm1(-y)
+
+
+@kernel
+def least(kind, k):
+    """Of parameter k, where it is bounded."""
+    if kind == NEGATIVE_BINOMIAL:
+        return LEAST_COUNT
+    return LEAST_SCALE if k == 1 else LEAST_FREEDOM
+
+
+@kernel
+def towards_median(levels, k):
+    """The quantile beside quantile k > 0, on the median's side."""
+    return 0 if levels[k] < levels[0] < levels[k - 1] else k - 1
+
+
+@kernel
+def to_parameters(kind, levels, p):
+    """Outputs (IN) to parameters (OUT) of one step and target."""
+    if kind == NEGATIVE_BINOMIAL:
+        p[0] = least(kind, 0) + softplus(np.float64(p[0]))
+    for k in range(1, p.size):
+        step = softplus(np.float64(p[k]))
+        if kind == QUANTILE:
+            p[k] = p[towards_median(levels, k)] + (step if levels[k] > levels[0] else -step)
+        else:
+            p[k] = least(kind, k) + step
+
+
+@kernel
+def to_values_unit(kind, p, offset, scale):
+    """Parameters in the unit of the window (IN) to that of the values (OUT)."""
+    p[0] = p[0] * scale + offset
+    if kind == QUANTILE:
+        for k in range(1, p.size):
+            p[k] = p[k] * scale + offset
+    elif kind == NEGATIVE_BINOMIAL:
+        p[1] /= math.sqrt(scale)  # Salinas et al., "DeepAR", Int. J. of Forecasting 36 (2020), section 3.3
+    else:
+        p[1] *= scale
+
+
+# -- losses: of a value `y`, and their derivatives by the parameters
+
+
+@inlined
+def pinball(level, d):
+    """Twice the pinball loss of a quantile that lies `d` below the value, and the derivative by `d`."""
+    slope = 2.0 * level if d > 0 else 2.0 * (level - 1.0) if d < 0 else 0.0 * d
+    return slope * d, slope
+
+
+@kernel
+def gaussian(y, mean, deviation):
+    z = (y - mean) / deviation
+    return HALF_LOG_2_PI + math.log(deviation) + 0.5 * z * z, -z / deviation, (1.0 - z * z) / deviation
+
+
+@kernel
+def student_t(y, location, scale, freedom):
+    z = (y - location) / scale
+    power, slope = rising(0.5 * freedom, 0.5)
+    tail, pull = math.log1p(z * z / freedom), (freedom + 1.0) * z / (freedom + z * z)
+    loss = HALF_LOG_2_PI + math.log(scale) - power + 0.5 * (freedom + 1.0) * tail
+    return loss, -pull / scale, (1.0 - pull * z) / scale, 0.5 * (tail - slope - pull * z / freedom)
+
+
+@kernel
+def negative_binomial(y, mean, alpha):
+    r, more = 1.0 / alpha, 1.0 + alpha * mean
+    power, slope = rising(r, y)
+    tail = math.log1p(alpha * mean)
+    loss = math.lgamma(y + 1.0) - power - y * math.log(mean) + (y + r) * tail
+    return loss, (mean - y) / (mean * more), r * r * (slope - tail) + (y + r) * mean / more
+
+
+@kernel
+def rising(r, y):
+    """log(Gamma(r + y) / (Gamma(r) r^y)), which goes to 0 for large r, and its derivative by r.
+
+    From Stirling's series where logarithms of gammas, each far larger, would cancel.
+    """
+    if r < SERIES_FROM:
+        value = math.lgamma(r + y) - math.lgamma(r) - y * math.log(r)
+        return value, digamma(r + y) - digamma(r) - y / r
+    (rest, d_rest), (more, d_more) = stirling(r), stirling(r + y)
+    power = math.log1p(y / r)
+    value = (r + y - 0.5) * power - y + more - rest
+    return value, power - y / r + 0.5 * y / (r * (r + y)) + d_more - d_rest
+
+
+@kernel
+def digamma(x):
+    """Derivative of log(Gamma(x)), for x > 0: ``digamma(x) = digamma(x + 1) - 1 / x``, then a series."""
+    total = 0.0
+    while x < SERIES_FROM:
+        total -= 1.0 / x
+        x += 1.0
+    return total + math.log(x) - 0.5 / x + stirling(x)[1]
+
+
+@kernel
+def stirling(x):
+    """What Stirling's formula for log(Gamma(x)) lacks, and its derivative (Abramowitz and Stegun, 6.1.41 and
+    6.3.18)."""
+    s = 1.0 / (x * x)
+    value = (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188)))) / x
+    return value, -s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s / 132))))
+
+
+# -- and by the outputs
+
+
+@kernel
+def distribution_loss(kind, levels, p, scale, y):
+    """Loss of a value that lies `y` above the window's offset; the parameters (IN) become the derivatives by
+    the outputs (OUT)."""
+    if kind == QUANTILE:
+        return quantile_loss(levels, p, scale, y)
+    unit = 1.0 / math.sqrt(scale) if kind == NEGATIVE_BINOMIAL else scale
+    location, spread = np.float64(p[0]), np.float64(p[1])
+    if kind == GAUSSIAN:
+        loss, d_location, d_spread = gaussian(y, scale * location, unit * spread)
+    elif kind == STUDENT_T:
+        freedom = np.float64(p[2])
+        loss, d_location, d_spread, d_freedom = student_t(y, scale * location, unit * spread, freedom)
+        p[2] = d_freedom * softplus_slope(freedom - least(kind, 2))
+    else:
+        loss, d_location, d_spread = negative_binomial(y, scale * location, unit * spread)
+        d_location *= softplus_slope(location - least(kind, 0))
+    p[0] = d_location * scale
+    p[1] = d_spread * unit * softplus_slope(spread - least(kind, 1))
+    return loss
+
+
+@kernel
+def quantile_loss(levels, p, scale, y):
+    """A step moves its quantile and all beyond it."""
+    loss, beyond, middle, n = 0.0, 0.0, 0.0, p.size
+    for k in range(n - 1, 0, -1):
+        before = towards_median(levels, k)
+        one, slope = pinball(levels[k], y - scale * p[k])
+        loss, beyond = loss + one, beyond - slope
+        step = np.float64(p[k]) - p[before]
+        p[k] = np.sign(levels[k] - levels[0]) * beyond * scale * softplus_slope(abs(step)) / n
+        if before == 0:
+            middle, beyond = middle + beyond, 0.0
+    one, slope = pinball(levels[0], y - scale * p[0])
+    p[0] = (middle - slope) * scale / n
+    return (loss + one) / n

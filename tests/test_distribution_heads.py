@@ -1,0 +1,545 @@
+"""Losses of forecasts that are distributions, against scipy and plain NumPy; and what is asked of them."""
+
+from dataclasses import replace
+from itertools import product
+
+import naive
+import numba as nb
+import numpy as np
+import pytest
+from layers import slopes
+from scipy import special, stats
+
+from seqcast.cells import find_cell
+from seqcast.forecasting.distributions import find_distribution
+from seqcast.kernels.distributions import (
+    DISTRIBUTIONS,
+    digamma,
+    output_levels,
+    parameter_count,
+    rising,
+    to_parameters,
+)
+from seqcast.kernels.head import add_distribution_losses
+from seqcast.kernels.layout import Architecture
+from seqcast.kernels.workspace import Window
+from seqcast.learning.network import Network, Windows, row_table
+from seqcast.learning.training import OptimizerState, Trainer, TrainingOptions, in_units, validation_losses
+
+STEPS, HORIZON, TARGETS = 4, 2, 2
+LEVELS = (0.05, 0.25, 0.5, 0.6, 0.9, 0.99)
+NAMES = DISTRIBUTIONS[1:]
+still = TrainingOptions(optimizer="sgd", learning_rate_init=0.0, clip_norm=None, batch_size=10**6)
+names = pytest.mark.parametrize("name", NAMES)
+both = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def levels_of(name):
+    return LEVELS if name == "quantile" else ()
+
+
+def make_network(name, dtype="float64", hidden=3, horizon=HORIZON, targets=TARGETS):
+    n = horizon * targets * parameter_count(name, levels_of(name))
+    architecture = Architecture(
+        find_cell("gru"), 2, hidden, n_outputs=n, distribution=name, levels=levels_of(name)
+    )
+    network = Network(architecture, dtype)
+    network.initialize(np.random.RandomState(0))
+    network.flat *= 2
+    return network
+
+
+def make_task(name, n_rows=23, dtype="float64", weighted=False, missing=False, **reading):
+    rng, counts = np.random.default_rng(1), name == "negative_binomial"
+    n = n_rows + STEPS + HORIZON - 1
+    values = rng.poisson(8, (n, 2)).astype(float) if counts else 1 + 3 * rng.normal(size=(n, 2))
+    targets = rng.poisson(8, (n, TARGETS)).astype(float) if counts else 1 + 2 * rng.normal(size=(n, TARGETS))
+    if missing:
+        values[rng.random(values.shape) < 0.2] = np.nan
+        targets[rng.random(targets.shape) < 0.2] = np.nan
+    weights = rng.choice([0.0, 1.0, 2.5], n) if weighted else None
+    starts = np.arange(n_rows)
+    rows = row_table(starts, np.full(n_rows, STEPS), (starts + STEPS) * TARGETS)
+    window = Window(STEPS, 2, TARGETS, **reading)
+    return Windows(values.astype(dtype), targets.astype(dtype), window, weights), rows
+
+
+def readings(name):
+    """Ways to read a window that go with a distribution."""
+    if name == "negative_binomial":
+        return {}, {"scale": "mean"}
+    return {}, {"normalize": True}, {"normalize": True, "scale": "deviation"}
+
+
+cases = pytest.mark.parametrize(
+    ("name", "reading"), [(name, reading) for name in NAMES for reading in readings(name)]
+)
+
+
+# -- once more, in NumPy
+
+
+def softplus(x):
+    return np.logaddexp(0, x)
+
+
+def parameters_naive(name, out):
+    """From outputs to parameters, (n_parameters, ...)."""
+    if name == "gaussian":
+        return np.stack([out[0], 1e-3 + softplus(out[1])])
+    if name == "student_t":
+        return np.stack([out[0], 1e-3 + softplus(out[1]), 2 + softplus(out[2])])
+    if name == "negative_binomial":
+        return 1e-6 + softplus(out)
+    n_up = sum(level > 0.5 for level in LEVELS)
+    up, down = softplus(out[1 : 1 + n_up]), softplus(out[1 + n_up :])
+    return np.concatenate([out[:1], out[0] + np.cumsum(up, axis=0), out[0] - np.cumsum(down, axis=0)])
+
+
+def in_values_unit(name, parameters, offset, scale):
+    p = parameters.copy()
+    if name == "quantile":
+        return p * scale + offset
+    p[0] = p[0] * scale + offset
+    p[1] = p[1] / np.sqrt(scale) if name == "negative_binomial" else p[1] * scale
+    return p
+
+
+def loss_naive(name, p, y):
+    """Of values y, elementwise."""
+    if name == "gaussian":
+        return -stats.norm.logpdf(y, p[0], p[1])
+    if name == "student_t":
+        return -stats.t.logpdf(y, p[2], p[0], p[1])
+    if name == "negative_binomial":
+        r = 1 / p[1]
+        return -stats.nbinom.logpmf(np.nan_to_num(y), r, r / (r + p[0])) + 0 * y
+    levels = np.array([0.5, 0.6, 0.9, 0.99, 0.25, 0.05]).reshape(-1, *[1] * y.ndim)
+    d = y - p
+    return 2 * np.maximum(levels * d, (levels - 1) * d).mean(axis=0)
+
+
+def units_naive(windows, rows):
+    """Offset and scale of each row and target, (B, 1, TARGETS)."""
+    offsets, scales = np.zeros((len(rows), 1, TARGETS)), np.ones((len(rows), 1, TARGETS))
+    for k, start in enumerate(rows[:, 0]):
+        for c, column in enumerate(windows.values[start : start + STEPS].T):
+            seen, window = column[~np.isnan(column)], windows.window
+            if window.normalize:
+                offsets[k, 0, c] = seen[-1]
+            if window.scale != "none":
+                scales[k, 0, c] = max(seen.std(), 0.1) if window.scale == "deviation" else 1 + seen.mean()
+    return offsets, scales
+
+
+def forecast_naive(name, network, windows, rows, flat):
+    """Parameters in the values' unit, (n_parameters, B, HORIZON, TARGETS)."""
+    weights, (offsets, scales) = network.architecture.views(flat), units_naive(windows, rows)
+    x = np.stack([windows.values[start : start + STEPS] for start in rows[:, 0]])
+    x = np.nan_to_num((x - offsets) / scales)
+    _, state = naive.recurrent("gru", weights, x)
+    out = naive.head(state[0], weights["head_weight"], weights["head_bias"])
+    out = np.moveaxis(out.reshape(len(rows), -1, HORIZON, TARGETS), 1, 0)
+    return in_values_unit(name, parameters_naive(name, out), offsets, scales)
+
+
+def losses_naive(name, network, windows, rows, flat):
+    """Each target's weighted mean loss, and that of all together."""
+    steps = rows[:, 2, None] // TARGETS + np.arange(HORIZON)
+    y, weights = windows.targets[steps], windows.weights
+    w = np.ones(y.shape) if weights is None else np.repeat(weights[steps][..., None], TARGETS, axis=2)
+    losses = loss_naive(name, forecast_naive(name, network, windows, rows, flat), y)
+    w = np.where(np.isnan(y), 0, w)
+    weighted = np.where(np.isnan(y), 0, losses * w)
+    return weighted.sum(axis=(0, 1)) / w.sum(axis=(0, 1)), weighted.sum() / w.sum()
+
+
+def gradient(network, windows, rows, options):
+    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    return trainer.run_epoch(rows), trainer.gradient.copy()
+
+
+def losses_of(name, parameters, y, levels=()):
+    """Loss of each value `y` (n,) under parameters (n_parameters, n), one by one."""
+    kind, none = DISTRIBUTIONS.index(name), np.empty(0)
+    found = []
+    for p, value in zip(np.asarray(parameters, float).T, np.asarray(y, float), strict=True):
+        sums = np.zeros((2, 1))
+        places = np.zeros(1, np.int64)
+        table = p.reshape(1, -1, 1).copy()
+        add_distribution_losses(kind, output_levels(levels), table, np.array([value]), none, places, sums)
+        assert sums[1, 0] == 1
+        found.append(sums[0, 0])
+    return np.array(found)
+
+
+# -- special functions
+
+
+@nb.njit
+def call_digamma(x):
+    return digamma(x)
+
+
+@nb.njit
+def call_rising(r, y):
+    return rising(r, y)
+
+
+@pytest.mark.nojit
+def test_digamma_is_scipys():
+    for x in np.concatenate([np.geomspace(1e-6, 1e8, 200), [1, 2, 14.999999, 15, 1.4616321449683622]]):
+        assert call_digamma(x) == pytest.approx(special.psi(x), rel=1e-10, abs=1e-13)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("y", [0, 0.5, 1, 7, 1000])
+def test_rising_powers_are_products(y):
+    """Gamma(r + y) / Gamma(r) = r (r + 1) ... (r + y - 1); of one half as scipy has it. The slope is exact to
+    the last digits of the terms (y + 1) / r, and scipy's to those of log(r)."""
+    for r in np.concatenate([np.geomspace(1e-6, 1e8, 60), [14.999999, 15]]):
+        value, slope = call_rising(r, float(y))
+        if y == 0.5:
+            assert np.exp(value) == pytest.approx(special.poch(r, y) / np.sqrt(r), rel=1e-11)
+            expected, rounding = special.psi(r + y) - special.psi(r) - y / r, 2e-14
+        else:
+            factors = np.arange(y) / r
+            assert value == pytest.approx(np.log1p(factors).sum(), rel=1e-10, abs=1e-14 * max(y, 1))
+            expected, rounding = -(factors / (r + np.arange(y))).sum(), 2e-14 * (y + 1) / r
+        assert slope == pytest.approx(expected, rel=1e-9, abs=rounding)
+
+
+# -- values
+
+
+@pytest.mark.nojit
+def test_losses_are_minus_scipys_log_densities():
+    rng = np.random.default_rng(0)
+    y, location, scale = rng.normal(size=40) * 10, rng.normal(size=40) * 3, rng.lognormal(0, 2, 40)
+    freedom, alpha = 2 + rng.lognormal(0, 3, 40), rng.lognormal(-1, 2, 40)
+    counts, mean = rng.poisson(9, 40), rng.lognormal(2, 1, 40)
+    for name, parameters, values in [
+        ("gaussian", (location, scale), y),
+        ("student_t", (location, scale, freedom), y),
+        ("negative_binomial", (mean, alpha), counts),
+    ]:
+        np.testing.assert_allclose(
+            losses_of(name, parameters, values), loss_naive(name, parameters, values), rtol=1e-10
+        )
+
+
+def test_distributions_go_to_their_limits():
+    """Student's to Gauss', the negative binomial to Poisson's: no digits are lost on the way."""
+    z = np.array([0.0, 0.3, -4.0])
+    one, zero = np.ones(3), np.zeros(3)
+    np.testing.assert_allclose(
+        losses_of("student_t", (zero, one, one * 1e12), z), -stats.norm.logpdf(z), rtol=1e-10
+    )
+    k = np.array([0.0, 3.0, 40.0])
+    np.testing.assert_allclose(
+        losses_of("negative_binomial", (7 * one, one * 1e-12), k), -stats.poisson.logpmf(k, 7), rtol=1e-9
+    )
+
+
+def test_the_median_alone_has_the_absolute_error_and_levels_are_averaged():
+    np.testing.assert_allclose(losses_of("quantile", [[1.0, 2.0]], [3.5, 2.0], (0.5,)), [2.5, 0], rtol=1e-15)
+    levels, quantiles = (0.1, 0.5, 0.9), [[2.0], [5.0], [1.0]]  # the median, the upper, the lower one
+    # 2 (0.5 * 1 + 0.1 * 2 + 0.1 * 2) / 3
+    assert losses_of("quantile", quantiles, [3.0], levels) == pytest.approx([0.6], rel=1e-14)
+
+
+def test_mean_loss_over_many_levels_is_the_continuous_ranked_probability_score():
+    """Twice the pinball loss, averaged over all levels (Gneiting and Ranjan, 2011)."""
+    levels = tuple(np.arange(1, 100) / 100)
+    quantiles = stats.norm.ppf(output_levels(levels))[:, None]
+    y = 0.7
+    crps = y * (2 * stats.norm.cdf(y) - 1) + 2 * stats.norm.pdf(y) - 1 / np.sqrt(np.pi)
+    assert losses_of("quantile", quantiles, [y], levels)[0] == pytest.approx(crps, rel=0.02)
+
+
+# -- the whole network
+
+
+@pytest.mark.nojit
+@cases
+def test_predictions_are_the_parameters_in_the_values_unit(name, reading):
+    windows, rows = make_task(name, **reading)
+    network = make_network(name)
+    expected = forecast_naive(name, network, windows, rows, network.flat)
+    found = network.predict(windows, rows, 1).reshape(len(rows), -1, HORIZON, TARGETS)
+    np.testing.assert_allclose(np.moveaxis(found, 1, 0), expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("weighted", [False, True])
+@cases
+def test_losses_in_training_and_validation_and_gradients(name, reading, weighted):
+    """Missing targets and steps of weight 0 among them."""
+    windows, rows = make_task(name, weighted=weighted, missing=weighted, **reading)
+    network, options = make_network(name), replace(still, loss=name)
+    flat = network.flat.copy()
+    expected, _ = losses_naive(name, network, windows, rows, flat)
+    found, slope = gradient(network, windows, rows, options)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    np.testing.assert_allclose(validation_losses(network, windows, rows, options), expected, rtol=1e-10)
+
+    def total():
+        return losses_naive(name, network, windows, rows, flat)[1]
+
+    for directions, derivative in slopes(total, {"flat": flat}, n_directions=3):
+        scale = abs(slope).sum()
+        assert scale > 0
+        assert slope @ directions["flat"] == pytest.approx(derivative, rel=1e-6, abs=1e-8 * scale)
+
+
+@pytest.mark.parametrize("bias", np.linspace(-8, 8, 9))
+@names
+def test_gradients_of_single_outputs(name, bias):
+    """Each output's own derivative, far to both sides of zero."""
+    windows, rows = make_task(name, 1)
+    network, options = make_network(name), replace(still, loss=name)
+    network.flat[:] = 0
+    head = network.weights["head_bias"]
+    head[:] = bias + np.random.default_rng(0).normal(size=head.size)
+    at = head.copy()
+    _, slope = gradient(network, windows, rows, options)
+    found = network.architecture.views(slope)["head_bias"]
+    for k in range(head.size):
+        moved = []
+        for step in (1e-5, -1e-5):
+            network.weights["head_bias"][:] = at
+            network.weights["head_bias"][k] += step
+            moved.append(validation_losses(network, windows, rows, options).mean())
+        assert found[k] == pytest.approx((moved[0] - moved[1]) / 2e-5, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("extreme", [1e4, 30.0])
+@both
+@names
+def test_extreme_outputs_are_finite(name, dtype, extreme):
+    """Of every sign, parameter by parameter."""
+    windows, rows = make_task(name, 3, dtype)
+    network, options = make_network(name, dtype), replace(still, loss=name)
+    for signs in product([-1, 1], repeat=min(3, parameter_count(name, levels_of(name)))):
+        network.flat[:] = 0
+        outputs = extreme * np.repeat(signs, HORIZON * TARGETS)
+        network.weights["head_bias"][:] = np.resize(outputs, network.architecture.n_outputs)
+        found, slope = gradient(network, windows, rows, options)
+        assert np.isfinite(found).all()
+        assert np.isfinite(slope).all()
+        assert np.isfinite(network.predict(windows, rows, 1)).all()
+        np.testing.assert_allclose(validation_losses(network, windows, rows, options), found, rtol=1e-3)
+
+
+@both
+def test_quantiles_never_cross(dtype):
+    windows, rows = make_task("quantile", 300, dtype, normalize=True, scale="deviation")
+    network = make_network("quantile", dtype)
+    network.flat *= 20
+    found = network.predict(windows, rows, 1).reshape(len(rows), len(LEVELS), -1)
+    assert output_levels(LEVELS).tolist() == [0.5, 0.6, 0.9, 0.99, 0.25, 0.05]
+    ascending = found[:, np.argsort(output_levels(LEVELS))]
+    assert (np.diff(ascending, axis=1) >= 0).all()
+    assert (np.diff(ascending, axis=1) > 0).any(axis=(0, 2)).all()
+
+
+@names
+def test_outputs_that_are_not_finite_are_a_loss_of_nan(name):
+    windows, rows = make_task(name)
+    network, options = make_network(name), replace(still, loss=name)
+    network.weights["head_bias"][-1] = np.nan
+    assert np.isnan(validation_losses(network, windows, rows, options)[1])
+    assert np.isnan(gradient(network, windows, rows, options)[0][1])
+
+
+@cases
+def test_forecasts_have_the_same_bits_in_any_batch_and_number_of_threads(name, reading):
+    windows, rows = make_task(name, 300, "float32", **reading)
+    network = make_network(name, "float32", hidden=9)
+    whole = network.predict(windows, rows, 2)
+    assert whole.dtype == np.float32
+    for chosen in (np.arange(1), np.arange(300)[::-1], np.arange(7, 24), np.repeat(5, 3)):
+        np.testing.assert_array_equal(network.predict(windows, rows[chosen], 1), whole[chosen])
+
+
+# -- training
+
+
+@names
+def test_training_finds_the_distribution_of_noise(name):
+    """Of 2,000 draws that nothing foretells, in float32."""
+    rng, n = np.random.default_rng(0), 2000
+    draws = {
+        "quantile": rng.gamma(2, 1, n),
+        "gaussian": 2 + 0.5 * rng.normal(size=n),
+        "student_t": -1 + 0.5 * rng.standard_t(4, n),
+        "negative_binomial": rng.negative_binomial(2, 0.4, n),
+    }[name]
+    targets = draws.astype("float32")[:, None]
+    windows = Windows(np.zeros((n, 2), "float32"), targets, Window(1, 2))
+    rows = row_table(np.arange(n), np.ones(n, int), np.arange(n))
+    network = make_network(name, "float32", horizon=1, targets=1)
+    options = TrainingOptions(loss=name, learning_rate_init=0.03, batch_size=100)
+    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    first = trainer.losses(rows)
+    for _ in range(25):
+        trainer.run_epoch(rows)
+    assert trainer.losses(rows) < first
+    found = network.predict(windows, rows[:1], 1)[0]
+    if name == "quantile":
+        expected = np.quantile(draws, output_levels(LEVELS))
+    elif name == "gaussian":
+        expected = [draws.mean(), draws.std()]
+    elif name == "student_t":
+        freedom, location, scale = stats.t.fit(draws)
+        expected, found = [location, scale, np.log(freedom)], [*found[:2], np.log(found[2])]
+    else:
+        mean = draws.mean()
+        expected = [mean, (draws.var() - mean) / mean**2]
+    np.testing.assert_allclose(found, expected, rtol=0.15, atol=0.05)
+
+
+@names
+def test_a_loss_goes_with_the_distribution_of_the_network(name):
+    windows, rows = make_task(name)
+    for network, loss in [
+        (make_network(name), "squared"),
+        (make_network("gaussian" if name != "gaussian" else "student_t"), name),
+        (Network(Architecture(find_cell("gru"), 2, 3, n_outputs=4), "float64"), name),
+    ]:
+        with pytest.raises(ValueError, match=f"must belong to it. Got {loss!r} instead"):
+            gradient(network, windows, rows, replace(still, loss=loss))
+
+
+def test_counts_are_not_normalized():
+    windows, rows = make_task("negative_binomial", normalize=True)
+    with pytest.raises(ValueError, match="Counts must not be normalized"):
+        gradient(make_network("negative_binomial"), windows, rows, replace(still, loss="negative_binomial"))
+
+
+def test_losses_are_told_in_the_targets_unit():
+    losses, units = np.array([1.0, 2.0]), np.array([10.0, 1.0])
+    assert in_units(losses, units, "quantile") == 6
+    assert in_units(losses, units, "gaussian") == pytest.approx(1.5 + np.log(10) / 2, rel=1e-15)
+
+
+@nb.njit
+def call_to_parameters(kind, levels, p):
+    to_parameters(kind, levels, p)
+
+
+@pytest.mark.nojit
+@names
+def test_outputs_to_parameters(name):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        out = 5 * rng.normal(size=parameter_count(name, levels_of(name)))
+        expected = parameters_naive(name, out)
+        call_to_parameters(DISTRIBUTIONS.index(name), output_levels(levels_of(name)), out)
+        np.testing.assert_allclose(out, expected, rtol=1e-14)
+
+
+# -- what is read from forecasts
+
+PARAMETERS = {
+    "quantile": [1.0, 1.5, 3.0, 6.0, 0.0, -2.0],  # the median, upwards, downwards
+    "gaussian": [2.0, 0.5],
+    "student_t": [-1.0, 0.5, 3.5],
+    "negative_binomial": [6.0, 0.7],
+}
+
+
+def forecast_of(name, n=3, horizon=2, targets=2):
+    """The same distribution for all rows, steps and targets, but moved; and by how much."""
+    moved = np.arange(n * horizon * targets).reshape(n, horizon, targets).astype(float)
+    p = np.array(PARAMETERS[name])[:, None, None, None] + np.zeros_like(moved)
+    p[: None if name == "quantile" else 1] += moved
+    return np.moveaxis(p, 0, 1), moved
+
+
+def frozen(name, p):
+    """scipy's distribution of parameters (n_parameters,)."""
+    if name == "gaussian":
+        return stats.norm(p[0], p[1])
+    if name == "student_t":
+        return stats.t(p[2], p[0], p[1])
+    return stats.nbinom(1 / p[1], 1 / (1 + p[0] * p[1]))
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_quantiles_are_scipys(name):
+    parameters, _ = forecast_of(name)
+    levels = [0.9, 0.01, 0.5]
+    found = find_distribution(name).quantiles(parameters.astype("float32"), levels)
+    assert found.shape == (3, 3, 2, 2)
+    for i, step, k in np.ndindex(3, 2, 2):
+        expected = frozen(name, parameters[i, :, step, k].astype("float32").astype(float)).ppf(levels)
+        np.testing.assert_allclose(found[i, :, step, k], expected, rtol=1e-9)
+
+
+def test_quantiles_between_the_levels_lie_on_straight_lines():
+    parameters, moved = forecast_of("quantile")
+    distribution = find_distribution("quantile", LEVELS)
+    asked = [0.05, 0.5, 0.15, 0.99, 0.945, 0.9 + 1e-16]
+    expected = np.array([-2.0, 1.0, -1.0, 6.0, 4.5, 3.0])
+    found = distribution.quantiles(parameters, asked)
+    np.testing.assert_allclose(found, expected[None, :, None, None] + moved[:, None], rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(distribution.location(parameters), 1 + moved)
+
+
+def test_a_median_alone_is_a_quantile_forecast():
+    distribution = find_distribution("quantile", (0.5,))
+    parameters = np.arange(6.0).reshape(3, 1, 2, 1)
+    np.testing.assert_array_equal(distribution.quantiles(parameters, [0.5]), parameters)
+    np.testing.assert_array_equal(
+        distribution.draws(parameters, 2, np.random.default_rng(0)), parameters.repeat(2, axis=1)
+    )
+
+
+@pytest.mark.parametrize("asked", [0.04, 0.991])
+def test_levels_beyond_the_outermost_are_refused(asked):
+    parameters, _ = forecast_of("quantile")
+    with pytest.raises(ValueError, match=f"those of the fit, 0.05 to 0.99. Got {asked} instead"):
+        find_distribution("quantile", LEVELS).quantiles(parameters, [0.5, asked])
+
+
+@pytest.mark.parametrize("levels", [(0.1, 0.9), (0.5, 0.1), (0.5, 0.5), (), tuple(np.arange(1, 200) / 200)])
+def test_levels_of_a_fit_are_ascending_around_the_median(levels):
+    with pytest.raises(ValueError, match=r"must be ascending, 0\.5 among them, and at most 99"):
+        find_distribution("quantile", levels)
+
+
+@pytest.mark.parametrize("levels", [[0.0], [1], [0.5, np.nan], 0.5])
+@names
+def test_levels_lie_between_0_and_1(name, levels):
+    parameters, _ = forecast_of(name)
+    with pytest.raises(ValueError, match="numbers between 0 and 1"):
+        find_distribution(name, LEVELS).quantiles(parameters, levels)
+
+
+@names
+def test_draws_have_the_distributions_quantiles(name):
+    parameters, _ = forecast_of(name)
+    distribution = find_distribution(name, LEVELS)
+    assert distribution.n_parameters == parameters.shape[1] == parameter_count(name, levels_of(name))
+    found = distribution.draws(parameters, 4000, np.random.default_rng(0))
+    assert found.shape == (3, 4000, 2, 2)
+    asked = [0.1, 0.25, 0.5, 0.75, 0.9]
+    expected = distribution.quantiles(parameters, asked)
+    below = (found[:, None] <= expected[:, :, None]).mean(axis=2)
+    reached = np.array(asked)[None, :, None, None]
+    if name == "negative_binomial":  # counts: the smallest that is reached
+        assert (below > reached - 0.03).all()
+        assert ((found[:, None] < expected[:, :, None]).mean(axis=2) < reached + 0.03).all()
+    else:
+        np.testing.assert_allclose(below, np.broadcast_to(reached, below.shape), atol=0.03)
+    again = distribution.draws(parameters, 4000, np.random.default_rng(0))
+    np.testing.assert_array_equal(found, again)
+
+
+def test_draws_beyond_the_outermost_quantiles_are_those():
+    parameters, moved = forecast_of("quantile")
+    found = find_distribution("quantile", LEVELS).draws(parameters, 4000, np.random.default_rng(0))
+    np.testing.assert_array_equal(found.min(axis=1), -2 + moved)
+    np.testing.assert_array_equal(found.max(axis=1), 6 + moved)
