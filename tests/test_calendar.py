@@ -167,3 +167,115 @@ def test_one_row_tells_no_step():
 def test_what_does_not_increase_is_refused(index):
     with pytest.raises(ValueError, match="increase strictly"):
         Calendar.from_index(index)
+
+
+# -- labels of steps
+
+
+@regular
+def test_labels_of_steps_are_those_of_the_index(index, season):
+    calendar = Calendar.from_index(index[:-8])
+    found = calendar.labels(0, len(index))
+    assert type(found) is type(index)
+    np.testing.assert_array_equal(calendar.positions(found), np.arange(len(index)))
+    if isinstance(index.dtype, np.dtype) and index.dtype.kind == "f":
+        np.testing.assert_allclose(found, index, rtol=1e-12)
+    else:
+        assert found.equals(index)
+        assert found.dtype == index.dtype
+        assert calendar.labels(5, 3).equals(index[5:8])
+        assert len(calendar.labels(5, 0)) == 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize("name", GAPPED)
+def test_steps_without_a_row_have_labels_too(name, data):
+    index = REGULAR[name][0]
+    left_out = data.draw(st.sets(st.integers(1, len(index) - 2), max_size=5))
+    kept = index[[k for k in range(len(index)) if k not in left_out]]
+    first = data.draw(st.integers(0, len(index)))
+    assert Calendar.from_index(kept).labels(first, len(index) - first).equals(index[first:])
+
+
+def test_labels_of_days_step_over_clock_changes():
+    index = dates("2024-03-29", 2, "D", tz="Europe/Berlin").append(
+        dates("2024-04-02", 2, "D", tz="Europe/Berlin")
+    )
+    found = Calendar.from_index(index).labels(1, 4)
+    assert [str(stamp) for stamp in found] == [
+        "2024-03-30 00:00:00+01:00",
+        "2024-03-31 00:00:00+01:00",
+        "2024-04-01 00:00:00+02:00",
+        "2024-04-02 00:00:00+02:00",
+    ]
+
+
+TRADING = dates("2024-01-02", 30, "B").delete([9, 13])  # to Monday, 12 February, with two holidays
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_labels_of_trading_days_leave_known_holidays_out(zone):
+    days = TRADING.tz_localize(zone)
+    calendar = Calendar.from_index(days)
+    assert calendar.labels(0, 28).equals(days)
+    assert calendar.labels(8, 3).equals(days[8:11])
+    beyond = dates("2024-02-09", 8, "B", tz=zone)
+    assert calendar.labels(26, 8).equals(beyond)
+    assert calendar.labels(30, 2).equals(beyond[4:6])
+
+
+def test_later_rows_extend_a_calendar_of_rows():
+    later = pd.DatetimeIndex(["2024-02-12", "2024-02-14", "2024-02-16"])  # the first one is known
+    calendar = Calendar.from_index(TRADING)
+    extended = calendar.extended(later)
+    np.testing.assert_array_equal(extended.positions(later), [27, 28, 29])
+    expected = later.append(pd.DatetimeIndex(["2024-02-19", "2024-02-20"]))
+    assert extended.labels(27, 5).equals(expected.as_unit(TRADING.unit))
+    assert list(extended.future(later[-1], 2)) == list(expected[3:])
+    np.testing.assert_array_equal(calendar.positions(later), [27, 28, 29])
+    assert calendar.labels(28, 1)[0] == pd.Timestamp("2024-02-13")  # which is as it was
+
+
+def test_later_rows_of_irregular_stamps():
+    calendar = Calendar.from_index(pd.Index([0.0, 1.0, 2.5, 1000.0])).extended(pd.Index([1001.0, 1010.0]))
+    assert calendar.labels(2, 6).tolist() == [2.5, 1000.0, 1001.0, 1010.0, 1011.5, 1013.0]
+
+
+def test_later_rows_change_no_calendar_of_steps():
+    calendar = Calendar.from_index(dates("2024-01-01", 10, "h"))
+    assert calendar.extended(dates("2024-01-01 10:00", 3, "h")) is calendar
+
+
+@pytest.mark.parametrize("index", [TRADING, dates("2024-01-01", 10, "h")], ids=["rows", "steps"])
+def test_later_rows_must_be_of_the_same_kind(index):
+    with pytest.raises(TypeError, match="same kind of index"):
+        Calendar.from_index(index).extended(pd.RangeIndex(3))
+
+
+SHORTEST = {
+    "hourly": "1h",
+    "quarter-hourly": "15min",
+    "daily": "1D",
+    "weekly": "7D",
+    "month start": "28D",
+    "month end": "28D",
+    "quarter start": "90D",
+    "year start": "365D",
+    "business days": "1D",
+    "zone, hourly": "1h",
+    "zone, daily": "1D",
+    "timedeltas": "1h",
+    "periods": "29D",  # February 2020
+}
+
+
+@pytest.mark.parametrize(("name", "step"), SHORTEST.items(), ids=SHORTEST)
+def test_shortest_step(name, step):
+    assert Calendar.from_index(REGULAR[name][0]).shortest_step == pd.Timedelta(step)
+
+
+def test_shortest_step_where_only_rows_tell():
+    assert Calendar.from_index(TRADING).shortest_step == pd.Timedelta("1D")
+    assert Calendar.from_index(pd.Index([0.0, 1.5, 2.5, 1000.0])).shortest_step == 1.0
+    assert Calendar.from_index(dates("2024-01-01", 1, "h")._with_freq(None)).shortest_step is None

@@ -186,3 +186,195 @@ def test_the_identity_changes_nothing():
     np.testing.assert_array_equal(scaler.inverse(values), values)
     np.testing.assert_array_equal(scaler.transform(values, DOUBLE), values)
     assert scaler.constant.tolist() == [False, False]
+
+
+# -- robust, none, nothing observed
+
+
+def second_definition(values, share):
+    """Quantile of Hyndman and Fan's second definition, one row after the other."""
+    ordered = sorted(values)
+    place = len(ordered) * share
+    below = ordered[int(np.ceil(place)) - 1]
+    return (below + ordered[int(place)]) / 2 if place == int(place) else below
+
+
+@given(values=columns(st.floats(-1e6, 1e6)))
+def test_robust_scaling_is_by_median_and_quartiles(values):
+    scaler = Scaler.of(values, how="robust")
+    for k, column in enumerate(values.T):
+        assert scaler.center[k] == pytest.approx(np.median(column), rel=1e-12, abs=1e-9)
+        spread = second_definition(column, 0.75) - second_definition(column, 0.25)
+        if spread > 1e-9:
+            assert scaler.scale[k] == pytest.approx(0.7413 * spread, rel=1e-6)
+
+
+def test_robust_scaling_by_hand():
+    """Five rows without the missing one: quartiles 1 and 3."""
+    values = np.array([[3.0], [np.nan], [0.0], [1e9], [2.0], [1.0]])
+    scaler = Scaler.of(values, how="robust")
+    assert scaler.center.tolist() == [2.0]
+    assert scaler.scale[0] == pytest.approx(0.7413 * 2)
+    assert scaler.constant.tolist() == [False]
+
+
+def test_robust_scaling_of_normal_noise_is_the_standard_one():
+    values = np.random.default_rng(0).normal(10, 3, (40_001, 1))
+    scaler = Scaler.of(values, how="robust")
+    assert [scaler.center[0], scaler.scale[0]] == pytest.approx([10, 3], rel=0.02)
+
+
+def test_where_the_quartiles_are_equal_the_deviation_is_robust_enough():
+    values = np.column_stack([[0.0] * 9 + [10.0], np.arange(10.0), np.full(10, 4.0)])
+    scaler = Scaler.of(values, how="robust")
+    assert scaler.center.tolist() == [0.0, 4.5, 4.0]
+    np.testing.assert_allclose(scaler.scale, [3.0, 0.7413 * 5, 1.0])
+    assert scaler.constant.tolist() == [False, False, True]
+
+
+@given(values=columns(st.integers(-9, 9).map(float)), seed=st.integers(0, 1000))
+def test_robust_weights_count_rows_as_often_as_they_say(values, seed):
+    counts = np.random.default_rng(seed).integers(1, 4, len(values))
+    weighted = Scaler.of(values, counts * 0.1, how="robust")
+    repeated = Scaler.of(np.repeat(values, counts, axis=0), how="robust")
+    np.testing.assert_allclose(weighted.center, repeated.center, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(weighted.scale, repeated.scale, rtol=1e-9)
+
+
+@given(values=columns(st.floats(-1e300, 1e300)))
+def test_equal_weights_change_nothing_robust(values):
+    weighted, plain = (Scaler.of(values, w, how="robust") for w in (np.full(len(values), 0.3), None))
+    error = np.abs([weighted.center - plain.center, weighted.scale - plain.scale])
+    assert (error <= 1e-15 * np.abs(values).max(axis=0)).all()
+
+
+def test_missing_values_have_no_robust_weight():
+    values = np.array([[1.0, np.nan], [np.nan, 4.0], [3.0, 8.0], [np.nan, np.nan]])
+    scaler = Scaler.of(values, np.array([3.0, 3.0, 1.0, 1e6]), how="robust")
+    assert scaler.center.tolist() == [1.0, 4.0]
+    np.testing.assert_allclose(scaler.scale, 0.7413 * np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("how", ["standard", "robust"])
+@pytest.mark.parametrize("largest", [1.7e308, 1e300, 1e-300])
+def test_spreads_near_the_ends_of_float64_are_finite(how, largest):
+    scaler = Scaler.of(np.array([[largest], [-largest]] * 3), how=how)
+    assert 0.9 * largest < scaler.scale[0] <= np.finfo(float).max
+    assert np.isfinite(scaler.transform(np.array([[largest], [-largest]]), DOUBLE)).all()
+
+
+@given(values=columns(st.floats(-1e300, 1e300)), how=st.sampled_from(["standard", "robust"]))
+def test_any_column_is_scaled_without_a_warning(values, how):
+    scaler = Scaler.of(values, how=how)
+    assert np.isfinite(scaler.inverse(scaler.transform(values, np.dtype("float32")))).all()
+
+
+def test_what_the_network_says_beyond_float64_is_its_end():
+    scaler = Scaler.of(np.array([[1.7e308], [-1.7e308]]))
+    largest = np.finfo(float).max
+    np.testing.assert_array_equal(
+        scaler.inverse(np.array([[1e6], [-2.0], [np.nan]])), [[largest], [-largest], [np.nan]]
+    )
+
+
+def test_none_leaves_values_as_they_are():
+    values = np.array([[3.0, -1e6], [np.nan, 5.0]])
+    scaler = Scaler.of(np.vstack([values, [7.0, 6.0]]), how="none")
+    assert (scaler.center.tolist(), scaler.scale.tolist()) == ([0.0, 0.0], [1.0, 1.0])
+    np.testing.assert_array_equal(scaler.transform(values, DOUBLE), values)
+    np.testing.assert_array_equal(scaler.inverse(values), values)
+
+
+def test_none_knows_constant_columns():
+    """Of which the forecast is the constant, however large."""
+    scaler = Scaler.of(np.array([[1e9, 1.0], [np.nan, 2.0], [1e9, 4.0]]), how="none")
+    assert scaler.constant.tolist() == [True, False]
+    assert scaler.inverse(np.array([[0.5, 0.5]])).tolist() == [[1e9, 0.5]]
+
+
+def test_none_is_refused_where_it_would_clip():
+    with pytest.raises(
+        ValueError, match=r"'how' parameter of Scaler.of must not be 'none' .* Got 2e\+06 inst"
+    ):
+        Scaler.of(np.array([[np.nan, 0.0], [3.0, 1.0], [-2e6, 2.0]]), how="none")
+
+
+@pytest.mark.parametrize("how", ["standard", "robust", "none"])
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 2.0])], ids=["unweighted", "weighted"])
+def test_a_column_never_observed_stays_as_it_is(how, weights):
+    scaler = Scaler.of(np.array([[np.nan, 0.0], [np.nan, 2.0]]), weights, how=how)
+    assert (scaler.center[0], scaler.scale[0], scaler.constant[0]) == (0.0, 1.0, False)
+    assert scaler.inverse(np.array([[0.5, 0.0]]))[0, 0] == 0.5
+    np.testing.assert_array_equal(scaler.transform(np.full((1, 2), np.nan), DOUBLE), np.nan)
+
+
+@pytest.mark.parametrize("how", ["standard", "robust", "none"])
+def test_no_columns_are_no_trouble(how):
+    """A forecaster without covariates has none to scale."""
+    scaler = Scaler.of(np.empty((5, 0)), how=how)
+    assert scaler.transform(np.empty((2, 0)), DOUBLE).shape == (2, 0)
+    assert scaler.constant.shape == (0,)
+
+
+# -- several series
+
+
+def several():
+    """Three series of two columns; the second column of the second series is constant."""
+    series = [np.array([[0.0, 1.0], [2.0, 5.0]]), np.array([[-8.0, 3.0], [8.0, 3.0]]), np.eye(2)]
+    parts = [Scaler.of(values) for values in series]
+    return parts, Scaler.stacked(parts)
+
+
+def test_stacked_statistics_are_rows():
+    _, scaler = several()
+    assert scaler.center.tolist() == [[1.0, 3.0], [0.0, 3.0], [0.5, 0.5]]
+    assert scaler.scale.tolist() == [[1.0, 2.0], [8.0, 1.0], [0.5, 0.5]]
+    assert scaler.constant.tolist() == [[False, False], [False, True], [False, False]]
+
+
+def test_each_row_is_scaled_by_its_own_series():
+    parts, scaler = several()
+    numbers = np.array([2, 0, 1, 1])
+    rows = scaler.of_series(numbers)
+    assert rows.center.shape == (4, 2)
+    windows = np.random.default_rng(0).normal(size=(4, 5, 2))
+    scaled, back = rows.transform(windows, DOUBLE), rows.inverse(windows)
+    assert scaled.shape == back.shape == (4, 5, 2)
+    for row, number in enumerate(numbers):
+        np.testing.assert_array_equal(scaled[row], parts[number].transform(windows[row], DOUBLE))
+        np.testing.assert_array_equal(back[row], parts[number].inverse(windows[row]))
+
+
+def test_values_without_a_horizon_are_rows_of_their_series():
+    _, scaler = several()
+    assert scaler.inverse(np.ones((3, 2))).tolist() == [[2.0, 5.0], [8.0, 3.0], [1.0, 1.0]]
+    np.testing.assert_array_equal(scaler.transform(scaler.center, np.dtype("float32")), 0.0)
+
+
+def test_statistics_of_one_series_go_with_any_leading_shape():
+    parts, _ = several()
+    values = np.arange(24.0).reshape(2, 3, 2, 2)
+    back = parts[0].inverse(values)
+    np.testing.assert_array_equal(back.reshape(-1, 2), parts[0].inverse(values.reshape(-1, 2)))
+
+
+def test_one_number_is_one_series():
+    parts, scaler = several()
+    one = scaler.of_series(1)
+    for name in ("center", "scale", "constant"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(parts[1], name))
+
+
+def test_the_only_series_needs_no_number():
+    parts, _ = several()
+    assert parts[0].of_series(np.zeros(7, int)).center is parts[0].center
+
+
+def test_columns_are_cut_and_joined_in_every_series():
+    parts, scaler = several()
+    first = scaler.columns(1)
+    assert first.center.tolist() == [[1.0], [0.0], [0.5]]
+    wide = first.beside(scaler)
+    assert wide.center.tolist() == [[1.0, 1.0, 3.0], [0.0, 0.0, 3.0], [0.5, 0.5, 0.5]]
+    assert parts[1].beside(parts[0].columns(1)).constant.tolist() == [False, True, False]

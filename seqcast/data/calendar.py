@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -95,6 +95,11 @@ class Calendar(ABC):
     def season_length(self) -> int:
         """Steps after which the pattern of these stamps naturally repeats; 1 where none is known."""
 
+    @property
+    @abstractmethod
+    def shortest_step(self) -> Any:
+        """The least distance between neighbouring stamps, a NumPy scalar; None where only one is known."""
+
     def positions(self, index: pd.Index) -> np.ndarray:
         """Step numbers of stamps.
 
@@ -148,6 +153,49 @@ class Calendar(ABC):
         """
         return self.axis.labels(self._after(pd.Index([last]), n))
 
+    def labels(self, first: int, n: int) -> pd.Index:
+        """The labels of steps, whether a row stood there or not.
+
+        Parameters
+        ----------
+        first : int
+            Step number to begin with, 0 for the first training stamp or later.
+        n : int
+            How many labels.
+
+        Returns
+        -------
+        pandas.Index of n labels
+            Their :meth:`positions` are ``first``, ``first + 1``, ... After the last known stamp they go on
+            as in :meth:`future`.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`future`.
+        """
+        return self.axis.labels(self._between(first, n))
+
+    @abstractmethod
+    def extended(self, index: pd.Index) -> Calendar:
+        """The calendar after later rows.
+
+        Parameters
+        ----------
+        index : pandas.Index
+            Of rows, strictly increasing. Those after the last known stamp are known from then on, which
+            matters where only rows tell the calendar.
+
+        Returns
+        -------
+        Calendar
+
+        Raises
+        ------
+        TypeError
+            As for :meth:`positions`.
+        """
+
     def _numbers(self, index: pd.Index) -> np.ndarray:
         expected, got = _kind(self.axis.like), _kind(index)
         if expected != got:
@@ -167,6 +215,10 @@ class Calendar(ABC):
     @abstractmethod
     def _after(self, last: pd.Index, n: int) -> np.ndarray:
         """The n stamps after the only one in `last`, on the axis."""
+
+    @abstractmethod
+    def _between(self, first: int, n: int) -> np.ndarray:
+        """The stamps of n steps from `first` on, on the axis."""
 
     @abstractmethod
     def _rule(self) -> str:
@@ -289,7 +341,18 @@ class _Steps(Calendar):
         return steps, self._agree(self._stamps(steps), numbers)
 
     def _after(self, last: pd.Index, n: int) -> np.ndarray:
-        return self._stamps(self.positions(last)[0] + 1 + np.arange(n))
+        return self._between(self.positions(last)[0] + 1, n)
+
+    def _between(self, first: int, n: int) -> np.ndarray:
+        return self._stamps(first + np.arange(n))
+
+    @property
+    def shortest_step(self) -> Any:
+        return np.diff(self._between(0, MONTHS_OF_A_YEAR + 1)).min()
+
+    def extended(self, index: pd.Index) -> Calendar:
+        self._numbers(index)
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -460,10 +523,12 @@ def _days_of_month(dates: np.ndarray) -> np.ndarray:
 # ---- calendars of rows ----
 
 
+@dataclass(frozen=True, eq=False)
 class _Rows(Calendar):
     """Stamps without a pattern that tells what is missing: rows are the steps."""
 
-    rows: np.ndarray  # the training stamps
+    axis: _Axis
+    rows: np.ndarray  # the known stamps
 
     def _locate(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         steps = np.searchsorted(self.rows, numbers)
@@ -472,13 +537,25 @@ class _Rows(Calendar):
         known = self.rows[np.minimum(steps, len(self.rows) - 1)] == numbers
         return steps, later | known
 
+    def _between(self, first: int, n: int) -> np.ndarray:
+        rows, beyond = self.rows, first + n - len(self.rows)
+        if beyond > 0:
+            rows = np.concatenate([rows, self._after(self.axis.labels(rows[-1:]), beyond)])
+        return rows[first : first + n]
+
+    @property
+    def shortest_step(self) -> Any:
+        return np.diff(self.rows).min() if len(self.rows) > 1 else None
+
+    def extended(self, index: pd.Index) -> Calendar:
+        numbers = self._numbers(index)
+        return replace(self, rows=np.concatenate([self.rows, numbers[numbers > self.rows[-1]]]))
+
 
 @dataclass(frozen=True, eq=False)
 class _TradingDays(_Rows):
     """Days from Monday to Friday; holidays are no steps, and those to come are unknown."""
 
-    axis: _Axis
-    rows: np.ndarray
     time: np.timedelta64  # of day
 
     @property
@@ -496,9 +573,6 @@ class _TradingDays(_Rows):
 @dataclass(frozen=True, eq=False)
 class _Irregular(_Rows):
     """Stamps at uneven distances, continued by their median distance."""
-
-    axis: _Axis
-    rows: np.ndarray
 
     @property
     def season_length(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -26,9 +27,15 @@ OBJECT_KIND = "O"
 EXAMPLES = 3  # labels that a message shows before it stops
 SHOWN_COLUMNS = 20
 
+# The libraries whose frames and series become pandas' first, by the root of their modules' names.
+OTHER_LIBRARIES = ("modin", "polars", "pyarrow")
+WITHOUT_INDEX = ("polars", "pyarrow")
+
 WAYS_OUT = {
+    "boolean": "Convert it with .astype('boolean').",
     "categorical": "Encode it with pd.get_dummies or .cat.codes, or drop it.",
-    "date": "Make it the index with set_index, or derive numbers from it, such as .dt.dayofyear.",
+    "date": "Make it the index with set_index, or name it with time_col= where there is that parameter, or "
+    "derive numbers from it, such as .dt.day_of_year.",
     "timedelta": "Convert it with .dt.total_seconds().",
     "period": "Make it the index with set_index, or drop it.",
     "decimal": "Convert it with .astype('float64').",
@@ -50,12 +57,15 @@ class Table:
         Strictly increasing, unless rows out of order were to be kept.
     kind : {"array", "series", "frame"}
         What came, so that the answer can have the same form.
+    timed : bool
+        Whether what came can have an index of its own; otherwise `index` just counts the rows.
     """
 
     values: np.ndarray
     columns: tuple[Hashable, ...]
     index: pd.Index
     kind: Kind
+    timed: bool = True
 
 
 class ComplexDataError(TypeError, ValueError):
@@ -67,7 +77,7 @@ class ComplexDataError(TypeError, ValueError):
 
 
 @dataclass(frozen=True)
-class _Argument:
+class Argument:
     """Whose parameter is being read, under which name: the subject of every message."""
 
     parameter: str
@@ -92,7 +102,8 @@ def read_table(
     data : Series, DataFrame or array-like of shape (n,) or (n, c)
         Integers, floats, booleans, or pandas' nullable and Arrow forms of them. Missing entries are
         NaN, NA or, in lists and object arrays, None. The index may hold integers, floats,
-        timestamps with or without a time zone, timedeltas or periods.
+        timestamps with or without a time zone, timedeltas or periods. Frames and series of other
+        libraries keep their names; most have no index, so their rows are counted.
     owner : str
         Name of the estimator or function that asks, for messages.
     parameter : str
@@ -114,15 +125,13 @@ def read_table(
     ValueError
         For data without rows or columns, duplicated columns or stamps, missing stamps, rows out of
         order (with "refuse"), infinite values, and columns that were never observed.
+    ImportError
+        As :func:`to_pandas_frame`.
     """
-    argument = _Argument(parameter, owner)
-    if isinstance(data, pd.DataFrame):
-        table = _read_frame(data, tuple(data.columns), "frame", argument)
-    elif isinstance(data, pd.Series):
-        label = "y" if data.name is None else data.name
-        table = _read_frame(data.to_frame("y"), (label,), "series", argument)
-    else:
-        table = _read_array(data, argument)
+    argument = Argument(parameter, owner)
+    table = _read(to_pandas_frame(data), argument)
+    if _library(data) in WITHOUT_INDEX:
+        table = replace(table, timed=False)
     _check_stamps(table.index, argument)
     table = _in_order(table, unsorted, argument)
     _check_finite(table, argument)
@@ -157,8 +166,8 @@ def select_columns(table: Table, columns: Iterable[Hashable], *, owner: str) -> 
     missing = [label for label in wanted if label not in table.columns]
     if missing:
         raise ValueError(
-            f"The data for {owner} must have the columns {_listed(wanted, SHOWN_COLUMNS)}. Missing: "
-            f"{_listed(missing, SHOWN_COLUMNS)}; got {_listed(table.columns, SHOWN_COLUMNS)} instead."
+            f"The data for {owner} must have the columns {listed(wanted, SHOWN_COLUMNS)}. Missing: "
+            f"{listed(missing, SHOWN_COLUMNS)}; got {listed(table.columns, SHOWN_COLUMNS)} instead."
         )
     places = [table.columns.index(label) for label in wanted]
     return replace(table, values=np.ascontiguousarray(table.values[:, places]), columns=wanted)
@@ -172,6 +181,36 @@ def in_order(table: Table) -> tuple[Table, np.ndarray]:
     return replace(table, values=table.values[order], index=table.index[order]), order
 
 
+def to_pandas_frame(data: Any) -> Any:
+    """Frames and series of Polars, PyArrow and Modin as those of pandas; whatever else came, as it is.
+
+    Parameters
+    ----------
+    data : any
+
+    Returns
+    -------
+    any
+        Names and kinds of columns stay: dates become timestamps, time zones are kept, enumerations are
+        ordered categories. What is missing is NaN, NaT or, among booleans, NA. Lazy frames are
+        collected.
+
+    Raises
+    ------
+    ImportError
+        If narwhals, which reads all of them, is not installed.
+    """
+    if _library(data) not in OTHER_LIBRARIES:
+        return data
+    nw = _narwhals(data)
+    read = nw.from_native(data, pass_through=True, allow_series=True)
+    if isinstance(read, nw.LazyFrame):
+        read = read.collect()
+    if isinstance(read, nw.Series):
+        return _to_pandas(read, nw).rename(read.name or None)
+    return _to_pandas(read, nw) if isinstance(read, nw.DataFrame) else data
+
+
 def is_counted(index: pd.Index) -> bool:
     """Whether the labels are 0, 1, 2, ..., as those of rows that were never given any."""
     return is_integer_dtype(index.dtype) and np.array_equal(index, np.arange(len(index)))
@@ -179,37 +218,104 @@ def is_counted(index: pd.Index) -> bool:
 
 def check_numeric(frame: pd.DataFrame, *, owner: str, parameter: str = "X") -> None:
     """Raise `read_table`'s error if a column holds other things than numbers."""
-    _check_numeric(frame, tuple(frame.columns), _Argument(parameter, owner))
+    _check_numeric(frame, tuple(frame.columns), Argument(parameter, owner))
+
+
+# ---- other libraries' frames become pandas' ----
+
+
+def _library(data: Any) -> str:
+    return type(data).__module__.partition(".")[0]
+
+
+def _narwhals(data: Any) -> ModuleType:
+    try:
+        import narwhals.stable.v2 as nw
+    except ImportError as error:
+        raise ImportError(
+            f"A {type(data).__name__} of {_library(data)} is read with narwhals, which comes with "
+            f"scikit-learn 1.9: run `pip install narwhals`, or convert it with .to_pandas()."
+        ) from error
+    return nw
+
+
+def _to_pandas(data: Any, nw: Any) -> Any:
+    """A frame or a series of narwhals, column by column: Polars' own way would need PyArrow."""
+    if data.implementation.is_pandas_like():
+        return data.to_pandas()
+    if isinstance(data, nw.Series):
+        return pd.Series(_entries(data, nw))
+    columns = {name: _entries(data[name], nw) for name in data.columns}
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(data)))
+
+
+def _entries(column: Any, nw: Any) -> Any:
+    """What pandas needs to make a column of the same dtype."""
+    dtype = column.dtype
+    if isinstance(dtype, nw.Enum | nw.Categorical):
+        # As text, since narwhals 2.29 takes a missing entry of PyArrow's dictionaries for the last category.
+        order = list(dtype.categories) if isinstance(dtype, nw.Enum) else None
+        text = column.cast(nw.String).to_numpy()
+        return pd.Categorical(text, categories=order, ordered=order is not None)
+    entries = column.to_numpy()
+    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+        return pd.DatetimeIndex(entries).tz_localize("UTC").tz_convert(dtype.time_zone)
+    if isinstance(dtype, nw.Boolean) and entries.dtype.kind == OBJECT_KIND:
+        return pd.array(entries, dtype="boolean")
+    if isinstance(dtype, nw.Unknown) and column.null_count() == len(column):
+        return np.full(len(column), np.nan)
+    return entries
 
 
 # ---- pandas comes in ----
 
 
-def _read_frame(frame: pd.DataFrame, columns: tuple[Hashable, ...], kind: Kind, argument: _Argument) -> Table:
-    _check_size(frame.shape, argument)
-    _check_columns(frame.columns, argument)
-    _check_index_kind(frame.index, argument)
+def _read(data: Any, argument: Argument) -> Table:
+    if isinstance(data, pd.DataFrame):
+        return _read_frame(data, tuple(data.columns), "frame", argument)
+    if isinstance(data, pd.Series):
+        label = "y" if data.name is None else data.name
+        return _read_frame(data.to_frame("y"), (label,), "series", argument)
+    return _read_array(data, argument)
+
+
+def _read_frame(frame: pd.DataFrame, columns: tuple[Hashable, ...], kind: Kind, argument: Argument) -> Table:
+    check_size(frame.shape, argument)
+    check_column_names(frame.columns, argument)
+    check_stamp_kind(frame.index, argument)
     _check_numeric(frame, columns, argument)
     values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
     return Table(np.ascontiguousarray(values), columns, frame.index, kind)
 
 
-def _check_numeric(frame: pd.DataFrame, columns: tuple[Hashable, ...], argument: _Argument) -> None:
+def _check_numeric(frame: pd.DataFrame, columns: tuple[Hashable, ...], argument: Argument) -> None:
     for position, dtype in enumerate(frame.dtypes):
         if dtype.kind not in NUMERIC_KINDS:
             raise _column_error(columns[position], frame.iloc[:, position], argument)
 
 
-def _check_columns(columns: pd.Index, argument: _Argument) -> None:
+def check_column_names(columns: pd.Index, argument: Argument) -> None:
     if isinstance(columns, pd.MultiIndex):
         way_out = "Join the levels into one name: X.columns = ['_'.join(map(str, c)) for c in X.columns]."
         raise TypeError(argument.must("have one level of column names", f"{columns.nlevels} levels", way_out))
     if not columns.is_unique:
-        got = f"{_listed(columns[columns.duplicated()].unique())} more than once"
+        got = f"{listed(columns[columns.duplicated()].unique())} more than once"
         raise ValueError(argument.must("have unique column names", got, "Rename or drop the duplicates."))
 
 
-def _check_index_kind(index: pd.Index, argument: _Argument) -> None:
+def check_present(frame: pd.DataFrame, labels: Iterable[Hashable], why: str, argument: Argument) -> None:
+    """Whether the frame has these columns; `why` they are looked for ends the rule."""
+    missing = [label for label in labels if label not in frame.columns]
+    if missing:
+        noun = "column" if len(missing) == 1 else "columns"
+        rule = f"have the {noun} {listed(missing, SHOWN_COLUMNS)}{why}"
+        got = f"the columns {listed(frame.columns, SHOWN_COLUMNS)}"
+        way_out = "Look for another spelling, or for an index that reset_index() makes a column."
+        raise ValueError(argument.must(rule, got, way_out))
+
+
+def check_stamp_kind(index: pd.Index, argument: Argument, time_col: Hashable = None) -> None:
+    """Whether these labels, the index or that column, are of a kind whose future can be told."""
     if isinstance(index, pd.MultiIndex):
         way_out = (
             "Unstack all levels but the time to get one column a series, or reset_index() and name the "
@@ -219,12 +325,14 @@ def _check_index_kind(index: pd.Index, argument: _Argument) -> None:
     if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex | pd.PeriodIndex):
         return
     if not (is_integer_dtype(index.dtype) or is_float_dtype(index.dtype)):
-        way_out = "Convert it with pd.to_datetime, or drop it with reset_index(drop=True) to count rows."
+        what = "an index" if time_col is None else f"the column {time_col!r}"
+        drop = ", or drop it with reset_index(drop=True) to count rows" if time_col is None else ""
         rule = "be indexed by numbers, timestamps, timedeltas or periods"
-        raise TypeError(argument.must(rule, f"an index of dtype {index.dtype}", way_out))
+        way_out = f"Convert it with pd.to_datetime{drop}."
+        raise TypeError(argument.must(rule, f"{what} of dtype {index.dtype}", way_out))
 
 
-def _column_error(label: object, column: pd.Series, argument: _Argument) -> TypeError:
+def _column_error(label: object, column: pd.Series, argument: Argument) -> TypeError:
     rule, got = "hold numbers only", f"column {label!r} of dtype {column.dtype}"
     if column.dtype.kind == COMPLEX_KIND:
         return _complex_error(got, argument)
@@ -235,7 +343,7 @@ def _column_error(label: object, column: pd.Series, argument: _Argument) -> Type
     return TypeError(argument.must(rule, got, way_out))
 
 
-def _complex_error(got: str, argument: _Argument) -> ComplexDataError:
+def _complex_error(got: str, argument: Argument) -> ComplexDataError:
     message = argument.must("hold real numbers", got, "Pass real and imaginary parts as two columns.")
     return ComplexDataError(f"Complex data not supported. {message}")
 
@@ -243,9 +351,9 @@ def _complex_error(got: str, argument: _Argument) -> ComplexDataError:
 # ---- arrays come in ----
 
 
-def _read_array(data: Any, argument: _Argument) -> Table:
+def _read_array(data: Any, argument: Argument) -> Table:
     array = _two_dimensional(data, argument)
-    _check_size(array.shape, argument)
+    check_size(array.shape, argument)
     count = array.shape[1]
     columns = ("y",) if count == 1 else tuple(f"x{number}" for number in range(count))
     if array.dtype.kind == COMPLEX_KIND:
@@ -256,14 +364,10 @@ def _read_array(data: Any, argument: _Argument) -> Table:
         way_out = "Convert it with .astype('float64')."
         raise TypeError(argument.must("hold numbers only", f"an array of dtype {array.dtype}", way_out))
     values = np.ascontiguousarray(array, dtype=np.float64)
-    return Table(values, columns, pd.RangeIndex(len(values)), "array")
+    return Table(values, columns, pd.RangeIndex(len(values)), "array", timed=False)
 
 
-def _two_dimensional(data: Any, argument: _Argument) -> np.ndarray:
-    if hasattr(data, "to_pandas") and not all(map(_counts, getattr(data, "dtypes", ()))):
-        way_out = "Convert it with .to_pandas(), and make the stamps its index with set_index."
-        got = f"columns of {', '.join(str(dtype) for dtype in data.dtypes)}"
-        raise TypeError(argument.must("hold numbers only, if it is no pandas frame", got, way_out))
+def _two_dimensional(data: Any, argument: Argument) -> np.ndarray:
     if hasattr(data, "todense"):
         raise TypeError(argument.must("be dense", "sparse data", "Convert it with .toarray()."))
     if isinstance(data, np.ma.MaskedArray):
@@ -282,12 +386,7 @@ def _two_dimensional(data: Any, argument: _Argument) -> np.ndarray:
     return array[:, np.newaxis] if array.ndim == 1 else array
 
 
-def _counts(dtype: Any) -> bool:
-    """Whether a dtype of another library's frame holds numbers; stamps would become numbers in silence."""
-    return not hasattr(dtype, "is_numeric") or dtype.is_numeric() or str(dtype) == "Boolean"
-
-
-def _unboxed(array: np.ndarray, argument: _Argument) -> np.ndarray:
+def _unboxed(array: np.ndarray, argument: Argument) -> np.ndarray:
     """Floats from an object array of real numbers and missing entries; lists with None arrive as one."""
     missing = pd.isna(array)
     for entry in array[~missing]:
@@ -302,7 +401,7 @@ def _unboxed(array: np.ndarray, argument: _Argument) -> np.ndarray:
 # ---- what holds for every table ----
 
 
-def _check_size(shape: tuple[int, ...], argument: _Argument) -> None:
+def check_size(shape: tuple[int, ...], argument: Argument) -> None:
     for count, thing in zip(shape, ("sample", "feature"), strict=True):
         if count == 0:
             # The wording of the count is scikit-learn's: its estimator checks look for it.
@@ -312,7 +411,7 @@ def _check_size(shape: tuple[int, ...], argument: _Argument) -> None:
             )
 
 
-def _check_stamps(index: pd.Index, argument: _Argument) -> None:
+def check_known_stamps(index: pd.Index, argument: Argument) -> None:
     unknown = np.asarray(index.isna())
     if is_float_dtype(index.dtype):
         unknown = ~np.isfinite(index.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -320,14 +419,18 @@ def _check_stamps(index: pd.Index, argument: _Argument) -> None:
         row = int(np.argmax(unknown))
         got = f"{index[row]} in row {row} ({int(unknown.sum())} such rows)"
         raise ValueError(argument.must("have a known stamp in every row", got, "Drop these rows."))
+
+
+def _check_stamps(index: pd.Index, argument: Argument) -> None:
+    check_known_stamps(index, argument)
     if not index.is_unique:
         twice = index[index.duplicated()].unique()
-        got = f"{len(twice)} stamps that occur more than once, such as {_listed(twice)}"
+        got = f"{len(twice)} stamps that occur more than once, such as {listed(twice)}"
         way_out = "Aggregate them, for example with X.groupby(level=0).mean()."
         raise ValueError(argument.must("have unique stamps", got, way_out))
 
 
-def _in_order(table: Table, unsorted: Unsorted, argument: _Argument) -> Table:
+def _in_order(table: Table, unsorted: Unsorted, argument: Argument) -> Table:
     if unsorted == "keep" or table.index.is_monotonic_increasing:
         return table
     if unsorted == "sort":
@@ -337,24 +440,28 @@ def _in_order(table: Table, unsorted: Unsorted, argument: _Argument) -> Table:
     raise ValueError(argument.must("be sorted by its index", got, "Sort it with X.sort_index()."))
 
 
-def _check_finite(table: Table, argument: _Argument) -> None:
+def _check_finite(table: Table, argument: Argument) -> None:
     infinite = np.isinf(table.values)
     if infinite.any():
         row, column = np.argwhere(infinite)[0]
         got = f"{table.values[row, column]} in column {table.columns[column]!r} at {table.index[row]}"
-        way_out = "Replace such entries by NaN if they stand for missing values."
-        raise ValueError(argument.must("hold finite numbers or NaN", got, way_out))
+        raise infinite_error(got, argument)
 
 
-def _check_observed(table: Table, argument: _Argument) -> None:
+def infinite_error(got: str, argument: Argument) -> ValueError:
+    way_out = "Replace such entries by NaN if they stand for missing values."
+    return ValueError(argument.must("hold finite numbers or NaN", got, way_out))
+
+
+def _check_observed(table: Table, argument: Argument) -> None:
     empty = np.isnan(table.values).all(axis=0)
     if empty.any():
         names = [label for label, blank in zip(table.columns, empty, strict=True) if blank]
-        got = f"nothing but missing values in column {_listed(names)}"
+        got = f"nothing but missing values in column {listed(names)}"
         raise ValueError(argument.must("have an observed value in every column", got, "Drop such columns."))
 
 
-def _listed(labels: Iterable[Hashable], limit: int = EXAMPLES) -> str:
+def listed(labels: Iterable[Hashable], limit: int = EXAMPLES) -> str:
     """Up to `limit` labels, separated by commas; dots stand for the rest."""
     names = [repr(label) if isinstance(label, str) else str(label) for label in labels]
     return ", ".join(names[:limit] + ["..."] * (len(names) > limit))

@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .frames import Kind, Table, in_order, read_table, select_columns
-
-SEVERAL = (list, tuple, np.ndarray, pd.Index)  # what may hold several names
+from .roles import labels
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _shape(data: Any) -> tuple[int, ...]:
 def _named(table: Table, target: Any, owner: str) -> list[Hashable]:
     if target is None:
         return list(table.columns)
-    names = list(target) if isinstance(target, SEVERAL) else [target]
+    names = labels(target)
     if not names or not set(names) <= set(table.columns) or len(set(names)) < len(names):
         raise ValueError(
             f"The 'target' parameter of {owner} must name columns of X, each once: {list(table.columns)}. "
@@ -159,7 +158,7 @@ def _named(table: Table, target: Any, owner: str) -> list[Hashable]:
 
 
 def _check_target(target: Any, names: list[Hashable], owner: str) -> None:
-    if target is None or (list(target) if isinstance(target, SEVERAL) else [target]) == names:
+    if target is None or labels(target) == names:
         return
     raise ValueError(
         f"The 'target' parameter of {owner} must be None or the name of y ({', '.join(map(repr, names))}) "

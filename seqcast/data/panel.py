@@ -1,0 +1,131 @@
+"""Series one below the other: what a global model learns from, and forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .windows import seasonal_naive, training_starts, validation_starts
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One or several series, each on the steps of its own calendar.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_rows, n_columns)
+        NaN where nothing was observed.
+    bounds : ndarray of int, shape (n_series + 1,)
+        First row of each series, and the row after the last.
+    fitted : ndarray of int, shape (n_series,)
+        Which of the series that were fitted each is: their statistics are known by this number.
+    """
+
+    values: np.ndarray
+    bounds: np.ndarray
+    fitted: np.ndarray
+
+    @classmethod
+    def of(cls, grids: Sequence[np.ndarray], least: int | Sequence[int] = 0) -> Panel:
+        """Stack series (n_steps, n_columns); one with fewer than `least` steps begins with missing ones."""
+        wanted = np.broadcast_to(least, len(grids))
+        lengths = [max(len(grid), n) for grid, n in zip(grids, wanted, strict=True)]
+        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        if len(grids) == 1 and lengths[0] == len(grids[0]):
+            return cls(grids[0], bounds, np.arange(1))  # a copy of a long series would be much memory
+        values = np.full((bounds[-1], grids[0].shape[1]), np.nan)
+        for grid, end in zip(grids, bounds[1:], strict=True):
+            values[end - len(grid) : end] = grid
+        return cls(values, bounds, np.arange(len(grids)))
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The values of each series: views."""
+        return map(self.series, range(len(self)))
+
+    def series(self, number: int) -> np.ndarray:
+        """The values of one series: a view."""
+        return self.values[self.bounds[number] : self.bounds[number + 1]]
+
+    @property
+    def begins(self) -> np.ndarray:
+        return self.bounds[:-1]
+
+    @property
+    def ends(self) -> np.ndarray:
+        return self.bounds[1:]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.bounds)
+
+    def of_fitted(self, fitted: np.ndarray) -> Panel:
+        """The same, as these of the fitted series."""
+        return replace(self, fitted=fitted)
+
+    def holding(self, values: np.ndarray) -> Panel:
+        """Other values of the same series."""
+        return replace(self, values=values)
+
+    def around(self, origins: np.ndarray, before: int, after: int) -> tuple[Panel, np.ndarray]:
+        """Only so many rows before and after each origin, as series of their own; and the origins there."""
+        rows = origins[:, None] + np.arange(-before, after)
+        bounds = np.arange(len(origins) + 1) * (before + after)
+        values = self.values[rows.ravel()]
+        return Panel(values, bounds, self.fitted[self.numbers(origins)]), bounds[:-1] + before
+
+    def numbers(self, origins: np.ndarray) -> np.ndarray:
+        """Which series comes before each origin: an origin may be the row after the last of a series."""
+        return np.searchsorted(self.bounds, origins, side="left") - 1
+
+    def series_origins(self, origins: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Of each series with origins: its number, places among them, and origins counted from its begin."""
+        if len(self) == 1:
+            yield 0, np.arange(len(origins)), origins
+            return
+        numbers = self.numbers(origins)
+        order = np.argsort(numbers, kind="stable")
+        cuts = np.searchsorted(numbers[order], np.arange(len(self) + 1))
+        for number in np.unique(numbers):
+            places = order[cuts[number] : cuts[number + 1]]
+            yield number, places, origins[places] - self.bounds[number]
+
+    def seasonal_naive(self, origins: np.ndarray, season_length: int, n: int) -> np.ndarray:
+        """`windows.seasonal_naive` of each column, within the series; shape (n_origins, n, n_columns)."""
+        forecasts = np.empty((len(origins), n, self.values.shape[1]))
+        for number, places, own in self.series_origins(origins):
+            forecasts[places] = seasonal_naive(self.series(number), own, season_length, n)
+        return forecasts
+
+    def training_starts(
+        self, n_targets: int, window: int, horizon: int, borders: np.ndarray, lost: int = 0
+    ) -> np.ndarray:
+        """First rows of the windows whose targets end by the border of their series, not among the first
+        `lost` ones."""
+        return self._starts(training_starts, (window, horizon), n_targets, borders, lost)
+
+    def validation_starts(
+        self, n_targets: int, window: int, horizon: int, borders: np.ndarray, lost: int = 0
+    ) -> np.ndarray:
+        """First rows of the windows whose targets begin at the border of their series, or later."""
+        return self._starts(validation_starts, (window, horizon), n_targets, borders, lost)
+
+    def _starts(
+        self,
+        starts_of: Callable[..., np.ndarray],
+        lengths: tuple[int, int],
+        n_targets: int,
+        borders: np.ndarray,
+        lost: int,
+    ) -> np.ndarray:
+        firsts = self.begins + lost
+        found = [
+            first + starts_of(values[lost:, :n_targets], *lengths, border - first)
+            for values, first, border in zip(self, firsts, borders, strict=True)
+        ]
+        return np.concatenate(found)

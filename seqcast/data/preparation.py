@@ -1,0 +1,175 @@
+"""From columns as they came to the numbers that the parts of a forecaster read, and forecasts back.
+
+In two stages. *Levels* are transformed and scaled columns: targets by what was learned of their own series,
+covariates by what was learned of all series together, since their level may tell one series from another.
+Errors are weighed in these units. *Inputs* are what windows are cut from: targets may be differenced; lags
+beyond the window and columns that are known ahead are moved, so that a window before an origin holds them up
+to the last step that is forecast from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .differencing import difference, integrate
+from .panel import Panel
+from .roles import Columns
+from .scaling import How, Scaler
+from .transforms import Transform
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What a forecaster's parameters say about targets; see there."""
+
+    transform: str = "none"
+    scaling: How = "standard"
+    differences: tuple[int, ...] = ()
+    lags: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What was learned of the training rows.
+
+    Attributes
+    ----------
+    given : Columns
+        As they come.
+    treatment : Treatment
+    horizon : int
+    moves : tuple of int
+        By how many steps the columns that are known ahead are moved up: side by side, these cover the
+        horizon, even if it is longer than what a part reads of a window.
+    transform : Transform
+        Of the targets, a row for each series.
+    targets : Scaler
+        Of transformed targets, likewise.
+    changes : Scaler
+        Of differenced levels, likewise.
+    covariates : Scaler
+    """
+
+    given: Columns
+    treatment: Treatment
+    horizon: int
+    moves: tuple[int, ...]
+    transform: Transform
+    targets: Scaler
+    changes: Scaler
+    covariates: Scaler
+
+    @classmethod
+    def of(
+        cls,
+        grids: list[np.ndarray],
+        columns: Columns,
+        treatment: Treatment,
+        horizon: int,
+        reach: int,
+        names: Sequence[Hashable],
+        owner: str,
+    ) -> Preparation:
+        """Learn from training rows (n_steps, n_columns) of each series.
+
+        reach : so many steps of a window, the last ones, are read by all parts.
+        names : labels of the targets, for messages; owner : name of the estimator, likewise.
+        """
+        k = columns.targets
+        fitted = [_fit_targets(grid[:, :k], treatment, names, owner) for grid in grids]
+        transforms, targets, changes = zip(*fitted, strict=True)
+        covariates = grids[0][:, k:] if len(grids) == 1 else np.concatenate([grid[:, k:] for grid in grids])
+        return cls(
+            columns,
+            treatment,
+            horizon,
+            tuple(range(horizon, 0, -reach)),
+            Transform.stacked(transforms),
+            Scaler.stacked(targets),
+            Scaler.stacked(changes),
+            Scaler.of(covariates, how=treatment.scaling),
+        )
+
+    @property
+    def columns(self) -> Columns:
+        """Of the inputs."""
+        return replace(self.given, lags=len(self.treatment.lags), future=self.given.future * len(self.moves))
+
+    @property
+    def target_scales(self) -> np.ndarray:
+        """Training deviations of transformed targets, shape (n_series, n_targets)."""
+        return self.targets.scale
+
+    def levels(self, panel: Panel) -> Panel:
+        """Transformed and scaled columns."""
+        levels = [self._levels_of(values, number) for values, number in zip(panel, panel.fitted, strict=True)]
+        return panel.holding(levels[0] if len(levels) == 1 else np.concatenate(levels))
+
+    def _levels_of(self, values: np.ndarray, number: int) -> np.ndarray:
+        """Of one series."""
+        k, transform = self.given.targets, self.transform.of_series(number)
+        if transform.kind != "none":
+            values = np.hstack([transform.apply(values[:, :k]), values[:, k:]])
+        return self.targets.of_series(number).beside(self.covariates).transform(values, values.dtype)
+
+    def inputs(self, levels: Panel) -> np.ndarray:
+        """What windows are cut from, shape (n_rows, n_columns) of `columns`."""
+        values, k = levels.values, self.given.targets
+        if not (self.given.future or self.treatment.lags or self.treatment.differences):
+            return values
+        targets = self._differenced(levels) if self.treatment.differences else values[:, :k]
+        changed, ahead = levels.holding(targets), levels.holding(values[:, self.given.known_ahead])
+        lagged = [moved_up(changed, self.horizon - lag) for lag in self.treatment.lags]
+        lags = [np.stack(lagged, axis=2).reshape(len(values), -1)] if lagged else []
+        past, static = values[:, self.given.of_the_past], values[:, self.given.static_ones]
+        return np.hstack([targets, *lags, past, *(moved_up(ahead, steps) for steps in self.moves), static])
+
+    def _differenced(self, levels: Panel) -> np.ndarray:
+        """Changes of the targets, scaled."""
+        changes = np.empty((len(levels.values), self.given.targets))
+        for values, out, number in zip(levels, levels.holding(changes), levels.fitted, strict=True):
+            raw = difference(values[:, : self.given.targets], self.treatment.differences)
+            out[:] = self.changes.of_series(number).transform(raw, changes.dtype)
+        return changes
+
+    def integrate(self, forecasts: np.ndarray, levels: Panel, origins: np.ndarray) -> np.ndarray:
+        """Forecasts of inputs (n_origins, horizon, n_targets) as those of levels."""
+        if not self.treatment.differences:
+            return forecasts
+        changes = self.changes.of_series(levels.fitted[levels.numbers(origins)]).inverse(forecasts)
+        summed = np.empty_like(changes)
+        for number, places, own in levels.series_origins(origins):
+            values = levels.series(number)[:, : self.given.targets]
+            summed[places] = integrate(changes[places], values, own, self.treatment.differences)
+        return np.nan_to_num(summed)
+
+    def undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+        """Levels (n, ..., n_targets) in the targets' own units; fitted (n,): of which series they are."""
+        return self.transform.of_series(fitted).undo(self.targets.of_series(fitted).inverse(forecasts))
+
+
+def _fit_targets(
+    values: np.ndarray, treatment: Treatment, names: Sequence[Hashable], owner: str
+) -> tuple[Transform, Scaler, Scaler]:
+    """Of one series (n, n_targets)."""
+    transform = Transform.of(values, treatment.transform, names, owner)
+    straight = transform.apply(values)
+    scaler = Scaler.of(straight, how=treatment.scaling)
+    if not treatment.differences:
+        return transform, scaler, Scaler.identity(values.shape[1])
+    changes = difference(scaler.transform(straight, values.dtype), treatment.differences)
+    return transform, scaler, Scaler.of(changes)
+
+
+def moved_up(panel: Panel, steps: int) -> np.ndarray:
+    """The values of so many steps later (earlier, if negative); NaN where the series does not reach."""
+    moved = np.full_like(panel.values, np.nan)
+    for values, out in zip(panel, panel.holding(moved), strict=True):
+        if steps > 0:
+            out[:-steps] = values[steps:]
+        else:
+            out[-steps:] = values[: len(values) + steps]
+    return moved

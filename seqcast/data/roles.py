@@ -1,0 +1,157 @@
+"""What each column is to a forecaster."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .categories import Categories
+
+SEVERAL = (list, tuple, np.ndarray, pd.Index)  # what may hold several names
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a forecaster's parameters say about columns; see there."""
+
+    target: Any = None
+    id_col: Hashable | None = None
+    time_col: Hashable | None = None
+    future_cols: Any = None
+    static_cols: Any = None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether ids and stamps of rows are columns."""
+        return bool(self.keys)
+
+    @property
+    def keys(self) -> list[Hashable]:
+        return [label for label in (self.id_col, self.time_col) if label is not None]
+
+    def maybe_text(self, X: pd.DataFrame) -> list[Hashable]:
+        """Columns whose text stands for categories: those that are declared to be known ahead or never to
+        change, and all of a categorical dtype."""
+        known = [*labels(self.future_cols), *labels(self.static_cols)]
+        categorical = [label for label, dtype in X.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+        return [label for label in X.columns if label in [*known, *categorical] and label not in self.keys]
+
+    def targets(self, X: Any, categories: Categories, owner: str) -> Any:
+        """What to forecast, out of the columns of `X`: if it is not said, those that are neither known ahead
+        nor categories; None for all columns."""
+        declared = [*labels(self.future_cols), *labels(self.static_cols)]
+        known = categories.names([*declared, *categories.of_column])
+        if self.target is None and known and hasattr(X, "columns"):
+            return [column for column in X.columns if column not in known]
+        twice = [label for label in labels(self.target) if label in known]
+        if twice:
+            raise ValueError(
+                f"The 'target' parameter of {owner} must name no column of categories, future_cols or "
+                f"static_cols. Got {twice} in both."
+            )
+        return self.target
+
+    def roles(
+        self, targets: list[Hashable], covariates: list[Hashable], categories: Categories, owner: str
+    ) -> Roles:
+        """Of the columns of rows with these targets and covariates."""
+        future, static = (categories.names(labels(given)) for given in (self.future_cols, self.static_cols))
+        for parameter, names in ("future_cols", future), ("static_cols", static):
+            if not set(names) <= set(covariates) or len(set(names)) < len(names):
+                raise ValueError(
+                    f"The {parameter!r} parameter of {owner} must name columns of X that are no targets, each "
+                    f"once: {covariates}. Got {getattr(self, parameter)!r} instead."
+                )
+        if set(future) & set(static):
+            raise ValueError(
+                f"The 'static_cols' parameter of {owner} must name no column of future_cols. Got "
+                f"{sorted(set(future) & set(static), key=str)} in both."
+            )
+        past = [label for label in covariates if label not in future and label not in static]
+        return Roles(targets, past, future, static)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Numeric columns by what is known of them when a forecast is made: the order they are stacked in.
+
+    Attributes
+    ----------
+    targets : list of labels
+        Known up to then, and to be forecast.
+    past : list of labels
+        Known up to then.
+    future : list of labels
+        Known before their time.
+    static : list of labels
+        The same at all steps of a series.
+    """
+
+    targets: list[Hashable]
+    past: list[Hashable]
+    future: list[Hashable]
+    static: list[Hashable]
+
+    @property
+    def covariates(self) -> list[Hashable]:
+        return [*self.past, *self.future, *self.static]
+
+    @property
+    def columns(self) -> Columns:
+        return Columns(len(self.targets), len(self.past), len(self.future), len(self.static))
+
+    @property
+    def all(self) -> list[Hashable]:
+        return [*self.targets, *self.covariates]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How many columns there are of each kind, which stand side by side in this order.
+
+    Attributes
+    ----------
+    targets : int
+    lags : int
+        Of each target; those of the first target come first.
+    past, future, static : int
+        As `Roles` has them.
+    """
+
+    targets: int
+    past: int = 0
+    future: int = 0
+    static: int = 0
+    lags: int = 0
+
+    @property
+    def of_the_past(self) -> slice:
+        begin = self.targets * (1 + self.lags)
+        return slice(begin, begin + self.past)
+
+    @property
+    def known_ahead(self) -> slice:
+        begin = self.of_the_past.stop
+        return slice(begin, begin + self.future)
+
+    @property
+    def static_ones(self) -> slice:
+        begin = self.known_ahead.stop
+        return slice(begin, begin + self.static)
+
+    def of_target(self, number: int) -> list[int]:
+        """A target, its lags, and all covariates."""
+        first = self.targets + number * self.lags
+        lags, others = range(first, first + self.lags), range(self.of_the_past.start, self.static_ones.stop)
+        return [number, *lags, *others]
+
+
+def labels(given: Any) -> list[Hashable]:
+    """One label, several or none, as a list."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, SEVERAL) else [given]

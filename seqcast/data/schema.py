@@ -1,0 +1,274 @@
+"""What the rows of ``fit`` looked like, so that later rows are read the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .categories import Categories, check_static
+from .frames import Argument, Kind, Table, in_order, is_counted, read_table, select_columns, to_pandas_frame
+from .long import LongTable, long_frame, read_long, to_long
+from .roles import Declared, Roles, labels
+from .targets import read_history
+
+
+@dataclass(frozen=True)
+class Given:
+    """Rows of one or several series, as they came in one argument.
+
+    Attributes
+    ----------
+    ids : list
+        Of the series; None for the only one of a wide frame.
+    tables : list of Table
+        Their rows in the order of time.
+    places : list of ndarray of int
+        Where each of these rows stood in the argument.
+    index : pandas.Index
+        Of the argument.
+    kind : {"array", "series", "frame"}
+    """
+
+    ids: list[Any]
+    tables: list[Table]
+    places: list[np.ndarray]
+    index: pd.Index
+    kind: Kind
+
+    @classmethod
+    def of_long(cls, series: LongTable, index: pd.Index) -> Given:
+        return cls(list(series.ids), [table for _, table in series], series.rows, index, "frame")
+
+    @classmethod
+    def of_table(cls, table: Table) -> Given:
+        ordered, order = in_order(table)
+        return cls([None], [ordered], [order], table.index, table.kind)
+
+    def __iter__(self) -> Iterator[tuple[Any, Table]]:
+        return zip(self.ids, self.tables, strict=True)
+
+    def in_rows(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
+        """Values of each series' rows, put where these stood."""
+        values = np.empty((len(self.index), blocks[0].shape[1]))
+        for places, block in zip(self.places, blocks, strict=True):
+            values[places] = block
+        return values
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The rows of ``fit``.
+
+    Attributes
+    ----------
+    roles : Roles
+    columns : tuple of labels
+        Of `X`, in its order.
+    kind, form : {"array", "series", "frame"} or None
+        Of `X`, and of `y`, None if there was none.
+    target_ndim : int
+        Dimensions of `y`.
+    apart : bool
+        Whether the targets were no columns of `X`.
+    counted : bool
+        Whether the rows were numbered 0, 1, 2, ...
+    declared : Declared
+    categories : Categories
+        What numbers stand for columns of text.
+    id_dtype : dtype or None
+        Of the column of ids.
+    owner : str
+        Name of the estimator, for messages.
+    """
+
+    roles: Roles
+    columns: tuple[Hashable, ...]
+    kind: Kind
+    form: Kind | None
+    target_ndim: int
+    apart: bool
+    counted: bool
+    declared: Declared
+    categories: Categories
+    id_dtype: Any
+    owner: str
+
+    @property
+    def has_ids(self) -> bool:
+        return self.declared.id_col is not None
+
+    def read(self, X: Any, method: str) -> Given:
+        """Rows with the columns of fit."""
+        own = [] if self.apart else self.roles.targets
+        names = [*own, *self.roles.past, *self.roles.future]
+        return self._read(X, names, self.columns, f"{self.owner}.{method}", "X")
+
+    def read_future(self, X: Any, method: str) -> Given:
+        """Rows with the columns that are known before their time."""
+        names = self.roles.future
+        return self._read(X, names, tuple(names), f"{self.owner}.{method}", "X_future")
+
+    def _read(
+        self, X: Any, names: list[Hashable], places: tuple[Hashable, ...], owner: str, parameter: str
+    ) -> Given:
+        X = self.categories.of_columns(names).apply(X, owner, parameter)
+        if self.declared.is_long:
+            return self._read_long(X, names, owner, parameter)
+        table = read_table(X, owner=owner, parameter=parameter, unsorted="keep", require_observed=False)
+        if table.kind == "series" and len(places) == 1:
+            table = replace(table, columns=places)
+        if "array" in (table.kind, self.kind):
+            table = _by_place(table, places, self.owner, is_flat=len(getattr(X, "shape", (0, 0))) == 1)
+        return Given.of_table(select_columns(table, names, owner=owner))
+
+    def _read_long(self, X: Any, names: list[Hashable], owner: str, parameter: str) -> Given:
+        series = read_long(X, self.declared.id_col, self.declared.time_col, names, owner, parameter)
+        return Given.of_long(series, X.index)
+
+    def check_known(self, ids: Iterable[Any], known: Container[Any], method: str) -> None:
+        """That all series have been fitted: the scale and the past of others are not known."""
+        others = [id_ for id_ in ids if id_ not in known]
+        if others:
+            raise ValueError(
+                f"The column {self.declared.id_col!r} of X in {self.owner}.{method} must hold series that were "
+                f"fitted. Got {len(others)} others, such as {others[0]!r}. Fit with them, or leave them out."
+            )
+
+    def is_untimed(self, given: Given) -> bool:
+        """Whether the rows' index tells nothing of their time: they follow the training rows."""
+        if self.declared.is_long:
+            return False
+        without_time = self.apart and self.counted and is_counted(given.index)
+        return self.kind == "array" or not given.tables[0].timed or without_time
+
+    def truth(self, given: Given, y: Any, method: str) -> np.ndarray:
+        """The targets of each row as it came: y, or those columns of X."""
+        n_targets, owner = len(self.roles.targets), f"{self.owner}.{method}"
+        if y is None and not self.apart:
+            return given.in_rows([table.values[:, :n_targets] for table in given.tables])
+        if y is None:
+            raise ValueError(
+                f"The 'y' parameter of {owner} must be given, since fit had its target in y and not in X. "
+                f"Got None instead."
+            )
+        truth = read_table(y, owner=owner, parameter="y", unsorted="keep", require_observed=False)
+        if truth.values.shape != (len(given.index), n_targets):
+            raise ValueError(
+                f"The 'y' parameter of {owner} must have shape ({len(given.index)}, {n_targets}), a row for "
+                f"each of X. Got {truth.values.shape} instead."
+            )
+        timed = "array" not in (truth.kind, given.kind) and not is_counted(given.index)
+        if timed and not truth.index.equals(given.index):
+            raise ValueError(
+                f"The 'y' parameter of {owner} must have the index of X, row by row. Got others, such as "
+                f"{truth.index[0]} beside {given.index[0]}. Align it with y.reindex(X.index)."
+            )
+        if truth.kind == "frame":
+            truth = select_columns(truth, self.roles.targets, owner=owner)
+        return truth.values
+
+    def in_form(self, forecasts: np.ndarray, given: Given) -> pd.DataFrame | pd.Series | np.ndarray:
+        """Forecasts of rows in the form that y had, or X if there was none; of an array always in that of
+        one."""
+        form = given.kind if self.form is None or given.kind == "array" else self.form
+        given_flat = form != "frame" if self.form is None else self.target_ndim == 1
+        if given_flat and forecasts.shape[1] == 1:
+            forecasts = forecasts[:, 0]
+        if form == "array":
+            return forecasts
+        if form == "series":
+            return pd.Series(forecasts, given.index, name=self.roles.targets[0])
+        return pd.DataFrame(forecasts, given.index, self.roles.targets)
+
+    def as_future(
+        self, ids: list[Any], labels: list[pd.Index], values: list[np.ndarray], names: Sequence[Hashable]
+    ) -> pd.DataFrame:
+        """Values (n, len(names)) of each series at the labels that follow."""
+        if self.declared.is_long:
+            return to_long(pd.Index(ids, dtype=self.id_dtype), labels, values, names, self.declared.id_col, self.declared.time_col)
+        return pd.DataFrame(values[0], labels[0], list(names))
+
+
+    def as_paths(
+        self, ids: list[Any], labels: list[pd.Index], paths: np.ndarray, names: Sequence[Hashable]
+    ) -> pd.DataFrame:
+        """Paths (n_series, n_paths, n_steps, n_targets), a row for each and step."""
+        n_paths, n_steps = paths.shape[1:3]
+        numbers = np.repeat(np.arange(n_paths), n_steps)
+        if not self.declared.is_long:
+            steps = labels[0].take(np.tile(np.arange(n_steps), n_paths))
+            index = pd.MultiIndex.from_arrays([numbers, steps], names=["path", labels[0].name])
+            return pd.DataFrame(paths[0].reshape(len(index), -1), index, list(names))
+        repeated = [own.take(np.tile(np.arange(n_steps), n_paths)) for own in labels]
+        frame = self.as_future(ids, repeated, list(paths.reshape(len(ids), n_paths * n_steps, -1)), names)
+        frame.insert(len(self.declared.keys), "path", np.tile(numbers, len(ids)))
+        return frame
+
+
+def _by_place(table: Table, names: tuple[Hashable, ...], owner: str, is_flat: bool) -> Table:
+    """An array's columns are told by their places."""
+    if table.values.shape[1] != len(names):
+        reshape = " Reshape your data to one row a step." if is_flat else ""
+        raise ValueError(
+            f"X has {table.values.shape[1]} features, but {owner} is expecting {len(names)} features as "
+            f"input.{reshape}"
+        )
+    return replace(table, columns=names)
+
+
+def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Given]:
+    """What the arguments of ``fit`` hold.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `X` or `y` is not what `read_table` takes, a column that was declared is missing, or `y` differs
+        from the column that bears its name.
+    """
+    X, y, fit = to_pandas_frame(X), to_pandas_frame(y), f"{owner}.fit"
+    if declared.is_long:
+        X = long_frame(X, declared.id_col, declared.time_col, Argument("X", fit))
+        check_static(X, declared.id_col, labels(declared.static_cols), fit)
+    keys, columns = declared.keys, tuple(getattr(X, "columns", ()))
+    categories = Categories.of(X, declared.maybe_text(X), fit) if columns else Categories({})
+    numbers = categories.apply(X, fit)
+    rows = numbers.drop(columns=keys).reset_index(drop=True) if keys else numbers
+    history = read_history(rows, _in_rows_of(X, y, fit) if keys else y, declared.targets(rows, categories, owner), owner)
+    roles = declared.roles(history.targets, history.covariates, categories, owner)
+    table = select_columns(history.table, roles.all, owner=fit)
+    given = Given.of_table(table)
+    if keys:
+        values = pd.DataFrame(table.values, X.index, list(table.columns))
+        frame = pd.concat([X[keys], values], axis=1)
+        series = read_long(frame, declared.id_col, declared.time_col, roles.all, fit, observed=roles.targets)
+        given = Given.of_long(series, X.index)
+    schema = Schema(
+        roles=roles,
+        columns=columns if keys or categories.of_column else history.columns,
+        kind=table.kind,
+        form=history.form,
+        target_ndim=history.target_ndim,
+        apart=history.apart,
+        counted=is_counted(table.index),
+        declared=declared,
+        categories=categories,
+        id_dtype=X[declared.id_col].dtype if declared.id_col is not None else None,
+        owner=owner,
+    )
+    return schema, given
+
+
+def _in_rows_of(X: pd.DataFrame, y: Any, owner: str) -> Any:
+    """y without its index, which must be that of X: stamps occur once for each series."""
+    if not isinstance(y, pd.Series | pd.DataFrame):
+        return y
+    if not y.index.equals(X.index):
+        raise ValueError(
+            f"The 'y' parameter of {owner} must have the index of X, row by row. Got another one. Align it with "
+            f"y.reindex(X.index), or pass y.to_numpy()."
+        )
+    return y.reset_index(drop=True)
