@@ -7,6 +7,7 @@ import pytest
 
 from seqcast.forecasting import blocks as blocks_module
 from seqcast.forecasting import linear
+from seqcast.data.roles import Columns
 from seqcast.forecasting.blocks import Blocks
 from seqcast.forecasting.linear import RIDGES, LinearMap, fit_linear, last_observed
 
@@ -29,7 +30,7 @@ class Task:
 
     @classmethod
     def of(cls, joint=True, holes=0.0, n_targets=2, columns=3):
-        return cls(Blocks.of(make_grid(holes)[:, :columns], n_targets, joint))
+        return cls(Blocks.of(make_grid(holes)[:, :columns], Columns(n_targets, columns - n_targets), joint))
 
     def fit(self, train=TRAIN, validation=VALIDATION, normalizations=(True,)):
         return fit_linear(self.blocks, train, validation, WINDOW, HORIZON, normalizations)
@@ -163,16 +164,16 @@ def test_of_many_windows_some_are_read_at_equal_distances(most, step, monkeypatc
 def test_there_is_none_where_no_window_is_complete(joint):
     grid = make_grid()
     grid[::3, :2] = np.nan
-    task = Task(Blocks.of(grid, 2, joint))
+    task = Task(Blocks.of(grid, Columns(2, grid.shape[1] - 2), joint))
     assert task.fit() is None
     grid[::3, 0] = 1.0  # of the first target all are: enough where each has its own
-    assert (Task(Blocks.of(grid, 2, joint)).fit() is None) == joint
+    assert (Task(Blocks.of(grid, Columns(2, grid.shape[1] - 2), joint)).fit() is None) == joint
 
 
 @pytest.mark.parametrize("normalize", [True, False])
 def test_inputs_that_never_change_have_no_say(normalize):
     grid = np.full((60, 1), 2.5)
-    blocks = Blocks.of(grid, 1, True)
+    blocks = Blocks.of(grid, Columns(1, grid.shape[1] - 1), True)
     found = fit_linear(blocks, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (normalize,))
     np.testing.assert_array_equal(found.weights, 0)
     np.testing.assert_array_equal(
@@ -225,7 +226,7 @@ def test_a_forecast_has_the_same_bits_in_any_batch(task, monkeypatch):
 def test_waves_and_trends_go_on():
     """Both follow from their last steps by a linear rule, so that next to nothing is left of the error."""
     t = np.arange(200)
-    blocks = Blocks.of((np.sin(t / 5) + 0.01 * t)[:, None], 1, True)
+    blocks = Blocks.of((np.sin(t / 5) + 0.01 * t)[:, None], Columns(1), True)
     fitted = fit_linear(blocks, np.arange(120), np.arange(130, 160), 12, 5, (True,))
     truth = blocks.values[0, 190:195]
     np.testing.assert_allclose(fitted.forecast(blocks, np.array([178]), 12)[0], truth, atol=1e-3)
@@ -233,8 +234,8 @@ def test_waves_and_trends_go_on():
 
 def test_a_level_far_from_the_training_rows_moves_normalized_forecasts_only():
     grid = make_grid()[:, :1]
-    far = Blocks.of(grid + 100, 1, True)
-    near = Blocks.of(grid, 1, True)
+    far = Blocks.of(grid + 100, Columns(1, grid.shape[1] - 1), True)
+    near = Blocks.of(grid, Columns(1, grid.shape[1] - 1), True)
     for normalize, moved in ((True, 100), (False, None)):
         fitted = fit_linear(near, TRAIN, VALIDATION, WINDOW, HORIZON, (normalize,))
         found = fitted.forecast(far, TRAIN, WINDOW) - fitted.forecast(near, TRAIN, WINDOW)

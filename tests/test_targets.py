@@ -534,8 +534,8 @@ def test_predict_does_not_read_the_target(model, data):
 
 def test_scoring_does_not_read_the_target_for_its_forecasts(model, data):
     X, y = data
-    truth, one, naive_one = model._beside_truth(X[60:], y[60:])
-    other_truth, other, naive_other = model._beside_truth(X[60:], -y[60:])
+    truth, one, naive_one, _ = model._beside_truth(X[60:], y[60:])
+    other_truth, other, naive_other, _ = model._beside_truth(X[60:], -y[60:])
     assert_same_bits(one, other)
     assert_same_bits(naive_one, naive_other)
     assert_same_bits(truth, -other_truth)

@@ -1,7 +1,8 @@
-"""The surface that all forecasters share: from a frame of the past to a frame of the future."""
+"""The surface that all forecasters share: from rows of the past to rows of the future."""
 
+import warnings
 from abc import abstractmethod
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import count
 from numbers import Integral
 from typing import Any, ClassVar, Self, TypeAlias
@@ -10,21 +11,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.calendar import Calendar
-from ..data.frames import Table, in_order, is_counted, read_table, select_columns
-from ..data.targets import History, read_history
-from ..data.windows import on_grid, seasonal_naive
+from ..data.changes import seasonal_changes
+from ..data.panel import Panel
+from ..data.frames import Table
+from ..data.past import Past, step_numbers
+from ..data.schema import Declared, Given, Schema, read_fit
+from ..data.windows import on_grid, seasonal_continuation
+from ..forecasting.bounds import Bounds
+from ..forecasting.conformal import Errors, fewest_for
 from .keeping import last_fit_kept_on_error
 from .tooltips import ToolTips
 
 Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
 
 DEFAULT_HORIZON = 12  # where the index tells no season
-MAX_GAP_FACTOR = 50  # steps of the calendar for each row: beyond it, the rows hardly follow the calendar
+N_PATHS, PATH_SEED = 500, 0  # drawn for quantiles beyond the horizon; always the same draws
+ROLLING_NUMBERS = 4_000_000  # of the windows that are forecast from at once
 
 
 class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
@@ -33,27 +40,60 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "horizon": [None, Interval(Integral, 1, None, closed="left")],
         "target": "no_validation",  # any label, or several: what X has no such column for is told by name
+        "id_col": "no_validation",
+        "time_col": "no_validation",
         "season_length": [None, Interval(Integral, 1, None, closed="left")],
     }
 
+    _errors: Errors | None  # on rows that were not learned from
     _essence: ClassVar[str]  # the attribute that a forecaster can forecast with as soon as it is there
 
     # -- what a forecaster is
 
     @abstractmethod
-    def _learn(self, grid: np.ndarray) -> None:
-        """Learn from targets and covariates at each step, (n_steps, n_columns), NaN where there are none.
+    def _learn(self, grids: list[np.ndarray]) -> None:
+        """Learn from each series' targets and covariates at each step, (n_steps, n_columns), NaN where there
+        are none."""
 
-        Must leave `_scaler`.
+    @abstractmethod
+    def _levels(self, panel: Panel) -> Panel:
+        """The columns in units in which forecasts are made and errors compared."""
+
+    @abstractmethod
+    def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
+        """Forecasts from the rows of `levels` before each origin, shape (n_origins, horizon_, n_targets).
+
+        Each origin has `_memory()` rows of its series before it. Of columns that are known before their time,
+        the rows after it are read too.
         """
 
     @abstractmethod
-    def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        """Forecasts from the steps of `values` before each origin, shape (n_origins, horizon_, n_targets)."""
+    def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+        """Levels (n, ..., n_targets) in the targets' own units; fitted (n,): of which series they are."""
 
     @abstractmethod
-    def _lengths(self, n: int) -> tuple[int, int, int]:
-        """Horizon and window for `n` steps, and the longest window that they have room for."""
+    def _target_scales(self) -> np.ndarray:
+        """Training deviations of each series' targets, (n_series, n_targets)."""
+
+    @abstractmethod
+    def _lengths(self, n: int) -> tuple[int, int]:
+        """Horizon and window for `n` steps."""
+
+    def _room(self, n: int, horizon: int) -> int:
+        """Steps of `n` that a training window has room in."""
+        return n
+
+    def _fewest_steps(self, window: int) -> int:
+        """Of a training window."""
+        return window
+
+    def _holds_back(self) -> bool:
+        """Whether the last rows are kept for validation."""
+        return False
+
+    def _memory(self) -> int:
+        """Steps before an origin that a forecast may read."""
+        return max(self.window_, self.season_length_)
 
     # -- fit
 
@@ -64,7 +104,7 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
             One row a step of time, in any strictly increasing index (unsorted rows are sorted). NaN where
-            nothing was observed.
+            nothing was observed. With `id_col`, a row for each series and step.
         y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
             Left out, the targets are the columns of `X` that `target` names. With a y that bears the name of
             a column of `X`, which it must equal, that column is the target: for tools that need a ``y``. Any
@@ -89,34 +129,98 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        history = read_history(X, y, self.target, type(self).__name__)
+        schema, given = read_fit(X, y, self._declared(), type(self).__name__)
         with last_fit_kept_on_error(self, self._essence):
-            self._fit_history(history)
+            self._fit_rows(schema, given)
         return self
 
-    def _fit_history(self, history: History) -> None:
-        self._remember_columns(history)
-        table = history.table
-        self._calendar = Calendar.from_index(table.index)
-        grid = self._to_grid(table)
-        self._choose_lengths(len(grid))
-        self._last_label, self._n_steps = table.index[-1], len(grid)
-        self._context = grid[-max(self.window_, self.season_length_) :].copy()
-        self._measure_changes(grid[:, : len(self.target_names_)])
-        self._learn(grid)
+    def _declared(self) -> Declared:
+        return Declared(self.target, self.id_col, self.time_col)
 
-    def _measure_changes(self, targets: np.ndarray) -> None:
-        """In place, since a series may have millions of steps."""
-        season = self.season_length_
-        with np.errstate(over="ignore"):  # the difference of two large values may be infinite
-            changes = targets[season:] - targets[:-season]
-        np.abs(changes, out=changes)
-        seen = np.isfinite(changes)
-        changes[~seen] = 0.0
-        n, largest = np.maximum(seen.sum(axis=0), 1), changes.max(axis=0, initial=np.finfo(float).tiny)
-        changes /= largest  # whose square may be infinite
-        self.naive_mae_ = changes.sum(axis=0) / n * largest
-        self.naive_rmse_ = np.sqrt(np.square(changes, out=changes).sum(axis=0) / n) * largest
+    def _fit_rows(self, schema: Schema, given: Given) -> None:
+        self._remember(schema)
+        calendars = [Calendar.from_index(table.index) for table in given.tables]
+        seasons = [calendar.season_length for calendar in calendars]
+        self.season_length_ = self.season_length or max(set(seasons), key=seasons.count)
+        grids = [self._training_grid(*one) for one in zip(given.tables, calendars, strict=True)]
+        kept = self._choose_lengths(given.ids, [len(grid) for grid in grids])
+        keep = self._memory()
+        self._pasts = {
+            given.ids[k]: Past(calendars[k], given.tables[k].index[-1], len(grids[k]), grids[k][-keep:].copy())
+            for k in kept
+        }
+        grids = [grids[k] for k in kept]
+        self._measure_changes([grid[:, : self._n_targets] for grid in grids])
+        self._learn(grids)
+
+    def _remember(self, schema: Schema) -> None:
+        self._schema = schema
+        self.target_names_, self.covariate_names_ = schema.roles.targets, schema.roles.covariates
+        self.n_features_in_ = len(schema.columns)
+        if schema.kind == "frame" and all(isinstance(column, str) for column in schema.columns):
+            self.feature_names_in_ = np.asarray(schema.columns, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    @property
+    def _n_targets(self) -> int:
+        return len(self.target_names_)
+
+    def _training_grid(self, table: Table, calendar: Calendar) -> np.ndarray:
+        """The columns at each step of the calendar."""
+        steps = step_numbers(calendar, table.index, f"{type(self).__name__}.fit")
+        grid, static = on_grid(table.values, steps), self._schema.roles.columns.static_ones
+        if self._schema.roles.static:
+            grid = grid.copy()
+            grid[:, static] = table.values[-1, static]  # in gaps too
+        return grid
+
+    def _measure_changes(self, targets: list[np.ndarray]) -> None:
+        changes = np.stack([seasonal_changes(values, self.season_length_) for values in targets])
+        if not self._schema.has_ids:
+            changes = changes[0]
+        self.naive_mae_, self.naive_rmse_ = changes[..., 0, :], changes[..., 1, :]
+
+    def _check_observed(self, known: list[np.ndarray]) -> None:
+        """That every column has a value to learn from in some series, and every target in each."""
+        names = self._schema.roles.all
+        blank = np.array([np.isnan(values).all(axis=0) for values in known])
+        if blank.all(axis=0).any():
+            name = names[int(np.argmax(blank.all(axis=0)))]
+            raise ValueError(
+                f"The column {name!r} of X in {type(self).__name__}.fit must have an observed value among "
+                f"its first {max(map(len, known))} steps, which are trained on. Got none. Drop the column, or "
+                f"pass more rows."
+            )
+
+    def _choose_lengths(self, ids: list[Any], lengths: list[int]) -> list[int]:
+        """Horizon and window where they were not given; the numbers of the series that are kept."""
+        self.horizon_, self.window_ = self._lengths(int(np.median(lengths)))
+        if max(self._room(n, self.horizon_) for n in lengths) < self._fewest_steps(self.window_):
+            raise ValueError(self._too_short(max(lengths)))
+        return self._long_enough(ids, lengths)
+
+    def _long_enough(self, ids: list[Any], lengths: list[int]) -> list[int]:
+        """Numbers of the series that are kept."""
+        return list(range(len(ids)))
+
+    def _too_short(self, n: int) -> str:
+        least = next(m for m in count(n) if self._has_room(m))
+        horizon, window = self._lengths(least)
+        fraction = getattr(self, "validation_fraction", None)
+        held_back = f" (with validation_fraction={fraction})" if self._holds_back() else ""
+        return (
+            f"{type(self).__name__}.fit needs at least {least} rows for window={window} and "
+            f"horizon={horizon}{held_back}. Got n_samples={n} instead. Pass more rows, or a shorter "
+            f"window or horizon."
+        )
+
+    def _has_room(self, n: int) -> bool:
+        horizon, window = self._lengths(n)
+        return self._room(n, horizon) >= self._fewest_steps(window)
+
+    def _natural_horizon(self) -> int:
+        return self.season_length_ if self.season_length_ > 1 else DEFAULT_HORIZON
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -126,86 +230,159 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = True  # of rows that are independent, where the past says nothing
         return tags
 
-    def _remember_columns(self, history: History) -> None:
-        self.target_names_, self.covariate_names_ = history.targets, history.covariates
-        self._apart, self._form, self._target_ndim = history.apart, history.form, history.target_ndim
-        self._columns, self._kind = history.columns, history.table.kind
-        self._counted = is_counted(history.table.index)
-        self.n_features_in_ = len(history.columns)
-        if self._kind == "frame" and all(isinstance(column, str) for column in history.columns):
-            self.feature_names_in_ = np.asarray(history.columns, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
-    def _to_grid(self, table: Table) -> np.ndarray:
-        positions = self._calendar.positions(table.index)
-        if positions[-1] + 1 > MAX_GAP_FACTOR * len(positions) + 1000:
-            raise ValueError(
-                f"The index of X in {type(self).__name__}.fit must not have more than {MAX_GAP_FACTOR} "
-                f"missing steps for each row. Got {len(positions)} rows over {positions[-1] + 1} steps. "
-                f"Resample the rows to a coarser step, or drop the index with reset_index(drop=True) to "
-                f"count rows."
-            )
-        return on_grid(table.values, positions)
-
-    def _choose_lengths(self, n: int) -> None:
-        """Horizon, window and season where they were not given, within what `n` steps allow."""
-        self.season_length_ = self.season_length or self._calendar.season_length
-        self.horizon_, self.window_, room = self._lengths(n)
-        if room < self.window_:
-            least = next(m for m in count(n) if self._lengths(m)[1] <= self._lengths(m)[2])
-            horizon, window, _ = self._lengths(least)
-            fraction = getattr(self, "validation_fraction", None)
-            held_back = f" (with validation_fraction={fraction})" if self._holds_back() else ""
-            raise ValueError(
-                f"{type(self).__name__}.fit needs at least {least} rows for window={window} and "
-                f"horizon={horizon}{held_back}. Got n_samples={n} instead. Pass more rows, or a shorter "
-                f"window or horizon."
-            )
-
-    def _holds_back(self) -> bool:
-        """Whether the last rows are kept for validation."""
-        return False
-
-    def _natural_horizon(self) -> int:
-        return self.season_length_ if self.season_length_ > 1 else DEFAULT_HORIZON
-
-    def _check_observed(self, values: np.ndarray) -> None:
-        blank = np.isnan(values).all(axis=0)
-        if blank.any():
-            name = [*self.target_names_, *self.covariate_names_][int(np.argmax(blank))]
-            raise ValueError(
-                f"The column {name!r} of X in {type(self).__name__}.fit must have an observed value among "
-                f"its first {len(values)} steps, which are trained on. Got none. Drop the column, or pass "
-                f"more rows."
-            )
-
     # -- forecast
 
-    def forecast(self, horizon: int | np.integer | None = None) -> pd.DataFrame:
-        """Forecast the steps after the training rows.
+    def forecast(
+        self,
+        horizon: int | np.integer | None = None,
+        X_future: Data | None = None,
+        *,
+        level: float | Sequence[float] | None = None,
+        quantiles: float | Sequence[float] | None = None,
+    ) -> pd.DataFrame:
+        """Forecast the steps after the training rows, or after those of `update`.
 
         Parameters
         ----------
         horizon : int, optional
             Steps; as many as were trained if None. Beyond that, forecasts are fed back as if observed.
+        X_future : Series, DataFrame or array-like, optional
+            The columns that `future_cols` names, at every step that is forecast.
+        level : float or list of float, optional
+            Prediction intervals that cover the truth in so many percent of cases, such as ``[80, 95]``: the
+            columns ``name-lo-80``, ``name-hi-80``, ... They come from the errors on the last rows of
+            training; beyond the horizon, from sample paths.
+        quantiles : float or list of float, optional
+            Quantiles between 0 and 1: the columns ``name-q0.1``, ...
 
         Returns
         -------
         DataFrame, shape (horizon, n_targets)
-            In the targets' own units, with the index that follows the training rows'. Never NaN.
+            In the targets' own units, with the index that follows the training rows'. Of several series, a
+            row for each and step, with the columns `id_col` and `time_col`. Never NaN.
 
         Raises
         ------
         NotFittedError
             Before fit.
         ValueError
-            If `horizon` is not a positive integer.
+            If `horizon` is not a positive integer, a future value is missing, or quantiles are asked of a
+            forecaster that held no rows back.
         """
         check_is_fitted(self)
         steps = self._check_steps(horizon)
-        values = self._continue(self._context, steps)
-        return pd.DataFrame(values, self._calendar.future(self._last_label, steps), self.target_names_)
+        bounds = Bounds.of(level, quantiles, f"{type(self).__name__}.forecast")
+        self._check_errors(bounds.probabilities)
+        grids = self._future_grids(X_future, steps)
+        ids = list(grids)
+        panel, begins = self._after(ids, list(grids.values()), [past.calendar for past in self._pasts.values()])
+        values = [self._forecast_at(panel, begins, bounds.probabilities)]
+        if steps > self.horizon_:
+            values.append(self._later_blocks(panel, begins, steps, bounds.probabilities))
+        columns = bounds.side_by_side(np.concatenate(values, axis=2)[:, :, :steps])
+        labels = [self._pasts[id_].future(steps) for id_ in ids]
+        return self._schema.as_future(ids, labels, list(columns), bounds.names(self.target_names_))
+
+    def sample_paths(
+        self,
+        n_paths: int = 100,
+        horizon: int | np.integer | None = None,
+        X_future: Data | None = None,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> pd.DataFrame:
+        """Draw futures that may be: forecasts with errors as those on the last rows of training.
+
+        Errors of all steps of a horizon, and of all targets, are drawn together, from one window: sums and
+        maxima over steps have the distribution that the dependence between steps gives them.
+
+        Parameters
+        ----------
+        n_paths : int, default=100
+        horizon : int, optional
+            Steps; as many as were trained if None. Beyond that, each path is fed back as if observed.
+        X_future : Series, DataFrame or array-like, optional
+            As in `forecast`.
+        random_state : int, RandomState instance or None
+            Of the draws.
+
+        Returns
+        -------
+        DataFrame, shape (n_paths * horizon, n_targets)
+            With the index levels ``path`` and time; of a long frame with the columns `id_col`, `time_col` and
+            ``path``.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `forecast`.
+        """
+        check_is_fitted(self)
+        steps, n_paths = self._check_steps(horizon), self._check_count("n_paths", n_paths)
+        self._check_errors((0.5,))
+        grids = self._future_grids(X_future, steps)
+        ids = list(grids)
+        panel, begins = self._after(ids, list(grids.values()), [past.calendar for past in self._pasts.values()])
+        seed = check_random_state(random_state).randint(2**32, dtype=np.uint32)
+        paths = self._paths(panel, begins, steps, n_paths, np.random.default_rng(seed))
+        labels = [self._pasts[id_].future(steps) for id_ in ids]
+        return self._schema.as_paths(ids, labels, paths, self.target_names_)
+
+    def _forecast_at(
+        self, panel: Panel, origins: np.ndarray, probabilities: tuple[float, ...] = ()
+    ) -> np.ndarray:
+        """Forecasts at each origin, and their quantiles, (1 + n_probabilities, n_origins, horizon_,
+        n_targets)."""
+        centre = self._level_forecasts(self._levels(panel), origins)
+        around = self._errors.quantiles(probabilities)[:, None] if probabilities else ()
+        fitted = panel.fitted[panel.numbers(origins)]
+        return np.stack([self._undo(levels, fitted) for levels in (centre, *(centre + error for error in around))])
+
+    def _later_blocks(
+        self, panel: Panel, begins: np.ndarray, steps: int, probabilities: tuple[float, ...]
+    ) -> np.ndarray:
+        """The same at the steps after the first horizon: quantiles are those of sample paths."""
+        later = slice(self.horizon_, None)
+        if probabilities:
+            paths = self._paths(panel, begins, steps, N_PATHS, np.random.default_rng(PATH_SEED))
+            around = np.quantile(paths[:, :, later], probabilities, axis=1)
+        self._feed_forward(panel, begins, np.full(len(begins), steps))
+        rows = begins[:, None] + np.arange(self._whole(steps))[later]
+        centre = panel.values[rows, : self._n_targets][None]
+        return np.concatenate([centre[:, :, : steps - self.horizon_], around]) if probabilities else centre
+
+    def _paths(
+        self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Futures of each series, shape (n_series, n_paths, steps, n_targets)."""
+        paths = np.empty((len(begins), n_paths, self._whole(steps), self._n_targets))
+        for number, begin in enumerate(begins):
+            copies, origins = panel.around(np.repeat(begin, n_paths), self._memory(), self._whole(steps))
+            for done in range(0, steps, self.horizon_):
+                near, its_origins = copies.around(origins + done, self._memory(), self.horizon_)
+                levels = self._level_forecasts(self._levels(near), its_origins)
+                drawn = self._undo(levels + self._errors.paths(n_paths, rng), near.fitted)
+                rows = (origins + done)[:, None] + np.arange(self.horizon_)
+                copies.values[rows, : self._n_targets] = drawn
+                paths[number, :, done : done + self.horizon_] = drawn
+        return paths[:, :, :steps]
+
+    def _check_errors(self, probabilities: tuple[float, ...]) -> None:
+        """That there are errors to tell quantiles by, and enough of them."""
+        if not probabilities:
+            return
+        if self._errors is None:
+            raise ValueError(
+                f"{type(self).__name__} can tell quantiles only if it held rows back in fit to see its errors. It "
+                f"learned from all rows. Fit with early_stopping=True."
+            )
+        wanted, n = fewest_for(probabilities), self._errors.fewest()
+        if n < wanted:
+            warnings.warn(
+                f"Only {n} windows were held back, of which at least {wanted} are needed for quantiles this far "
+                f"out: the widest errors seen are taken. Fit with a larger validation_fraction or more rows.",
+                stacklevel=3,
+            )
 
     def predict(self, X: Data | int | np.integer | None = None) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecast each row of `X` from rows before it.
@@ -236,9 +413,9 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if X is None or isinstance(X, int | np.integer):
             return self.forecast(X)
-        table = self._read(X, f"{type(self).__name__}.predict")
-        forecasts, _ = self._row_forecasts(table)
-        return self._in_form(forecasts, table)
+        given = self._schema.read(X, "predict")
+        forecasts, _ = self._row_forecasts(given)
+        return self._schema.in_form(forecasts, given)
 
     def score(self, X: Data, y: Data | None = None) -> float:
         """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
@@ -263,156 +440,251 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             As `predict`; ValueError also if no target is observed in `X`.
         """
         check_is_fitted(self)
-        truth, forecasts, naive = self._beside_truth(X, y)
-        error, naive_error = self._scaled_rmse(forecasts, truth), self._scaled_rmse(naive, truth)
+        truth, forecasts, naive, series = self._beside_truth(X, y)
+        scales = self._target_scales()[series]
+        error, naive_error = scaled_rmse(forecasts, truth, scales), scaled_rmse(naive, truth, scales)
         if naive_error == 0:
             return 0.0 if error == 0 else -np.inf
         return float(1 - error / naive_error)
 
-    def _beside_truth(self, X: Data, y: Data | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The truth of each row of `X`, its forecast and its seasonal naive forecast, each (n, n_targets)."""
-        table = self._read(X, f"{type(self).__name__}.score")
-        truth = self._truth(table, y)
+    def _beside_truth(
+        self, X: Data, y: Data | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The truth of each row, its forecast and its seasonal naive forecast, each (n, n_targets); and the
+        number of its series."""
+        given = self._schema.read(X, "score")
+        truth = self._schema.truth(given, y, "score")
         if not np.isfinite(truth).any():
             raise ValueError(
                 f"The '{'X' if y is None else 'y'}' parameter of {type(self).__name__}.score must have an "
                 f"observed target. Got missing values only."
             )
-        return truth, *self._row_forecasts(table)
+        forecasts = self._row_forecasts(given)
+        series = np.empty(len(given.index), np.int64)
+        for number, places in zip(self._numbers(given.ids), given.places, strict=True):
+            series[places] = number
+        return truth, *forecasts, series
 
-    def _truth(self, table: Table, y: Data | None) -> np.ndarray:
-        """The targets of each row: y, or those columns of X."""
-        n_targets, owner = len(self.target_names_), f"{type(self).__name__}.score"
-        if y is None and not self._apart:
-            return table.values[:, :n_targets]
-        if y is None:
-            raise ValueError(
-                f"The 'y' parameter of {owner} must be given, since fit had its target in y and not in X. "
-                f"Got None instead."
-            )
-        truth = read_table(y, owner=owner, parameter="y", unsorted="keep", require_observed=False)
-        if truth.values.shape != (len(table.index), n_targets):
-            raise ValueError(
-                f"The 'y' parameter of {owner} must have shape ({len(table.index)}, {n_targets}), a row for "
-                f"each of X. Got {truth.values.shape} instead."
-            )
-        timed = "array" not in (truth.kind, table.kind) and not is_counted(table.index)
-        if timed and not truth.index.equals(table.index):
-            raise ValueError(
-                f"The 'y' parameter of {owner} must have the index of X, row by row. Got others, such as "
-                f"{truth.index[0]} beside {table.index[0]}. Align it with y.reindex(X.index)."
-            )
-        if truth.kind == "frame":
-            truth = select_columns(truth, self.target_names_, owner=owner)
-        return truth.values
+    def update(self, X: Data, y: Data | None = None) -> Self:
+        """Take later rows as known: what was learned stays, forecasts start after them.
 
-    def _row_forecasts(self, table: Table) -> tuple[np.ndarray, np.ndarray]:
-        """Forecasts and seasonal naive forecasts of the rows of a table, in their order, (n, n_targets)."""
-        ordered, order = in_order(table)
-        positions = self._following_positions(ordered)
-        places = np.empty_like(order)
-        places[order] = positions
-        forecasts, naive = self._block_forecasts(self._known_after(ordered, positions))
-        return forecasts[places], naive[places]
+        Parameters
+        ----------
+        X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
+            Rows that follow the training rows and those of earlier updates; the columns of fit. Of several
+            series, those that have new rows.
+        y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
+            The targets, where they are no columns of `X`.
 
-    def _scaled_rmse(self, forecasts: np.ndarray, truth: np.ndarray) -> float:
-        errors = (forecasts - truth) / self._scaler.scale[: truth.shape[1]]
-        observed = np.isfinite(errors).any(axis=0)
-        return float(np.sqrt(np.nanmean(errors[:, observed] ** 2, axis=0)).mean())
+        Returns
+        -------
+        self
+            The forecaster.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `predict`; nothing is taken over then.
+        """
+        check_is_fitted(self)
+        given = self._schema.read(X, "update")
+        self._pasts = self._pasts | self._moved_on(given, self._schema.truth(given, y, "update"))
+        return self
+
+    def _moved_on(self, given: Given, targets: np.ndarray) -> dict[Any, Past]:
+        """The series as they are after these rows."""
+        self._schema.check_known(given.ids, self._pasts, "update")
+        pasts = {}
+        for (id_, table), places in zip(given, given.places, strict=True):
+            past, steps, known = self._pasts[id_], self._steps_after(id_, table, given), self._known(table)
+            known[:, : self._n_targets] = targets[places]
+            whole = self._continued(past.tail, on_grid(known, steps), 0)
+            index = past.future(len(table.index)) if self._schema.is_untimed(given) else table.index
+            pasts[id_] = past.moved_on(whole[len(past.tail) :], index, self._memory())
+        return pasts
+
+    def _row_forecasts(self, given: Given) -> tuple[np.ndarray, np.ndarray]:
+        """Forecasts and seasonal naive forecasts of the rows, as they came, (n, n_targets)."""
+        self._schema.check_known(given.ids, self._pasts, "predict")
+        steps = [self._steps_after(id_, table, given) for id_, table in given]
+        both = self._block_forecasts(given, steps)
+        forecasts, naive = ([rows[s] for rows, s in zip(part, steps, strict=True)] for part in both)
+        return given.in_rows(forecasts), given.in_rows(naive)
+
+    def _after_rows(self, given: Given, steps: list[np.ndarray]) -> tuple[Panel, np.ndarray, np.ndarray]:
+        """As `_after`, of rows at so many steps after training; and how many steps these are."""
+        grids = [on_grid(self._known(table), s) for table, s in zip(given.tables, steps, strict=True)]
+        calendars = [self._pasts[id_].calendar for id_ in given.ids]
+        if not self._schema.is_untimed(given):
+            calendars = [c.extended(t.index) for c, t in zip(calendars, given.tables, strict=True)]
+        return *self._after(given.ids, grids, calendars), np.array([len(grid) for grid in grids])
+
+    def _known(self, table: Table) -> np.ndarray:
+        """The columns as they were in training: targets that are no columns of X, and static columns, NaN."""
+        roles, n = self._schema.roles, len(table.index)
+        targets = [np.full((n, self._n_targets), np.nan)] if self._schema.apart else []
+        return np.hstack([*targets, table.values, np.full((n, len(roles.static)), np.nan)])
+
+    def _steps_after(self, id_: Any, table: Table, given: Given) -> np.ndarray:
+        """Step numbers of rows, counted from the first step after training."""
+        if self._schema.is_untimed(given):
+            return np.arange(len(table.index))
+        return self._pasts[id_].steps_after(table.index, type(self).__name__)
+
+    def _block_forecasts(
+        self, given: Given, steps: list[np.ndarray]
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Forecasts and seasonal naive forecasts up to the last step of each series, made every `horizon_`
+        steps."""
+        panel, begins, lengths = self._after_rows(given, steps)
+        k, spans = self._n_targets, [*zip(begins, begins + lengths, strict=True)]
+        origins = np.concatenate([np.arange(begin, end, self.horizon_) for begin, end in spans])
+        naive = panel.holding(panel.values[:, :k]).seasonal_naive(origins, self.season_length_, self.horizon_)
+        if self._schema.apart:
+            self._feed_forward(panel, begins, lengths)
+            forecasts = [panel.values[begin:end, :k] for begin, end in spans]
+        else:
+            forecasts = self._by_series(self._forecast_at(panel, origins)[0], lengths)
+        return forecasts, self._by_series(naive, lengths)
+
+    def _rolling(
+        self, given: Given, origins: list[np.ndarray], probabilities: tuple[float, ...] = ()
+    ) -> list[np.ndarray]:
+        """Of each series, forecasts after so many steps of its rows, each from all rows before, and their
+        quantiles: (1 + n_probabilities, n_origins, horizon_, n_targets)."""
+        steps = [self._steps_after(id_, table, given) for id_, table in given]
+        panel, begins, _ = self._after_rows(given, steps)
+        rows = np.concatenate([begin + own for begin, own in zip(begins, origins, strict=True)])
+        before, after = self._memory(), self.horizon_
+        size = max(1, ROLLING_NUMBERS // ((before + after) * panel.values.shape[1]))
+        parts = [
+            self._forecast_at(*panel.around(rows[first : first + size], before, after), probabilities)
+            for first in range(0, len(rows), size)
+        ]
+        ends = np.cumsum([len(own) for own in origins])
+        return np.split(np.concatenate(parts, axis=1), ends[:-1], axis=1)
+
+    def _by_series(self, blocks: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+        """Blocks (n, horizon_, k), one after the other, as each series' steps."""
+        n_blocks = -(-lengths // self.horizon_)
+        parts = np.split(blocks, np.cumsum(n_blocks)[:-1])
+        return [part.reshape(-1, blocks.shape[2])[:n] for part, n in zip(parts, lengths, strict=True)]
+
+    def _after(
+        self, ids: list[Any], grids: list[np.ndarray], calendars: list[Calendar]
+    ) -> tuple[Panel, np.ndarray]:
+        """The last training steps of each series, then the steps of its grid, rounded up to whole horizons;
+        and where the grids begin."""
+        wholes = [self._whole(len(grid)) for grid in grids]
+        known = []
+        for id_, grid, calendar, n in zip(ids, grids, calendars, wholes, strict=True):
+            past = self._pasts[id_]
+            values = self._continued(past.tail, grid, n)
+            known.append(self._with_calendar(values, calendar, past.n_steps - len(past.tail)))
+        panel = Panel.of(known, [self._memory() + n for n in wholes])
+        return panel.of_fitted(self._numbers(ids)), panel.ends - np.array(wholes)
+
+    def _with_calendar(self, values: np.ndarray, calendar: Calendar, first: int) -> np.ndarray:
+        """With columns made of the stamps, of the steps from number `first` on."""
+        return values
+
+    def _continued(self, tail: np.ndarray, grid: np.ndarray, n: int) -> np.ndarray:
+        """The last training steps, then those of the grid, which goes on to `n` steps as in its last season."""
+        known = np.concatenate([tail, grid])
+        if len(grid) < n:
+            rest = seasonal_continuation(known[-self._memory() :], self.season_length_, n - len(grid))
+            known = np.concatenate([known, rest])
+        static = self._schema.roles.columns.static_ones
+        known[len(tail) :, static] = tail[-1, static]
+        return known
+
+    def _numbers(self, ids: list[Any]) -> np.ndarray:
+        """Of series, among those that were fitted."""
+        numbers = {id_: number for number, id_ in enumerate(self._pasts)}
+        return np.array([numbers[id_] for id_ in ids])
+
+    def _feed_forward(self, panel: Panel, begins: np.ndarray, steps: np.ndarray) -> None:
+        """Write forecasts of so many steps into `panel`, each block read as observed by the next."""
+        for done in range(0, int(steps.max()), self.horizon_):
+            going_on = steps > done
+            origins = begins[going_on] + done
+            near, its_origins = panel.around(origins, self._memory(), self.horizon_)
+            blocks = self._forecast_at(near, its_origins)[0]
+            for origin, block in zip(origins, blocks, strict=True):
+                panel.values[origin : origin + self.horizon_, : self._n_targets] = block
+
+    def _future_grids(self, X_future: Data | None, steps: int) -> dict[Any, np.ndarray]:
+        """Of each series, what is known of the steps to be forecast, and of those that complete a horizon:
+        covariates go on as in their last season, but those that are given."""
+        n = self._whole(steps)
+        grids = {
+            id_: seasonal_continuation(past.tail, self.season_length_, n) for id_, past in self._pasts.items()
+        }
+        for id_, values in self._known_ahead(X_future, steps).items():
+            seen, future = ~np.isnan(values), grids[id_][: len(values), self._schema.roles.columns.known_ahead]
+            future[seen] = values[seen]
+        return grids
+
+    def _known_ahead(self, X_future: Data | None, steps: int) -> dict[Any, np.ndarray]:
+        """The columns that are known ahead, of each series at each step; all observed in the first ones."""
+        names, owner = self._schema.roles.future, f"{type(self).__name__}.forecast"
+        if (X_future is None) == bool(names):
+            rule = f"hold the columns {names}, which future_cols names" if names else "be None without future_cols"
+            raise ValueError(
+                f"The 'X_future' parameter of {owner} must {rule}. Got "
+                f"{'None' if X_future is None else type(X_future).__name__} instead."
+            )
+        if X_future is None:
+            return {}
+        given = self._schema.read_future(X_future, "forecast")
+        self._schema.check_known(given.ids, self._pasts, "forecast")
+        tables = dict(given)
+        values = {id_: self._ahead_of(past, tables.get(id_), given, self._whole(steps)) for id_, past in self._pasts.items()}
+        for id_, ahead in values.items():
+            self._check_ahead(id_, ahead[:steps], owner)
+        return values
+
+    def _ahead_of(self, past: Past, table: Table | None, given: Given, n: int) -> np.ndarray:
+        """What `table` knows of `n` steps after the last row."""
+        values = np.full((n, len(self._schema.roles.future)), np.nan)
+        if table is not None:
+            untimed = self._schema.is_untimed(given)
+            steps = np.arange(len(table.index)) if untimed else past.position(table.index)
+            near = (steps >= 0) & (steps < n)
+            values[steps[near]] = table.values[near]
+        return values
+
+    def _check_ahead(self, id_: Any, values: np.ndarray, owner: str) -> None:
+        missing = np.isnan(values)
+        if missing.any():
+            step, column = np.argwhere(missing)[0]
+            stamp = self._pasts[id_].future(len(values))[step]
+            whose = f" of series {id_!r}" if self._schema.has_ids else ""
+            raise ValueError(
+                f"The 'X_future' parameter of {owner} must have a value of every column at every step that is "
+                f"forecast. Got none of {self._schema.roles.future[column]!r}{whose} at {stamp}. Pass a row for "
+                f"each of the {len(values)} steps after the training rows."
+            )
+
+    def _whole(self, steps: int) -> int:
+        """So many steps, rounded up to whole horizons."""
+        return -(-steps // self.horizon_) * self.horizon_
 
     def _check_steps(self, horizon: int | np.integer | None) -> int:
-        if horizon is None:
-            return self.horizon_
-        if not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
+        return self.horizon_ if horizon is None else self._check_count("horizon", horizon)
+
+    def _check_count(self, name: str, given: Any) -> int:
+        if not isinstance(given, Integral) or isinstance(given, bool) or given < 1:
+            method = "forecast" if name == "horizon" else "sample_paths"
             raise ValueError(
-                f"The 'horizon' parameter of {type(self).__name__}.forecast must be an int of at least 1. "
-                f"Got {horizon!r} instead."
+                f"The {name!r} parameter of {type(self).__name__}.{method} must be an int of at least 1. "
+                f"Got {given!r} instead."
             )
-        return int(horizon)
+        return int(given)
 
-    def _read(self, X: Data, owner: str) -> Table:
-        """The columns of `X` in the order of fit, rows as they came."""
-        table = read_table(X, owner=owner, unsorted="keep", require_observed=False)
-        if table.kind == "array" or self._kind == "array":
-            if table.values.shape[1] != self.n_features_in_:
-                single = len(getattr(X, "shape", (0, 0))) == 1
-                reshape = " Reshape your data to one row a step." if single else ""
-                raise ValueError(
-                    f"X has {table.values.shape[1]} features, but {type(self).__name__} is expecting "
-                    f"{self.n_features_in_} features as input.{reshape}"
-                )
-            table = replace(table, columns=self._columns)
-        elif table.kind == "series" and self.n_features_in_ == 1:
-            table = replace(table, columns=self._columns)
-        own = [] if self._apart else self.target_names_
-        return select_columns(table, [*own, *self.covariate_names_], owner=owner)
 
-    def _following_positions(self, table: Table) -> np.ndarray:
-        """Step numbers of rows, counted from the first step after training."""
-        without_time = self._apart and self._counted and is_counted(table.index)
-        if table.kind == "array" or self._kind == "array" or without_time:
-            return np.arange(len(table.index))
-        positions = self._calendar.positions(table.index) - self._n_steps
-        if positions[0] < 0:
-            raise ValueError(
-                f"The rows of the 'X' parameter of {type(self).__name__} must come after the training rows, "
-                f"which end at {self._last_label}: a forecast of rows that were trained on says nothing. Got "
-                f"{table.index[0]} instead. Split with sklearn.model_selection.TimeSeriesSplit, not at "
-                f"random."
-            )
-        if positions[-1] >= MAX_GAP_FACTOR * (self._n_steps + len(positions)) + 1000:
-            raise ValueError(
-                f"The 'X' parameter of {type(self).__name__} must not end more than {MAX_GAP_FACTOR} times "
-                f"as many steps after the training rows as there are rows. Got {table.index[-1]}, "
-                f"{positions[-1] + 1} steps after {self._last_label}. Look for a wrong stamp, or fit on "
-                f"later rows."
-            )
-        return positions
-
-    def _known_after(self, table: Table, positions: np.ndarray) -> np.ndarray:
-        """What is known of each step after training: targets, NaN if they are no columns of X; covariates."""
-        values = table.values
-        if self._apart:
-            values = np.hstack([np.full((len(values), len(self.target_names_)), np.nan), values])
-        return on_grid(values, positions)
-
-    def _block_forecasts(self, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Forecasts and seasonal naive forecasts of the steps of `grid`, made every `horizon_` steps."""
-        known = np.concatenate([self._context, grid])
-        origins = np.arange(len(self._context), len(known), self.horizon_)
-        n_targets = len(self.target_names_)
-        if self._apart:
-            forecasts = self._feed_forward(known, origins)
-        else:
-            forecasts = self._forecast_at(known, origins).reshape(-1, n_targets)[: len(grid)]
-        naive = seasonal_naive(known[:, :n_targets], origins, self.season_length_, self.horizon_)
-        return forecasts, naive.reshape(-1, n_targets)[: len(grid)]
-
-    def _feed_forward(self, known: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        """Forecasts from the first origin to the end of `known`, each block read as observed by the next."""
-        known, n_targets = known.copy(), len(self.target_names_)
-        for origin in origins:
-            past = known[max(0, origin - max(self.window_, self.season_length_)) : origin]
-            block = self._forecast_at(past, np.array([len(past)]))[0]
-            room = known[origin : origin + self.horizon_, :n_targets]
-            room[:] = block[: len(room)]
-        return known[origins[0] :, :n_targets]
-
-    def _continue(self, values: np.ndarray, steps: int) -> np.ndarray:
-        """Forecast `steps` steps after `values`; covariates go on as in their last season."""
-        n = len(values)
-        future = seasonal_naive(values, np.array([n]), self.season_length_, steps)[0]
-        known = np.concatenate([values, future])
-        return self._feed_forward(known, np.arange(n, n + steps, self.horizon_))
-
-    def _in_form(self, forecasts: np.ndarray, table: Table) -> pd.DataFrame | pd.Series | np.ndarray:
-        """Forecasts in the form that y had, or X if there was none; of an array always in that of one."""
-        form = table.kind if self._form is None or table.kind == "array" else self._form
-        given_flat = form != "frame" if self._form is None else self._target_ndim == 1
-        if given_flat and forecasts.shape[1] == 1:
-            forecasts = forecasts[:, 0]
-        if form == "array":
-            return forecasts
-        if form == "series":
-            return pd.Series(forecasts, table.index, name=self.target_names_[0])
-        return pd.DataFrame(forecasts, table.index, self.target_names_)
+def scaled_rmse(forecasts: np.ndarray, truth: np.ndarray, scales: np.ndarray) -> float:
+    """Of each target over the rows, in units of its deviation, averaged over targets."""
+    errors = (forecasts - truth) / scales
+    observed = np.isfinite(errors).any(axis=0)
+    return float(np.sqrt(np.nanmean(errors[:, observed] ** 2, axis=0)).mean())

@@ -5,9 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..data.panel import Panel
 from ..data.scaling import Scaler
-from ..data.windows import seasonal_naive
+from ..data.windows import spread
 from ..forecasting.blocks import to_wide
+from ..forecasting.conformal import MOST, Errors
 from .base_forecaster import BaseForecaster
 from .window_forecaster import WindowForecaster
 
@@ -60,23 +62,47 @@ class NaiveForecaster(BaseForecaster):
         *,
         target: Hashable | Sequence[Hashable] | None = None,
         season_length: int | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
     ) -> None:
         self.horizon = horizon
         self.target = target
         self.season_length = season_length
+        self.id_col = id_col
+        self.time_col = time_col
 
-    def _lengths(self, n: int) -> tuple[int, int, int]:
-        return self.horizon or max(1, min(self._natural_horizon(), n // 8)), 1, n
+    def _lengths(self, n: int) -> tuple[int, int]:
+        return self.horizon or max(1, min(self._natural_horizon(), n // 8)), self.season_length_
 
-    def _learn(self, grid: np.ndarray) -> None:
-        self._check_observed(grid)
-        self.window_ = self.season_length_
-        self._scaler = Scaler.of(grid)
+    def _fewest_steps(self, window: int) -> int:
+        return 1
 
-    def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        targets = values[:, : len(self.target_names_)]
-        forecasts = seasonal_naive(targets, origins, self.season_length_, self.horizon_)
-        return np.where(np.isnan(forecasts), self._scaler.center[: targets.shape[1]], forecasts)
+    def _learn(self, grids: list[np.ndarray]) -> None:
+        self._check_observed(grids)
+        self._scaler = Scaler.stacked([Scaler.of(grid[:, : self._n_targets]) for grid in grids])
+        levels = self._levels(Panel.of(grids, self.season_length_ + self.horizon_))
+        # Nothing is learned: all rows tell errors.
+        shape = self._n_targets, self.season_length_, self.horizon_
+        starts = spread(levels.training_starts(*shape, levels.ends), MOST)
+        origins = starts + self.season_length_
+        truth = levels.values[origins[:, None] + np.arange(self.horizon_)]
+        self._errors = Errors.of(truth, self._level_forecasts(levels, origins)) if len(starts) else None
+
+    def _target_scales(self) -> np.ndarray:
+        return self._scaler.scale
+
+    def _levels(self, panel: Panel) -> Panel:
+        scaled = [
+            self._scaler.of_series(number).transform(values[:, : self._n_targets], values.dtype)
+            for values, number in zip(panel, panel.fitted, strict=True)
+        ]
+        return panel.holding(np.concatenate(scaled))
+
+    def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(levels.seasonal_naive(origins, self.season_length_, self.horizon_))
+
+    def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+        return self._scaler.of_series(fitted).inverse(forecasts)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_scaler")
@@ -154,6 +180,16 @@ class LinearForecaster(WindowForecaster):
         *,
         target: Hashable | Sequence[Hashable] | None = None,
         season_length: int | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        future_cols: Hashable | Sequence[Hashable] | None = None,
+        static_cols: Hashable | Sequence[Hashable] | None = None,
+        calendar_features: str | Sequence[str] | None = None,
+        short_series: str = "pad",
+        lags: int | Sequence[int] | None = None,
+        differences: int | Sequence[int] | None = None,
+        transform: str | None = None,
+        scaling: str = "standard",
         joint: bool = False,
         normalization: str = "last",
         validation_fraction: float = 0.1,
@@ -162,6 +198,16 @@ class LinearForecaster(WindowForecaster):
         self.window = window
         self.target = target
         self.season_length = season_length
+        self.id_col = id_col
+        self.time_col = time_col
+        self.future_cols = future_cols
+        self.static_cols = static_cols
+        self.calendar_features = calendar_features
+        self.short_series = short_series
+        self.lags = lags
+        self.differences = differences
+        self.transform = transform
+        self.scaling = scaling
         self.joint = joint
         self.normalization = normalization
         self.validation_fraction = validation_fraction
@@ -169,23 +215,23 @@ class LinearForecaster(WindowForecaster):
     def _holds_back(self) -> bool:
         return True
 
-    def _learn(self, grid: np.ndarray) -> None:
-        end = self._training_end(len(grid), self.horizon_)
-        self._check_observed(grid[:end])
-        self._scaler = Scaler.of(grid[:end])
-        self._warn_constant()
-        linear = self._fit_linear(self._blocks(grid), *self._window_starts(grid, end))
+    def _learn(self, grids: list[np.ndarray]) -> None:
+        examples = self._examples(grids)
+        linear = self._fit_linear(examples)
         if linear is None:
             raise ValueError(
                 f"LinearForecaster.fit needs windows with all {self.horizon_} steps after them observed. Got "
-                f"none before step {end}. Pass more rows, or a shorter horizon."
+                f"none among those to learn from. Pass more rows, or a shorter horizon."
             )
         self._linear, self.ridge_, self.n_steps_ = linear, linear.ridge, linear.n_steps
+        starts = spread(examples.validation, MOST)
+        forecasts = self._level_forecasts(examples.levels, starts + self.window_)
+        self._errors = Errors.of(self._truth(examples, starts), forecasts)
 
-    def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        blocks = self._blocks(values)
-        scaled = self._linear.forecast(blocks, origins - self.window_, self.window_)
-        return self._scaler.columns(len(self.target_names_)).inverse(to_wide(scaled, len(blocks)))
+    def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
+        blocks = self._blocks(levels)
+        forecasts = self._linear.forecast(blocks.changing(), origins - self.window_, self.window_)
+        return self._preparation.integrate(to_wide(forecasts, len(blocks)), levels, origins)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_linear")

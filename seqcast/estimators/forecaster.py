@@ -1,23 +1,23 @@
 """The forecaster: a recurrent network and a linear map, together."""
 
 import logging
-from collections.abc import Callable, Hashable, Sequence
-from functools import partial
+from collections.abc import Hashable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ..data.scaling import Scaler
-from ..data.windows import seasonal_naive, spread
+from ..data.panel import Panel
+from ..data.windows import spread
 from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.combination import choose, mixed
+from ..forecasting.conformal import Errors
 from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
 from ..learning.network import Network, Rows, Windows
 from .base import POINT_LOSS, NetworkEstimator
-from .window_forecaster import WindowForecaster
+from .window_forecaster import Examples, WindowForecaster
 
 logger = logging.getLogger("seqcast")
 
@@ -192,6 +192,16 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         *,
         target: Hashable | Sequence[Hashable] | None = None,
         season_length: int | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        future_cols: Hashable | Sequence[Hashable] | None = None,
+        static_cols: Hashable | Sequence[Hashable] | None = None,
+        calendar_features: str | Sequence[str] | None = None,
+        short_series: str = "pad",
+        lags: int | Sequence[int] | None = None,
+        differences: int | Sequence[int] | None = None,
+        transform: str | None = None,
+        scaling: str = "standard",
         segment: int | None = None,
         joint: bool = False,
         linear: bool = True,
@@ -228,6 +238,16 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self.n_layers = n_layers
         self.target = target
         self.season_length = season_length
+        self.id_col = id_col
+        self.time_col = time_col
+        self.future_cols = future_cols
+        self.static_cols = static_cols
+        self.calendar_features = calendar_features
+        self.short_series = short_series
+        self.lags = lags
+        self.differences = differences
+        self.transform = transform
+        self.scaling = scaling
         self.segment = segment
         self.joint = joint
         self.linear = linear
@@ -262,6 +282,9 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _holds_back(self) -> bool:
         return self.early_stopping
 
+    def _reach(self) -> int:
+        return self.window_ // self._segment() * self._segment()
+
     def _segment(self) -> int:
         return min(self.segment or max(1, self.window_ // SEGMENTS), self.window_)
 
@@ -276,41 +299,42 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
 
     # -- learn
 
-    def _learn(self, grid: np.ndarray) -> None:
-        end = self._training_end(len(grid), self.horizon_)
-        self._check_observed(grid[:end])
-        self._scaler = Scaler.of(grid[:end])
-        self._warn_constant()
-        blocks, (train, validation) = self._blocks(grid), self._window_starts(grid, end)
-        self._linear = self._fit_linear(blocks, train, validation) if self.linear else None
-        self._reading = self._reading_of(blocks)
-        self._train(blocks, train, validation, partial(self._choose, blocks, validation))
+    def _learn(self, grids: list[np.ndarray]) -> None:
+        examples = self._examples(grids)
+        self._linear = self._fit_linear(examples) if self.linear else None
+        self._reading = self._reading_of(examples)
+        self._train(examples)
 
-    def _reading_of(self, blocks: Blocks) -> Window:
+    def _reading_of(self, examples: Examples) -> Window:
         """How the network reads a window."""
-        normalize = self.normalization != "none"
-        segment, masked = self._segment(), bool(np.isnan(blocks.values).any())
-        n_steps = self.window_ // segment
-        return Window(n_steps, blocks.n_columns, blocks.n_targets, normalize, masked, segment)
+        segment, blocks = self._segment(), examples.blocks
+        return Window(
+            self.window_ // segment,
+            blocks.n_columns,
+            blocks.n_targets,
+            normalize=self.normalization != "none",
+            n_normalized=blocks.n_relative,
+            masked=examples.has_gaps(self.window_),
+            segment=segment,
+        )
 
-    def _train(
-        self,
-        blocks: Blocks,
-        train: np.ndarray,
-        validation: np.ndarray,
-        choose_parts: Callable[[Network], dict[str, float]],
-    ) -> None:
-        judged = self._rows(blocks, validation) if self.early_stopping else None
-        scales = self._scaler.scale[: blocks.n_targets] if len(blocks) == 1 else np.ones(1)
+    def _train(self, examples: Examples) -> None:
+        blocks = examples.blocks
+        judged = self._rows(blocks, examples.validation) if self.early_stopping else None
         self._fit_network(
             self._windows(blocks, np.dtype(self.dtype)),
             self.horizon_ * blocks.n_targets,
-            self._rows(blocks, train),
+            self._rows(blocks, examples.train),
             None if judged is None else judged.spread(self.max_samples or len(judged)),
-            scales,
+            self._units(blocks),
             {},  # callbacks get no rows: those of training can not be predicted
-            lambda network: {"chosen_": choose_parts(network)},
+            lambda network: self._decide(examples, network),
         )
+
+    def _units(self, blocks: Blocks) -> np.ndarray:
+        """What losses are reported in: the target's own unit, if there is one."""
+        scales = self._preparation.target_scales
+        return scales[0] if len(blocks) == len(scales) == 1 else np.ones(1)
 
     def _windows(self, blocks: Blocks, dtype: np.dtype) -> Windows:
         values = np.ascontiguousarray(blocks.values.reshape(-1, blocks.n_columns), dtype)
@@ -326,49 +350,49 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             lambda starts, lengths: (starts + lengths * segment) * n_targets,
         )
 
-    def _choose(self, blocks: Blocks, validation: np.ndarray, network: Network) -> dict[str, float]:
-        """Weights of the parts, by what they forecast of the last rows."""
-        if not len(validation):
+    def _decide(self, examples: Examples, network: Network) -> dict[str, Any]:
+        """What the last rows tell: weights of the parts, and how far off the forecast is."""
+        if not len(examples.validation):
             names = ["recurrent"] if self._linear is None else ["recurrent", "linear"]
-            return dict.fromkeys(names, 1 / len(names))
-        n_targets, horizon = len(self.target_names_), self.horizon_
-        starts = spread(validation, max(1, VALIDATION_NUMBERS // (horizon * n_targets)))
-        origins = starts + self.window_
-        targets = blocks.wide_targets()
-        truth = targets[origins[:, None] + np.arange(horizon)]
-        naive = self._naive(targets, origins) if self.fallback else {}
-        chosen = choose(self._parts(blocks, starts, network), naive, truth, len(validation) / horizon)
+            return {"chosen_": dict.fromkeys(names, 1 / len(names)), "_errors": None}
+        horizon, n = self.horizon_, len(examples.validation)
+        starts = spread(examples.validation, max(1, VALIDATION_NUMBERS // (horizon * self._n_targets)))
+        origins, truth = starts + self.window_, self._truth(examples, starts)
+        parts = self._level_parts(examples.levels, origins, network)
+        naive = self._naive(examples.levels, origins)
+        chosen = choose(parts, naive if self.fallback else {}, truth, n / horizon)
         if "recurrent" not in chosen:
             logger.info("SeqForecaster: nothing was better than the %s forecast of the last rows", *chosen)
-        return chosen
+        return {"chosen_": chosen, "_errors": Errors.of(truth, mixed(parts | naive, chosen))}
 
-    def _naive(self, targets: np.ndarray, origins: np.ndarray) -> dict[str, np.ndarray]:
+    def _naive(self, levels: Panel, origins: np.ndarray) -> dict[str, np.ndarray]:
         seasons = {"naive": 1, "seasonal_naive": self.season_length_}
+        targets = levels.holding(levels.values[:, : self._n_targets])
         return {
-            name: np.nan_to_num(seasonal_naive(targets, origins, season, self.horizon_))
+            name: np.nan_to_num(targets.seasonal_naive(origins, season, self.horizon_))
             for name, season in seasons.items()
         }
 
     # -- forecast
 
     def _parts(self, blocks: Blocks, starts: np.ndarray, network: Network) -> dict[str, np.ndarray]:
-        """Scaled forecasts of each part, shape (n_starts, horizon_, n_targets)."""
         first = starts.min()  # what no window reads need not be converted
         blocks, starts = blocks.since(first), starts - first
         rows, windows = self._rows(blocks, starts)[:], self._windows(blocks, network.dtype)
         scaled = network.predict(windows, rows, thread_count(self.n_jobs))
         forecasts = {"recurrent": scaled.reshape(len(rows), self.horizon_, blocks.n_targets)}
         if self._linear is not None:
-            forecasts["linear"] = self._linear.forecast(blocks, starts, self.window_)
+            forecasts["linear"] = self._linear.forecast(blocks.changing(), starts, self.window_)
         return {name: to_wide(forecast, len(blocks)) for name, forecast in forecasts.items()}
 
-    def _forecast_at(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        n_targets = len(self.target_names_)
-        scaler = self._scaler.columns(n_targets)
+    def _level_parts(
+        self, levels: Panel, origins: np.ndarray, network: Network
+    ) -> dict[str, np.ndarray]:
+        """Forecasts of each part in the unit of `levels`, shape (n_origins, horizon_, n_targets)."""
+        parts = self._parts(self._blocks(levels), origins - self.window_, network)
+        return {name: self._preparation.integrate(part, levels, origins) for name, part in parts.items()}
+
+    def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         if "recurrent" in self.chosen_:
-            parts = self._parts(self._blocks(values), origins - self.window_, self._network)
-            scaled = mixed(parts, self.chosen_)
-        else:
-            targets = scaler.transform(values[:, :n_targets], np.dtype(np.float64))
-            scaled = self._naive(targets, origins)[next(iter(self.chosen_))]
-        return scaler.inverse(scaled)
+            return mixed(self._level_parts(levels, origins, self._network), self.chosen_)
+        return self._naive(levels, origins)[next(iter(self.chosen_))]

@@ -105,10 +105,10 @@ class ForecastScorer:
             )
         if self.metric == "skill":
             return estimator.score(X, y)
-        truth, forecasts, _ = estimator._beside_truth(X, y)
+        truth, forecasts, _, series = estimator._beside_truth(X, y)
         names = list(estimator.target_names_)
-        errors = [self._error(estimator, truth, forecasts, names.index(name)) for name in self._chosen(names)]
-        return -float(np.mean(errors))
+        judged = [self._judged(estimator, truth[:, k], forecasts[:, k], series, k) for k in map(names.index, self._chosen(names))]
+        return -float(np.mean(judged))
 
     def _chosen(self, names: list[Hashable]) -> list[Hashable]:
         if self.target is not None:
@@ -126,11 +126,15 @@ class ForecastScorer:
             )
         return names
 
-    def _error(self, estimator: Any, truth: np.ndarray, forecasts: np.ndarray, number: int) -> float:
-        y, y_hat = truth[:, number], forecasts[:, number]
+    def _judged(
+        self, estimator: Any, y: np.ndarray, y_hat: np.ndarray, series: np.ndarray, number: int
+    ) -> float:
+        """The error of a target; of scaled metrics the mean over series, as each has its own scale."""
         if self.metric in SCALED:
-            error, scale = SCALED[self.metric]
-            return _scaled(error(y, y_hat), getattr(estimator, scale)[number], self.metric)
+            error, name = SCALED[self.metric]
+            scales = np.atleast_2d(getattr(estimator, name))[:, number]
+            rows = {k: series == k for k in np.unique(series[np.isfinite(y)])}
+            return float(np.mean([_scaled(error(y[of], y_hat[of]), scales[k], self.metric) for k, of in rows.items()]))
         if self.metric == "pinball":
             return pinball(y, y_hat, self.quantile)
         return {**IN_UNITS, **WITHOUT_UNITS}[self.metric](y, y_hat)

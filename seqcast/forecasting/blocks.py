@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+from ..data.roles import Columns
 
 CHUNK_NUMBERS = 2**21  # of windows cut at once: 16 MB
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Scaled series of one length, each with its targets and its covariates side by side.
+    """Scaled rows, each with its targets and its covariates side by side.
 
     Attributes
     ----------
-    values : ndarray, shape (n_blocks, n_steps, n_columns)
-        Targets first. NaN where nothing was observed.
-    n_targets : int
-        Targets of each block.
+    values : ndarray, shape (n_blocks, n_rows, n_columns)
+        NaN where nothing was observed.
+    columns : Columns
+        Of a block.
     """
 
     values: np.ndarray
-    n_targets: int
+    columns: Columns
 
     @classmethod
-    def of(cls, grid: np.ndarray, n_targets: int, joint: bool) -> Blocks:
-        """From scaled targets and covariates (n_steps, n_columns): one block, or one for each target."""
-        if joint or n_targets == 1:
-            return cls(grid[None], n_targets)
-        covariates = grid[:, n_targets:]
-        blocks = [np.column_stack([grid[:, k], covariates]) for k in range(n_targets)]
-        return cls(np.stack(blocks), 1)
+    def of(cls, values: np.ndarray, columns: Columns, joint: bool) -> Blocks:
+        """From scaled rows (n_rows, n_columns): one block, or one for each target."""
+        if joint or columns.targets == 1:
+            return cls(values[None], columns)
+        blocks = [values[:, columns.of_target(k)] for k in range(columns.targets)]
+        return cls(np.stack(blocks), replace(columns, targets=1))
 
     def __len__(self) -> int:
         return len(self.values)
 
     @property
-    def n_steps(self) -> int:
+    def n_targets(self) -> int:
+        """Of each block."""
+        return self.columns.targets
+
+    @property
+    def n_rows(self) -> int:
         return self.values.shape[1]
 
     @property
@@ -47,24 +53,37 @@ class Blocks:
         return self.values.shape[2]
 
     @property
+    def n_relative(self) -> int:
+        """Columns that may be read relative to their last value. Those that are known ahead, such as a
+        holiday or a price, say something by their level."""
+        return self.columns.of_the_past.stop
+
+    @property
     def targets(self) -> np.ndarray:
-        """Shape (n_blocks, n_steps, n_targets)."""
+        """Shape (n_blocks, n_rows, n_targets)."""
         return self.values[:, :, : self.n_targets]
 
     def wide_targets(self) -> np.ndarray:
-        """All blocks' targets side by side, shape (n_steps, n_blocks * n_targets)."""
+        """All blocks' targets side by side, shape (n_rows, n_blocks * n_targets)."""
         return self.targets[0] if len(self) == 1 else np.concatenate(list(self.targets), axis=1)
 
+    def changing(self) -> Blocks:
+        """Without the static columns."""
+        if not self.columns.static:
+            return self
+        changing = self.values[:, :, : self.columns.static_ones.start]
+        return Blocks(changing, replace(self.columns, static=0))
+
     def since(self, first: int) -> Blocks:
-        """Without the steps before `first`."""
-        return Blocks(self.values[:, first:], self.n_targets)
+        """Without the rows before `first`."""
+        return replace(self, values=self.values[:, first:])
 
     def rows(self, starts: np.ndarray) -> np.ndarray:
-        """Windows that start at these steps, in every block, as rows of the stacked values."""
-        return (np.arange(len(self))[:, None] * self.n_steps + starts).ravel()
+        """Windows that start at these rows, in every block, as rows of the stacked values."""
+        return (np.arange(len(self))[:, None] * self.n_rows + starts).ravel()
 
     def chunks(self, starts: np.ndarray, size: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Windows of `size` steps, part by part: block, places in `starts`, and (n, size, n_columns)."""
+        """Windows of `size` rows, part by part: block, places in `starts`, and (n, size, n_columns)."""
         step = max(1, CHUNK_NUMBERS // (size * self.n_columns))
         for block, values in enumerate(self.values):
             windows = sliding_window_view(values, size, axis=0)  # (n, n_columns, size)

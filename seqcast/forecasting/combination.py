@@ -61,7 +61,7 @@ def choose(
 
 def mixed(parts: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
     """The weighted sum."""
-    return sum(weights[name] * forecast for name, forecast in parts.items())  # type: ignore[return-value]
+    return sum(weight * parts[name] for name, weight in weights.items())  # type: ignore[return-value]
 
 
 def squared_error(forecast: np.ndarray, truth: np.ndarray) -> float:

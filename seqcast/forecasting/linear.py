@@ -50,7 +50,7 @@ class LinearMap:
         horizon, n = len(self.intercept) // self.n_targets, len(starts)
         forecasts = np.empty((len(blocks), n, len(self.intercept)))
         for block, places, windows in blocks.chunks(starts + window - self.n_steps, self.n_steps):
-            inputs, offsets = _inputs(windows, self.normalize)
+            inputs, offsets = _inputs(windows, blocks.n_relative if self.normalize else 0)
             # row by row, not in one product: the same bits in any batch
             part = (inputs[:, None] @ self.weights)[:, 0] + self.intercept
             forecasts[block, places] = part + np.tile(offsets[:, : self.n_targets], horizon)
@@ -131,7 +131,7 @@ class _Moments:
         xx, xy, yy = np.zeros((n_inputs, n_inputs)), np.zeros((n_inputs, n_outputs)), 0.0
         size, first = steps + horizon, starts + window - steps
         for _, _, windows in blocks.chunks(_thinned(first, len(blocks)), size):
-            inputs, offsets = _inputs(windows[:, :steps], normalize)
+            inputs, offsets = _inputs(windows[:, :steps], blocks.n_relative if normalize else 0)
             targets = windows[:, steps:, : blocks.n_targets] - offsets[:, None, : blocks.n_targets]
             complete = ~np.isnan(targets).any(axis=(1, 2))
             inputs, outputs = inputs[complete], targets[complete].reshape(-1, n_outputs)
@@ -166,9 +166,11 @@ def _thinned(starts: np.ndarray, n_blocks: int) -> np.ndarray:
     return starts[:: max(1, -(-len(starts) * n_blocks // MOST_ROWS))]
 
 
-def _inputs(windows: np.ndarray, normalize: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Windows (n, n_steps, n_columns) as rows of inputs, missing values at the offset; and the offsets."""
-    offsets = last_observed(windows) if normalize else np.zeros((len(windows), windows.shape[2]))
+def _inputs(windows: np.ndarray, n_relative: int) -> tuple[np.ndarray, np.ndarray]:
+    """Windows (n, n_steps, n_columns) as rows of inputs, the first columns relative to their last observed
+    value, missing values 0; and what was subtracted, (n, n_columns)."""
+    offsets = np.zeros((len(windows), windows.shape[2]))
+    offsets[:, :n_relative] = last_observed(windows[:, :, :n_relative])
     inputs = windows - offsets[:, None]
     np.nan_to_num(inputs, copy=False, nan=0.0)
     return inputs.reshape(len(inputs), -1), offsets
