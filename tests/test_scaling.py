@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from seqcast.data.scaling import LIMIT, Scaler
+from seqcast.data.scaling import LIMIT, Scaler, check_limit
 
 DOUBLE = np.dtype("float64")
 
@@ -293,10 +293,9 @@ def test_none_knows_constant_columns():
 
 
 def test_none_is_refused_where_it_would_clip():
-    with pytest.raises(
-        ValueError, match=r"'how' parameter of Scaler.of must not be 'none' .* Got 2e\+06 inst"
-    ):
-        Scaler.of(np.array([[np.nan, 0.0], [3.0, 1.0], [-2e6, 2.0]]), how="none")
+    check_limit(np.array([[np.nan, 0.0], [3.0, -1e6]]), ["a", "b"], "Model.fit")
+    with pytest.raises(ValueError, match=r"'scaling' parameter of Model.fit can be 'none' .* Got 2e\+06 in column 'a'"):
+        check_limit(np.array([[np.nan, 0.0], [3.0, 1.0], [-2e6, 2.0]]), ["a", "b"], "Model.fit")
 
 
 @pytest.mark.parametrize("how", ["standard", "robust", "none"])

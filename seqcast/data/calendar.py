@@ -15,7 +15,7 @@ midnight is one day after the last; shorter steps are counted in UTC.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -55,6 +55,7 @@ SEASON_OF_OFFSET = {
     "BQuarterEnd": 4,
 }
 MONTHS_OF_A_YEAR = 12
+YEAR = np.timedelta64(31_556_952, "s")  # of the Gregorian calendar, on average
 
 MonthRule = Callable[[np.ndarray], np.ndarray]  # datetime64[M] -> datetime64[D], the date in each month
 
@@ -175,6 +176,26 @@ class Calendar(ABC):
             As for :meth:`future`.
         """
         return self.axis.labels(self._between(first, n))
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """The same for calendars with the same steps."""
+        return type(self).__name__, str(getattr(self, "step", ""))
+
+    def through(self, index: pd.Index) -> Calendar | None:
+        """The same steps through the stamps of another series; None if these do not follow them."""
+        return None
+
+    @property
+    def clock(self) -> int:
+        """The number of the first training stamp among all steps of this length since 1970, or since 0: the
+        same for stamps of the same time in several series. 0 where steps have no such number."""
+        return 0
+
+    @property
+    def duration(self) -> np.timedelta64 | None:
+        """Of a step; None where it is no time, or not always the same."""
+        return None
 
     @abstractmethod
     def extended(self, index: pd.Index) -> Calendar:
@@ -365,7 +386,7 @@ class _Grid(_Steps):
     first: int  # number of the first training stamp, counted from `phase`
 
     @classmethod
-    def through(cls, axis: _Axis, numbers: np.ndarray, step: Any) -> _Grid:
+    def of(cls, axis: _Axis, numbers: np.ndarray, step: Any) -> _Grid:
         # The commonest remainder, not the first stamp: that one may be a midnight which the clock skipped.
         phase = numbers[0] + _most_common((numbers - numbers[0]) % step)
         grid = cls(axis, step, phase, 0)
@@ -374,6 +395,20 @@ class _Grid(_Steps):
     @property
     def season_length(self) -> int:
         return _season_of(self.step) if isinstance(self.step, np.timedelta64) else 1
+
+    @property
+    def clock(self) -> int:
+        start = self._stamps(np.zeros(1, np.int64))[0]
+        since = start - np.datetime64(0, "s") if isinstance(start, np.datetime64) else start
+        return int(since // self.step)
+
+    @property
+    def duration(self) -> np.timedelta64 | None:
+        return self.step if isinstance(self.step, np.timedelta64) else None
+
+    def through(self, index: pd.Index) -> Calendar | None:
+        grid = self.of(self.axis, self._numbers(index), self.step)
+        return grid if grid._fits(index) else None
 
     def _nearest(self, numbers: np.ndarray) -> np.ndarray:
         return (numbers - self.phase + self.step // 2) // self.step - self.first
@@ -390,7 +425,7 @@ class _FloatGrid(_Grid):
     """Equal steps up to rounding."""
 
     @classmethod
-    def through(cls, axis: _Axis, numbers: np.ndarray, step: Any) -> _Grid:
+    def of(cls, axis: _Axis, numbers: np.ndarray, step: Any) -> _Grid:
         # Rounding errors do not add up in the number of steps, so the whole span gives the best step.
         span = numbers[-1] - numbers[0]
         return cls(axis, span / np.rint(np.diff(numbers) / step).sum(), numbers[0], 0)
@@ -416,6 +451,18 @@ class _Months(_Steps):
     @property
     def season_length(self) -> int:
         return _share(MONTHS_OF_A_YEAR, self.step)
+
+    @property
+    def clock(self) -> int:
+        return self.first // self.step
+
+    @property
+    def duration(self) -> np.timedelta64 | None:
+        return YEAR / MONTHS_OF_A_YEAR * self.step
+
+    def through(self, index: pd.Index) -> Calendar | None:
+        months = replace(self, first=int(_month_numbers(self._numbers(index[:1]))[0]))
+        return months if months._fits(index) else None
 
     def _nearest(self, numbers: np.ndarray) -> np.ndarray:
         return (_month_numbers(numbers) - self.first) // self.step
@@ -609,9 +656,9 @@ def _number_calendars(index: pd.Index) -> Iterator[Calendar]:
     axis = _Plain(index[:0])
     numbers = axis.numbers(index)
     if numbers.dtype == np.int64:
-        yield _Grid.through(axis, numbers, _common_step(numbers) if len(index) > 1 else np.int64(1))
+        yield _Grid.of(axis, numbers, _common_step(numbers) if len(index) > 1 else np.int64(1))
     elif len(index) > 1:
-        yield _FloatGrid.through(axis, numbers, _common_float_step(numbers))
+        yield _FloatGrid.of(axis, numbers, _common_float_step(numbers))
     yield _Irregular(axis, numbers)
 
 
@@ -619,9 +666,9 @@ def _timedelta_calendars(index: pd.TimedeltaIndex) -> Iterator[Calendar]:
     axis = _Elapsed(index[:0])
     numbers = axis.numbers(index)
     if index.freq is not None:
-        yield _Grid.through(axis, numbers, _duration(index.freq, index.unit))
+        yield _Grid.of(axis, numbers, _duration(index.freq, index.unit))
     elif len(index) > 1:
-        yield _Grid.through(axis, numbers, _common_step(numbers))
+        yield _Grid.of(axis, numbers, _common_step(numbers))
     yield _Irregular(axis, numbers)
 
 
@@ -654,7 +701,7 @@ def _calendar_of_freq(index: pd.DatetimeIndex, wall: _Axis, elapsed: _Axis) -> C
     if not isinstance(freq, Day | Tick):
         return _Offsets(wall, wall.numbers(index)[0], freq)
     axis = wall if isinstance(freq, Day) else elapsed
-    return _Grid.through(axis, axis.numbers(index), _duration(freq, index.unit))
+    return _Grid.of(axis, axis.numbers(index), _duration(freq, index.unit))
 
 
 def _dated_calendars(index: pd.Index, wall: _Axis, elapsed: _Axis) -> Iterator[Calendar]:
@@ -693,7 +740,7 @@ def _month_calendars(
 def _grids(axis: _Axis, numbers: np.ndarray) -> Iterator[Calendar]:
     step = _common_step(numbers)
     if step > 0 * step:  # on the wall, the hour that comes twice is no step
-        yield _Grid.through(axis, numbers, step)
+        yield _Grid.of(axis, numbers, step)
 
 
 def _irregular(index: pd.DatetimeIndex, wall: _Axis, elapsed: _Axis) -> Calendar:
@@ -722,3 +769,18 @@ def _most_common(values: np.ndarray) -> Any:
     """The most frequent value; the smallest of those that tie."""
     distinct, counts = np.unique(values, return_counts=True)
     return distinct[int(np.argmax(counts))]
+
+
+# ---- several series ----
+
+
+def calendars_of(indexes: Sequence[pd.Index]) -> list[Calendar]:
+    """The calendar of each series: the commonest one's steps where its stamps follow them, since few stamps
+    tell too little of their own."""
+    own = [Calendar.from_index(index) for index in indexes]
+    kinds = [calendar.kind for calendar in own]
+    commonest = own[kinds.index(max(set(kinds), key=lambda kind: (kinds.count(kind), kind)))]
+    return [
+        calendar if calendar.kind == commonest.kind else commonest.through(index) or calendar
+        for calendar, index in zip(own, indexes, strict=True)
+    ]

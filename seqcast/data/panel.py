@@ -6,8 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .windows import seasonal_naive, training_starts, validation_starts
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The steps' own numbers: ``clock[rows]``, also of the row after the last of a series."""
+
+    bounds: np.ndarray
+    firsts: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        numbers = np.searchsorted(self.bounds, rows, side="left") - 1
+        return self.firsts[numbers] + rows - self.bounds[numbers]
+
+    def since(self, first: int) -> Clock:
+        """Rows counted from `first` on."""
+        return Clock(self.bounds - first, self.firsts)
 
 
 @dataclass(frozen=True)
@@ -22,24 +39,29 @@ class Panel:
         First row of each series, and the row after the last.
     fitted : ndarray of int, shape (n_series,)
         Which of the series that were fitted each is: their statistics are known by this number.
+    clocks : ndarray of int, shape (n_series,)
+        The number of each series' first step, counted as `Calendar.clock` does.
     """
 
     values: np.ndarray
     bounds: np.ndarray
     fitted: np.ndarray
+    clocks: np.ndarray
 
     @classmethod
-    def of(cls, grids: Sequence[np.ndarray], least: int | Sequence[int] = 0) -> Panel:
+    def of(
+        cls, grids: Sequence[np.ndarray], least: ArrayLike = 0, clocks: ArrayLike = 0
+    ) -> Panel:
         """Stack series (n_steps, n_columns); one with fewer than `least` steps begins with missing ones."""
-        wanted = np.broadcast_to(least, len(grids))
-        lengths = [max(len(grid), n) for grid, n in zip(grids, wanted, strict=True)]
-        bounds = np.concatenate([[0], np.cumsum(lengths)])
-        if len(grids) == 1 and lengths[0] == len(grids[0]):
-            return cls(grids[0], bounds, np.arange(1))  # a copy of a long series would be much memory
+        own = np.array([len(grid) for grid in grids])
+        lengths = np.maximum(own, least)
+        bounds, clocks = np.concatenate([[0], np.cumsum(lengths)]), clocks + own - lengths
+        if len(grids) == 1 and lengths[0] == own[0]:
+            return cls(grids[0], bounds, np.arange(1), clocks)  # a copy of a long series would be much memory
         values = np.full((bounds[-1], grids[0].shape[1]), np.nan)
         for grid, end in zip(grids, bounds[1:], strict=True):
             values[end - len(grid) : end] = grid
-        return cls(values, bounds, np.arange(len(grids)))
+        return cls(values, bounds, np.arange(len(grids)), clocks)
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -77,7 +99,13 @@ class Panel:
         rows = origins[:, None] + np.arange(-before, after)
         bounds = np.arange(len(origins) + 1) * (before + after)
         values = self.values[rows.ravel()]
-        return Panel(values, bounds, self.fitted[self.numbers(origins)]), bounds[:-1] + before
+        clocks = self.clock[origins] - before
+        return Panel(values, bounds, self.fitted[self.numbers(origins)], clocks), bounds[:-1] + before
+
+    @property
+    def clock(self) -> Clock:
+        """When each step is."""
+        return Clock(self.bounds, self.clocks)
 
     def numbers(self, origins: np.ndarray) -> np.ndarray:
         """Which series comes before each origin: an origin may be the row after the last of a series."""

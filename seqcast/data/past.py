@@ -58,16 +58,10 @@ class Past:
             )
         return positions
 
-    def moved_on(self, grid: np.ndarray, index: pd.Index, keep: int) -> Past:
-        """After the steps of `grid`, the rows of `index` among them; the last `keep` steps are kept."""
-        tail = np.concatenate([self.tail, grid])[-keep:]
-        return replace(
-            self,
-            calendar=self.calendar.extended(index),
-            last=index[-1],
-            n_steps=self.n_steps + len(grid),
-            tail=tail,
-        )
+    def moved_on(self, n: int, index: pd.Index, tail: np.ndarray) -> Past:
+        """After `n` more steps, the rows of `index` among them, with another tail."""
+        calendar = self.calendar.extended(index)
+        return replace(self, calendar=calendar, last=index[-1], n_steps=self.n_steps + n, tail=tail)
 
 
 def step_numbers(calendar: Calendar, index: pd.Index, owner: str) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from .differencing import difference, integrate
 from .panel import Panel
 from .roles import Columns
-from .scaling import How, Scaler
+from .scaling import How, Scaler, check_limit
 from .transforms import Transform
 
 
@@ -50,6 +50,8 @@ class Preparation:
         Of transformed targets, likewise.
     changes : Scaler
         Of differenced levels, likewise.
+    raw : Scaler
+        Of targets as they came, likewise.
     covariates : Scaler
     """
 
@@ -60,6 +62,7 @@ class Preparation:
     transform: Transform
     targets: Scaler
     changes: Scaler
+    raw: Scaler
     covariates: Scaler
 
     @classmethod
@@ -70,17 +73,18 @@ class Preparation:
         treatment: Treatment,
         horizon: int,
         reach: int,
-        names: Sequence[Hashable],
+        names: Sequence[Sequence[Hashable]],
         owner: str,
     ) -> Preparation:
         """Learn from training rows (n_steps, n_columns) of each series.
 
         reach : so many steps of a window, the last ones, are read by all parts.
-        names : labels of the targets, for messages; owner : name of the estimator, likewise.
+        names : of each series, what to call its targets in messages; owner : name of the estimator, likewise.
         """
         k = columns.targets
-        fitted = [_fit_targets(grid[:, :k], treatment, names, owner) for grid in grids]
+        fitted = [_fit_targets(grid[:, :k], treatment, *of, owner) for grid, *of in zip(grids, names, strict=True)]
         transforms, targets, changes = zip(*fitted, strict=True)
+        raw = [Scaler.of(grid[:, :k]) for grid in grids]
         covariates = grids[0][:, k:] if len(grids) == 1 else np.concatenate([grid[:, k:] for grid in grids])
         return cls(
             columns,
@@ -90,6 +94,7 @@ class Preparation:
             Transform.stacked(transforms),
             Scaler.stacked(targets),
             Scaler.stacked(changes),
+            Scaler.stacked(raw),
             Scaler.of(covariates, how=treatment.scaling),
         )
 
@@ -100,8 +105,13 @@ class Preparation:
 
     @property
     def target_scales(self) -> np.ndarray:
-        """Training deviations of transformed targets, shape (n_series, n_targets)."""
-        return self.targets.scale
+        """Training deviations, shape (n_series, n_targets)."""
+        return self.raw.scale
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether levels are targets in another unit, and nothing else."""
+        return self.treatment.transform == "none" and not self.treatment.differences
 
     def levels(self, panel: Panel) -> Panel:
         """Transformed and scaled columns."""
@@ -148,7 +158,10 @@ class Preparation:
 
     def undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         """Levels (n, ..., n_targets) in the targets' own units; fitted (n,): of which series they are."""
-        return self.transform.of_series(fitted).undo(self.targets.of_series(fitted).inverse(forecasts))
+        values = self.transform.of_series(fitted).undo(self.targets.of_series(fitted).inverse(forecasts))
+        raw = self.raw.of_series(fitted)
+        between = (slice(None), *(None,) * (forecasts.ndim - 2))  # what was transformed and undone is no longer
+        return np.where(raw.constant[between], raw.center[between], values)  # quite the same
 
 
 def _fit_targets(
@@ -157,6 +170,8 @@ def _fit_targets(
     """Of one series (n, n_targets)."""
     transform = Transform.of(values, treatment.transform, names, owner)
     straight = transform.apply(values)
+    if treatment.scaling == "none":
+        check_limit(straight, names, owner)
     scaler = Scaler.of(straight, how=treatment.scaling)
     if not treatment.differences:
         return transform, scaler, Scaler.identity(values.shape[1])

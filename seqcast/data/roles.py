@@ -40,13 +40,13 @@ class Declared:
         categorical = [label for label, dtype in X.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
         return [label for label in X.columns if label in [*known, *categorical] and label not in self.keys]
 
-    def targets(self, X: Any, categories: Categories, owner: str) -> Any:
-        """What to forecast, out of the columns of `X`: if it is not said, those that are neither known ahead
-        nor categories; None for all columns."""
+    def targets(self, X: Any, has_y: bool, categories: Categories, owner: str) -> Any:
+        """What to forecast, out of the columns of `X`: if neither the user nor y says it, those that are
+        neither known ahead nor categories; None for all columns."""
         declared = [*labels(self.future_cols), *labels(self.static_cols)]
         known = categories.names([*declared, *categories.of_column])
-        if self.target is None and known and hasattr(X, "columns"):
-            return [column for column in X.columns if column not in known]
+        if self.target is None and known and not has_y:
+            return [column for column in _column_names(X) if column not in known]
         twice = [label for label in labels(self.target) if label in known]
         if twice:
             raise ValueError(
@@ -155,3 +155,11 @@ def labels(given: Any) -> list[Hashable]:
     if given is None:
         return []
     return list(given) if isinstance(given, SEVERAL) else [given]
+
+
+def _column_names(X: Any) -> list[Hashable]:
+    """Those of a frame, or those that `read_table` gives to an array's."""
+    if hasattr(X, "columns"):
+        return list(X.columns)
+    shape = np.shape(X)
+    return [f"x{number}" for number in range(shape[1])] if len(shape) == 2 else ["y"]

@@ -1,6 +1,6 @@
 """Bringing every column to centre 0 and spread 1, and back: of one series, or of each of several."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, Self, TypeVar
 
@@ -82,15 +82,14 @@ class Scaler(PerColumn):
 
         weights (n,): what each row counts, more than 0.
         how: "standard" is mean and deviation; "robust" median and 0.7413 times the distance of the quartiles,
-        or the deviation where those are equal; "none" leaves a column as it is unless it is constant, and
-        raises ValueError for values beyond `LIMIT`, where they would be clipped.
+        or the deviation where those are equal; "none" leaves a column as it is unless it is constant; see
+        `check_limit`.
 
         A column of which nothing was observed is left as it is, too.
         """
         low, high = np.fmin.reduce(values), np.fmax.reduce(values)
         constant, largest = low == high, np.fmax(-low, high)
         if how == "none":
-            _check_limit(largest[~constant])
             center, scale = np.zeros(len(low)), np.ones(len(low))
         else:
             seen = np.where(np.isnan(low), 0.0, values) if np.isnan(low).any() else values
@@ -123,11 +122,15 @@ def finite(values: np.ndarray) -> np.ndarray:
     return np.clip(values, -LARGEST, LARGEST)
 
 
-def _check_limit(largest: np.ndarray) -> None:
+def check_limit(values: np.ndarray, names: Sequence[Hashable], owner: str) -> None:
+    """That values (n, n_columns) need no scaling: beyond the limit they would be clipped."""
+    largest = np.fmax.reduce(np.abs(values), initial=0.0)
     if (largest > LIMIT).any():
+        column = int(np.argmax(largest))
         raise ValueError(
-            f"The 'how' parameter of Scaler.of must not be 'none' for values beyond {LIMIT:g}, where all are "
-            f"clipped. Got {np.nanmax(largest):g} instead. Use 'standard' or 'robust', or divide the values."
+            f"The 'scaling' parameter of {owner} can be 'none' only where all values lie within {LIMIT:g} of 0. "
+            f"Got {largest[column]:g} in column {names[column]!r}. Use 'standard' or 'robust', or divide the "
+            f"values."
         )
 
 

@@ -171,6 +171,16 @@ class Schema:
             truth = select_columns(truth, self.roles.targets, owner=owner)
         return truth.values
 
+    def known_truth(self, given: Given, y: Any, method: str) -> np.ndarray:
+        """The same, of rows that are learned from: y must equal those columns of X."""
+        truth = self.truth(given, y, method)
+        if y is not None and not self.apart and not np.array_equal(truth, self.truth(given, None, method), True):
+            raise ValueError(
+                f"The 'y' parameter of {self.owner}.{method} must equal the columns {self.roles.targets} of X, whose "
+                f"history it is. They differ. Leave y out."
+            )
+        return truth
+
     def in_form(self, forecasts: np.ndarray, given: Given) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecasts of rows in the form that y had, or X if there was none; of an array always in that of
         one."""
@@ -232,12 +242,13 @@ def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Gi
     X, y, fit = to_pandas_frame(X), to_pandas_frame(y), f"{owner}.fit"
     if declared.is_long:
         X = long_frame(X, declared.id_col, declared.time_col, Argument("X", fit))
+    if isinstance(X, pd.DataFrame):
         check_static(X, declared.id_col, labels(declared.static_cols), fit)
     keys, columns = declared.keys, tuple(getattr(X, "columns", ()))
     categories = Categories.of(X, declared.maybe_text(X), fit) if columns else Categories({})
     numbers = categories.apply(X, fit)
     rows = numbers.drop(columns=keys).reset_index(drop=True) if keys else numbers
-    history = read_history(rows, _in_rows_of(X, y, fit) if keys else y, declared.targets(rows, categories, owner), owner)
+    history = read_history(rows, _in_rows_of(X, y, fit) if keys else y, declared.targets(rows, y is not None, categories, owner), owner)
     roles = declared.roles(history.targets, history.covariates, categories, owner)
     table = select_columns(history.table, roles.all, owner=fit)
     given = Given.of_table(table)

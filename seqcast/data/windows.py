@@ -60,8 +60,8 @@ def seasonal_naive(values: np.ndarray, origins: np.ndarray, season_length: int, 
     (persistence).
     """
     steps = origins[:, None] - season_length + np.arange(n) % season_length
-    same_place = _looked_up(_filled(values, season_length), steps)
-    last = _looked_up(_filled(values, 1), origins[:, None] - 1)
+    same_place = _looked_up(filled(values, season_length), steps)
+    last = _looked_up(filled(values, 1), origins[:, None] - 1)
     return np.where(np.isnan(same_place), last, same_place)
 
 
@@ -70,7 +70,7 @@ def seasonal_continuation(values: np.ndarray, season_length: int, n: int) -> np.
     return seasonal_naive(values, np.array([len(values)]), season_length, n)[0]
 
 
-def _filled(values: np.ndarray, season_length: int) -> np.ndarray:
+def filled(values: np.ndarray, season_length: int) -> np.ndarray:
     """At each step, the last value that was observed at the same place in the season up to it, or NaN."""
     n, n_columns = values.shape
     seasons = -(-n // season_length)

@@ -85,12 +85,13 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         scales: np.ndarray,
         data: dict[str, Any],
         decide: Callable[[Network], dict[str, Any]] = _nothing,
+        rng: np.random.RandomState | None = None,
     ) -> None:
         """Train a network (the last fit's under ``warm_start``), and keep it and its history.
 
         scales: the targets' deviations. data: what callbacks are to see, as the user gave it.
         """
-        rng = check_random_state(self.random_state)
+        rng = check_random_state(self.random_state) if rng is None else rng
         network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
         with callbacks(self, self.max_iter, data, partial(self._as_of, network, state, rng, decide)) as tell:
             with progress(self.verbose, self.max_iter) as show:

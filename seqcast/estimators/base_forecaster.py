@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 from numbers import Integral
 from typing import Any, ClassVar, Self, TypeAlias
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -15,15 +16,18 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..data.calendar import Calendar
+from ..callers import callers_level
+from ..data.calendar import Calendar, calendars_of
 from ..data.changes import seasonal_changes
-from ..data.panel import Panel
 from ..data.frames import Table
+from ..data.panel import Panel
 from ..data.past import Past, step_numbers
 from ..data.schema import Declared, Given, Schema, read_fit
 from ..data.windows import on_grid, seasonal_continuation
 from ..forecasting.bounds import Bounds
 from ..forecasting.conformal import Errors, fewest_for
+from ..forecasting.local_scale import LocalScale, span_of
+from ..forecasting.outlook import Outlook
 from .keeping import last_fit_kept_on_error
 from .tooltips import ToolTips
 
@@ -45,7 +49,8 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         "season_length": [None, Interval(Integral, 1, None, closed="left")],
     }
 
-    _errors: Errors | None  # on rows that were not learned from
+    _errors: Errors | None  # on rows that were not learned from, in units of ...
+    _local_scale: LocalScale
     _essence: ClassVar[str]  # the attribute that a forecaster can forecast with as soon as it is there
 
     # -- what a forecaster is
@@ -67,6 +72,16 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         the rows after it are read too.
         """
 
+    def _outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
+        """The same, and how far off it may be."""
+        return Outlook(self._level_forecasts(levels, origins), self._local_scale.at(levels, origins), self._errors)
+
+    def _errors_at(self, levels: Panel, origins: np.ndarray) -> Errors:
+        """Of forecasts at these origins."""
+        truth = levels.values[origins[:, None] + np.arange(self.horizon_), : self._n_targets]
+        forecasts, scale = self._level_forecasts(levels, origins), self._local_scale.at(levels, origins)
+        return Errors.of([(truth - forecasts) / scale])
+
     @abstractmethod
     def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         """Levels (n, ..., n_targets) in the targets' own units; fitted (n,): of which series they are."""
@@ -87,6 +102,9 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         """Of a training window."""
         return window
 
+    def _way_to_errors(self) -> str:
+        return "Pass more rows."
+
     def _holds_back(self) -> bool:
         """Whether the last rows are kept for validation."""
         return False
@@ -94,6 +112,14 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     def _memory(self) -> int:
         """Steps before an origin that a forecast may read."""
         return max(self.window_, self.season_length_)
+
+    def _tail(self, values: np.ndarray) -> np.ndarray:
+        """What is kept of the steps of a series."""
+        return values[-self._memory() :].copy()
+
+    def _span(self) -> int:
+        """Steps that tell how much a series moves at present."""
+        return min(self._memory(), span_of(self.horizon_, self.season_length_))
 
     # -- fit
 
@@ -139,14 +165,13 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
 
     def _fit_rows(self, schema: Schema, given: Given) -> None:
         self._remember(schema)
-        calendars = [Calendar.from_index(table.index) for table in given.tables]
+        calendars = calendars_of([table.index for table in given.tables])
         seasons = [calendar.season_length for calendar in calendars]
         self.season_length_ = self.season_length or max(set(seasons), key=seasons.count)
         grids = [self._training_grid(*one) for one in zip(given.tables, calendars, strict=True)]
         kept = self._choose_lengths(given.ids, [len(grid) for grid in grids])
-        keep = self._memory()
         self._pasts = {
-            given.ids[k]: Past(calendars[k], given.tables[k].index[-1], len(grids[k]), grids[k][-keep:].copy())
+            given.ids[k]: Past(calendars[k], given.tables[k].index[-1], len(grids[k]), self._tail(grids[k]))
             for k in kept
         }
         grids = [grids[k] for k in kept]
@@ -273,15 +298,13 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         steps = self._check_steps(horizon)
         bounds = Bounds.of(level, quantiles, f"{type(self).__name__}.forecast")
         self._check_errors(bounds.probabilities)
-        grids = self._future_grids(X_future, steps)
-        ids = list(grids)
-        panel, begins = self._after(ids, list(grids.values()), [past.calendar for past in self._pasts.values()])
+        panel, begins, labels = self._ahead(X_future, steps)
         values = [self._forecast_at(panel, begins, bounds.probabilities)]
         if steps > self.horizon_:
             values.append(self._later_blocks(panel, begins, steps, bounds.probabilities))
         columns = bounds.side_by_side(np.concatenate(values, axis=2)[:, :, :steps])
-        labels = [self._pasts[id_].future(steps) for id_ in ids]
-        return self._schema.as_future(ids, labels, list(columns), bounds.names(self.target_names_))
+        names = bounds.names(self.target_names_)
+        return self._schema.as_future(list(self._pasts), labels, list(columns), names)
 
     def sample_paths(
         self,
@@ -320,23 +343,19 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         steps, n_paths = self._check_steps(horizon), self._check_count("n_paths", n_paths)
         self._check_errors((0.5,))
-        grids = self._future_grids(X_future, steps)
-        ids = list(grids)
-        panel, begins = self._after(ids, list(grids.values()), [past.calendar for past in self._pasts.values()])
+        panel, begins, labels = self._ahead(X_future, steps)
         seed = check_random_state(random_state).randint(2**32, dtype=np.uint32)
-        paths = self._paths(panel, begins, steps, n_paths, np.random.default_rng(seed))
-        labels = [self._pasts[id_].future(steps) for id_ in ids]
-        return self._schema.as_paths(ids, labels, paths, self.target_names_)
+        paths = self._paths(panel, begins, steps, n_paths, int(seed))
+        return self._schema.as_paths(list(self._pasts), labels, paths, self.target_names_)
 
     def _forecast_at(
         self, panel: Panel, origins: np.ndarray, probabilities: tuple[float, ...] = ()
     ) -> np.ndarray:
         """Forecasts at each origin, and their quantiles, (1 + n_probabilities, n_origins, horizon_,
         n_targets)."""
-        centre = self._level_forecasts(self._levels(panel), origins)
-        around = self._errors.quantiles(probabilities)[:, None] if probabilities else ()
-        fitted = panel.fitted[panel.numbers(origins)]
-        return np.stack([self._undo(levels, fitted) for levels in (centre, *(centre + error for error in around))])
+        outlook, fitted = self._outlook(self._levels(panel), origins), panel.fitted[panel.numbers(origins)]
+        around = outlook.quantiles(probabilities) if probabilities else ()
+        return np.stack([self._undo(levels, fitted) for levels in (outlook.centre, *around)])
 
     def _later_blocks(
         self, panel: Panel, begins: np.ndarray, steps: int, probabilities: tuple[float, ...]
@@ -344,7 +363,7 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         """The same at the steps after the first horizon: quantiles are those of sample paths."""
         later = slice(self.horizon_, None)
         if probabilities:
-            paths = self._paths(panel, begins, steps, N_PATHS, np.random.default_rng(PATH_SEED))
+            paths = self._paths(panel, begins, steps, N_PATHS, PATH_SEED)
             around = np.quantile(paths[:, :, later], probabilities, axis=1)
         self._feed_forward(panel, begins, np.full(len(begins), steps))
         rows = begins[:, None] + np.arange(self._whole(steps))[later]
@@ -352,16 +371,16 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         return np.concatenate([centre[:, :, : steps - self.horizon_], around]) if probabilities else centre
 
     def _paths(
-        self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, rng: np.random.Generator
+        self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int
     ) -> np.ndarray:
         """Futures of each series, shape (n_series, n_paths, steps, n_targets)."""
         paths = np.empty((len(begins), n_paths, self._whole(steps), self._n_targets))
-        for number, begin in enumerate(begins):
+        for number, (id_, begin) in enumerate(zip(self._pasts, begins, strict=True)):
+            rng = np.random.default_rng([seed, crc32(repr(id_).encode())])  # whatever series stand beside it
             copies, origins = panel.around(np.repeat(begin, n_paths), self._memory(), self._whole(steps))
             for done in range(0, steps, self.horizon_):
                 near, its_origins = copies.around(origins + done, self._memory(), self.horizon_)
-                levels = self._level_forecasts(self._levels(near), its_origins)
-                drawn = self._undo(levels + self._errors.paths(n_paths, rng), near.fitted)
+                drawn = self._undo(self._outlook(self._levels(near), its_origins).draws(rng), near.fitted)
                 rows = (origins + done)[:, None] + np.arange(self.horizon_)
                 copies.values[rows, : self._n_targets] = drawn
                 paths[number, :, done : done + self.horizon_] = drawn
@@ -373,15 +392,15 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             return
         if self._errors is None:
             raise ValueError(
-                f"{type(self).__name__} can tell quantiles only if it held rows back in fit to see its errors. It "
-                f"learned from all rows. Fit with early_stopping=True."
+                f"{type(self).__name__} tells quantiles by its errors on rows that it did not learn from. There were "
+                f"none in fit. {self._way_to_errors()}"
             )
         wanted, n = fewest_for(probabilities), self._errors.fewest()
         if n < wanted:
             warnings.warn(
-                f"Only {n} windows were held back, of which at least {wanted} are needed for quantiles this far "
+                f"Only {n:.0f} windows were held back, of which at least {wanted:.0f} are needed for quantiles this far "
                 f"out: the widest errors seen are taken. Fit with a larger validation_fraction or more rows.",
-                stacklevel=3,
+                stacklevel=callers_level(),
             )
 
     def predict(self, X: Data | int | np.integer | None = None) -> pd.DataFrame | pd.Series | np.ndarray:
@@ -488,7 +507,7 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         given = self._schema.read(X, "update")
-        self._pasts = self._pasts | self._moved_on(given, self._schema.truth(given, y, "update"))
+        self._pasts = self._pasts | self._moved_on(given, self._schema.known_truth(given, y, "update"))
         return self
 
     def _moved_on(self, given: Given, targets: np.ndarray) -> dict[Any, Past]:
@@ -498,9 +517,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         for (id_, table), places in zip(given, given.places, strict=True):
             past, steps, known = self._pasts[id_], self._steps_after(id_, table, given), self._known(table)
             known[:, : self._n_targets] = targets[places]
-            whole = self._continued(past.tail, on_grid(known, steps), 0)
+            grid = on_grid(known, steps)
+            tail = self._tail(self._continued(past.tail, grid, 0))
             index = past.future(len(table.index)) if self._schema.is_untimed(given) else table.index
-            pasts[id_] = past.moved_on(whole[len(past.tail) :], index, self._memory())
+            pasts[id_] = past.moved_on(len(grid), index, tail)
         return pasts
 
     def _row_forecasts(self, given: Given) -> tuple[np.ndarray, np.ndarray]:
@@ -576,12 +596,14 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         """The last training steps of each series, then the steps of its grid, rounded up to whole horizons;
         and where the grids begin."""
         wholes = [self._whole(len(grid)) for grid in grids]
-        known = []
+        known, clocks = [], []
         for id_, grid, calendar, n in zip(ids, grids, calendars, wholes, strict=True):
             past = self._pasts[id_]
+            first = past.n_steps - len(past.tail)
             values = self._continued(past.tail, grid, n)
-            known.append(self._with_calendar(values, calendar, past.n_steps - len(past.tail)))
-        panel = Panel.of(known, [self._memory() + n for n in wholes])
+            known.append(self._with_calendar(values, calendar, first))
+            clocks.append(calendar.clock + first)
+        panel = Panel.of(known, [self._memory() + n for n in wholes], clocks)
         return panel.of_fitted(self._numbers(ids)), panel.ends - np.array(wholes)
 
     def _with_calendar(self, values: np.ndarray, calendar: Calendar, first: int) -> np.ndarray:
@@ -613,20 +635,21 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             for origin, block in zip(origins, blocks, strict=True):
                 panel.values[origin : origin + self.horizon_, : self._n_targets] = block
 
-    def _future_grids(self, X_future: Data | None, steps: int) -> dict[Any, np.ndarray]:
-        """Of each series, what is known of the steps to be forecast, and of those that complete a horizon:
-        covariates go on as in their last season, but those that are given."""
-        n = self._whole(steps)
-        grids = {
-            id_: seasonal_continuation(past.tail, self.season_length_, n) for id_, past in self._pasts.items()
-        }
-        for id_, values in self._known_ahead(X_future, steps).items():
-            seen, future = ~np.isnan(values), grids[id_][: len(values), self._schema.roles.columns.known_ahead]
-            future[seen] = values[seen]
-        return grids
+    def _ahead(self, X_future: Data | None, steps: int) -> tuple[Panel, np.ndarray, list[pd.Index]]:
+        """As `_after`, of the steps to be forecast; and their labels."""
+        ids, tables = list(self._pasts), self._known_ahead(X_future)
+        grids, calendars = [], []
+        for id_, past in self._pasts.items():
+            grid, calendar = self._ahead_of(past, tables.get(id_), steps)
+            self._check_ahead(id_, grid[:steps], calendar)
+            grids.append(grid)
+            calendars.append(calendar)
+        labels = [of.labels(past.n_steps, steps) for of, past in zip(calendars, self._pasts.values(), strict=True)]
+        return *self._after(ids, grids, calendars), labels
 
-    def _known_ahead(self, X_future: Data | None, steps: int) -> dict[Any, np.ndarray]:
-        """The columns that are known ahead, of each series at each step; all observed in the first ones."""
+    def _known_ahead(self, X_future: Data | None) -> dict[Any, tuple[Table, bool]]:
+        """The rows of each series with the columns that are known ahead; and whether their index tells
+        nothing."""
         names, owner = self._schema.roles.future, f"{type(self).__name__}.forecast"
         if (X_future is None) == bool(names):
             rule = f"hold the columns {names}, which future_cols names" if names else "be None without future_cols"
@@ -638,32 +661,39 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             return {}
         given = self._schema.read_future(X_future, "forecast")
         self._schema.check_known(given.ids, self._pasts, "forecast")
-        tables = dict(given)
-        values = {id_: self._ahead_of(past, tables.get(id_), given, self._whole(steps)) for id_, past in self._pasts.items()}
-        for id_, ahead in values.items():
-            self._check_ahead(id_, ahead[:steps], owner)
-        return values
+        untimed = self._schema.is_untimed(given)
+        return {id_: (table, untimed) for id_, table in given}
 
-    def _ahead_of(self, past: Past, table: Table | None, given: Given, n: int) -> np.ndarray:
-        """What `table` knows of `n` steps after the last row."""
-        values = np.full((n, len(self._schema.roles.future)), np.nan)
-        if table is not None:
-            untimed = self._schema.is_untimed(given)
-            steps = np.arange(len(table.index)) if untimed else past.position(table.index)
-            near = (steps >= 0) & (steps < n)
-            values[steps[near]] = table.values[near]
-        return values
+    def _ahead_of(
+        self, past: Past, rows: tuple[Table, bool] | None, steps: int
+    ) -> tuple[np.ndarray, Calendar]:
+        """What is known of so many steps after the last row, and of as many more as complete a horizon and are
+        given: covariates go on as in their last season, but those that are known; and the calendar."""
+        n, which = self._whole(steps), self._schema.roles.columns.known_ahead
+        ahead, calendar = np.full((n, which.stop - which.start), np.nan), past.calendar
+        if rows is not None:
+            table, untimed = rows
+            calendar = calendar if untimed else calendar.extended(table.index)
+            places = np.arange(len(table.index)) if untimed else past.position(table.index)
+            near = (places >= 0) & (places < n)
+            ahead[places[near]] = table.values[near]
+        gaps = np.flatnonzero(np.isnan(ahead).any(axis=1))
+        known = max(steps, gaps[0] if gaps.size else n) if ahead.size else steps
+        grid = seasonal_continuation(past.tail, self.season_length_, known)
+        grid[:, which] = ahead[:known]
+        return grid, calendar
 
-    def _check_ahead(self, id_: Any, values: np.ndarray, owner: str) -> None:
-        missing = np.isnan(values)
+    def _check_ahead(self, id_: Any, grid: np.ndarray, calendar: Calendar) -> None:
+        which = self._schema.roles.columns.known_ahead
+        missing = np.isnan(grid[:, which])
         if missing.any():
             step, column = np.argwhere(missing)[0]
-            stamp = self._pasts[id_].future(len(values))[step]
+            stamp = calendar.labels(self._pasts[id_].n_steps + int(step), 1)[0]
             whose = f" of series {id_!r}" if self._schema.has_ids else ""
             raise ValueError(
-                f"The 'X_future' parameter of {owner} must have a value of every column at every step that is "
-                f"forecast. Got none of {self._schema.roles.future[column]!r}{whose} at {stamp}. Pass a row for "
-                f"each of the {len(values)} steps after the training rows."
+                f"The 'X_future' parameter of {type(self).__name__}.forecast must have a value of every column at "
+                f"every step that is forecast. Got none of {self._schema.roles.future[column]!r}{whose} at {stamp}. "
+                f"Pass a row for each of the {len(grid)} steps after the training rows."
             )
 
     def _whole(self, steps: int) -> int:

@@ -7,9 +7,10 @@ import numpy as np
 
 from ..data.panel import Panel
 from ..data.scaling import Scaler
-from ..data.windows import spread
+from ..data.windows import filled, spread
 from ..forecasting.blocks import to_wide
-from ..forecasting.conformal import MOST, Errors
+from ..forecasting.conformal import MOST
+from ..forecasting.local_scale import LocalScale, span_of
 from .base_forecaster import BaseForecaster
 from .window_forecaster import WindowForecaster
 
@@ -81,12 +82,20 @@ class NaiveForecaster(BaseForecaster):
         self._check_observed(grids)
         self._scaler = Scaler.stacked([Scaler.of(grid[:, : self._n_targets]) for grid in grids])
         levels = self._levels(Panel.of(grids, self.season_length_ + self.horizon_))
+        self._local_scale = LocalScale.of(levels, levels.ends, self._n_targets, self._span())
         # Nothing is learned: all rows tell errors.
         shape = self._n_targets, self.season_length_, self.horizon_
-        starts = spread(levels.training_starts(*shape, levels.ends), MOST)
-        origins = starts + self.season_length_
-        truth = levels.values[origins[:, None] + np.arange(self.horizon_)]
-        self._errors = Errors.of(truth, self._level_forecasts(levels, origins)) if len(starts) else None
+        origins = spread(levels.training_starts(*shape, levels.ends), MOST) + self.season_length_
+        self._errors = self._errors_at(levels, origins) if len(origins) else None
+
+    def _memory(self) -> int:
+        return max(self.season_length_, span_of(self.horizon_, self.season_length_))
+
+    def _tail(self, values: np.ndarray) -> np.ndarray:
+        """Before what is kept, missing values are those of seasons before: these would be repeated."""
+        first = max(0, len(values) - self._memory())
+        before = filled(values[:first], self.season_length_)[-self.season_length_ :]
+        return np.concatenate([before, values[first:]])
 
     def _target_scales(self) -> np.ndarray:
         return self._scaler.scale
@@ -224,9 +233,7 @@ class LinearForecaster(WindowForecaster):
                 f"none among those to learn from. Pass more rows, or a shorter horizon."
             )
         self._linear, self.ridge_, self.n_steps_ = linear, linear.ridge, linear.n_steps
-        starts = spread(examples.validation, MOST)
-        forecasts = self._level_forecasts(examples.levels, starts + self.window_)
-        self._errors = Errors.of(self._truth(examples, starts), forecasts)
+        self._errors = self._errors_at(examples.levels, spread(examples.validation, MOST) + self.window_)
 
     def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         blocks = self._blocks(levels)

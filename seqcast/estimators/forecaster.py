@@ -2,21 +2,27 @@
 
 import logging
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..data.panel import Panel
 from ..data.windows import spread
 from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.combination import choose, mixed
 from ..forecasting.conformal import Errors
+from ..forecasting.distributions import DISTRIBUTIONS, Distribution, find_distribution
+from ..forecasting.outlook import DistributionOutlook, Outlook, spread_of
+from ..kernels.head import POINT_LOSSES
+from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
 from ..learning.network import Network, Rows, Windows
-from .base import POINT_LOSS, NetworkEstimator
+from .base import NetworkEstimator
 from .window_forecaster import Examples, WindowForecaster
 
 logger = logging.getLogger("seqcast")
@@ -25,6 +31,7 @@ SEGMENTS = 14  # steps of the network that the default segment makes of a window
 # Updates of an epoch that batch_size="auto" aims at. With few of them, early stopping ends short series after
 # few updates (validation losses of four series, 16: 649, .442, 2.54, 3.15; 48: 581, .439, 2.54, 3.13).
 AUTO_UPDATES, AUTO_LEAST, AUTO_MOST = 48, 8, 256
+QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 VALIDATION_NUMBERS = 4_000_000  # of the forecasts that the parts are weighed by
 
 
@@ -174,7 +181,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **NetworkEstimator._parameter_constraints,
         **WindowForecaster._parameter_constraints,
-        **POINT_LOSS,
+        "loss": [StrOptions({*POINT_LOSSES, *DISTRIBUTIONS})],
+        "quantiles": [list, tuple, np.ndarray],
+        "intervals": [StrOptions({"auto", "conformal", "distribution"})],
+        "n_models": [Interval(Integral, 1, None, closed="left")],
         "segment": [None, Interval(Integral, 1, None, closed="left")],
         "linear": ["boolean"],
         "fallback": ["boolean"],
@@ -204,12 +214,15 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         scaling: str = "standard",
         segment: int | None = None,
         joint: bool = False,
+        n_models: int = 1,
         linear: bool = True,
         fallback: bool = True,
         normalization: str = "last",
         bidirectional: bool = False,
         dropout: float = 0.3,
         loss: str = "absolute",
+        quantiles: Sequence[float] = QUANTILES,
+        intervals: str = "auto",
         optimizer: str = "adam",
         learning_rate_init: float = 1e-3,
         momentum: float = 0.9,
@@ -250,12 +263,15 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self.scaling = scaling
         self.segment = segment
         self.joint = joint
+        self.n_models = n_models
         self.linear = linear
         self.fallback = fallback
         self.normalization = normalization
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.loss = loss
+        self.quantiles = quantiles
+        self.intervals = intervals
         self.optimizer = optimizer
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum
@@ -285,6 +301,9 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _reach(self) -> int:
         return self.window_ // self._segment() * self._segment()
 
+    def _way_to_errors(self) -> str:
+        return "Fit with early_stopping=True."
+
     def _segment(self) -> int:
         return min(self.segment or max(1, self.window_ // SEGMENTS), self.window_)
 
@@ -300,41 +319,81 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     # -- learn
 
     def _learn(self, grids: list[np.ndarray]) -> None:
+        self._check_loss()
         examples = self._examples(grids)
         self._linear = self._fit_linear(examples) if self.linear else None
         self._reading = self._reading_of(examples)
         self._train(examples)
 
+    def _check_loss(self) -> None:
+        """That what is asked for goes with the loss."""
+        if self.loss == "negative_binomial" and (self.normalization, self.scaling) != ("none", "none"):
+            raise ValueError(
+                f"The 'loss' parameter of SeqForecaster can be 'negative_binomial' only with normalization='none' "
+                f"and scaling='none', since it is the loss of counts. Got {self.normalization!r} and "
+                f"{self.scaling!r}."
+            )
+        if self.intervals == "distribution" and (self._distribution is None or self.differences):
+            raise ValueError(
+                f"The 'intervals' parameter of SeqForecaster can be 'distribution' only with the loss of one "
+                f"({', '.join(map(repr, DISTRIBUTIONS))}) and without differences. Got {self.loss!r} and "
+                f"{self.differences!r}. Use 'conformal'."
+            )
+
+    @property
+    def _distribution(self) -> Distribution | None:
+        """What the network forecasts of each step, if not just a number."""
+        if self.loss not in DISTRIBUTIONS:
+            return None
+        return find_distribution(self.loss, tuple(sorted(self.quantiles)) if self.loss == "quantile" else ())
+
+    def _architecture(self, input_size: int, n_outputs: int) -> Architecture:
+        architecture, distribution = super()._architecture(input_size, n_outputs), self._distribution
+        if distribution is None:
+            return architecture
+        return replace(
+            architecture,
+            n_outputs=n_outputs * distribution.n_parameters,
+            distribution=distribution.name,
+            levels=distribution.levels,
+        )
+
     def _reading_of(self, examples: Examples) -> Window:
         """How the network reads a window."""
         segment, blocks = self._segment(), examples.blocks
+        scale = "deviation" if self.normalization == "instance" else "none"
         return Window(
             self.window_ // segment,
             blocks.n_columns,
             blocks.n_targets,
             normalize=self.normalization != "none",
-            n_normalized=blocks.n_relative,
             masked=examples.has_gaps(self.window_),
             segment=segment,
+            scale="mean" if self.loss == "negative_binomial" else scale,
+            n_normalized=blocks.n_relative,
         )
 
     def _train(self, examples: Examples) -> None:
-        blocks = examples.blocks
+        blocks, rng = examples.blocks, check_random_state(self.random_state)
         judged = self._rows(blocks, examples.validation) if self.early_stopping else None
-        self._fit_network(
-            self._windows(blocks, np.dtype(self.dtype)),
-            self.horizon_ * blocks.n_targets,
-            self._rows(blocks, examples.train),
-            None if judged is None else judged.spread(self.max_samples or len(judged)),
-            self._units(blocks),
-            {},  # callbacks get no rows: those of training can not be predicted
-            lambda network: self._decide(examples, network),
-        )
+        known: list[Network] = []
+        for _ in range(self.n_models):
+            self._fit_network(
+                self._windows(blocks, np.dtype(self.dtype)),
+                self.horizon_ * blocks.n_targets,
+                self._rows(blocks, examples.train),
+                None if judged is None else judged.spread(self.max_samples or len(judged)),
+                self._units(blocks),
+                {},  # callbacks get no rows: those of training can not be predicted
+                lambda network: self._decide(examples, [*known, network]),
+                rng,
+            )
+            known.append(self._network)
 
     def _units(self, blocks: Blocks) -> np.ndarray:
         """What losses are reported in: the target's own unit, if there is one."""
-        scales = self._preparation.target_scales
-        return scales[0] if len(blocks) == len(scales) == 1 else np.ones(1)
+        scales = self._preparation.targets.scale
+        return scales[0] if len(blocks) == len(scales) == 1 and self._preparation.is_linear else np.ones(1)
 
     def _windows(self, blocks: Blocks, dtype: np.dtype) -> Windows:
         values = np.ascontiguousarray(blocks.values.reshape(-1, blocks.n_columns), dtype)
@@ -350,20 +409,23 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             lambda starts, lengths: (starts + lengths * segment) * n_targets,
         )
 
-    def _decide(self, examples: Examples, network: Network) -> dict[str, Any]:
+    def _decide(self, examples: Examples, networks: list[Network]) -> dict[str, Any]:
         """What the last rows tell: weights of the parts, and how far off the forecast is."""
+        decided: dict[str, Any] = {"_networks": networks}
         if not len(examples.validation):
             names = ["recurrent"] if self._linear is None else ["recurrent", "linear"]
-            return {"chosen_": dict.fromkeys(names, 1 / len(names)), "_errors": None}
+            return decided | {"chosen_": dict.fromkeys(names, 1 / len(names)), "_errors": None}
         horizon, n = self.horizon_, len(examples.validation)
         starts = spread(examples.validation, max(1, VALIDATION_NUMBERS // (horizon * self._n_targets)))
-        origins, truth = starts + self.window_, self._truth(examples, starts)
-        parts = self._level_parts(examples.levels, origins, network)
-        naive = self._naive(examples.levels, origins)
+        levels, origins, truth = examples.levels, starts + self.window_, self._truth(examples, starts)
+        parts, parameters = self._level_parts(levels, origins, networks)
+        naive = self._naive(levels, origins)
         chosen = choose(parts, naive if self.fallback else {}, truth, n / horizon)
         if "recurrent" not in chosen:
             logger.info("SeqForecaster: nothing was better than the %s forecast of the last rows", *chosen)
-        return {"chosen_": chosen, "_errors": Errors.of(truth, mixed(parts | naive, chosen))}
+        unit = self._error_unit(levels, origins, parameters if "recurrent" in chosen else None)
+        errors = Errors.of([(truth - mixed(parts | naive, chosen)) / unit])
+        return decided | {"chosen_": chosen, "_errors": errors}
 
     def _naive(self, levels: Panel, origins: np.ndarray) -> dict[str, np.ndarray]:
         seasons = {"naive": 1, "seasonal_naive": self.season_length_}
@@ -375,24 +437,55 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
 
     # -- forecast
 
-    def _parts(self, blocks: Blocks, starts: np.ndarray, network: Network) -> dict[str, np.ndarray]:
+    def _level_parts(
+        self, levels: Panel, origins: np.ndarray, networks: list[Network]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """Forecasts of each part in the unit of `levels`, (n_origins, horizon_, n_targets); and the parameters
+        of the networks' distributions, (n_origins, n_parameters, horizon_, n_targets)."""
+        blocks, starts = self._blocks(levels), origins - self.window_
         first = starts.min()  # what no window reads need not be converted
         blocks, starts = blocks.since(first), starts - first
-        rows, windows = self._rows(blocks, starts)[:], self._windows(blocks, network.dtype)
-        scaled = network.predict(windows, rows, thread_count(self.n_jobs))
-        forecasts = {"recurrent": scaled.reshape(len(rows), self.horizon_, blocks.n_targets)}
+        outputs = self._outputs(blocks, starts, networks)
+        parts = {"recurrent": outputs[:, 0]}
         if self._linear is not None:
-            forecasts["linear"] = self._linear.forecast(blocks.changing(), starts, self.window_)
-        return {name: to_wide(forecast, len(blocks)) for name, forecast in forecasts.items()}
+            forecasts = self._linear.forecast(blocks.changing(), starts, self.window_)
+            parts["linear"] = to_wide(forecasts, len(blocks))
+        parts = {name: self._preparation.integrate(part, levels, origins) for name, part in parts.items()}
+        return parts, None if self._distribution is None else outputs
 
-    def _level_parts(
-        self, levels: Panel, origins: np.ndarray, network: Network
-    ) -> dict[str, np.ndarray]:
-        """Forecasts of each part in the unit of `levels`, shape (n_origins, horizon_, n_targets)."""
-        parts = self._parts(self._blocks(levels), origins - self.window_, network)
-        return {name: self._preparation.integrate(part, levels, origins) for name, part in parts.items()}
+    def _outputs(self, blocks: Blocks, starts: np.ndarray, networks: list[Network]) -> np.ndarray:
+        """The mean of the networks', (n_starts, n_parameters, horizon_, n_targets)."""
+        rows, windows = self._rows(blocks, starts)[:], self._windows(blocks, networks[0].dtype)
+        threads, horizon = thread_count(self.n_jobs), self.horizon_
+        outputs = [network.predict(windows, rows, threads) for network in networks]
+        mean = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0, dtype=np.float64)
+        by_parameter = mean.reshape(len(rows), -1, horizon, blocks.n_targets).swapaxes(0, 1)
+        return np.stack([to_wide(part, len(blocks)) for part in by_parameter], axis=1)
+
+    def _error_unit(self, levels: Panel, origins: np.ndarray, parameters: np.ndarray | None) -> np.ndarray:
+        """What errors grow and shrink with: the spread that the network forecasts, or that of the last steps."""
+        if parameters is None or self._distribution is None:
+            return self._local_scale.at(levels, origins)
+        return spread_of(self._distribution, parameters)
+
+    def _outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
+        if "recurrent" not in self.chosen_:
+            naive = self._naive(levels, origins)[next(iter(self.chosen_))]
+            return Outlook(naive, self._error_unit(levels, origins, None), self._errors)
+        parts, parameters = self._level_parts(levels, origins, self._networks)
+        centre, distribution = mixed(parts, self.chosen_), self._distribution
+        unit = self._error_unit(levels, origins, parameters)
+        if distribution is None or parameters is None or not self._tells_by_distribution:
+            return Outlook(centre, unit, self._errors)
+        moved = distribution.moved(parameters, centre)
+        return DistributionOutlook(moved[:, 0], unit, self._errors, distribution, moved)
+
+    @property
+    def _tells_by_distribution(self) -> bool:
+        """Whether quantiles are those of the network's distribution, not of the errors that were seen."""
+        return self.intervals == "distribution" or (
+            self.intervals == "auto" and self.loss == "negative_binomial"  # counts are whole
+        )
 
     def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
-        if "recurrent" in self.chosen_:
-            return mixed(self._level_parts(levels, origins, self._network), self.chosen_)
-        return self._naive(levels, origins)[next(iter(self.chosen_))]
+        return self._outlook(levels, origins).centre

@@ -3,12 +3,14 @@
 import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from itertools import count
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..callers import callers_level
 from ..data.calendar import Calendar
 from ..data.calendar_features import calendar_features
 from ..data.panel import Panel
@@ -18,6 +20,7 @@ from ..data.transforms import KINDS
 from ..data.windows import border
 from ..forecasting.blocks import Blocks
 from ..forecasting.linear import LinearMap, fit_linear
+from ..forecasting.local_scale import LocalScale
 from .base_forecaster import BaseForecaster
 
 # The default window: so many seasons, but not more steps than that, ...
@@ -68,7 +71,7 @@ class WindowForecaster(BaseForecaster):
         "static_cols": "no_validation",
         "window": [None, Interval(Integral, 1, None, closed="left")],
         "joint": ["boolean"],
-        "normalization": [StrOptions({"last", "none", "auto"})],
+        "normalization": [StrOptions({"last", "instance", "none", "auto"})],
         "transform": [None, StrOptions(set(KINDS) - {"none"})],
         "scaling": [StrOptions({"standard", "robust", "none"})],
         "differences": [None, Interval(Integral, 1, None, closed="left"), list, tuple],
@@ -93,10 +96,14 @@ class WindowForecaster(BaseForecaster):
         return self._training_end(n, horizon) - horizon - sum(steps_of(self.differences))
 
     def _choose_lengths(self, ids: list[Any], lengths: list[int]) -> list[int]:
-        kept = super()._choose_lengths(ids, lengths)
         self._check_steps_back("differences", 1, "each at least 1")
+        kept = super()._choose_lengths(ids, lengths)
         self._check_steps_back("lags", self.horizon_, f"each at least the horizon, {self.horizon_}, since nearer ones are not known of all steps")
         return kept
+
+    def _least_rows(self) -> int:
+        """That have room for a window."""
+        return next(n for n in count(self.window_ + self.horizon_) if self._room(n, self.horizon_) >= self.window_)
 
     def _check_steps_back(self, parameter: str, least: int, rule: str) -> None:
         given = getattr(self, parameter)
@@ -116,17 +123,18 @@ class WindowForecaster(BaseForecaster):
         if self.short_series == "pad":
             return super()._long_enough(ids, lengths)
         rooms = [self._room(n, self.horizon_) for n in lengths]
-        short = [k for k, room in enumerate(rooms) if room < self._fewest_steps(self.window_)]
+        short = [k for k, room in enumerate(rooms) if room < self.window_]
         if short and self.short_series == "error":
             raise ValueError(
-                f"{self._too_short(lengths[short[0]])[:-1]}, as short_series='pad' or 'drop' would. The first of {len(short)} short series "
-                f"is {ids[short[0]]!r}."
+                f"{type(self).__name__}.fit needs at least {self._least_rows()} rows of each series for "
+                f"window={self.window_} and horizon={self.horizon_} with short_series='error'. Got "
+                f"{lengths[short[0]]} of {ids[short[0]]!r}. Pass more rows, or short_series='pad' or 'drop'."
             )
         if short:
             warnings.warn(
                 f"{len(short)} of {len(ids)} series are too short for window={self.window_} and "
                 f"horizon={self.horizon_}, and are left out, such as {ids[short[0]]!r}.",
-                stacklevel=5,
+                stacklevel=callers_level(),
             )
         return [k for k in range(len(ids)) if k not in set(short)]
 
@@ -144,11 +152,13 @@ class WindowForecaster(BaseForecaster):
             self._treatment(),
             self.horizon_,
             self._reach(),
-            self.target_names_,
-            f"{type(self).__name__}.fit",
+            [self._names_of(id_) for id_ in self._pasts],
+            type(self).__name__,
         )
         self._warn_constant()
-        levels = self._preparation.levels(Panel.of(grids, lost + self.window_ + self.horizon_ + held_back))
+        least, clocks = lost + self.window_ + self.horizon_ + held_back, [of.clock for of in calendars]
+        levels = self._preparation.levels(Panel.of(grids, least, clocks))
+        self._local_scale = LocalScale.of(levels, levels.ends - held_back, self._n_targets, self._span())
         starts = self._window_starts(levels, levels.ends - held_back, lost)
         return Examples(levels, self._blocks(levels), *starts)
 
@@ -183,13 +193,19 @@ class WindowForecaster(BaseForecaster):
         end = self._training_end(n, self.horizon_)
         return n if end <= self.horizon_ else end
 
+    def _names_of(self, id_: Hashable) -> list[Hashable]:
+        """What to call the targets of a series."""
+        if not self._schema.has_ids:
+            return self.target_names_
+        return [f"{name} of series {id_}" for name in self.target_names_]
+
     def _reach(self) -> int:
         """Steps of the window that every part reads."""
         return self.window_
 
     def _blocks(self, levels: Panel) -> Blocks:
         values = self._preparation.inputs(levels)
-        return Blocks.of(values, self._preparation.columns, self.joint)
+        return Blocks.of(values, self._preparation.columns, self.joint, levels.clock)
 
     def _window_starts(self, levels: Panel, borders: np.ndarray, lost: int) -> tuple[np.ndarray, np.ndarray]:
         """Of windows to learn from, and to judge by, with `lost` steps before them."""
@@ -211,7 +227,7 @@ class WindowForecaster(BaseForecaster):
         else:
             message = f"Targets {[name for name, is_flat in zip(self.target_names_, flat[0], strict=True) if is_flat]} are"
         if flat.any():
-            warnings.warn(f"{message} constant in training and are forecast as such.", stacklevel=6)
+            warnings.warn(f"{message} constant in training and are forecast as such.", stacklevel=callers_level())
 
     def _fit_linear(self, examples: Examples) -> LinearMap | None:
         """The best linear map on the windows to judge by; None where no window is complete."""

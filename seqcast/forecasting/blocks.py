@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..data.panel import Clock
 from ..data.roles import Columns
 
 CHUNK_NUMBERS = 2**21  # of windows cut at once: 16 MB
@@ -23,18 +24,21 @@ class Blocks:
         NaN where nothing was observed.
     columns : Columns
         Of a block.
+    clock : Clock or None
+        When the rows are; the same in all blocks.
     """
 
     values: np.ndarray
     columns: Columns
+    clock: Clock | None = None
 
     @classmethod
-    def of(cls, values: np.ndarray, columns: Columns, joint: bool) -> Blocks:
+    def of(cls, values: np.ndarray, columns: Columns, joint: bool, clock: Clock | None = None) -> Blocks:
         """From scaled rows (n_rows, n_columns): one block, or one for each target."""
         if joint or columns.targets == 1:
-            return cls(values[None], columns)
+            return cls(values[None], columns, clock)
         blocks = [values[:, columns.of_target(k)] for k in range(columns.targets)]
-        return cls(np.stack(blocks), replace(columns, targets=1))
+        return cls(np.stack(blocks), replace(columns, targets=1), clock)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -72,11 +76,12 @@ class Blocks:
         if not self.columns.static:
             return self
         changing = self.values[:, :, : self.columns.static_ones.start]
-        return Blocks(changing, replace(self.columns, static=0))
+        return replace(self, values=changing, columns=replace(self.columns, static=0))
 
     def since(self, first: int) -> Blocks:
         """Without the rows before `first`."""
-        return replace(self, values=self.values[:, first:])
+        clock = None if self.clock is None else self.clock.since(first)
+        return replace(self, values=self.values[:, first:], clock=clock)
 
     def rows(self, starts: np.ndarray) -> np.ndarray:
         """Windows that start at these rows, in every block, as rows of the stacked values."""

@@ -35,6 +35,12 @@ class Bounds:
             tail = round((100 - percent) / 200, 12)
             columns += [(f"-lo-{percent:g}", tail), (f"-hi-{percent:g}", 1 - tail)]
         columns += [(f"-q{probability:g}", probability) for probability in singles]
+        names = [name for name, _ in columns]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"The 'level' and 'quantiles' parameters of {owner} must hold numbers that differ in their first six "
+                f"digits. Got {level!r} and {quantiles!r} instead."
+            )
         return cls(tuple(sorted({probability for _, probability in columns})), tuple(columns))
 
     def __bool__(self) -> bool:
@@ -54,6 +60,7 @@ class Bounds:
 def _numbers(name: str, given: Any, most: float, owner: str) -> list[float]:
     if given is None:
         return []
+    given = given.tolist() if isinstance(given, np.ndarray) else given
     numbers = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     for number in numbers:
         if not isinstance(number, Real) or isinstance(number, bool) or not 0 < number < most:
@@ -61,6 +68,4 @@ def _numbers(name: str, given: Any, most: float, owner: str) -> list[float]:
                 f"The {name!r} parameter of {owner} must hold numbers above 0 and below {most}, such as "
                 f"{'80' if most == 100 else '0.9'}. Got {given!r} instead."
             )
-    if len(set(numbers)) < len(numbers):
-        raise ValueError(f"The {name!r} parameter of {owner} must hold no number twice. Got {given!r} instead.")
     return [float(number) for number in numbers]

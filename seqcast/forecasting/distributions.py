@@ -15,6 +15,7 @@ import numpy as np
 
 from ..kernels.distributions import MAX_LEVELS, output_levels, parameter_count
 
+LEAST_MEAN = 1e-6  # of counts
 ROUNDING = 1e-9  # a level may lie so far beyond the outermost: sums of 0.1 do
 
 
@@ -41,6 +42,10 @@ class Distribution:
         ndarray, shape (n, horizon, n_targets)
         """
         return parameters[:, 0]
+
+    def moved(self, parameters: np.ndarray, location: np.ndarray) -> np.ndarray:
+        """The parameters of the same distribution around another location, (n, horizon, n_targets)."""
+        return np.concatenate([location[:, None], parameters[:, 1:]], axis=1)
 
     def quantiles(self, parameters: np.ndarray, levels: Sequence[float]) -> np.ndarray:
         """What the value lies below with each of these probabilities.
@@ -109,6 +114,9 @@ class Quantile(Distribution):
                 f"{MAX_LEVELS}. Got {self.levels} instead."
             )
 
+    def moved(self, parameters: np.ndarray, location: np.ndarray) -> np.ndarray:
+        return parameters + (location - parameters[:, 0])[:, None]
+
     def _inverse(self, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
         lowest, highest = self.levels[0], self.levels[-1]
         beyond = levels[(levels < lowest - ROUNDING) | (levels > highest + ROUNDING)]
@@ -171,6 +179,9 @@ class NegativeBinomial(Distribution):
     """Parameters: mean, and alpha, the variance being ``mean + alpha mean^2``."""
 
     name: ClassVar[str] = "negative_binomial"
+
+    def moved(self, parameters: np.ndarray, location: np.ndarray) -> np.ndarray:
+        return super().moved(parameters, np.maximum(location, LEAST_MEAN))
 
     def _inverse(self, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
         from scipy.stats import nbinom  # type: ignore[import-untyped]

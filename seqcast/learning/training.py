@@ -2,7 +2,6 @@
 time."""
 
 import copy
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ..callers import callers_level
 from ..data.windows import spread
 from ..exceptions import TrainingDivergedError
 from ..kernels.distributions import DISTRIBUTIONS, output_levels
@@ -471,7 +471,7 @@ def _warn_diverged(number: int, kept: int) -> None:
     warnings.warn(
         f"Training diverged in epoch {number}; the weights of epoch {kept} are kept. {DIVERGENCE_HINT}",
         ConvergenceWarning,
-        stacklevel=_callers_level(),
+        stacklevel=callers_level(),
     )
 
 
@@ -480,13 +480,5 @@ def _warn_unfinished(options: TrainingOptions) -> None:
         f"Stopped at max_iter={options.max_iter}, before {options.n_iter_no_change} epochs in a row had "
         f"brought no improvement. Raise max_iter if the loss still falls.",
         ConvergenceWarning,
-        stacklevel=_callers_level(),
+        stacklevel=callers_level(),
     )
-
-
-def _callers_level() -> int:
-    """The stacklevel, for the function that calls this, of the first line outside this package."""
-    frame, level, own = sys._getframe(1), 1, f"{__name__.partition('.')[0]}."
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(own):
-        frame, level = frame.f_back, level + 1
-    return level
