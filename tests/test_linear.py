@@ -1,87 +1,39 @@
 """The closed-form part, against ridge regression by hand and a search over all candidates."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
+from linear_tasks import (
+    HORIZON,
+    INSTANCE,
+    LAST,
+    NONE,
+    NOTHING,
+    TASKS,
+    TRAIN,
+    VALIDATION,
+    WAYS,
+    WINDOW,
+    Task,
+    assert_fit,
+    choices_of,
+    clock_from,
+    make_grid,
+    tasks,
+    ways,
+)
 
+from seqcast.data.panel import Clock
+from seqcast.data.roles import Columns
 from seqcast.forecasting import blocks as blocks_module
 from seqcast.forecasting import linear
-from seqcast.data.roles import Columns
 from seqcast.forecasting.blocks import Blocks
-from seqcast.forecasting.linear import RIDGES, LinearMap, fit_linear, last_observed
+from seqcast.forecasting.linear import LEAST_GAIN, RIDGES, LinearMap, Reading, fit_linear
+from seqcast.forecasting.phases import Phases
+from seqcast.forecasting.ways import Way
 
-WINDOW, HORIZON = 8, 3
-TRAIN, VALIDATION = np.arange(90), np.arange(100, 130)
-
-
-def make_grid(holes=0.0, n=141, seed=0):
-    """Two targets and a covariate: waves, wandering levels and noise; a share of all values missing."""
-    rng, t = np.random.default_rng(seed), np.arange(n)[:, None]
-    grid = np.sin(t / [3, 4, 5]) + 0.2 * rng.normal(size=(n, 3)).cumsum(axis=0)
-    return np.where(rng.random(grid.shape) < holes, np.nan, grid)
-
-
-@dataclass(frozen=True)
-class Task:
-    """Series as blocks; the windows to learn from and to judge by are always the same."""
-
-    blocks: Blocks
-
-    @classmethod
-    def of(cls, joint=True, holes=0.0, n_targets=2, columns=3):
-        return cls(Blocks.of(make_grid(holes)[:, :columns], Columns(n_targets, columns - n_targets), joint))
-
-    def fit(self, train=TRAIN, validation=VALIDATION, normalizations=(True,)):
-        return fit_linear(self.blocks, train, validation, WINDOW, HORIZON, normalizations)
-
-    def cut(self, starts, n_steps, normalize):
-        """Inputs, targets relative to the offsets, and offsets of all windows, block by block, by loops."""
-        inputs, targets, offsets = [], [], []
-        for values in self.blocks.values:
-            for start in starts:
-                end = start + WINDOW
-                window = values[end - n_steps : end]
-                offset = np.zeros(self.blocks.n_columns)
-                for column, seen in enumerate(~np.isnan(window).T):
-                    if normalize and seen.any():
-                        offset[column] = window[seen, column][-1]
-                inputs.append(np.where(np.isnan(window), 0, window - offset).ravel())
-                offsets.append(offset[: self.blocks.n_targets])
-                targets.append((values[end : end + HORIZON, : self.blocks.n_targets] - offsets[-1]).ravel())
-        return np.array(inputs), np.array(targets), np.array(offsets)
-
-    def complete(self, starts, n_steps, normalize):
-        inputs, targets, _ = self.cut(starts, n_steps, normalize)
-        whole = ~np.isnan(targets).any(axis=1)
-        return inputs[whole], targets[whole]
-
-    def ridge(self, n_steps, ridge, normalize, train=TRAIN):
-        """Weights and intercept: least squares, with a row for each input that asks its weight to be 0."""
-        inputs, targets = self.complete(train, n_steps, normalize)
-        x, y = inputs - inputs.mean(axis=0), targets - targets.mean(axis=0)
-        penalty = ridge * np.mean((x**2).sum(axis=0))
-        rows = np.vstack([x, np.sqrt(penalty) * np.eye(x.shape[1])])
-        weights = np.linalg.lstsq(rows, np.vstack([y, np.zeros((x.shape[1], y.shape[1]))]), rcond=None)[0]
-        return weights, targets.mean(axis=0) - inputs.mean(axis=0) @ weights
-
-    def squared_error(self, n_steps, ridge, normalize):
-        """On the windows to judge by."""
-        weights, intercept = self.ridge(n_steps, ridge, normalize)
-        inputs, targets = self.complete(VALIDATION, n_steps, normalize)
-        return ((inputs @ weights + intercept - targets) ** 2).sum()
-
-
-TASKS = {
-    "one target": {"n_targets": 1, "columns": 1},
-    "a covariate": {"n_targets": 1, "columns": 2},
-    "joint targets": {"joint": True},
-    "separate targets": {"joint": False},
-    "joint, holes": {"joint": True, "holes": 0.05},
-    "separate, holes": {"joint": False, "holes": 0.1},
-}
-tasks = pytest.mark.parametrize("task", [Task.of(**options) for options in TASKS.values()], ids=TASKS)
-ways = pytest.mark.parametrize("normalize", [True, False])
 no_validation = np.empty(0, np.int64)
 
 
@@ -90,45 +42,65 @@ no_validation = np.empty(0, np.int64)
 
 @tasks
 @ways
-def test_without_validation_it_is_ridge_regression_on_the_whole_window(task, normalize):
-    found = task.fit(validation=no_validation, normalizations=(normalize,))
-    assert (found.n_steps, found.ridge, found.normalize) == (WINDOW, 1e-3, normalize)
-    assert found.n_targets == task.blocks.n_targets
-    weights, intercept = task.ridge(WINDOW, 1e-3, normalize)
-    assert weights.shape == (WINDOW * task.blocks.n_columns, HORIZON * task.blocks.n_targets)
-    np.testing.assert_allclose(found.weights, weights, rtol=1e-7, atol=1e-9)
-    np.testing.assert_allclose(found.intercept, intercept, rtol=1e-7, atol=1e-9)
+def test_without_validation_it_is_ridge_regression_on_the_whole_window(task, way):
+    found = task.fit(validation=no_validation, ways=(way, NONE, LAST), periods=(7,), year=30.0)
+    assert choices_of(found) == (WINDOW, 1e-3, way, NOTHING)
+    weights, phase_weights, intercept = task.ridge(WINDOW, 1e-3, way)
+    n_read = task.blocks.n_columns - (task.blocks.columns.past if way.covariates == "none" else 0)
+    assert weights.shape == (WINDOW * n_read, HORIZON * task.blocks.n_targets)
+    assert_fit(found, weights, phase_weights, intercept)
 
 
 @tasks
-@pytest.mark.parametrize("normalizations", [(True,), (False,), (True, False)])
-def test_steps_ridge_and_normalization_are_those_of_a_search(task, normalizations):
-    candidates = [(steps, r, way) for way in normalizations for steps in (8, 4, 2) for r in RIDGES]
-    best = min(candidates, key=lambda candidate: task.squared_error(*candidate))
-    found = task.fit(normalizations=normalizations)
-    assert (found.n_steps, found.ridge, found.normalize) == best
-    weights, intercept = task.ridge(*best)
-    np.testing.assert_allclose(found.weights, weights, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(found.intercept, intercept, rtol=1e-6, atol=1e-8)
+@ways
+def test_steps_and_ridge_are_those_of_a_search(task, way):
+    best, found = task.search(way), task.fit(ways=(way,))
+    assert choices_of(found) == best
+    assert_fit(found, *task.ridge(*best), tolerance=1e-8)
+
+
+@tasks
+def test_the_way_is_the_one_with_the_best_forecasts(task):
+    """In the unit of the blocks, whatever unit was fitted in."""
+    fits = [task.fit(ways=(way,)) for way in WAYS]
+    errors = fits_errors(task, fits)
+    found = task.fit(ways=WAYS)
+    assert choices_of(found) == choices_of(fits[int(np.argmin(errors))])
+
+
+def fits_errors(task, fits, starts=VALIDATION):
+    truth = task.truth(starts)
+    return [np.nansum((fit.forecast(task.blocks, starts, WINDOW) - truth) ** 2) for fit in fits]
+
+
+@pytest.mark.parametrize("most", [4000, 8, 3])
+def test_ways_are_compared_on_so_many_forecasts_at_equal_distances(most, monkeypatch):
+    monkeypatch.setattr(linear, "MOST_JUDGED", most)
+    task = Task.of(joint=False)
+    n = max(1, most // 2)
+    starts = VALIDATION if n > 30 else VALIDATION[np.linspace(0, 29, n).astype(int)]
+    fits = [task.fit(ways=(way,)) for way in WAYS]
+    best = fits[int(np.argmin(fits_errors(task, fits, starts)))]
+    assert choices_of(task.fit(ways=WAYS)) == choices_of(best)
 
 
 def test_searches_do_not_all_end_alike():
-    """Else the test above would say little."""
-    fits = [Task.of(**options).fit(normalizations=(True, False)) for options in TASKS.values()]
+    """Else the tests above would say little."""
+    fits = [Task.of(**options).fit(ways=WAYS) for options in TASKS.values()]
     assert len({found.n_steps for found in fits}) > 1
     assert len({found.ridge for found in fits}) > 1
-    assert {found.normalize for found in fits} == {True, False}
+    assert len({found.way for found in fits}) > 1
 
 
 @pytest.mark.parametrize(
     ("window", "tried"), [(1, {1}), (2, {2}), (3, {3}), (4, {2, 4}), (21, {2, 5, 10, 21})]
 )
 def test_windows_are_halved_down_to_two_steps(window, tried, monkeypatch):
-    task, seen, real = Task.of(n_targets=1, columns=1), set(), linear._Moments.solve
+    task, seen, real = Task.of(n_targets=1, columns=1), set(), linear.Moments.solve
     monkeypatch.setattr(
-        linear._Moments, "solve", lambda self, n, ridge: seen.add((n, ridge)) or real(self, n, ridge)
+        linear.Moments, "solve", lambda self, n, ridge: seen.add((n, ridge)) or real(self, n, ridge)
     )
-    fit_linear(task.blocks, TRAIN[:70], VALIDATION[:10], window, HORIZON, (True,))
+    fit_linear(task.blocks, TRAIN[:70], VALIDATION[:10], window, HORIZON, (LAST,))
     assert seen == {(steps, ridge) for steps in tried for ridge in RIDGES}
 
 
@@ -137,16 +109,18 @@ def test_a_window_of_too_many_numbers_is_read_from_its_end(monkeypatch):
     task = Task.of(joint=False)
     found = task.fit(validation=no_validation)
     assert found.n_steps == 7
-    np.testing.assert_allclose(found.weights, task.ridge(7, 1e-3, True)[0], rtol=1e-7, atol=1e-9)
+    assert_fit(found, *task.ridge(7, 1e-3, LAST))
     assert task.fit().n_steps in (7, 3)
+    without = task.fit(validation=no_validation, ways=(Way("last", "none"),))
+    assert without.n_steps == 8  # of one column
 
 
 @tasks
 def test_windows_read_in_parts_are_those_read_at_once(task, monkeypatch):
-    whole = task.fit(normalizations=(True, False))
+    whole = task.fit(ways=WAYS)
     monkeypatch.setattr(blocks_module, "CHUNK_NUMBERS", 300)
-    parts = task.fit(normalizations=(True, False))
-    assert (parts.n_steps, parts.ridge, parts.normalize) == (whole.n_steps, whole.ridge, whole.normalize)
+    parts = task.fit(ways=WAYS)
+    assert choices_of(parts) == choices_of(whole)
     np.testing.assert_allclose(parts.weights, whole.weights, rtol=1e-8, atol=1e-10)
 
 
@@ -156,29 +130,130 @@ def test_of_many_windows_some_are_read_at_equal_distances(most, step, monkeypatc
     monkeypatch.setattr(linear, "MOST_ROWS", most)
     task = Task.of(joint=False)
     found = task.fit(validation=no_validation)
-    weights, _ = task.ridge(WINDOW, 1e-3, True, train=TRAIN[::step])
-    np.testing.assert_allclose(found.weights, weights, rtol=1e-7, atol=1e-9)
+    assert_fit(found, *task.ridge(WINDOW, 1e-3, LAST, train=TRAIN[::step]))
 
 
 @pytest.mark.parametrize("joint", [True, False])
 def test_there_is_none_where_no_window_is_complete(joint):
     grid = make_grid()
     grid[::3, :2] = np.nan
-    task = Task(Blocks.of(grid, Columns(2, grid.shape[1] - 2), joint))
-    assert task.fit() is None
+    task = Task(Blocks.of(grid, Columns(2, 1), joint))
+    assert task.fit(ways=WAYS) is None
+    assert task.fit(train=np.empty(0, np.int64)) is None
     grid[::3, 0] = 1.0  # of the first target all are: enough where each has its own
-    assert (Task(Blocks.of(grid, Columns(2, grid.shape[1] - 2), joint)).fit() is None) == joint
+    assert (Task(Blocks.of(grid, Columns(2, 1), joint)).fit() is None) == joint
 
 
-@pytest.mark.parametrize("normalize", [True, False])
-def test_inputs_that_never_change_have_no_say(normalize):
-    grid = np.full((60, 1), 2.5)
-    blocks = Blocks.of(grid, Columns(1, grid.shape[1] - 1), True)
-    found = fit_linear(blocks, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (normalize,))
+def test_where_no_validation_window_is_complete_nothing_is_chosen_by_them():
+    grid = make_grid()[:, :1]
+    grid[100::3] = np.nan
+    task = Task(Blocks.of(grid, Columns(1), True, clock_from(5)))
+    found = task.fit(periods=(7,), year=30.0)
+    assert choices_of(found) == (WINDOW, 1e-3, LAST, NOTHING)
+    assert_fit(found, *task.ridge(WINDOW, 1e-3, LAST))
+
+
+@pytest.mark.parametrize("way", [LAST, NONE, INSTANCE])
+def test_inputs_that_never_change_have_no_say(way):
+    blocks = Blocks.of(np.full((60, 1), 2.5), Columns(1), True)
+    found = fit_linear(blocks, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (way,))
     np.testing.assert_array_equal(found.weights, 0)
     np.testing.assert_array_equal(
         found.forecast(blocks, np.array([5]), WINDOW), np.full((1, HORIZON, 1), 2.5)
     )
+
+
+# -- the calendar
+
+
+CALENDARS = [NOTHING, *(Phases(p, y) for y in (None, 30.0) for p in ((), (5,), (7,)) if p or y)]
+
+
+def with_calendar(task, week=0.0, year=0.0):
+    """The task with one effect on each phase of a week, and with a wave of a year of 30 steps."""
+    steps = np.arange(141)
+    shape = np.random.default_rng(5).normal(size=7)[(5 + steps) % 7]
+    added = week * shape + year * np.sin(2 * np.pi * (5 + steps) / 30)
+    values = task.blocks.values.copy()
+    values[:, :, : task.blocks.n_targets] += added[:, None]
+    return Task(replace(task.blocks, values=values))
+
+
+@tasks
+@pytest.mark.parametrize(("week", "year"), [(0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (2.0, 2.0)])
+@pytest.mark.parametrize("way", [LAST, INSTANCE])
+def test_the_calendar_is_that_of_a_search(task, week, year, way):
+    task = with_calendar(task, week, year)
+    best, found = task.search(way, CALENDARS), task.fit(ways=(way,), periods=(5, 7), year=30.0)
+    assert choices_of(found) == best
+    assert_fit(found, *task.ridge(*best), tolerance=1e-7)
+
+
+def test_calendars_are_not_all_alike():
+    found = {
+        with_calendar(Task.of(**options), *effects).fit(periods=(5, 7), year=30.0).phases
+        for options in TASKS.values()
+        for effects in ((0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (2.0, 2.0))
+    }
+    assert len(found) > 3
+
+
+def test_phases_are_told_without_a_window_that_is_as_long():
+    """Each phase of a week has its own level; two steps of a window do not tell which one is next."""
+    rng = np.random.default_rng(1)
+    steps = np.arange(400)
+    values = rng.normal(size=7)[(5 + steps) % 7][:, None] + 0.01 * rng.normal(size=(400, 1))
+    blocks = Blocks.of(values, Columns(1), True, clock_from(5, 400))
+    train, validation, later = np.arange(300), np.arange(305, 340), np.arange(345, 390)
+    truth = values[later[:, None] + 2 + np.arange(HORIZON)]
+    errors = {}
+    for periods in ((), (7,)):
+        fit = fit_linear(blocks, train, validation, 2, HORIZON, (NONE,), periods)
+        assert fit.phases == Phases(periods)
+        errors[periods] = np.sqrt(np.mean((fit.forecast(blocks, later, 2) - truth) ** 2))
+    assert errors[7,] < 0.05 < 0.3 < errors[()]
+
+
+def test_a_gain_that_is_small_is_no_reason_for_a_calendar(monkeypatch):
+    task = with_calendar(Task.of(n_targets=1, columns=1), week=1.0)
+    candidates = list(product((8, 4, 2), RIDGES))
+    plain, best = (
+        min(task.squared_error(*candidate, LAST, phases) for candidate in candidates for phases in some)
+        for some in ([NOTHING], CALENDARS)
+    )
+    gain = 1 - best / plain
+    assert gain > LEAST_GAIN == 0.05
+    for least, taken in ((gain - 0.01, True), (gain + 0.01, False)):
+        monkeypatch.setattr(linear, "LEAST_GAIN", least)
+        assert (task.fit(periods=(5, 7), year=30.0).phases != NOTHING) == taken
+
+
+def test_steps_are_counted_from_the_first_window_to_the_last_target(monkeypatch):
+    seen, real = [], linear.choices
+    monkeypatch.setattr(linear, "choices", lambda *args: seen.append(args) or real(*args))
+    Task.of().fit(train=np.array([20, 31, 50]), periods=(5,), year=30.0)
+    assert seen == [((5,), 30.0, 41)]  # from 20 to 60
+
+
+def test_without_a_clock_there_is_no_calendar():
+    task = with_calendar(Task.of(n_targets=1, columns=1), week=2.0)
+    assert task.fit(periods=(7,)).phases == Phases((7,))
+    timeless = Task(replace(task.blocks, clock=None)).fit(periods=(7,), year=30.0)
+    plain = task.fit()
+    assert choices_of(timeless) == choices_of(plain)
+    np.testing.assert_array_equal(timeless.weights, plain.weights)
+
+
+def test_series_are_told_apart_by_their_own_clocks():
+    """Two series one below the other, the second from another day of the week on."""
+    one = with_calendar(Task.of(n_targets=1, columns=1), week=2.0).blocks
+    clock = Clock(np.array([0, 141, 279]), np.array([5, 8]))
+    panel = Blocks.of(np.vstack([one.values[0], one.values[0, 3:]]), Columns(1), True, clock)
+    train, validation = np.r_[TRAIN, TRAIN[3:] + 138], np.r_[VALIDATION, VALIDATION + 138]
+    found = fit_linear(panel, train, validation, WINDOW, HORIZON, (LAST,), (7,))
+    assert found.phases == Phases((7,))
+    both = found.forecast(panel, np.array([50, 133, 50 + 138, 133 + 138]), WINDOW)
+    np.testing.assert_array_equal(both[:2], both[2:])
 
 
 # -- the forecast
@@ -187,33 +262,39 @@ def test_inputs_that_never_change_have_no_say(normalize):
 @tasks
 @ways
 @pytest.mark.parametrize("n_steps", [WINDOW, 5, 1])
-def test_forecast_is_inputs_times_weights_at_the_offsets_level(task, normalize, n_steps):
-    rng, n_targets = np.random.default_rng(1), task.blocks.n_targets
-    weights = rng.normal(size=(n_steps * task.blocks.n_columns, HORIZON * n_targets))
-    fitted = LinearMap(weights, rng.normal(size=weights.shape[1]), n_steps, normalize, 0.1, n_targets)
+def test_forecast_is_inputs_times_weights_at_the_offsets_level(task, way, n_steps):
+    rng, n_outputs, phases = np.random.default_rng(1), HORIZON * task.blocks.n_targets, Phases((5,), 30.0)
+    n_inputs = n_steps * way.n_read(task.blocks.columns)
+    weights, phase_weights = rng.normal(size=(n_inputs, n_outputs)), rng.normal(size=(9, n_outputs))
+    fitted = LinearMap(way, phases, n_steps, HORIZON, weights, phase_weights, rng.normal(size=n_outputs), 0.1)
     starts = np.array([0, 3, 50, 133])
-    inputs, _, offsets = task.cut(starts[:3], n_steps, normalize)
-    found = fitted.forecast(task.blocks, starts, WINDOW).reshape(len(task.blocks), 4, HORIZON, n_targets)
-    expected = (inputs @ weights + fitted.intercept).reshape(-1, HORIZON, n_targets) + offsets[:, None]
-    np.testing.assert_allclose(found[:, :3].reshape(-1, HORIZON, n_targets), expected, rtol=1e-12, atol=1e-12)
+    calendar, inputs, _, offsets, scales = task.cut(starts[:3], n_steps, way, phases)
+    found = fitted.forecast(task.blocks, starts, WINDOW).reshape(len(task.blocks), 4, HORIZON, -1)
+    parts = calendar @ phase_weights + inputs @ weights + fitted.intercept
+    expected = parts.reshape(-1, HORIZON, task.blocks.n_targets) * scales + offsets
+    np.testing.assert_allclose(found[:, :3].reshape(expected.shape), expected, rtol=1e-12, atol=1e-12)
     assert np.isfinite(found).all()  # also of the last window, behind which there is nothing
 
 
 @tasks
-def test_error_is_the_squared_error_of_the_forecasts(task):
-    for normalize in (True, False):
-        judged = linear._Moments.of(task.blocks, VALIDATION, WINDOW, WINDOW, HORIZON, normalize)
-        for steps in (8, 3):
-            weights, intercept = task.ridge(steps, 0.01, normalize)
-            found = judged.error(LinearMap(weights, intercept, steps, normalize, 0.01, task.blocks.n_targets))
-            assert found == pytest.approx(task.squared_error(steps, 0.01, normalize), rel=1e-9)
-    none = linear._Moments.of(task.blocks, no_validation, WINDOW, WINDOW, HORIZON, True)
-    assert (none.count, none.error(task.fit())) == (0, 0.0)
+@ways
+def test_moments_are_those_of_complete_windows(task, way):
+    phases = Phases((5,), 30.0)
+    calendar, inputs, targets = task.complete(TRAIN, 5, way, phases)
+    found = Reading(way, phases, 5, HORIZON).moments(task.blocks, TRAIN, WINDOW)
+    expected = linear.Moments.of(np.hstack([calendar, inputs]), targets)
+    assert found.count == expected.count
+    np.testing.assert_allclose(found.xx, expected.xx, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.xy, expected.xy, rtol=1e-9, atol=1e-9)
+    assert Reading(way, phases, 5, HORIZON).moments(task.blocks, TRAIN[:0], WINDOW).count == 0
 
 
 @tasks
-def test_a_forecast_has_the_same_bits_in_any_batch(task, monkeypatch):
-    fitted, starts = task.fit(), np.arange(130)
+@pytest.mark.parametrize("way", [LAST, INSTANCE])
+def test_a_forecast_has_the_same_bits_in_any_batch(task, way, monkeypatch):
+    fitted, starts, phases = task.fit(ways=(way,)), np.arange(130), Phases((7,), 30.0)
+    phase_weights = np.random.default_rng(0).normal(size=(len(phases), len(fitted.intercept)))
+    fitted = replace(fitted, phases=phases, phase_weights=phase_weights)
     whole = fitted.forecast(task.blocks, starts, WINDOW).reshape(len(task.blocks), 130, -1)
     for chosen in ([0], [7, 8], list(range(129, -1, -1)), [5, 5, 5], list(range(10, 43))):
         found = fitted.forecast(task.blocks, starts[chosen], WINDOW)
@@ -223,43 +304,63 @@ def test_a_forecast_has_the_same_bits_in_any_batch(task, monkeypatch):
     np.testing.assert_array_equal(found.reshape(whole.shape), whole)
 
 
+def test_rows_before_a_window_do_not_matter():
+    task = with_calendar(Task.of(joint=False), 2.0, 2.0)
+    fitted, starts = task.fit(periods=(7,), year=30.0), np.array([60, 133])
+    whole = fitted.forecast(task.blocks, starts, WINDOW)
+    np.testing.assert_array_equal(fitted.forecast(task.blocks.since(60), starts - 60, WINDOW), whole)
+
+
 def test_waves_and_trends_go_on():
     """Both follow from their last steps by a linear rule, so that next to nothing is left of the error."""
     t = np.arange(200)
     blocks = Blocks.of((np.sin(t / 5) + 0.01 * t)[:, None], Columns(1), True)
-    fitted = fit_linear(blocks, np.arange(120), np.arange(130, 160), 12, 5, (True,))
+    fitted = fit_linear(blocks, np.arange(120), np.arange(130, 160), 12, 5, (LAST,))
     truth = blocks.values[0, 190:195]
     np.testing.assert_allclose(fitted.forecast(blocks, np.array([178]), 12)[0], truth, atol=1e-3)
 
 
-def test_a_level_far_from_the_training_rows_moves_normalized_forecasts_only():
+def test_a_level_far_from_the_training_rows_moves_relative_forecasts_only():
     grid = make_grid()[:, :1]
-    far = Blocks.of(grid + 100, Columns(1, grid.shape[1] - 1), True)
-    near = Blocks.of(grid, Columns(1, grid.shape[1] - 1), True)
-    for normalize, moved in ((True, 100), (False, None)):
-        fitted = fit_linear(near, TRAIN, VALIDATION, WINDOW, HORIZON, (normalize,))
+    far, near = (Blocks.of(values, Columns(1), True) for values in (grid + 100, grid))
+    for way in (LAST, INSTANCE, NONE):
+        fitted = fit_linear(near, TRAIN, VALIDATION, WINDOW, HORIZON, (way,))
         found = fitted.forecast(far, TRAIN, WINDOW) - fitted.forecast(near, TRAIN, WINDOW)
-        if normalize:
-            np.testing.assert_allclose(found, moved, rtol=1e-12)
-        else:
-            expected = 100 * fitted.weights.sum(axis=0)
-            np.testing.assert_allclose(found[:, :, 0], np.broadcast_to(expected, found.shape[:2]), rtol=1e-9)
+        expected = 100 * fitted.weights.sum(axis=0) if way == NONE else np.full(HORIZON, 100.0)
+        np.testing.assert_allclose(found[:, :, 0], np.broadcast_to(expected, found.shape[:2]), rtol=1e-9)
 
 
-def test_last_observed_values_are_those_of_a_loop():
-    windows = make_grid(holes=0.6)[:140].reshape(28, 5, 3)
-    windows[3, :, 1] = np.nan
-    expected = np.zeros((28, 3))
-    for row, window in enumerate(windows):
-        for step in window:
-            expected[row] = np.where(np.isnan(step), expected[row], step)
-    np.testing.assert_array_equal(last_observed(windows), expected)
+def test_loud_windows_do_not_outweigh_quiet_ones_by_instance():
+    """The same rule at two volumes, and one loud series that has another rule."""
+    rng, quiet = np.random.default_rng(0), np.empty(600)
+    quiet[0] = 0
+    for t in range(1, 600):
+        quiet[t] = 0.5 * quiet[t - 1] + rng.normal()
+    loud = 100 * rng.normal(size=200).cumsum()
+    series = np.concatenate([quiet, loud])[:, None]
+    blocks, starts = Blocks.of(series, Columns(1), True), np.r_[0:580, 600:780]
+    truth = quiet[np.arange(580) + 10]
+    errors = {}
+    for way in (LAST, INSTANCE):
+        fitted = fit_linear(blocks, starts, no_validation, 10, 1, (way,))
+        errors[way] = np.mean((fitted.forecast(blocks, starts[:580], 10)[:, 0, 0] - truth) ** 2)
+    assert errors[INSTANCE] < 1.15  # the noise is 1
+    assert errors[LAST] > 1.3
 
 
 def test_a_window_longer_than_what_is_read_ends_at_the_same_step():
     task = Task.of(n_targets=1, columns=1)
-    short = replace(
-        task.fit(), n_steps=2, weights=np.array([[0.0] * HORIZON, [1.0, 2.0, 3.0]]), normalize=False
-    )
+    fit = task.fit(ways=(NONE,))
+    short = replace(fit, n_steps=2, weights=np.array([[0.0] * HORIZON, [1.0, 2.0, 3.0]]))
     found = short.forecast(task.blocks, np.array([10]), WINDOW)[0, :, 0]
     np.testing.assert_allclose(found, short.intercept + task.blocks.values[0, 17, 0] * np.array([1, 2, 3]))
+
+
+def test_of_other_windows_the_same_choices_give_other_weights():
+    task = with_calendar(Task.of(joint=False), 2.0, 2.0)
+    fit = task.fit(periods=(7,), year=30.0)
+    found = fit.refitted(fit.moments(task.blocks, TRAIN[20:], WINDOW))
+    assert choices_of(found) == choices_of(fit)
+    assert_fit(found, *task.ridge(*choices_of(fit), train=TRAIN[20:]), tolerance=1e-8)
+    again = fit.refitted(fit.moments(task.blocks, TRAIN, WINDOW))
+    assert_fit(again, fit.weights, fit.phase_weights, fit.intercept, tolerance=1e-8)

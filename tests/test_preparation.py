@@ -1,5 +1,7 @@
 """From columns to what windows are cut from, and back: against loops over series, steps and columns."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,7 +23,7 @@ def series(lengths, n_columns, seed=0, holes=0.0):
 
 def prepared(grids, columns, treatment=None, horizon=3, reach=4):
     treatment = Treatment() if treatment is None else treatment
-    names = NAMES[: columns.targets]
+    names = [NAMES[: columns.targets]] * len(grids)
     return Preparation.of(grids, columns, treatment, horizon, reach, names, "Test")
 
 
@@ -59,7 +61,7 @@ def test_robust_scaling_is_by_median_and_quartiles():
     ]
     preparation = prepared(grids, Columns(1), Treatment(scaling="robust"))
     assert_close(preparation.targets.center, [[3], [50]])
-    assert_close(preparation.target_scales, [[0.7413 * 2], [0.7413 * 40]])
+    assert_close(preparation.targets.scale, [[0.7413 * 2], [0.7413 * 40]])
 
 
 def test_without_scaling_values_stay_as_they_are():
@@ -98,6 +100,25 @@ def test_a_transform_that_a_series_can_not_take_is_refused_with_the_column():
     grids[1][3, 1] = -1.0
     with pytest.raises(ValueError, match=r"can be 'log' only where .* Got -1 in column 'b'"):
         prepared(grids, Columns(2), Treatment("log"))
+
+
+def test_values_too_large_to_be_left_unscaled_are_refused_with_the_column():
+    grids = series([20, 12], 2)
+    grids[0][3, 1] = -2e6
+    message = (
+        "The 'scaling' parameter of Test can be 'none' only where all values lie within 1e+06 of 0. Got 2e+06 in "
+        "column 'b'. Use 'standard' or 'robust', or divide the values."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        prepared(grids, Columns(2), Treatment(scaling="none"))
+
+
+@pytest.mark.parametrize("transform", ["none", "log", "box-cox"])
+@pytest.mark.parametrize("scaling", ["standard", "robust", "none"])
+def test_scales_of_targets_are_deviations_in_their_own_units(transform, scaling):
+    grids = series([20, 12], 3, holes=0.1)
+    preparation = prepared(grids, Columns(2, past=1), Treatment(transform, scaling))
+    assert_close(preparation.target_scales, [np.nanstd(grid[:, :2], axis=0) for grid in grids])
 
 
 # -- inputs

@@ -55,6 +55,7 @@ SEASON_OF_OFFSET = {
     "BQuarterEnd": 4,
 }
 MONTHS_OF_A_YEAR = 12
+WEEK = np.timedelta64(7, "D")
 YEAR = np.timedelta64(31_556_952, "s")  # of the Gregorian calendar, on average
 
 MonthRule = Callable[[np.ndarray], np.ndarray]  # datetime64[M] -> datetime64[D], the date in each month
@@ -196,6 +197,10 @@ class Calendar(ABC):
     def duration(self) -> np.timedelta64 | None:
         """Of a step; None where it is no time, or not always the same."""
         return None
+
+    def per(self, time: np.timedelta64) -> float:
+        """Steps in so much time; 0 where that is not known."""
+        return 0.0 if self.duration is None else time / self.duration
 
     @abstractmethod
     def extended(self, index: pd.Index) -> Calendar:

@@ -95,7 +95,7 @@ class Preparation:
             Scaler.stacked(targets),
             Scaler.stacked(changes),
             Scaler.stacked(raw),
-            Scaler.of(covariates, how=treatment.scaling),
+            Scaler.of(covariates, how="robust" if treatment.scaling == "robust" else "standard"),
         )
 
     @property

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import _check_sample_weight
 
 from .categories import Categories, check_static
 from .frames import Argument, Kind, Table, in_order, is_counted, read_table, select_columns, to_pandas_frame
 from .long import LongTable, long_frame, read_long, to_long
 from .roles import Declared, Roles, labels
 from .targets import read_history
+from .windows import on_grid
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,15 @@ class Given:
 
     def __iter__(self) -> Iterator[tuple[Any, Table]]:
         return zip(self.ids, self.tables, strict=True)
+
+    def on_steps(self, weights: Any, steps: list[np.ndarray]) -> list[np.ndarray] | None:
+        """What each step of the series counts, of weights (n,) of the rows as they came, whose steps these
+        are."""
+        if weights is None:
+            return None
+        checked = _check_sample_weight(weights, np.empty(len(self.index)), ensure_non_negative=True)
+        columns = [checked[places, None] for places in self.places]
+        return [on_grid(column, of)[:, 0] for column, of in zip(columns, steps, strict=True)]
 
     def in_rows(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
         """Values of each series' rows, put where these stood."""
@@ -247,6 +258,8 @@ def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Gi
     keys, columns = declared.keys, tuple(getattr(X, "columns", ()))
     categories = Categories.of(X, declared.maybe_text(X), fit) if columns else Categories({})
     numbers = categories.apply(X, fit)
+    if keys:  # what is infinite is told with its series and stamp
+        read_long(numbers, declared.id_col, declared.time_col, None, fit)
     rows = numbers.drop(columns=keys).reset_index(drop=True) if keys else numbers
     history = read_history(rows, _in_rows_of(X, y, fit) if keys else y, declared.targets(rows, y is not None, categories, owner), owner)
     roles = declared.roles(history.targets, history.covariates, categories, owner)

@@ -3,6 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from itertools import count
 from numbers import Integral
 from typing import Any, ClassVar, Self, TypeAlias
@@ -56,9 +57,9 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     # -- what a forecaster is
 
     @abstractmethod
-    def _learn(self, grids: list[np.ndarray]) -> None:
+    def _learn(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
         """Learn from each series' targets and covariates at each step, (n_steps, n_columns), NaN where there
-        are none."""
+        are none; weights of the steps (n_steps,), if there are any."""
 
     @abstractmethod
     def _levels(self, panel: Panel) -> Panel:
@@ -76,11 +77,13 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         """The same, and how far off it may be."""
         return Outlook(self._level_forecasts(levels, origins), self._local_scale.at(levels, origins), self._errors)
 
-    def _errors_at(self, levels: Panel, origins: np.ndarray) -> Errors:
-        """Of forecasts at these origins."""
-        truth = levels.values[origins[:, None] + np.arange(self.horizon_), : self._n_targets]
-        forecasts, scale = self._level_forecasts(levels, origins), self._local_scale.at(levels, origins)
-        return Errors.of([(truth - forecasts) / scale])
+    def _truth(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
+        """What came from each origin on, (n_origins, horizon_, n_targets)."""
+        return levels.values[origins[:, None] + np.arange(self.horizon_), : self._n_targets]
+
+    def _misses(self, levels: Panel, origins: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
+        """Errors of forecasts, in units of what the series moved at these origins."""
+        return (self._truth(levels, origins) - forecasts) / self._local_scale.at(levels, origins)
 
     @abstractmethod
     def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
@@ -154,29 +157,37 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         KeyboardInterrupt
             On Ctrl-C, after keeping the best weights so far.
         """
+        return self._fit(X, y)
+
+    def _fit(self, X: Data, y: Data | None, sample_weight: ArrayLike | None = None) -> Self:
         self._validate_params()
         schema, given = read_fit(X, y, self._declared(), type(self).__name__)
         with last_fit_kept_on_error(self, self._essence):
-            self._fit_rows(schema, given)
+            self._fit_rows(schema, given, sample_weight)
         return self
 
     def _declared(self) -> Declared:
         return Declared(self.target, self.id_col, self.time_col)
 
-    def _fit_rows(self, schema: Schema, given: Given) -> None:
+    def _fit_rows(self, schema: Schema, given: Given, sample_weight: ArrayLike | None) -> None:
         self._remember(schema)
         calendars = calendars_of([table.index for table in given.tables])
         seasons = [calendar.season_length for calendar in calendars]
         self.season_length_ = self.season_length or max(set(seasons), key=seasons.count)
-        grids = [self._training_grid(*one) for one in zip(given.tables, calendars, strict=True)]
+        steps = [
+            step_numbers(calendar, table.index, f"{type(self).__name__}.fit")
+            for calendar, table in zip(calendars, given.tables, strict=True)
+        ]
+        grids = [self._training_grid(*one) for one in zip(given.tables, steps, strict=True)]
         kept = self._choose_lengths(given.ids, [len(grid) for grid in grids])
         self._pasts = {
             given.ids[k]: Past(calendars[k], given.tables[k].index[-1], len(grids[k]), self._tail(grids[k]))
             for k in kept
         }
+        weights = given.on_steps(sample_weight, steps)
         grids = [grids[k] for k in kept]
         self._measure_changes([grid[:, : self._n_targets] for grid in grids])
-        self._learn(grids)
+        self._learn(grids, None if weights is None else [weights[k] for k in kept])
 
     def _remember(self, schema: Schema) -> None:
         self._schema = schema
@@ -191,9 +202,8 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     def _n_targets(self) -> int:
         return len(self.target_names_)
 
-    def _training_grid(self, table: Table, calendar: Calendar) -> np.ndarray:
+    def _training_grid(self, table: Table, steps: np.ndarray) -> np.ndarray:
         """The columns at each step of the calendar."""
-        steps = step_numbers(calendar, table.index, f"{type(self).__name__}.fit")
         grid, static = on_grid(table.values, steps), self._schema.roles.columns.static_ones
         if self._schema.roles.static:
             grid = grid.copy()
@@ -378,28 +388,39 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         for number, (id_, begin) in enumerate(zip(self._pasts, begins, strict=True)):
             rng = np.random.default_rng([seed, crc32(repr(id_).encode())])  # whatever series stand beside it
             copies, origins = panel.around(np.repeat(begin, n_paths), self._memory(), self._whole(steps))
+            model = self._model_of(panel.fitted[number])
+            fitted = copies.fitted if model is self else np.zeros_like(copies.fitted)
             for done in range(0, steps, self.horizon_):
                 near, its_origins = copies.around(origins + done, self._memory(), self.horizon_)
-                drawn = self._undo(self._outlook(self._levels(near), its_origins).draws(rng), near.fitted)
+                outlook = model._outlook(model._levels(near.of_fitted(fitted)), its_origins)
+                drawn = model._undo(outlook.draws(rng), fitted)
                 rows = (origins + done)[:, None] + np.arange(self.horizon_)
                 copies.values[rows, : self._n_targets] = drawn
                 paths[number, :, done : done + self.horizon_] = drawn
         return paths[:, :, :steps]
 
+    def _n_errors(self) -> float:
+        """How many errors were seen."""
+        return 0 if self._errors is None else self._errors.fewest()
+
+    def _model_of(self, number: int) -> "BaseForecaster":
+        """Which forecaster knows a series."""
+        return self
+
     def _check_errors(self, probabilities: tuple[float, ...]) -> None:
         """That there are errors to tell quantiles by, and enough of them."""
         if not probabilities:
             return
-        if self._errors is None:
+        if not self._n_errors():
             raise ValueError(
                 f"{type(self).__name__} tells quantiles by its errors on rows that it did not learn from. There were "
                 f"none in fit. {self._way_to_errors()}"
             )
-        wanted, n = fewest_for(probabilities), self._errors.fewest()
+        wanted, n = fewest_for(probabilities), self._n_errors()
         if n < wanted:
             warnings.warn(
-                f"Only {n:.0f} windows were held back, of which at least {wanted:.0f} are needed for quantiles this far "
-                f"out: the widest errors seen are taken. Fit with a larger validation_fraction or more rows.",
+                f"Errors of only {n:.0f} windows were seen in fit, and quantiles this far out need {wanted:.0f}: the "
+                f"largest errors are taken. {self._way_to_errors()}",
                 stacklevel=callers_level(),
             )
 
@@ -440,7 +461,7 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
 
         ``1 - error / naive_error``, each the root mean squared error of a target in units of its training
-        deviation, averaged over targets; both forecasts are made at the same times from the same rows.
+        deviation, over the rows of all series, averaged over targets; both forecasts are made at the same times from the same rows.
 
         Parameters
         ----------
@@ -507,21 +528,22 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         given = self._schema.read(X, "update")
-        self._pasts = self._pasts | self._moved_on(given, self._schema.known_truth(given, y, "update"))
+        moved = self._moved_on(given, self._schema.known_truth(given, y, "update"))
+        self._pasts = self._pasts | {id_: past for id_, (past, _) in moved.items()}
         return self
 
-    def _moved_on(self, given: Given, targets: np.ndarray) -> dict[Any, Past]:
-        """The series as they are after these rows."""
+    def _moved_on(self, given: Given, targets: np.ndarray) -> dict[Any, tuple[Past, np.ndarray]]:
+        """The series as they are after these rows; and what was kept of each with the steps since."""
         self._schema.check_known(given.ids, self._pasts, "update")
-        pasts = {}
+        moved = {}
         for (id_, table), places in zip(given, given.places, strict=True):
             past, steps, known = self._pasts[id_], self._steps_after(id_, table, given), self._known(table)
             known[:, : self._n_targets] = targets[places]
             grid = on_grid(known, steps)
-            tail = self._tail(self._continued(past.tail, grid, 0))
+            whole = self._continued(past.tail, grid, 0)
             index = past.future(len(table.index)) if self._schema.is_untimed(given) else table.index
-            pasts[id_] = past.moved_on(len(grid), index, tail)
-        return pasts
+            moved[id_] = past.moved_on(len(grid), index, self._tail(whole)), whole
+        return moved
 
     def _row_forecasts(self, given: Given) -> tuple[np.ndarray, np.ndarray]:
         """Forecasts and seasonal naive forecasts of the rows, as they came, (n, n_targets)."""
@@ -534,10 +556,14 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     def _after_rows(self, given: Given, steps: list[np.ndarray]) -> tuple[Panel, np.ndarray, np.ndarray]:
         """As `_after`, of rows at so many steps after training; and how many steps these are."""
         grids = [on_grid(self._known(table), s) for table, s in zip(given.tables, steps, strict=True)]
+        return *self._after(given.ids, grids, self._calendars(given)), np.array([len(grid) for grid in grids])
+
+    def _calendars(self, given: Given) -> list[Calendar]:
+        """Of each series, after its rows."""
         calendars = [self._pasts[id_].calendar for id_ in given.ids]
-        if not self._schema.is_untimed(given):
-            calendars = [c.extended(t.index) for c, t in zip(calendars, given.tables, strict=True)]
-        return *self._after(given.ids, grids, calendars), np.array([len(grid) for grid in grids])
+        if self._schema.is_untimed(given):
+            return calendars
+        return [c.extended(t.index) for c, t in zip(calendars, given.tables, strict=True)]
 
     def _known(self, table: Table) -> np.ndarray:
         """The columns as they were in training: targets that are no columns of X, and static columns, NaN."""
@@ -568,21 +594,55 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         return forecasts, self._by_series(naive, lengths)
 
     def _rolling(
-        self, given: Given, origins: list[np.ndarray], probabilities: tuple[float, ...] = ()
+        self,
+        given: Given,
+        truth: np.ndarray,
+        origins: list[np.ndarray],
+        n_steps: int,
+        probabilities: tuple[float, ...] = (),
     ) -> list[np.ndarray]:
-        """Of each series, forecasts after so many steps of its rows, each from all rows before, and their
-        quantiles: (1 + n_probabilities, n_origins, horizon_, n_targets)."""
-        steps = [self._steps_after(id_, table, given) for id_, table in given]
-        panel, begins, _ = self._after_rows(given, steps)
+        """Of each series, forecasts of `n_steps` steps after so many steps of its rows, each from all rows
+        before, and their quantiles: (1 + n_probabilities, n_origins, n_steps, n_targets).
+
+        truth : the targets of each row as it came.
+        """
+        self._check_errors(probabilities)
+        panel, begins = self._until(given, truth, [own.max() + self._whole(n_steps) for own in origins])
         rows = np.concatenate([begin + own for begin, own in zip(begins, origins, strict=True)])
-        before, after = self._memory(), self.horizon_
-        size = max(1, ROLLING_NUMBERS // ((before + after) * panel.values.shape[1]))
+        size = max(1, ROLLING_NUMBERS // ((self._memory() + self._whole(n_steps)) * panel.values.shape[1]))
+        if n_steps > self.horizon_ and probabilities:
+            size = 1  # as many paths as `forecast` draws, and the same
         parts = [
-            self._forecast_at(*panel.around(rows[first : first + size], before, after), probabilities)
+            self._rolled(panel, rows[first : first + size], n_steps, probabilities)
             for first in range(0, len(rows), size)
         ]
         ends = np.cumsum([len(own) for own in origins])
         return np.split(np.concatenate(parts, axis=1), ends[:-1], axis=1)
+
+    def _until(self, given: Given, truth: np.ndarray, lengths: list[int]) -> tuple[Panel, np.ndarray]:
+        """As `_after`, of rows whose targets were observed; each series goes on to so many steps at least."""
+        grids = []
+        for (id_, table), places, n in zip(given, given.places, lengths, strict=True):
+            tail, known = self._pasts[id_].tail, self._known(table)
+            known[:, : self._n_targets] = truth[places]
+            grid = on_grid(known, self._steps_after(id_, table, given))
+            grids.append(self._continued(tail, grid, n)[len(tail) :])
+        return self._after(given.ids, grids, self._calendars(given))
+
+    def _rolled(
+        self, panel: Panel, rows: np.ndarray, n_steps: int, probabilities: tuple[float, ...]
+    ) -> np.ndarray:
+        """Forecasts of `n_steps` steps from each of these rows on, of all rows before, and their quantiles."""
+        if n_steps <= self.horizon_:
+            return self._forecast_at(panel, rows, probabilities)[:, :, :n_steps]
+        near, origins = panel.around(rows, self._memory(), self._whole(n_steps))
+        unknown = near.values[:, : self._schema.roles.columns.of_the_past.stop]
+        later = origins[:, None] + np.arange(self._whole(n_steps))
+        unknown[later] = near.holding(unknown).seasonal_naive(origins, self.season_length_, later.shape[1])
+        ids, one = list(self._pasts), copy(self)
+        one._pasts = {ids[number]: self._pasts[ids[number]] for number in near.fitted}
+        first = self._forecast_at(near, origins, probabilities)
+        return np.concatenate([first, one._later_blocks(near, origins, n_steps, probabilities)], axis=2)
 
     def _by_series(self, blocks: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
         """Blocks (n, horizon_, k), one after the other, as each series' steps."""

@@ -1,6 +1,6 @@
 """Forecasters to compare with: the naive ones, and a linear map."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -9,10 +9,10 @@ from ..data.panel import Panel
 from ..data.scaling import Scaler
 from ..data.windows import filled, spread
 from ..forecasting.blocks import to_wide
-from ..forecasting.conformal import MOST
+from ..forecasting.conformal import MOST, Errors
 from ..forecasting.local_scale import LocalScale, span_of
 from .base_forecaster import BaseForecaster
-from .window_forecaster import WindowForecaster
+from .window_forecaster import Examples, WindowForecaster
 
 
 class NaiveForecaster(BaseForecaster):
@@ -78,7 +78,7 @@ class NaiveForecaster(BaseForecaster):
     def _fewest_steps(self, window: int) -> int:
         return 1
 
-    def _learn(self, grids: list[np.ndarray]) -> None:
+    def _learn(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
         self._check_observed(grids)
         self._scaler = Scaler.stacked([Scaler.of(grid[:, : self._n_targets]) for grid in grids])
         levels = self._levels(Panel.of(grids, self.season_length_ + self.horizon_))
@@ -86,7 +86,8 @@ class NaiveForecaster(BaseForecaster):
         # Nothing is learned: all rows tell errors.
         shape = self._n_targets, self.season_length_, self.horizon_
         origins = spread(levels.training_starts(*shape, levels.ends), MOST) + self.season_length_
-        self._errors = self._errors_at(levels, origins) if len(origins) else None
+        misses = self._misses(levels, origins, self._level_forecasts(levels, origins))
+        self._errors = Errors.of([misses]) if len(origins) else None
 
     def _memory(self) -> int:
         return max(self.season_length_, span_of(self.horizon_, self.season_length_))
@@ -193,11 +194,13 @@ class LinearForecaster(WindowForecaster):
         time_col: Hashable | None = None,
         future_cols: Hashable | Sequence[Hashable] | None = None,
         static_cols: Hashable | Sequence[Hashable] | None = None,
+        half_life: float | None = None,
+        scope: str = "global",
         calendar_features: str | Sequence[str] | None = None,
         short_series: str = "pad",
         lags: int | Sequence[int] | None = None,
         differences: int | Sequence[int] | None = None,
-        transform: str | None = None,
+        transform: str = "auto",
         scaling: str = "standard",
         joint: bool = False,
         normalization: str = "last",
@@ -211,6 +214,8 @@ class LinearForecaster(WindowForecaster):
         self.time_col = time_col
         self.future_cols = future_cols
         self.static_cols = static_cols
+        self.half_life = half_life
+        self.scope = scope
         self.calendar_features = calendar_features
         self.short_series = short_series
         self.lags = lags
@@ -224,8 +229,8 @@ class LinearForecaster(WindowForecaster):
     def _holds_back(self) -> bool:
         return True
 
-    def _learn(self, grids: list[np.ndarray]) -> None:
-        examples = self._examples(grids)
+    def _learn_together(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
+        examples = self._examples(grids, weights)
         linear = self._fit_linear(examples)
         if linear is None:
             raise ValueError(
@@ -233,12 +238,17 @@ class LinearForecaster(WindowForecaster):
                 f"none among those to learn from. Pass more rows, or a shorter horizon."
             )
         self._linear, self.ridge_, self.n_steps_ = linear, linear.ridge, linear.n_steps
-        self._errors = self._errors_at(examples.levels, spread(examples.validation, MOST) + self.window_)
+        self._errors = Errors.of([self._misses(examples.levels, *of) for of in self._judged(examples)])
+
+    def _judged(self, examples: Examples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Origins, and forecasts there by maps that had not learned from them."""
+        origins = spread(examples.validation, MOST) + self.window_
+        yield origins, self._level_forecasts(examples.levels, origins)
+        origins, forecasts = self._out_of_fold(examples)
+        if len(origins):
+            yield origins, forecasts
 
     def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         blocks = self._blocks(levels)
         forecasts = self._linear.forecast(blocks.changing(), origins - self.window_, self.window_)
         return self._preparation.integrate(to_wide(forecasts, len(blocks)), levels, origins)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_linear")

@@ -1,19 +1,21 @@
 """The forecaster: a recurrent network and a linear map, together."""
 
+import copy
 import logging
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..data.panel import Panel
+from ..data.past import Past
 from ..data.windows import spread
 from ..forecasting.blocks import Blocks, to_wide
-from ..forecasting.combination import choose, mixed
+from ..forecasting.combination import Trial, choose, mixed, root_mean_square
 from ..forecasting.conformal import Errors
 from ..forecasting.distributions import DISTRIBUTIONS, Distribution, find_distribution
 from ..forecasting.outlook import DistributionOutlook, Outlook, spread_of
@@ -23,6 +25,8 @@ from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
 from ..learning.network import Network, Rows, Windows
 from .base import NetworkEstimator
+from .base_forecaster import Data
+from .keeping import last_fit_kept_on_error
 from .window_forecaster import Examples, WindowForecaster
 
 logger = logging.getLogger("seqcast")
@@ -206,11 +210,13 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         time_col: Hashable | None = None,
         future_cols: Hashable | Sequence[Hashable] | None = None,
         static_cols: Hashable | Sequence[Hashable] | None = None,
+        half_life: float | None = None,
+        scope: str = "global",
         calendar_features: str | Sequence[str] | None = None,
         short_series: str = "pad",
         lags: int | Sequence[int] | None = None,
         differences: int | Sequence[int] | None = None,
-        transform: str | None = None,
+        transform: str = "auto",
         scaling: str = "standard",
         segment: int | None = None,
         joint: bool = False,
@@ -255,6 +261,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self.time_col = time_col
         self.future_cols = future_cols
         self.static_cols = static_cols
+        self.half_life = half_life
+        self.scope = scope
         self.calendar_features = calendar_features
         self.short_series = short_series
         self.lags = lags
@@ -318,10 +326,14 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
 
     # -- learn
 
-    def _learn(self, grids: list[np.ndarray]) -> None:
+    def _learn_together(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
         self._check_loss()
-        examples = self._examples(grids)
+        self._reads_past = True
+        examples = self._examples(grids, weights)
         self._linear = self._fit_linear(examples) if self.linear else None
+        if self._linear is not None and self._linear.way.covariates == "none" and examples.blocks.columns.past:
+            self._reads_past = False  # what is of no use to the linear map is of none to the network
+            examples = replace(examples, blocks=examples.blocks.without_past())
         self._reading = self._reading_of(examples)
         self._train(examples)
 
@@ -358,6 +370,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             levels=distribution.levels,
         )
 
+    def _blocks(self, levels: Panel) -> Blocks:
+        blocks = super()._blocks(levels)
+        return blocks if self._reads_past else blocks.without_past()
+
     def _reading_of(self, examples: Examples) -> Window:
         """How the network reads a window."""
         segment, blocks = self._segment(), examples.blocks
@@ -376,7 +392,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _train(self, examples: Examples) -> None:
         blocks, rng = examples.blocks, check_random_state(self.random_state)
         judged = self._rows(blocks, examples.validation) if self.early_stopping else None
-        known: list[Network] = []
+        known, self._states = [], []
         for _ in range(self.n_models):
             self._fit_network(
                 self._windows(blocks, np.dtype(self.dtype)),
@@ -389,6 +405,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
                 rng,
             )
             known.append(self._network)
+            self._states.append(self._optimizer_state)
 
     def _units(self, blocks: Blocks) -> np.ndarray:
         """What losses are reported in: the target's own unit, if there is one."""
@@ -398,7 +415,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _windows(self, blocks: Blocks, dtype: np.dtype) -> Windows:
         values = np.ascontiguousarray(blocks.values.reshape(-1, blocks.n_columns), dtype)
         targets = np.ascontiguousarray(values[:, : blocks.n_targets])
-        return Windows(values, targets, self._reading)
+        weights = None if blocks.weights is None else np.tile(blocks.weights, len(blocks)).astype(dtype)
+        return Windows(values, targets, self._reading, weights)
 
     def _rows(self, blocks: Blocks, starts: np.ndarray) -> Rows:
         segment, n_targets = self._reading.segment, blocks.n_targets
@@ -410,22 +428,68 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         )
 
     def _decide(self, examples: Examples, networks: list[Network]) -> dict[str, Any]:
-        """What the last rows tell: weights of the parts, and how far off the forecast is."""
-        decided: dict[str, Any] = {"_networks": networks}
-        if not len(examples.validation):
-            names = ["recurrent"] if self._linear is None else ["recurrent", "linear"]
-            return decided | {"chosen_": dict.fromkeys(names, 1 / len(names)), "_errors": None}
-        horizon, n = self.horizon_, len(examples.validation)
-        starts = spread(examples.validation, max(1, VALIDATION_NUMBERS // (horizon * self._n_targets)))
-        levels, origins, truth = examples.levels, starts + self.window_, self._truth(examples, starts)
+        """What rows that were not learned from tell: weights of the parts, and how far off the forecast is."""
+        levels, folds, n = examples.levels, self._folds(examples), len(examples.validation)
+        if not n:
+            chosen, errors = self._without_validation(levels, folds)
+            return {"_networks": networks, "chosen_": chosen, "_errors": errors}
+        most = max(1, VALIDATION_NUMBERS // (self.horizon_ * self._n_targets))
+        origins = spread(examples.validation, most) + self.window_
         parts, parameters = self._level_parts(levels, origins, networks)
-        naive = self._naive(levels, origins)
-        chosen = choose(parts, naive if self.fallback else {}, truth, n / horizon)
+        trial = self._trial(levels, origins, parts, n / self.horizon_)
+        chosen = choose(trial, folds[1] if folds else None)
         if "recurrent" not in chosen:
             logger.info("SeqForecaster: nothing was better than the %s forecast of the last rows", *chosen)
-        unit = self._error_unit(levels, origins, parameters if "recurrent" in chosen else None)
-        errors = Errors.of([(truth - mixed(parts | naive, chosen)) / unit])
-        return decided | {"chosen_": chosen, "_errors": errors}
+        errors = self._errors_of(levels, chosen, (origins, trial), folds, parameters)
+        return {"_networks": networks, "chosen_": chosen, "_errors": errors}
+
+    def _folds(self, examples: Examples) -> tuple[np.ndarray, Trial] | None:
+        """Origins in the rows that were learned from, and forecasts there by linear maps that had not."""
+        if self._linear is None:
+            return None
+        origins, forecasts = self._out_of_fold(examples)
+        n_horizons = len(examples.train) / self.horizon_
+        if not len(origins):
+            return None
+        return origins, self._trial(examples.levels, origins, {"linear": forecasts}, n_horizons)
+
+    def _trial(
+        self, levels: Panel, origins: np.ndarray, parts: dict[str, np.ndarray], n_horizons: float
+    ) -> Trial:
+        naive = self._naive(levels, origins) if self.fallback else {}
+        return Trial(parts, naive, self._truth(levels, origins), n_horizons)
+
+    def _without_validation(
+        self, levels: Panel, folds: tuple[np.ndarray, Trial] | None
+    ) -> tuple[dict[str, float], Errors | None]:
+        """The parts count the same, and errors are those of the linear one."""
+        if folds is None:
+            return {"recurrent": 1.0}, None
+        origins, trial = folds
+        misses = self._misses(levels, origins, trial.parts["linear"])
+        return {"recurrent": 0.5, "linear": 0.5}, Errors.of([misses])
+
+    def _errors_of(
+        self,
+        levels: Panel,
+        chosen: dict[str, float],
+        validation: tuple[np.ndarray, Trial],
+        folds: tuple[np.ndarray, Trial] | None,
+        parameters: np.ndarray | None,
+    ) -> Errors:
+        """Of the validation windows; and, since these are of one season only, of the folds of the linear map,
+        or the naive forecast, as large as the forecast's own would be."""
+        origins, trial = validation
+        misses = trial.truth - trial.forecast(chosen)
+        if "recurrent" in chosen and parameters is not None:
+            return Errors.of([misses / self._error_unit(levels, origins, parameters)])
+        groups = [misses / self._error_unit(levels, origins, None)]
+        if folds is not None:
+            origins, fold_trial = folds
+            like = {"linear": 1.0} if "recurrent" in chosen else chosen
+            ratio = root_mean_square(misses) / root_mean_square(trial.truth - trial.forecast(like))
+            groups.append(ratio * self._misses(levels, origins, fold_trial.forecast(like)))
+        return Errors.of(groups)
 
     def _naive(self, levels: Panel, origins: np.ndarray) -> dict[str, np.ndarray]:
         seasons = {"naive": 1, "seasonal_naive": self.season_length_}
@@ -434,6 +498,77 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             name: np.nan_to_num(targets.seasonal_naive(origins, season, self.horizon_))
             for name, season in seasons.items()
         }
+
+    # -- learn on
+
+    def partial_fit(self, X: Data, y: Data | None = None) -> Self:
+        """Take later rows as known, as `update` does, and learn from them: one pass over the windows that end
+        in them.
+
+        The network learns; its share in the forecast, the linear map, scaling and the errors that intervals
+        come from stay. Before fit, it is fit.
+
+        Parameters
+        ----------
+        X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
+        y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
+            As in `update`.
+
+        Returns
+        -------
+        self
+            The forecaster.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `update`.
+        TrainingDivergedError
+            If the loss became infinite. Nothing is taken over then.
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X, y)
+        self._validate_params()
+        given = self._schema.read(X, "partial_fit")
+        moved = self._moved_on(given, self._schema.known_truth(given, y, "partial_fit"))
+        with last_fit_kept_on_error(self, "nothing"):
+            self._learn_on(moved)
+        self._pasts = self._pasts | {id_: past for id_, (past, _) in moved.items()}
+        return self
+
+    def _learn_on(self, moved: dict[Any, tuple[Past, np.ndarray]]) -> None:
+        """One pass over windows that end in steps after those that `_pasts` know."""
+        if hasattr(self, "models_"):
+            self.models_ = copy.deepcopy(self.models_)
+            for id_, of_one in moved.items():
+                self.models_[id_]._learn_on({id_: of_one})
+            return
+        panel, n_new = self._lately(moved)
+        blocks = self._blocks(self._preparation.levels(panel))
+        starts = panel.training_starts(
+            self._n_targets, self.window_, self.horizon_, panel.ends, self._lost_steps()
+        )
+        new = starts + self.window_ + self.horizon_ > (panel.ends - n_new)[panel.numbers(starts + 1)]
+        if not new.any():
+            return  # too few rows, or nothing observed: the next ones may do
+        rows, windows = self._rows(blocks, starts[new]), self._windows(blocks, np.dtype(self.dtype))
+        n_outputs, learned = self.horizon_ * blocks.n_targets, []
+        for network, state in zip(self._networks, self._states, strict=False):
+            self._network, self._optimizer_state = network, state
+            self._fit_epoch(windows, n_outputs, rows, self._units(blocks), {})
+            learned.append((self._network, self._optimizer_state))
+        self._networks, self._states = map(list, zip(*learned, strict=True))
+
+    def _lately(self, moved: dict[Any, tuple[Past, np.ndarray]]) -> tuple[Panel, np.ndarray]:
+        """What was kept of each series with the steps since; and how many these are."""
+        grids, clocks, n_new = [], [], []
+        for id_, (past, whole) in moved.items():
+            first = past.n_steps - len(whole)
+            grids.append(self._with_calendar(whole, past.calendar, first))
+            clocks.append(past.calendar.clock + first)
+            n_new.append(past.n_steps - self._pasts[id_].n_steps)
+        panel = Panel.of(grids, self._lost_steps() + self.window_ + self.horizon_, clocks)
+        return panel.of_fitted(self._numbers(list(moved))), np.array(n_new)
 
     # -- forecast
 

@@ -26,11 +26,14 @@ class Blocks:
         Of a block.
     clock : Clock or None
         When the rows are; the same in all blocks.
+    weights : ndarray, shape (n_rows,), or None
+        What each row counts as a target; the same in all blocks.
     """
 
     values: np.ndarray
     columns: Columns
     clock: Clock | None = None
+    weights: np.ndarray | None = None
 
     @classmethod
     def of(cls, values: np.ndarray, columns: Columns, joint: bool, clock: Clock | None = None) -> Blocks:
@@ -78,10 +81,16 @@ class Blocks:
         changing = self.values[:, :, : self.columns.static_ones.start]
         return replace(self, values=changing, columns=replace(self.columns, static=0))
 
+    def without_past(self) -> Blocks:
+        """Without the covariates of which only the past is known."""
+        values = np.delete(self.values, self.columns.of_the_past, axis=2)
+        return replace(self, values=values, columns=replace(self.columns, past=0))
+
     def since(self, first: int) -> Blocks:
         """Without the rows before `first`."""
         clock = None if self.clock is None else self.clock.since(first)
-        return replace(self, values=self.values[:, first:], clock=clock)
+        weights = None if self.weights is None else self.weights[first:]
+        return replace(self, values=self.values[:, first:], clock=clock, weights=weights)
 
     def rows(self, starts: np.ndarray) -> np.ndarray:
         """Windows that start at these rows, in every block, as rows of the stacked values."""

@@ -10,15 +10,13 @@ import math
 
 import numpy as np
 
+from .deviation import LEAST_DEVIATION
 from .distributions import to_parameters, to_values_unit
 from .jit import kernel
 from .recurrence import LENGTH, ROW, START, TARGET, clear, copy_row, natural_time
 
 SCALES = ("none", "deviation", "mean")  # their numbers in `net.scale`
 MEAN = SCALES.index("mean")
-# Of the deviation in training, which is 1: divided by less than this, the noise of a window that is all but
-# flat would be read as loud as any signal, and what the head adds would vanish.
-LEAST_DEVIATION = 0.1
 
 
 @kernel

@@ -1,0 +1,152 @@
+"""Fit on the rows up to a moment, then forecast from there, or from several origins from there on."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...data.calendar import Calendar
+from ...data.frames import in_order, read_table, select_columns
+from ...data.schema import Given
+from ...data.windows import on_grid
+from ...estimators.base_forecaster import BaseForecaster
+from ...forecasting.bounds import Bounds
+from .comparison import Compared, Series
+from .rows import Rows
+
+Y_HAT = "y_hat"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to forecast from each origin.
+
+    Attributes
+    ----------
+    gap : int
+        Steps after the origin that are forecast, but not compared.
+    horizon : int
+        Steps after these.
+    bounds : Bounds
+    """
+
+    gap: int
+    horizon: int
+    bounds: Bounds
+
+    @property
+    def n_steps(self) -> int:
+        """To forecast."""
+        return self.gap + self.horizon
+
+    @property
+    def names(self) -> list[Hashable]:
+        """Of forecasts."""
+        return self.bounds.names([Y_HAT])
+
+    def by_name(self, values: np.ndarray) -> np.ndarray:
+        """Forecasts and quantiles (1 + n_probabilities, ..., n_targets) as (..., n_targets, n_names)."""
+        return self.bounds.side_by_side(values[..., None])
+
+
+def fit_and_roll(forecaster: Any, rows: Rows, ends: np.ndarray, task: Task) -> Compared:
+    """Fit on the rows that the first of the origins knows, and forecast from all of them."""
+    end = int(ends[0])
+    try:
+        forecaster.fit(*rows.before(end))
+        if isinstance(forecaster, BaseForecaster):
+            return roll(forecaster, rows, ends, task, end)
+        return _forecast(forecaster, rows, end, task)
+    except (TypeError, ValueError) as error:
+        cutoff = rows.stamps[end - 1]
+        error.add_note(
+            f"This was the origin of backtest at {cutoff}, the end of the first {end} {rows.noun}."
+        )
+        raise
+
+
+def roll(forecaster: BaseForecaster, rows: Rows, ends: np.ndarray, task: Task, trained: int = 0) -> Compared:
+    """Forecast from several origins, the weights staying as they are.
+
+    ends : of so many stamps each origin knows the rows.
+    trained : rows of so many stamps were learned from; others are left out where `fit` knew nothing of them.
+    """
+    given = forecaster._schema.read(rows.X, "predict")
+    truth = forecaster._schema.known_truth(given, rows.y, "predict")
+    known, later = _cut(given, rows.numbers, trained, forecaster._pasts)
+    series = [
+        Series(
+            _history(forecaster, id_, seen.index, truth[seen_places]),
+            forecaster._steps_after(id_, table, later),
+            truth[places],
+            places,
+        )
+        for (id_, seen), seen_places, table, places in zip(
+            known, known.places, later.tables, later.places, strict=True
+        )
+    ]
+    origins = [_known_steps(one, rows.numbers, ends) for one in series]
+    forecasts = forecaster._rolling(later, truth, origins, task.n_steps, task.bounds.probabilities)
+    blocks = [
+        one.beside(own, task.by_name(values), task.gap, forecaster.season_length_)
+        for one, own, values in zip(series, origins, forecasts, strict=True)
+    ]
+    return Compared.of(forecaster.target_names_, task.names, blocks, ends - 1, task.gap)
+
+
+def _cut(given: Given, numbers: np.ndarray, trained: int, pasts: Container[Hashable]) -> tuple[Given, Given]:
+    """The rows up to there and those after, of fitted series that have some after."""
+    ends = [int(np.searchsorted(numbers[places], trained)) for places in given.places]
+    chosen = [
+        k
+        for k, (id_, places, end) in enumerate(zip(given.ids, given.places, ends, strict=True))
+        if id_ in pasts and end < len(places)
+    ]
+    if not chosen:
+        raise ValueError(
+            "The 'df' parameter of backtest must hold a series with rows both before and after each origin. "
+            "Got none. Pass more rows, or fewer windows."
+        )
+    known = _part(given, {k: slice(ends[k]) for k in chosen})
+    return known, _part(given, {k: slice(ends[k], None) for k in chosen})
+
+
+def _part(given: Given, rows: Mapping[int, slice]) -> Given:
+    """Of these series, these rows."""
+    tables = [
+        replace(given.tables[k], values=given.tables[k].values[own], index=given.tables[k].index[own])
+        for k, own in rows.items()
+    ]
+    places = [given.places[k][own] for k, own in rows.items()]
+    return replace(given, ids=[given.ids[k] for k in rows], tables=tables, places=places)
+
+
+def _history(forecaster: BaseForecaster, id_: Any, index: pd.Index, values: np.ndarray) -> np.ndarray:
+    """The targets at each step up to the end of training; without its rows, what was kept of them."""
+    past = forecaster._pasts[id_]
+    if len(index):
+        return on_grid(values, past.calendar.positions(index))
+    return past.tail[:, : len(forecaster.target_names_)]
+
+
+def _known_steps(series: Series, numbers: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Steps after training that each origin knows: up to the last row that it knows."""
+    n = np.searchsorted(numbers[series.places], ends)
+    return np.where(n > 0, series.steps[n - 1] + 1, 0)
+
+
+def _forecast(forecaster: Any, rows: Rows, end: int, task: Task) -> Compared:
+    """With an estimator of others, which can forecast from the end of its training rows only."""
+    forecast = forecaster.forecast(task.n_steps)
+    table = read_table(rows.X, owner="backtest", parameter="df", unsorted="keep", require_observed=False)
+    ordered, places = in_order(table)
+    targets = list(forecast.columns)
+    values = select_columns(ordered, targets, owner="backtest").values
+    series = Series.cut(ordered.index, values, places, end, Calendar.from_index(ordered.index[:end]))
+    values = forecast.to_numpy()[None, :, :, None]
+    block = series.beside(np.zeros(1, np.int64), values, task.gap, forecaster.season_length_)
+    return Compared.of(targets, task.names, [block], np.array([end - 1]), task.gap)
