@@ -49,19 +49,17 @@ class Panel:
     clocks: np.ndarray
 
     @classmethod
-    def of(
-        cls, grids: Sequence[np.ndarray], least: ArrayLike = 0, clocks: ArrayLike = 0
-    ) -> Panel:
+    def of(cls, grids: Sequence[np.ndarray], least: ArrayLike = 0, clocks: ArrayLike = 0) -> Panel:
         """Stack series (n_steps, n_columns); one with fewer than `least` steps begins with missing ones."""
         own = np.array([len(grid) for grid in grids])
         lengths = np.maximum(own, least)
-        bounds, clocks = np.concatenate([[0], np.cumsum(lengths)]), clocks + own - lengths
+        bounds, firsts = np.concatenate([[0], np.cumsum(lengths)]), np.asarray(clocks) + own - lengths
         if len(grids) == 1 and lengths[0] == own[0]:
-            return cls(grids[0], bounds, np.arange(1), clocks)  # a copy of a long series would be much memory
+            return cls(grids[0], bounds, np.arange(1), firsts)  # a copy of a long series would be much memory
         values = np.full((bounds[-1], grids[0].shape[1]), np.nan)
         for grid, end in zip(grids, bounds[1:], strict=True):
             values[end - len(grid) : end] = grid
-        return cls(values, bounds, np.arange(len(grids)), clocks)
+        return cls(values, bounds, np.arange(len(grids)), firsts)
 
     def __len__(self) -> int:
         return len(self.bounds) - 1

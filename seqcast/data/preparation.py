@@ -82,7 +82,8 @@ class Preparation:
         names : of each series, what to call its targets in messages; owner : name of the estimator, likewise.
         """
         k = columns.targets
-        fitted = [_fit_targets(grid[:, :k], treatment, *of, owner) for grid, *of in zip(grids, names, strict=True)]
+        pairs = zip(grids, names, strict=True)
+        fitted = [_fit_targets(grid[:, :k], treatment, called, owner) for grid, called in pairs]
         transforms, targets, changes = zip(*fitted, strict=True)
         raw = [Scaler.of(grid[:, :k]) for grid in grids]
         covariates = grids[0][:, k:] if len(grids) == 1 else np.concatenate([grid[:, k:] for grid in grids])
@@ -160,8 +161,9 @@ class Preparation:
         """Levels (n, ..., n_targets) in the targets' own units; fitted (n,): of which series they are."""
         values = self.transform.of_series(fitted).undo(self.targets.of_series(fitted).inverse(forecasts))
         raw = self.raw.of_series(fitted)
-        between = (slice(None), *(None,) * (forecasts.ndim - 2))  # what was transformed and undone is no longer
-        return np.where(raw.constant[between], raw.center[between], values)  # quite the same
+        # A constant that was transformed and undone is no longer quite the same.
+        between = (slice(None), *(None,) * (forecasts.ndim - 2))
+        return np.where(raw.constant[between], raw.center[between], values)
 
 
 def _fit_targets(

@@ -63,8 +63,8 @@ class Declared:
         for parameter, names in ("future_cols", future), ("static_cols", static):
             if not set(names) <= set(covariates) or len(set(names)) < len(names):
                 raise ValueError(
-                    f"The {parameter!r} parameter of {owner} must name columns of X that are no targets, each "
-                    f"once: {covariates}. Got {getattr(self, parameter)!r} instead."
+                    f"The {parameter!r} parameter of {owner} must name columns of X that are no targets, "
+                    f"each once: {covariates}. Got {getattr(self, parameter)!r} instead."
                 )
         if set(future) & set(static):
             raise ValueError(

@@ -128,9 +128,9 @@ def check_limit(values: np.ndarray, names: Sequence[Hashable], owner: str) -> No
     if (largest > LIMIT).any():
         column = int(np.argmax(largest))
         raise ValueError(
-            f"The 'scaling' parameter of {owner} can be 'none' only where all values lie within {LIMIT:g} of 0. "
-            f"Got {largest[column]:g} in column {names[column]!r}. Use 'standard' or 'robust', or divide the "
-            f"values."
+            f"The 'scaling' parameter of {owner} can be 'none' only where all values lie within {LIMIT:g} of "
+            f"0. Got {largest[column]:g} in column {names[column]!r}. Use 'standard' or 'robust', or divide "
+            f"the values."
         )
 
 

@@ -145,8 +145,9 @@ class Schema:
         others = [id_ for id_ in ids if id_ not in known]
         if others:
             raise ValueError(
-                f"The column {self.declared.id_col!r} of X in {self.owner}.{method} must hold series that were "
-                f"fitted. Got {len(others)} others, such as {others[0]!r}. Fit with them, or leave them out."
+                f"The column {self.declared.id_col!r} of X in {self.owner}.{method} must hold series that "
+                f"were fitted. Got {len(others)} others, such as {others[0]!r}. Fit with them, or leave them "
+                f"out."
             )
 
     def is_untimed(self, given: Given) -> bool:
@@ -185,10 +186,14 @@ class Schema:
     def known_truth(self, given: Given, y: Any, method: str) -> np.ndarray:
         """The same, of rows that are learned from: y must equal those columns of X."""
         truth = self.truth(given, y, method)
-        if y is not None and not self.apart and not np.array_equal(truth, self.truth(given, None, method), True):
+        if (
+            y is not None
+            and not self.apart
+            and not np.array_equal(truth, self.truth(given, None, method), True)
+        ):
             raise ValueError(
-                f"The 'y' parameter of {self.owner}.{method} must equal the columns {self.roles.targets} of X, whose "
-                f"history it is. They differ. Leave y out."
+                f"The 'y' parameter of {self.owner}.{method} must equal the columns {self.roles.targets} of "
+                f"X, whose history it is. They differ. Leave y out."
             )
         return truth
 
@@ -210,9 +215,15 @@ class Schema:
     ) -> pd.DataFrame:
         """Values (n, len(names)) of each series at the labels that follow."""
         if self.declared.is_long:
-            return to_long(pd.Index(ids, dtype=self.id_dtype), labels, values, names, self.declared.id_col, self.declared.time_col)
+            return to_long(
+                pd.Index(ids, dtype=self.id_dtype),
+                labels,
+                values,
+                names,
+                self.declared.id_col,
+                self.declared.time_col,
+            )
         return pd.DataFrame(values[0], labels[0], list(names))
-
 
     def as_paths(
         self, ids: list[Any], labels: list[pd.Index], paths: np.ndarray, names: Sequence[Hashable]
@@ -261,7 +272,12 @@ def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Gi
     if keys:  # what is infinite is told with its series and stamp
         read_long(numbers, declared.id_col, declared.time_col, None, fit)
     rows = numbers.drop(columns=keys).reset_index(drop=True) if keys else numbers
-    history = read_history(rows, _in_rows_of(X, y, fit) if keys else y, declared.targets(rows, y is not None, categories, owner), owner)
+    history = read_history(
+        rows,
+        _in_rows_of(X, y, fit) if keys else y,
+        declared.targets(rows, y is not None, categories, owner),
+        owner,
+    )
     roles = declared.roles(history.targets, history.covariates, categories, owner)
     table = select_columns(history.table, roles.all, owner=fit)
     given = Given.of_table(table)
@@ -292,7 +308,7 @@ def _in_rows_of(X: pd.DataFrame, y: Any, owner: str) -> Any:
         return y
     if not y.index.equals(X.index):
         raise ValueError(
-            f"The 'y' parameter of {owner} must have the index of X, row by row. Got another one. Align it with "
-            f"y.reindex(X.index), or pass y.to_numpy()."
+            f"The 'y' parameter of {owner} must have the index of X, row by row. Got another one. Align it "
+            f"with y.reindex(X.index), or pass y.to_numpy()."
         )
     return y.reset_index(drop=True)

@@ -58,8 +58,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
 
     @abstractmethod
     def _learn(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
-        """Learn from each series' targets and covariates at each step, (n_steps, n_columns), NaN where there
-        are none; weights of the steps (n_steps,), if there are any."""
+        """Learn from each series' targets and covariates at each step.
+
+        (n_steps, n_columns), NaN where there are none; weights of the steps (n_steps,), if there are any.
+        """
 
     @abstractmethod
     def _levels(self, panel: Panel) -> Panel:
@@ -75,7 +77,8 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
 
     def _outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
         """The same, and how far off it may be."""
-        return Outlook(self._level_forecasts(levels, origins), self._local_scale.at(levels, origins), self._errors)
+        forecasts, scale = self._level_forecasts(levels, origins), self._local_scale.at(levels, origins)
+        return Outlook(forecasts, scale, self._errors)
 
     def _truth(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         """What came from each origin on, (n_origins, horizon_, n_targets)."""
@@ -224,8 +227,8 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             name = names[int(np.argmax(blank.all(axis=0)))]
             raise ValueError(
                 f"The column {name!r} of X in {type(self).__name__}.fit must have an observed value among "
-                f"its first {max(map(len, known))} steps, which are trained on. Got none. Drop the column, or "
-                f"pass more rows."
+                f"its first {max(map(len, known))} steps, which are trained on. Got none. Drop the column, "
+                f"or pass more rows."
             )
 
     def _choose_lengths(self, ids: list[Any], lengths: list[int]) -> list[int]:
@@ -361,8 +364,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     def _forecast_at(
         self, panel: Panel, origins: np.ndarray, probabilities: tuple[float, ...] = ()
     ) -> np.ndarray:
-        """Forecasts at each origin, and their quantiles, (1 + n_probabilities, n_origins, horizon_,
-        n_targets)."""
+        """Forecasts at each origin.
+
+        And their quantiles, (1 + n_probabilities, n_origins, horizon_, n_targets).
+        """
         outlook, fitted = self._outlook(self._levels(panel), origins), panel.fitted[panel.numbers(origins)]
         around = outlook.quantiles(probabilities) if probabilities else ()
         return np.stack([self._undo(levels, fitted) for levels in (outlook.centre, *around)])
@@ -380,9 +385,7 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         centre = panel.values[rows, : self._n_targets][None]
         return np.concatenate([centre[:, :, : steps - self.horizon_], around]) if probabilities else centre
 
-    def _paths(
-        self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int
-    ) -> np.ndarray:
+    def _paths(self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int) -> np.ndarray:
         """Futures of each series, shape (n_series, n_paths, steps, n_targets)."""
         paths = np.empty((len(begins), n_paths, self._whole(steps), self._n_targets))
         for number, (id_, begin) in enumerate(zip(self._pasts, begins, strict=True)):
@@ -413,14 +416,14 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             return
         if not self._n_errors():
             raise ValueError(
-                f"{type(self).__name__} tells quantiles by its errors on rows that it did not learn from. There were "
-                f"none in fit. {self._way_to_errors()}"
+                f"{type(self).__name__} tells quantiles by its errors on rows that it did not learn from. "
+                f"There were none in fit. {self._way_to_errors()}"
             )
         wanted, n = fewest_for(probabilities), self._n_errors()
         if n < wanted:
             warnings.warn(
-                f"Errors of only {n:.0f} windows were seen in fit, and quantiles this far out need {wanted:.0f}: the "
-                f"largest errors are taken. {self._way_to_errors()}",
+                f"Errors of only {n:.0f} windows were seen in fit, and quantiles this far out need "
+                f"{wanted:.0f}: the largest errors are taken. {self._way_to_errors()}",
                 stacklevel=callers_level(),
             )
 
@@ -461,7 +464,8 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
 
         ``1 - error / naive_error``, each the root mean squared error of a target in units of its training
-        deviation, over the rows of all series, averaged over targets; both forecasts are made at the same times from the same rows.
+        deviation, over the rows of all series, averaged over targets; both forecasts are made at the same
+        times from the same rows.
 
         Parameters
         ----------
@@ -487,11 +491,11 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             return 0.0 if error == 0 else -np.inf
         return float(1 - error / naive_error)
 
-    def _beside_truth(
-        self, X: Data, y: Data | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The truth of each row, its forecast and its seasonal naive forecast, each (n, n_targets); and the
-        number of its series."""
+    def _beside_truth(self, X: Data, y: Data | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The truth of each row, its forecast and its seasonal naive forecast, each (n, n_targets).
+
+        And the number of its series.
+        """
         given = self._schema.read(X, "score")
         truth = self._schema.truth(given, y, "score")
         if not np.isfinite(truth).any():
@@ -580,8 +584,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     def _block_forecasts(
         self, given: Given, steps: list[np.ndarray]
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Forecasts and seasonal naive forecasts up to the last step of each series, made every `horizon_`
-        steps."""
+        """Forecasts and seasonal naive forecasts up to the last step of each series.
+
+        Made every `horizon_` steps.
+        """
         panel, begins, lengths = self._after_rows(given, steps)
         k, spans = self._n_targets, [*zip(begins, begins + lengths, strict=True)]
         origins = np.concatenate([np.arange(begin, end, self.horizon_) for begin, end in spans])
@@ -601,8 +607,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         n_steps: int,
         probabilities: tuple[float, ...] = (),
     ) -> list[np.ndarray]:
-        """Of each series, forecasts of `n_steps` steps after so many steps of its rows, each from all rows
-        before, and their quantiles: (1 + n_probabilities, n_origins, n_steps, n_targets).
+        """Of each series.
+
+        Forecasts of `n_steps` steps after so many steps of its rows, each from all rows before, and their
+        quantiles: (1 + n_probabilities, n_origins, n_steps, n_targets).
 
         truth : the targets of each row as it came.
         """
@@ -632,7 +640,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     def _rolled(
         self, panel: Panel, rows: np.ndarray, n_steps: int, probabilities: tuple[float, ...]
     ) -> np.ndarray:
-        """Forecasts of `n_steps` steps from each of these rows on, of all rows before, and their quantiles."""
+        """Forecasts of `n_steps` steps from each of these rows on.
+
+        Of all rows before, and their quantiles.
+        """
         if n_steps <= self.horizon_:
             return self._forecast_at(panel, rows, probabilities)[:, :, :n_steps]
         near, origins = panel.around(rows, self._memory(), self._whole(n_steps))
@@ -642,7 +653,8 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         ids, one = list(self._pasts), copy(self)
         one._pasts = {ids[number]: self._pasts[ids[number]] for number in near.fitted}
         first = self._forecast_at(near, origins, probabilities)
-        return np.concatenate([first, one._later_blocks(near, origins, n_steps, probabilities)], axis=2)
+        both = [first, one._later_blocks(near, origins, n_steps, probabilities)]
+        return np.concatenate(both, axis=2)[:, :, :n_steps]
 
     def _by_series(self, blocks: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
         """Blocks (n, horizon_, k), one after the other, as each series' steps."""
@@ -653,8 +665,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     def _after(
         self, ids: list[Any], grids: list[np.ndarray], calendars: list[Calendar]
     ) -> tuple[Panel, np.ndarray]:
-        """The last training steps of each series, then the steps of its grid, rounded up to whole horizons;
-        and where the grids begin."""
+        """The last training steps of each series, then the steps of its grid, rounded up to whole horizons.
+
+        And where the grids begin.
+        """
         wholes = [self._whole(len(grid)) for grid in grids]
         known, clocks = [], []
         for id_, grid, calendar, n in zip(ids, grids, calendars, wholes, strict=True):
@@ -671,7 +685,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
         return values
 
     def _continued(self, tail: np.ndarray, grid: np.ndarray, n: int) -> np.ndarray:
-        """The last training steps, then those of the grid, which goes on to `n` steps as in its last season."""
+        """The last training steps.
+
+        Then those of the grid, which goes on to `n` steps as in its last season.
+        """
         known = np.concatenate([tail, grid])
         if len(grid) < n:
             rest = seasonal_continuation(known[-self._memory() :], self.season_length_, n - len(grid))
@@ -704,15 +721,18 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             self._check_ahead(id_, grid[:steps], calendar)
             grids.append(grid)
             calendars.append(calendar)
-        labels = [of.labels(past.n_steps, steps) for of, past in zip(calendars, self._pasts.values(), strict=True)]
+        pairs = zip(calendars, self._pasts.values(), strict=True)
+        labels = [calendar.labels(past.n_steps, steps) for calendar, past in pairs]
         return *self._after(ids, grids, calendars), labels
 
     def _known_ahead(self, X_future: Data | None) -> dict[Any, tuple[Table, bool]]:
-        """The rows of each series with the columns that are known ahead; and whether their index tells
-        nothing."""
+        """The rows of each series with the columns that are known ahead.
+
+        And whether their index tells nothing.
+        """
         names, owner = self._schema.roles.future, f"{type(self).__name__}.forecast"
         if (X_future is None) == bool(names):
-            rule = f"hold the columns {names}, which future_cols names" if names else "be None without future_cols"
+            rule = f"hold the columns {names} of future_cols" if names else "be None without future_cols"
             raise ValueError(
                 f"The 'X_future' parameter of {owner} must {rule}. Got "
                 f"{'None' if X_future is None else type(X_future).__name__} instead."
@@ -727,8 +747,11 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
     def _ahead_of(
         self, past: Past, rows: tuple[Table, bool] | None, steps: int
     ) -> tuple[np.ndarray, Calendar]:
-        """What is known of so many steps after the last row, and of as many more as complete a horizon and are
-        given: covariates go on as in their last season, but those that are known; and the calendar."""
+        """What is known of so many steps after the last row.
+
+        And of as many more as complete a horizon and are given: covariates go on as in their last season, but
+        those that are known; and the calendar.
+        """
         n, which = self._whole(steps), self._schema.roles.columns.known_ahead
         ahead, calendar = np.full((n, which.stop - which.start), np.nan), past.calendar
         if rows is not None:
@@ -751,9 +774,10 @@ class BaseForecaster(ToolTips, RegressorMixin, BaseEstimator):
             stamp = calendar.labels(self._pasts[id_].n_steps + int(step), 1)[0]
             whose = f" of series {id_!r}" if self._schema.has_ids else ""
             raise ValueError(
-                f"The 'X_future' parameter of {type(self).__name__}.forecast must have a value of every column at "
-                f"every step that is forecast. Got none of {self._schema.roles.future[column]!r}{whose} at {stamp}. "
-                f"Pass a row for each of the {len(grid)} steps after the training rows."
+                f"The 'X_future' parameter of {type(self).__name__}.forecast must have a value of every "
+                f"column at every step that is forecast. Got none of "
+                f"{self._schema.roles.future[column]!r}{whose} at {stamp}. Pass a row for each of the "
+                f"{len(grid)} steps after the training rows."
             )
 
     def _whole(self, steps: int) -> int:

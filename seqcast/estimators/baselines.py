@@ -28,6 +28,11 @@ class NaiveForecaster(BaseForecaster):
     season_length : int, default=None
         Steps of one season; 1 repeats the last observed value. None: what the index tells (hourly 24, daily
         7, monthly 12, ...), 1 where it tells none.
+    id_col : label, default=None
+        Column of a long frame that tells its series apart: each is forecast by itself. None: `X` is a wide
+        frame, or one series.
+    time_col : label, default=None
+        Column of the stamps. None: the index tells the time.
 
     Attributes
     ----------
@@ -37,7 +42,7 @@ class NaiveForecaster(BaseForecaster):
         Steps that a forecast repeats: one season.
     target_names_, covariate_names_ : list
         Columns that are forecast, and columns that are not.
-    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,)
+    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
         Errors of the seasonal naive forecast, one season ahead, within the training rows.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
@@ -121,8 +126,9 @@ class NaiveForecaster(BaseForecaster):
 class LinearForecaster(WindowForecaster):
     """Forecast by a linear function of the past, fitted in closed form.
 
-    Every step of the horizon is a ridge regression on the window. The ridge, and how many steps of the window
-    are read, are those that forecast the last rows best. One solve, no training: on long-term forecasting
+    Every step of the horizon is a ridge regression on the window. The ridge, how many steps of the window are
+    read, what is done with covariates, and whether the place in day, week and year counts, are what forecasts
+    the last rows best. One solve, no training: on long-term forecasting
     benchmarks as good as most deep networks [1]_.
 
     Parameters
@@ -139,13 +145,49 @@ class LinearForecaster(WindowForecaster):
         Steps of one season, for the default horizon and window, and for the seasonal naive forecast that
         `score` compares with. None: what the index tells (hourly 24, daily 7, monthly 12, ...), 1 where it
         tells none.
+    id_col : label, default=None
+        Column of a long frame that tells its series apart: one global model learns from all of them, each
+        scaled by its own rows. None: `X` is a wide frame, or one series.
+    time_col : label, default=None
+        Column of the stamps. None: the index tells the time.
+    future_cols : label or list of labels, default=None
+        Covariates that are known before their time, such as prices, holidays or a weather forecast: at every
+        step that is forecast, too, where `forecast` asks for them as ``X_future``. Text and categories become
+        columns of zeros and ones.
+    static_cols : label or list of labels, default=None
+        Columns with one value for each series, such as its region. Of series that are scaled one by
+        one, a linear map has no use for them: they are taken so that it can stand in for `SeqForecaster`.
+    calendar_features : None, "auto" or list of str, default=None
+        Columns of what the stamps tell, as sine and cosine, known ahead: "minute", "hour", "day_of_week",
+        "weekend", "day", "day_of_year", "month", "quarter"; "auto" for those that the frequency shows. The
+        place in day, week and year is looked at without them.
+    lags : int or list of int, default=None
+        Steps back, at least the horizon: the target so long before each step that is forecast, such as that
+        of a year ago, which no window reaches.
+    differences : int or list of int, default=None
+        Changes are learned instead of values: since the step before (1), since a season before, or of both in
+        turn. Forecasts are summed up again.
+    transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
+        Of the targets, before they are scaled; powers are fitted to each series. Forecasts are then medians,
+        and lie below the mean of what is skewed. "auto" takes logarithms of several series that are all above
+        0, and nothing of one.
+    scaling : {"standard", "robust", "none"}, default="standard"
+        Of the targets of each series: by mean and deviation, by median and quartiles, or not at all.
+    short_series : {"pad", "drop", "error"}, default="pad"
+        What to do with series too short for one window and horizon: begin them with missing steps, leave them
+        out, or refuse them.
+    scope : {"global", "local"}, default="global"
+        Whether one model learns from all series of a long frame, or each series gets a model of its own.
+    half_life : float, default=None
+        Steps after which a row of training counts half as much as a target. None: all count the same.
     joint : bool, default=False
         Whether several targets are forecast from all of their pasts; otherwise each from its own (and all
         covariates), by the same weights.
-    normalization : {"last", "none", "auto"}, default="last"
-        "last" subtracts each column's last observed value from its window and adds the target's back to the
-        forecast, so that the level may wander off where no training row has been. "auto" does what forecasts
-        the last rows better.
+    normalization : {"last", "instance", "none", "auto"}, default="last"
+        "last" subtracts from a window each target's last observed value and adds it back to the forecast, so
+        that the level may wander off where no training row has been; of several series, windows are also
+        divided by their deviation where that forecasts the last rows better. "instance" always divides.
+        "auto" does what is best on the last rows.
     validation_fraction : float, default=0.1
         Share of the rows, the last ones, that is chosen by; at least one horizon. Those rows are not fitted.
 
@@ -157,9 +199,13 @@ class LinearForecaster(WindowForecaster):
         The penalty that was chosen, in units of the mean square of an input.
     n_steps_ : int
         Steps of the window that are read, the last ones.
+    transform_ : str
+        What was chosen for "auto".
+    models_ : dict
+        Of local models only: the fitted forecaster of each series.
     target_names_, covariate_names_ : list
         Columns that are forecast, and columns that are only read.
-    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,)
+    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
         Errors of the seasonal naive forecast, one season ahead, within the training rows.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.

@@ -24,6 +24,7 @@ from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
 from ..learning.network import Network, Rows, Windows
+from ..learning.training import OptimizerState
 from .base import NetworkEstimator
 from .base_forecaster import Data
 from .keeping import last_fit_kept_on_error
@@ -45,7 +46,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     One row of the data is one step of time. Two parts forecast all steps of the horizon at once from a window
     of past steps: a recurrent network, which takes a segment of the window at a step, and a ridge regression
     in closed form. The forecast is their weighted mean; where the last rows show that the naive forecast was
-    as good, it is the naive one. Every column is scaled by its training rows.
+    as good, it is the naive one. Prediction intervals come from errors on rows that were not learned from.
 
     Parameters
     ----------
@@ -67,6 +68,41 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         Steps of one season, for the default horizon and window, and for the seasonal naive forecast that
         `score` compares with. None: what the index tells (hourly 24, daily 7, monthly 12, ...), 1 where it
         tells none.
+    id_col : label, default=None
+        Column of a long frame that tells its series apart: one global model learns from all of them, each
+        scaled by its own rows. None: `X` is a wide frame, or one series.
+    time_col : label, default=None
+        Column of the stamps. None: the index tells the time.
+    future_cols : label or list of labels, default=None
+        Covariates that are known before their time, such as prices, holidays or a weather forecast: at every
+        step that is forecast, too, where `forecast` asks for them as ``X_future``. Text and categories become
+        columns of zeros and ones.
+    static_cols : label or list of labels, default=None
+        Columns with one value for each series, such as its region. The network reads them; a linear map, of
+        series that are scaled one by one, has no use for them.
+    calendar_features : None, "auto" or list of str, default=None
+        Columns of what the stamps tell, as sine and cosine, known ahead: "minute", "hour", "day_of_week",
+        "weekend", "day", "day_of_year", "month", "quarter"; "auto" for those that the frequency shows. The
+        linear map looks at the place in day, week and year by itself.
+    lags : int or list of int, default=None
+        Steps back, at least the horizon: the target so long before each step that is forecast, such as that
+        of a year ago, which no window reaches.
+    differences : int or list of int, default=None
+        Changes are learned instead of values: since the step before (1), since a season before, or of both in
+        turn. Forecasts are summed up again.
+    transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
+        Of the targets, before they are scaled; powers are fitted to each series. Forecasts are then medians,
+        and lie below the mean of what is skewed. "auto" takes logarithms of several series that are all above
+        0, and nothing of one.
+    scaling : {"standard", "robust", "none"}, default="standard"
+        Of the targets of each series: by mean and deviation, by median and quartiles, or not at all.
+    short_series : {"pad", "drop", "error"}, default="pad"
+        What to do with series too short for one window and horizon: begin them with missing steps, leave them
+        out, or refuse them.
+    scope : {"global", "local"}, default="global"
+        Whether one model learns from all series of a long frame, or each series gets a model of its own.
+    half_life : float, default=None
+        Steps after which a row of training counts half as much as a target. None: all count the same.
     segment : int, default=None
         Steps of the window that the network reads at one of its own: 1 for step by step. Segments make long
         windows quick to read and easy to remember [1]_. None: a fourteenth of the window where that is two
@@ -74,20 +110,33 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     joint : bool, default=False
         Whether several targets are forecast from all of their pasts; otherwise each from its own (and all
         covariates), by the same weights, which is more accurate as a rule [2]_.
+    n_models : int, default=1
+        Networks, from different initial weights, whose forecasts are averaged.
     linear : bool, default=True
-        Whether the linear map takes part. Its ridge and the steps it reads are chosen on the last rows.
+        Whether the linear map takes part. Its ridge, the steps it reads, what it does with covariates and
+        whether it looks at the calendar are chosen on the last rows.
     fallback : bool, default=True
-        Whether to forecast naively where the last rows show nothing better.
-    normalization : {"last", "none", "auto"}, default="last"
-        "last" subtracts each column's last observed value from its window and adds the target's back to the
-        forecast, so that the level may wander off where no training row has been. With "auto" the linear map
-        does what forecasts the last rows better, and the network as with "last".
+        Whether to forecast naively where rows that were not learned from show nothing better.
+    normalization : {"last", "instance", "none", "auto"}, default="last"
+        "last" subtracts from a window each target's and past covariate's last observed value, and adds the
+        target's back to the forecast, so that the level may wander off where no training row has been.
+        "instance" divides by the window's deviation, too; of several series, the linear map does so where
+        that forecasts the last rows better. With "auto" it takes the best of the three, the network "last".
     bidirectional : bool, default=False
         Whether a second set of weights reads each window from its end.
     dropout : float, default=0.3
         Share of each layer's outputs (of the last layer: of its last state) that is zeroed in training.
-    loss : {"squared", "absolute", "huber"}, default="absolute"
-        Of the network. Huber's loss is quadratic up to an error of one standard deviation of the target.
+    loss : str, default="absolute"
+        Of the network: "squared", "absolute" or "huber", which is quadratic up to an error of one standard
+        deviation of the target; or the loss of a distribution at each step, whose spread the intervals then
+        follow: "quantile", "gaussian", "student_t", or "negative_binomial" for counts (with
+        ``normalization="none"`` and ``scaling="none"``).
+    quantiles : list of float, default=(0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+        That the loss "quantile" learns, 0.5 among them. They never cross.
+    intervals : {"auto", "conformal", "distribution"}, default="auto"
+        Where quantiles come from: "conformal" takes the sizes of errors on rows that were not learned from,
+        in units of what the series moves at present (or of the spread of the loss's distribution);
+        "distribution" that distribution as it is. "auto" is conformal but for counts.
     optimizer : {"adam", "rmsprop", "sgd"}, default="adam"
     learning_rate_init : float, default=1e-3
     momentum : float, default=0.9
@@ -136,14 +185,18 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         What was chosen where the parameter is None.
     target_names_, covariate_names_ : list
         Columns that are forecast, and columns that are only read.
-    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,)
+    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
         Errors of the seasonal naive forecast, one season ahead, within the training rows: what MASE and RMSSE
         divide by. 0 where a target has no two observed values a season apart.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
     chosen_ : dict
         What the forecast is made of: the weights of "recurrent" and "linear", or 1 for "naive" or
-        "seasonal_naive", if nothing was better than that.
+        "seasonal_naive", if nothing was better than that. Of local models a dict for each series.
+    transform_ : str
+        What was chosen for "auto".
+    models_ : dict
+        Of local models only: the fitted forecaster of each series.
     n_iter_, best_iter_ : int
         Epochs run; epoch, counted from 1, whose weights were kept.
     loss_curve_, validation_loss_curve_ : list of float
@@ -155,10 +208,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
 
     Notes
     -----
-    A column at time t informs only forecasts made after t. Missing values and gaps of a regular index are
-    read as missing steps: the network sees that nothing was observed, the linear map reads the last observed
-    value, and missing targets do not count. Beyond the horizon, forecasts are fed back as if they had been
-    observed, and covariates go on as in their last season.
+    A column at time t informs only forecasts made after t, unless `future_cols` names it. Missing values and
+    gaps of a regular index are read as missing steps: the network sees that nothing was observed, the linear
+    map reads the last observed value, and missing targets do not count. Beyond the horizon, forecasts are fed
+    back as if they had been observed, and covariates go on as in their last season.
 
     Scaling is done inside: behind a scaler in a pipeline, forecasts would come back in the scaler's units.
     Arrays have no index to tell their rows' time, so rows of an array are always taken to follow the training
@@ -195,6 +248,9 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         "ema": [None, Interval(Real, 0, 1, closed="left")],
     }
     _essence: ClassVar[str] = "_network"
+    _network: Network  # the last one
+    _networks: list[Network]
+    _states: list[OptimizerState]
 
     def __init__(
         self,
@@ -331,7 +387,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self._reads_past = True
         examples = self._examples(grids, weights)
         self._linear = self._fit_linear(examples) if self.linear else None
-        if self._linear is not None and self._linear.way.covariates == "none" and examples.blocks.columns.past:
+        if self._linear is not None and self._linear.way.covariates == "none":
             self._reads_past = False  # what is of no use to the linear map is of none to the network
             examples = replace(examples, blocks=examples.blocks.without_past())
         self._reading = self._reading_of(examples)
@@ -341,9 +397,9 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         """That what is asked for goes with the loss."""
         if self.loss == "negative_binomial" and (self.normalization, self.scaling) != ("none", "none"):
             raise ValueError(
-                f"The 'loss' parameter of SeqForecaster can be 'negative_binomial' only with normalization='none' "
-                f"and scaling='none', since it is the loss of counts. Got {self.normalization!r} and "
-                f"{self.scaling!r}."
+                f"The 'loss' parameter of SeqForecaster can be 'negative_binomial' only with "
+                f"normalization='none' and scaling='none', since it is the loss of counts. Got "
+                f"{self.normalization!r} and {self.scaling!r}."
             )
         if self.intervals == "distribution" and (self._distribution is None or self.differences):
             raise ValueError(
@@ -392,7 +448,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _train(self, examples: Examples) -> None:
         blocks, rng = examples.blocks, check_random_state(self.random_state)
         judged = self._rows(blocks, examples.validation) if self.early_stopping else None
-        known, self._states = [], []
+        known: list[Network] = []
+        self._states = []
         for _ in range(self.n_models):
             self._fit_network(
                 self._windows(blocks, np.dtype(self.dtype)),
@@ -428,7 +485,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         )
 
     def _decide(self, examples: Examples, networks: list[Network]) -> dict[str, Any]:
-        """What rows that were not learned from tell: weights of the parts, and how far off the forecast is."""
+        """What rows that were not learned from tell.
+
+        Weights of the parts, and how far off the forecast is.
+        """
         levels, folds, n = examples.levels, self._folds(examples), len(examples.validation)
         if not n:
             chosen, errors = self._without_validation(levels, folds)
@@ -477,8 +537,11 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         folds: tuple[np.ndarray, Trial] | None,
         parameters: np.ndarray | None,
     ) -> Errors:
-        """Of the validation windows; and, since these are of one season only, of the folds of the linear map,
-        or the naive forecast, as large as the forecast's own would be."""
+        """Of the validation windows.
+
+        And, since these are of one season only, of the folds of the linear map, or the naive forecast, as
+        large as the forecast's own would be.
+        """
         origins, trial = validation
         misses = trial.truth - trial.forecast(chosen)
         if "recurrent" in chosen and parameters is not None:
@@ -502,8 +565,9 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     # -- learn on
 
     def partial_fit(self, X: Data, y: Data | None = None) -> Self:
-        """Take later rows as known, as `update` does, and learn from them: one pass over the windows that end
-        in them.
+        """Take later rows as known, as `update` does, and learn from them.
+
+        One pass over the windows that end in them.
 
         The network learns; its share in the forecast, the linear map, scaling and the errors that intervals
         come from stay. Before fit, it is fit.
@@ -575,8 +639,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _level_parts(
         self, levels: Panel, origins: np.ndarray, networks: list[Network]
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Forecasts of each part in the unit of `levels`, (n_origins, horizon_, n_targets); and the parameters
-        of the networks' distributions, (n_origins, n_parameters, horizon_, n_targets)."""
+        """Forecasts of each part in the unit of `levels`, (n_origins, horizon_, n_targets).
+
+        And the parameters of the networks' distributions, (n_origins, n_parameters, horizon_, n_targets).
+        """
         blocks, starts = self._blocks(levels), origins - self.window_
         first = starts.min()  # what no window reads need not be converted
         blocks, starts = blocks.since(first), starts - first
@@ -598,7 +664,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         return np.stack([to_wide(part, len(blocks)) for part in by_parameter], axis=1)
 
     def _error_unit(self, levels: Panel, origins: np.ndarray, parameters: np.ndarray | None) -> np.ndarray:
-        """What errors grow and shrink with: the spread that the network forecasts, or that of the last steps."""
+        """What errors grow and shrink with.
+
+        The spread that the network forecasts, or that of the last steps.
+        """
         if parameters is None or self._distribution is None:
             return self._local_scale.at(levels, origins)
         return spread_of(self._distribution, parameters)

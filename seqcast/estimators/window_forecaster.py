@@ -89,7 +89,9 @@ class WindowForecaster(BaseForecaster):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     }
 
-    def fit(self, X: Data, y: Data | None = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(  # noqa: D102 - below
+        self, X: Data, y: Data | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         return self._fit(X, y, sample_weight)
 
     fit.__doc__ = (BaseForecaster.fit.__doc__ or "").replace(
@@ -121,19 +123,23 @@ class WindowForecaster(BaseForecaster):
     def _choose_lengths(self, ids: list[Any], lengths: list[int]) -> list[int]:
         self._check_steps_back("differences", 1, "each at least 1")
         kept = super()._choose_lengths(ids, lengths)
-        self._check_steps_back("lags", self.horizon_, f"each at least the horizon, {self.horizon_}, since nearer ones are not known of all steps")
+        rule = f"each at least the horizon, {self.horizon_}, since nearer ones are not known of all steps"
+        self._check_steps_back("lags", self.horizon_, rule)
         return kept
 
     def _least_rows(self) -> int:
         """That have room for a window."""
-        return next(n for n in count(self.window_ + self.horizon_) if self._room(n, self.horizon_) >= self.window_)
+        lengths = count(self.window_ + self.horizon_)
+        return next(n for n in lengths if self._room(n, self.horizon_) >= self.window_)
 
     def _check_steps_back(self, parameter: str, least: int, rule: str) -> None:
         given = getattr(self, parameter)
         steps = steps_of(given)
-        if any(not isinstance(n, Integral) or isinstance(n, bool) or n < least for n in steps) or len(set(steps)) < len(steps):
+        fits = all(isinstance(n, Integral) and not isinstance(n, bool) and n >= least for n in steps)
+        if not fits or len(set(steps)) < len(steps):
             raise ValueError(
-                f"The {parameter!r} parameter of {type(self).__name__} must hold ints, {rule}, and none twice. Got {given!r} instead."
+                f"The {parameter!r} parameter of {type(self).__name__} must hold ints, {rule}, and none "
+                f"twice. Got {given!r} instead."
             )
 
     def _way_to_errors(self) -> str:
@@ -253,7 +259,10 @@ class WindowForecaster(BaseForecaster):
         return Examples(levels, blocks, *starts)
 
     def _row_weights(self, levels: Panel, weights: list[np.ndarray] | None) -> np.ndarray | None:
-        """What each row counts as a target: the user's weights, halved with every half-life before the end."""
+        """What each row counts as a target.
+
+        The user's weights, halved with every half-life before the end.
+        """
         if weights is None and self.half_life is None:
             return None
         counts = np.ones(len(levels.values))
@@ -264,7 +273,8 @@ class WindowForecaster(BaseForecaster):
                 out *= 0.5 ** (np.arange(len(out))[::-1] / self.half_life)
         if not counts.sum() > 0:
             raise ValueError(
-                f"The 'sample_weight' parameter of {type(self).__name__}.fit must hold a weight above 0. Got none."
+                f"The 'sample_weight' parameter of {type(self).__name__}.fit must hold a weight above 0. Got "
+                f"none."
             )
         return counts / counts.mean()  # so that penalties mean what they do without weights
 
@@ -285,8 +295,11 @@ class WindowForecaster(BaseForecaster):
         return Treatment(self.transform_, self.scaling, steps_of(self.differences), steps_of(self.lags))
 
     def _chosen_transform(self, known: list[np.ndarray]) -> str:
-        """Logarithms where series of many sizes are all above 0, as sales and counts are: what they have in
-        common is how much they grow (M4 weekly, held-out rows of training: sMAPE 6.9 instead of 7.2)."""
+        """Logarithms where series of many sizes are all above 0, as sales and counts are.
+
+        What they have in common is how much they grow (M4 weekly, held-out rows of training: sMAPE 6.9
+        instead of 7.2).
+        """
         if self.transform != "auto":
             return self.transform
         counts = getattr(self, "loss", None) == "negative_binomial"
@@ -327,8 +340,9 @@ class WindowForecaster(BaseForecaster):
         if not len(train) or (self._holds_back() and not len(validation)):
             raise ValueError(
                 f"{type(self).__name__}.fit needs windows of {self.window_} steps with observed targets in "
-                f"them and in the {self.horizon_} steps after them, both before and after step {borders[0]}. Got "
-                f"too few: most targets are missing there. Pass more rows, or a shorter window or horizon."
+                f"them and in the {self.horizon_} steps after them, both before and after step {borders[0]}. "
+                f"Got too few: most targets are missing there. Pass more rows, or a shorter window or "
+                f"horizon."
             )
         return train, validation if self._holds_back() else np.empty(0, np.int64)
 
@@ -337,22 +351,25 @@ class WindowForecaster(BaseForecaster):
         if self._schema.has_ids:
             message = f"{flat.any(axis=1).sum()} of {len(flat)} series are"
         else:
-            message = f"Targets {[name for name, is_flat in zip(self.target_names_, flat[0], strict=True) if is_flat]} are"
+            names = [name for name, is_flat in zip(self.target_names_, flat[0], strict=True) if is_flat]
+            message = f"Targets {names} are"
         if flat.any():
-            warnings.warn(f"{message} constant in training and are forecast as such.", stacklevel=callers_level())
+            message += " constant in training and are forecast as such."
+            warnings.warn(message, stacklevel=callers_level())
 
     def _fit_linear(self, examples: Examples) -> LinearMap | None:
         """The best linear map on the windows to judge by; None where no window is complete."""
         blocks, starts = examples.blocks.changing(), (examples.train, examples.validation)
         calendar = next(iter(self._pasts.values())).calendar
-        periods = {self.season_length_, calendar.per(WEEK)}
-        periods = {int(steps) for steps in periods if steps > 1 and steps == int(steps)}
+        seasons = {self.season_length_, calendar.per(WEEK)}
+        periods = {int(steps) for steps in seasons if steps > 1 and steps == int(steps)}
         lengths = self.window_, self.horizon_
-        return fit_linear(blocks, *starts, *lengths, self._ways(), sorted(periods), calendar.per(YEAR) or None)
+        year = calendar.per(YEAR) or None
+        return fit_linear(blocks, *starts, *lengths, self._ways(), sorted(periods), year)
 
     def _ways(self) -> list[Way]:
         """How the linear map may read windows."""
-        kinds = {"auto": ["last", "instance", "none"]}.get(self.normalization, [self.normalization])
+        kinds = ["last", "instance", "none"] if self.normalization == "auto" else [self.normalization]
         if self.normalization == "last" and len(self._pasts) > 1:
             kinds = ["last", "instance"]  # series may be quiet or loud
         if not self._schema.roles.past:
@@ -361,8 +378,10 @@ class WindowForecaster(BaseForecaster):
         return [way for way in ways if way != Way("none", "relative")]  # which is at their level
 
     def _out_of_fold(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-        """Origins in training rows, and what linear maps forecast there that had not learned from them, in
-        levels."""
+        """Origins in training rows.
+
+        And what linear maps forecast there that had not learned from them, in levels.
+        """
         blocks, lengths = examples.blocks.changing(), (self.window_, self.horizon_)
         starts, found = out_of_fold(self._linear, blocks, examples.train, *lengths)
         origins, wide = starts + self.window_, to_wide(found, len(blocks))
@@ -389,9 +408,7 @@ def steps_of(given: Any) -> tuple[int, ...]:
     return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
-def _learned(
-    model: WindowForecaster, grid: np.ndarray, weights: list[np.ndarray] | None
-) -> WindowForecaster:
+def _learned(model: WindowForecaster, grid: np.ndarray, weights: list[np.ndarray] | None) -> WindowForecaster:
     """In a process of its own, perhaps."""
     model._learn([grid], weights)
     return model

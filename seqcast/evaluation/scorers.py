@@ -107,7 +107,10 @@ class ForecastScorer:
             return estimator.score(X, y)
         truth, forecasts, _, series = estimator._beside_truth(X, y)
         names = list(estimator.target_names_)
-        judged = [self._judged(estimator, truth[:, k], forecasts[:, k], series, k) for k in map(names.index, self._chosen(names))]
+        judged = [
+            self._judged(estimator, truth[:, k], forecasts[:, k], series, k)
+            for k in map(names.index, self._chosen(names))
+        ]
         return -float(np.mean(judged))
 
     def _chosen(self, names: list[Hashable]) -> list[Hashable]:
@@ -134,7 +137,9 @@ class ForecastScorer:
             error, name = SCALED[self.metric]
             scales = np.atleast_2d(getattr(estimator, name))[:, number]
             rows = {k: series == k for k in np.unique(series[np.isfinite(y)])}
-            return float(np.mean([_scaled(error(y[of], y_hat[of]), scales[k], self.metric) for k, of in rows.items()]))
+            return float(
+                np.mean([_scaled(error(y[of], y_hat[of]), scales[k], self.metric) for k, of in rows.items()])
+            )
         if self.metric == "pinball":
             return pinball(y, y_hat, self.quantile)
         return {**IN_UNITS, **WITHOUT_UNITS}[self.metric](y, y_hat)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,8 +37,8 @@ class Bounds:
         names = [name for name, _ in columns]
         if len(set(names)) < len(names):
             raise ValueError(
-                f"The 'level' and 'quantiles' parameters of {owner} must hold numbers that differ in their first six "
-                f"digits. Got {level!r} and {quantiles!r} instead."
+                f"The 'level' and 'quantiles' parameters of {owner} must hold numbers that differ in their "
+                f"first six digits. Got {level!r} and {quantiles!r} instead."
             )
         return cls(tuple(sorted({probability for _, probability in columns})), tuple(columns))
 
@@ -48,7 +47,9 @@ class Bounds:
 
     def names(self, targets: Sequence[Hashable]) -> list[Hashable]:
         """Of the columns of a forecast: each target, then its quantiles."""
-        return [name for target in targets for name in (target, *(f"{target}{end}" for end, _ in self.columns))]
+        return [
+            name for target in targets for name in (target, *(f"{target}{end}" for end, _ in self.columns))
+        ]
 
     def side_by_side(self, values: np.ndarray) -> np.ndarray:
         """Forecasts and their quantiles (1 + n_probabilities, ..., n_targets) as columns of these names."""
@@ -63,7 +64,11 @@ def _numbers(name: str, given: Any, most: float, owner: str) -> list[float]:
     given = given.tolist() if isinstance(given, np.ndarray) else given
     numbers = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     for number in numbers:
-        if not isinstance(number, Real) or isinstance(number, bool) or not 0 < number < most:
+        if (
+            not isinstance(number, int | float | np.number)
+            or isinstance(number, bool)
+            or not 0 < number < most
+        ):
             raise ValueError(
                 f"The {name!r} parameter of {owner} must hold numbers above 0 and below {most}, such as "
                 f"{'80' if most == 100 else '0.9'}. Got {given!r} instead."

@@ -1,4 +1,5 @@
-"""How far off forecasts may be: errors on rows that were not learned from, and nothing assumed of their shape.
+"""How far off forecasts may be: errors on rows that were not learned from, and nothing assumed of their
+shape.
 
 Split conformal prediction (Papadopoulos et al., "Inductive Confidence Machines for Regression", ECML 2002)
 for each step of the horizon: the size of the next error is as likely to fall between any two neighbours of n
@@ -73,7 +74,9 @@ class Errors:
     def _count(self, weights: np.ndarray) -> np.ndarray:
         """Kish's effective number of observations."""
         squares = np.square(weights).sum(axis=0)
-        return np.where(squares > 0, np.square(weights.sum(axis=0)) / np.where(squares > 0, squares, 1.0), 1.0)
+        return np.where(
+            squares > 0, np.square(weights.sum(axis=0)) / np.where(squares > 0, squares, 1.0), 1.0
+        )
 
 
 def spread_rows(n: int, most: int) -> np.ndarray:

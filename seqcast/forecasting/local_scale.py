@@ -31,7 +31,9 @@ class LocalScale:
     def of(cls, levels: Panel, ends: np.ndarray, n_targets: int, span: int) -> LocalScale:
         """Of training rows, each series up to its row in `ends`."""
         parts = zip(levels, levels.begins, ends, strict=True)
-        return cls(np.stack([mean_change(values[: end - begin, :n_targets]) for values, begin, end in parts]), span)
+        return cls(
+            np.stack([mean_change(values[: end - begin, :n_targets]) for values, begin, end in parts]), span
+        )
 
     def at(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         """Of the rows before each origin, shape (n_origins, 1, n_targets)."""

@@ -38,7 +38,7 @@ class Moments:
     def of(cls, inputs: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None = None) -> Moments:
         """Of rows (n, n_inputs) and (n, n_outputs); weights (n,)."""
         if weights is None:
-            n = len(inputs)
+            n = float(len(inputs))
             x, y = inputs.sum(axis=0) / max(n, 1), outputs.sum(axis=0) / max(n, 1)
             weighted = inputs = inputs - x
         else:
