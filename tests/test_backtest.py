@@ -8,10 +8,9 @@ from joblib import parallel_config
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-import seqcast.evaluation.backtest as module
-from seqcast import SeqForecaster
+from seqcast import NaiveForecaster, SeqForecaster
 from seqcast.data.calendar import Calendar
-from seqcast.evaluation.backtest import backtest, evaluate, summarize
+from seqcast.evaluation.backtest import backtest, backtesting, evaluate, summarize, summary
 
 COLUMNS = ["cutoff", "time", "lead", "target", "y", "y_hat", "seasonal_naive", "persistence"]
 
@@ -245,9 +244,10 @@ def test_a_refusal_of_the_forecaster_names_the_origin(df):
     ]
 
 
-def test_text_is_refused(df):
-    with pytest.raises(TypeError, match=r"'df' parameter of backtest must hold numbers only. Got column 'c'"):
-        backtest(Ramp(), df.assign(c="x"))
+def test_text_is_for_the_forecaster_to_refuse(df):
+    with pytest.raises(TypeError, match=r"must hold numbers only. Got column 'c'") as caught:
+        backtest(NaiveForecaster(2), df.assign(c="x"), n_windows=2)
+    assert caught.value.__notes__[0].endswith("the end of the first 16 rows.")
 
 
 # ---- a forecaster fitted once ----
@@ -322,11 +322,59 @@ def test_leads_are_in_order_where_the_first_origin_lacks_one(rows):
     assert summarize(rows.iloc[[1, 2]], by="lead").index.tolist() == [("b", 1), ("b", 2)]
 
 
+def test_summary_by_other_columns(rows):
+    table = summarize(rows, by="cutoff")
+    assert table.index.tolist() == [("b", 0), ("b", 1), ("a", 0)]
+    assert table["mae"].tolist() == [3.5, 0.0, 0.5]
+    table = summarize(rows, by=["cutoff", "lead"])
+    assert table.index.names == ["target", "cutoff", "lead"]
+    assert table["mae"].tolist() == [3.0, 4.0, 0.0, 0.0, 0.0, 1.0]
+    pd.testing.assert_frame_equal(summarize(rows, by=["lead", "target"]), summarize(rows, by="lead"))
+    pd.testing.assert_frame_equal(summarize(rows, by=["target"]), summarize(rows))
+    even = summarize(rows.assign(even=rows["time"] % 2 == 0), by="even")
+    assert even.loc[("b", False), "mae"] == 1.5
+
+
+def test_summary_by_series(rows):
+    shops = rows.assign(shop=["s", "s", "t", "t", "s", "s"])
+    table = summarize(shops, by="shop")
+    assert table.index.tolist() == [("b", "s"), ("b", "t"), ("a", "s")]
+    assert table["rmse"].tolist() == [np.sqrt(12.5), 0.0, np.sqrt(0.5)]
+    categories = shops.astype({"shop": "category", "target": "category"})
+    assert summarize(categories, by="shop").to_numpy().tolist() == table.to_numpy().tolist()
+
+
+def test_summary_of_intervals(rows):
+    rows["y_hat-lo-80"], rows["y_hat-hi-80"] = rows["y_hat"] - 3, rows["y_hat"] + [3, 3, 3, 3, 3, 5]
+    rows["y_hat-lo-99.5"], rows["y_hat-hi-99.5"] = rows["y_hat"] - 9, rows["y_hat"] + 9
+    table = summarize(rows.assign(**{"y_hat-q0.1": 0.0}))
+    assert table.columns[-4:].tolist() == ["coverage_80", "width_80", "coverage_99.5", "width_99.5"]
+    assert table["coverage_80"].tolist() == [0.75, 1.0]
+    assert table["width_80"].tolist() == [6.0, 7.0]
+    assert table["coverage_99.5"].tolist() == [1.0, 1.0]
+    assert table["width_99.5"].tolist() == [18.0, 18.0]
+    with pytest.raises(ValueError, match="name one or several of"):
+        summarize(rows, by="y_hat-lo-80")
+
+
+def test_intervals_of_a_backtest_are_summed_up(df):
+    model = NaiveForecaster(2, target="a")
+    rows = backtest(model, df, n_windows=3, level=[50])
+    inside = (rows["y"] >= rows["y_hat-lo-50"]) & (rows["y"] <= rows["y_hat-hi-50"])
+    table = summarize(rows)
+    assert table["coverage_50"].tolist() == [inside.mean()]
+    assert table["width_50"].tolist() == [(rows["y_hat-hi-50"] - rows["y_hat-lo-50"]).mean()]
+
+
 def test_what_summarize_refuses(rows):
-    with pytest.raises(
-        ValueError, match=r"'by' parameter of summarize must be 'target' or 'lead'. Got 'cutoff'"
+    message = r"'by' .* must name one or several of \['cutoff', 'time', 'lead', 'target'\]. Got "
+    for by, shown in (
+        ("series", r"\['series'\]"),
+        ("y", r"\['y'\]"),
+        (["lead", "y_hat"], r"\['lead', 'y_hat'\]"),
     ):
-        summarize(rows, by="cutoff")
+        with pytest.raises(ValueError, match=message + shown):
+            summarize(rows, by=by)
     with pytest.raises(ValueError, match=r"'rows' .* what backtest returned. Got .* without \['y_hat'\]"):
         summarize(rows.drop(columns="y_hat"))
     with pytest.raises(ValueError, match=r"Got no rows instead"):
@@ -386,12 +434,25 @@ def test_the_forecaster_s_own_demand_for_rows(tiny, waves):
     assert caught.value.__notes__[0].endswith("the end of the first 12 rows.")
 
 
+def test_evaluate_is_for_wide_frames(df):
+    long = df.reset_index()
+    model = NaiveForecaster(2, time_col="day").fit(long.iloc[:10])
+    with pytest.raises(ValueError, match=r"must have time_col=None. Got 'day' instead. Use backtest\("):
+        evaluate(model, long.iloc[:10], long.iloc[10:])
+
+
+def test_evaluate_is_a_backtest_of_a_fitted_forecaster(df):
+    train, test = df.iloc[:14], df.iloc[14:]
+    model = NaiveForecaster(3).fit(train)
+    pd.testing.assert_frame_equal(evaluate(model, train, test), backtest(model, df, refit=False))
+
+
 def test_evaluate_needs_a_fitted_forecaster(tiny, waves):
     with pytest.raises(NotFittedError):
         evaluate(tiny, waves.iloc[:100], waves.iloc[100:])
 
 
-def test_docstring_example_is_true():
-    result = doctest.testmod(module)
-    assert result.failed == 0
-    assert result.attempted == 5
+def test_docstring_examples_are_true():
+    results = [doctest.testmod(module) for module in (backtesting, summary)]
+    assert [result.failed for result in results] == [0, 0]
+    assert [result.attempted for result in results] == [2, 3]

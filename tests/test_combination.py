@@ -162,7 +162,8 @@ def t_by_hand(gains, horizons):
     """Of gains of windows that each count so many horizons."""
     mean = sum(g * h for g, h in zip(gains, horizons, strict=True)) / sum(horizons)
     variance = sum(h * (g - mean) ** 2 for g, h in zip(gains, horizons, strict=True)) / sum(horizons)
-    return mean / np.sqrt(variance / max(sum(horizons) - 1, 0.5))
+    with np.errstate(divide="ignore"):  # one value: certain
+        return mean / np.sqrt(variance / max(sum(horizons) - 1, 0.5))
 
 
 @given(st.integers(0, 10**6), st.integers(2, 30), st.integers(0, 30), st.floats(0.1, 60), st.floats(0.1, 60))
@@ -182,7 +183,14 @@ def test_the_choice_is_that_of_the_rule_by_hand(seed, n, n_folds, horizons, fold
     each = [horizons / n] * n
     if np.mean(mixture**2) >= np.mean(errors[best] ** 2):
         expected = {best: 1.0}
-    elif t_by_hand(errors[best] ** 2 - mixture**2, each) > 2:
+    elif t_by_hand(errors[best] ** 2 - mixture**2, each) > 2 or (
+        np.mean(mixture**2) < 0.75 * np.mean(errors[best] ** 2)
+        and n_folds
+        and t_by_hand(
+            fold_errors[best] ** 2 - fold_errors["linear"] ** 2, [fold_horizons / n_folds] * n_folds
+        )
+        > -0.5
+    ):
         expected = weights
     else:
         each += [fold_horizons / n_folds for _ in range(n_folds)]
@@ -194,7 +202,7 @@ def test_the_choice_is_that_of_the_rule_by_hand(seed, n, n_folds, horizons, fold
 
 
 # Better than the naive forecast on these windows, by less than two standard errors.
-FEW = at_errors({"recurrent": [1, 1, 1, 1.1], "linear": [1, 1, 1, 1.2]}, {"naive": [1.5, 1, 0.8, 1.5]}, 3)
+FEW = at_errors({"recurrent": [1, 1, 1, 1.1], "linear": [1, 1, 1, 1.2]}, {"naive": [1.3, 1, 0.8, 1.3]}, 3)
 
 
 @pytest.mark.parametrize(
@@ -203,12 +211,22 @@ FEW = at_errors({"recurrent": [1, 1, 1, 1.1], "linear": [1, 1, 1, 1.2]}, {"naive
         ([1.0, 1.0, 1.1], [2.0, 2.1, 2.2], True),
         ([2.0, 2.0, 2.0], [1.0, 1.1, 1.2], False),
         ([1.0, 2.0, 1.0], [2.0, 1.0, 1.0], False),  # luck
+        ([1.0, 1.2, 1.0], [1.0, 1.1, 1.0], False),
     ],
 )
 def test_the_linear_part_must_have_been_better_out_of_fold_too(linear, naive, stays):
     assert set(choose(FEW)) == {"recurrent", "linear"}
     found = choose(FEW, at_errors({"linear": linear}, {"naive": naive}, 300))
     assert set(found) == ({"recurrent", "linear"} if stays else {"naive"})
+
+
+def test_a_large_gain_needs_folds_that_do_not_contradict():
+    """Of long horizons few fit into the rows, and nothing is certain."""
+    large = at_errors({"recurrent": [1, 2, 1], "linear": [1, 2, 1]}, {"naive": [1, 4, 2]}, 1.5)
+    tie = at_errors({"linear": [1.0, 2.0, 1.0]}, {"naive": [2.0, 1.0, 1.0]}, 3)
+    worse = at_errors({"linear": [3.0, 3.1, 3.0]}, {"naive": [1.0, 1.0, 1.1]}, 30)
+    assert set(choose(large, tie)) == {"recurrent", "linear"}
+    assert choose(large, worse) == {"naive": 1.0}
 
 
 def test_what_only_the_network_can_forecast_stays():

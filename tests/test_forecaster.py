@@ -11,6 +11,21 @@ import naive
 import numpy as np
 import pandas as pd
 import pytest
+from forecast_by_hand import (
+    FIRST,
+    forecast_by_hand,
+    hourly,
+    last_observed,
+    naives_by_hand,
+    origins_between,
+    scaled_rows,
+    scales,
+    training_end,
+    truth_and_parts,
+    truth_at,
+    walk,
+    with_holes,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -18,8 +33,13 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
 
 from seqcast import SeqForecaster
+from seqcast.data.panel import Clock
+from seqcast.data.roles import Columns
 from seqcast.estimators import base, forecaster
 from seqcast.exceptions import TrainingDivergedError
+from seqcast.forecasting.blocks import Blocks, to_wide
+from seqcast.forecasting.combination import Trial, choose, combine, squared_error
+from seqcast.forecasting.out_of_fold import out_of_fold
 from seqcast.kernels import parallel
 from seqcast.learning import training
 
@@ -46,110 +66,6 @@ SMALL = {"hidden_size": 8, "max_iter": 3, "random_state": 0, "horizon": 5, "wind
 TINY = {**PLAIN, "hidden_size": 8, "max_iter": 3, "random_state": 0}
 SHORT = {**PLAIN, **SMALL}
 WHOLE = {**SHORT, "batch_size": 10**6}  # one update an epoch
-# What naive.recurrent calls the cells.
-CELLS = {
-    "rnn": {"cell": "rnn"},
-    "rnn_relu": {"cell": "rnn", "activation": "relu"},
-    "lstm": {"cell": "lstm"},
-    "gru": {"cell": "gru"},
-    "gru_reset_before": {"cell": "gru", "reset_after": False},
-}
-
-
-def hourly(n, columns="a", seed=0):
-    """Daily waves with noise, each column at a level and with a height of its own."""
-    rng, t = np.random.default_rng(seed), np.arange(n)
-    waves = {
-        name: 10.0 * k + (k + 1) * (np.sin(2 * np.pi * t / 24 + k) + 0.3 * rng.normal(size=n))
-        for k, name in enumerate(columns)
-    }
-    return pd.DataFrame(waves, pd.date_range("2024-01-01", periods=n, freq="h", name="time"))
-
-
-def with_holes(frame, share=0.2, seed=1):
-    return frame.mask(np.random.default_rng(seed).random(frame.shape) < share)
-
-
-def last_observed(column):
-    observed = column[~np.isnan(column)]
-    return observed[-1] if len(observed) else 0.0
-
-
-def training_end(model, n):
-    return n - max(model.horizon_, round(model.validation_fraction * n)) if model.early_stopping else n
-
-
-def scales(model, train):
-    """Mean and deviation of the columns, of the steps that were trained on."""
-    fitted = train[: training_end(model, len(train))]
-    return np.nanmean(fitted, axis=0), np.nanstd(fitted, axis=0)
-
-
-def forecast_by_hand(model, train, known):
-    """The forecast from the last steps of `known`, by the equations; both with the targets' columns first.
-
-    Of the training rows a model remembers one window or season.
-    """
-    (center, scale), k = scales(model, train), len(model.target_names_)
-    forgotten = min(len(train), len(known)) - max(model.window_, model.season_length_)
-    scaled = (known[max(0, forgotten) :] - center) / scale
-    parts = parts_by_hand(model, scaled, np.isnan(train).any())
-    forecast = sum(weight * parts[name] for name, weight in model.chosen_.items())
-    return forecast * scale[:k] + center[:k]
-
-
-def parts_by_hand(model, scaled, masked):
-    """What the forecast may be made of, from the last steps of `scaled`: each (horizon, n_targets)."""
-    k, n = len(model.target_names_), scaled.shape[1]
-    groups = [list(range(n))] if model.joint else [[j, *range(k, n)] for j in range(k)]
-    window = scaled[-model.window_ :]
-    parts = {"recurrent": [network_by_hand(model, window[:, group], masked) for group in groups]}
-    if model.linear:
-        parts["linear"] = [linear_by_hand(model, window[:, group]) for group in groups]
-    for name, season in ("naive", 1), ("seasonal_naive", model.season_length_):
-        parts[name] = [naive_by_hand(column, season, model.horizon_)[:, None] for column in scaled[:, :k].T]
-    return {name: np.hstack(columns) for name, columns in parts.items()}
-
-
-def network_by_hand(model, scaled, masked):
-    """Scaled forecasts of the network, from a window; its last steps, in segments side by side."""
-    steps = len(scaled) // model._reading.segment
-    scaled = scaled[len(scaled) - steps * model._reading.segment :]
-    offset = np.zeros(scaled.shape[1])
-    if model.normalization != "none":
-        offset = np.array([last_observed(column) for column in scaled.T])
-    x = np.nan_to_num(scaled - offset)
-    if masked:
-        x = np.hstack([x, ~np.isnan(scaled)])
-    weights, options = model.weights_, {"n_layers": model.n_layers, "bidirectional": model.bidirectional}
-    _, state = naive.recurrent(weights=weights, x=x.reshape(1, steps, -1), **CELLS[model.cell], **options)
-    h = state[0] if model.cell == "lstm" else state
-    last = np.concatenate(h[-1 - model.bidirectional :, 0])
-    out = naive.head(last, weights["head_weight"], weights["head_bias"]).reshape(model.horizon_, -1)
-    return out + offset[: out.shape[1]]
-
-
-def linear_by_hand(model, scaled):
-    """Scaled forecasts of the linear map, from a window; a missing value counts as the last observed one."""
-    linear = model._linear
-    scaled = scaled[-linear.n_steps :]
-    offset = np.zeros(scaled.shape[1])
-    if linear.normalize:
-        offset = np.array([last_observed(column) for column in scaled.T])
-    out = np.nan_to_num(scaled - offset).ravel() @ linear.weights + linear.intercept
-    out = out.reshape(model.horizon_, -1)
-    return out + offset[: out.shape[1]]
-
-
-def naive_by_hand(column, season, n):
-    """At each step the last value that was observed at the same place in the season, or else the last one."""
-    forecast = []
-    for k in range(n):
-        first = len(column) - season + k % season
-        places = column[first::-season] if first >= 0 else np.empty(0)
-        seen = places[~np.isnan(places)]
-        forecast.append(seen[0] if len(seen) else last_observed(column))
-    return np.array(forecast)
 
 
 def assert_same_bits(one, other):
@@ -185,7 +101,7 @@ def guided(request):
 
 
 @pytest.mark.parametrize(("n_layers", "bidirectional"), [(1, False), (2, False), (2, True)])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", naive.CELLS)
 def test_forecast_follows_the_equations(cell, n_layers, bidirectional):
     rows = with_holes(hourly(80, "abc"))
     options = {**SHORT, "hidden_size": 5, "dtype": "float64"}
@@ -197,7 +113,7 @@ def test_forecast_follows_the_equations(cell, n_layers, bidirectional):
 
 
 @pytest.mark.nojit
-@pytest.mark.parametrize("normalization", ["last", "none"])
+@pytest.mark.parametrize("normalization", ["last", "none", "instance"])
 def test_complete_rows_are_read_without_masks(normalization):
     rows = hourly(50, "ab")
     options = {**TINY, "hidden_size": 3, "max_iter": 1, "dtype": "float64"}
@@ -244,30 +160,8 @@ def test_loss_curves_of_several_targets_are_mean_losses_in_their_deviations(loss
 EXACT = {**SMALL, "dtype": "float64", "dropout": 0.0}
 
 
-def walk(n, seed):
-    """A random walk: nothing is better than its last value."""
-    return pd.Series(np.random.default_rng(seed).normal(size=n).cumsum(), pd.RangeIndex(n), name="walk")
-
-
-def truth_and_parts(model, rows):
-    """Of each window that the parts were weighed by: scaled truths (n, horizon, n_targets), and forecasts."""
-    known = rows[[*model.target_names_, *model.covariate_names_]].to_numpy()
-    center, scale = scales(model, known)
-    scaled, k, masked = (known - center) / scale, len(model.target_names_), np.isnan(known).any()
-    last = len(known) - model.horizon_ + 1
-    origins = [
-        origin
-        for origin in range(training_end(model, len(known)), last)
-        if np.isfinite(scaled[origin - model.window_ : origin, :k]).any()
-        and np.isfinite(scaled[origin : origin + model.horizon_, :k]).any()
-    ]
-    parts = [parts_by_hand(model, scaled[:origin], masked) for origin in origins]
-    truth = np.stack([scaled[origin : origin + model.horizon_, :k] for origin in origins])
-    return truth, {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-
-
 @pytest.mark.parametrize("joint", [False, True])
-@pytest.mark.parametrize("normalization", ["last", "none", "auto"])
+@pytest.mark.parametrize("normalization", ["last", "none", "instance", "auto"])
 def test_weights_of_the_parts_are_those_of_the_last_rows(joint, normalization):
     rows = with_holes(hourly(150, "abc"), share=0.05)
     options = {**EXACT, **TOGETHER, "joint": joint, "normalization": normalization, "target": ["c", "a"]}
@@ -282,17 +176,63 @@ def test_weights_of_the_parts_are_those_of_the_last_rows(joint, normalization):
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
 
 
-@pytest.mark.parametrize("linear", [True, False])
-@pytest.mark.parametrize("data", [hourly(150, "ab"), hourly(400, "ab"), walk(200, 3).to_frame()])
-def test_the_fallback_is_chosen_where_it_is_as_good(data, linear):
-    model = SeqForecaster(**EXACT, linear=linear).fit(data)
-    mixed = SeqForecaster(**EXACT, linear=linear, fallback=False).fit(data)
-    assert_same_weights(model, mixed)
-    truth, parts = truth_and_parts(mixed, data)
-    errors = {name: np.mean((part - truth) ** 2) for name, part in parts.items()}
-    best = min(["naive", "seasonal_naive"], key=errors.__getitem__)
-    own = np.mean((sum(weight * parts[name] for name, weight in mixed.chosen_.items()) - truth) ** 2)
-    assert model.chosen_ == (mixed.chosen_ if own < errors[best] else {best: 1.0})
+def choice_by_hand(model, rows):
+    """By the rule, of trials of the windows as they are; and what decided.
+
+    The rule itself is checked in test_combination, forecasts out of fold in test_out_of_fold.
+    """
+    truth, forecasts = truth_and_parts(model, rows)
+    naives = {name: forecasts.pop(name) for name in ("naive", "seasonal_naive")}
+    validation = Trial(forecasts, naives, truth, len(truth) / model.horizon_)
+    folds = folds_by_hand(model, scaled_rows(model, rows)) if model.linear else None
+    best = min(naives, key=lambda name: squared_error(naives[name], truth))
+    mixture = validation.forecast(combine(forecasts, truth, validation.n_horizons))
+    if squared_error(mixture, truth) >= squared_error(naives[best], truth):
+        decided = "worse on the last rows"
+    elif validation.gains(mixture, best).exceed(2.0):
+        decided = "better, certainly"
+    else:
+        decided = "likely" if folds is None or "linear" in choose(validation, folds) else "unlikely"
+    return choose(validation, folds), decided
+
+
+def folds_by_hand(model, scaled):
+    k, n, horizon = len(model.target_names_), scaled.shape[1], model.horizon_
+    clock = Clock(np.array([0, len(scaled)]), np.array([FIRST]))
+    blocks = Blocks.of(scaled, Columns(k, n - k), model.joint, clock)
+    origins = np.array(origins_between(model, scaled, 0, training_end(model, len(scaled))))
+    starts, found = out_of_fold(model._linear, blocks, origins - model.window_, model.window_, horizon)
+    np.testing.assert_array_equal(starts + model.window_, origins)
+    seasons = {"naive": 1, "seasonal_naive": model.season_length_}
+    naives = {name: naives_by_hand(model, scaled, origins, season) for name, season in seasons.items()}
+    truth = truth_at(model, scaled, origins)
+    return Trial({"linear": to_wide(found, len(blocks))}, naives, truth, len(origins) / horizon)
+
+
+NOISE = walk(200, 8).diff()[1:].to_frame()
+CHOICES = [
+    (hourly(150, "ab"), {}, "worse on the last rows"),
+    (hourly(150, "ab"), {"joint": True}, "likely"),
+    (with_holes(hourly(300, "ab"), 0.05), {"joint": True}, "likely"),
+    (hourly(400, "ab"), {}, "unlikely"),
+    (hourly(400, "ab"), {"joint": True}, "better, certainly"),
+    (hourly(400, "ab"), {"linear": False}, "worse on the last rows"),
+    (walk(200, 3).to_frame(), {}, "worse on the last rows"),
+    (walk(300, 0).to_frame(), {}, "unlikely"),
+    (walk(300, 0).to_frame(), {"linear": False}, "likely"),
+    (NOISE, {}, "likely"),
+]
+
+
+@pytest.mark.parametrize(("data", "options", "decided"), CHOICES)
+def test_the_fallback_is_chosen_where_it_is_as_good(data, options, decided):
+    options = EXACT | options
+    model, mixture = (SeqForecaster(**options, fallback=fallback).fit(data) for fallback in (True, False))
+    assert_same_weights(model, mixture)
+    expected, why = choice_by_hand(mixture, data)
+    assert why == decided
+    assert model.chosen_ == pytest.approx(expected, rel=1e-9)
+    assert (model.chosen_ == mixture.chosen_) == (why in ("likely", "better, certainly"))
     known = data.to_numpy()
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
 
@@ -367,19 +307,29 @@ def test_normalization_says_whether_a_level_is_left_for_good():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_auto_takes_the_linear_map_that_is_better_on_the_last_rows(seed):
-    """Of noise about a level that is none relative to the last value, of a walk the other."""
+    """Of noise about a level that is none relative to the last value; of a walk another."""
     options = {**EXACT, **TOGETHER, "random_state": seed}
     noise = pd.Series(np.random.default_rng(seed).normal(size=300), name="noise")
-    for rows, better in ((noise, False), (walk(300, seed), True)):
+    for rows, is_walk in ((noise, False), (walk(300, seed), True)):
         fits = {
-            way: SeqForecaster(**options, normalization=way).fit(rows) for way in ("last", "none", "auto")
+            way: SeqForecaster(**options, normalization=way).fit(rows)
+            for way in ("last", "none", "instance", "auto")
         }
-        assert fits["auto"]._linear.normalize == better
-        same = fits["last" if better else "none"]
-        np.testing.assert_array_equal(fits["auto"]._linear.weights, same._linear.weights)
+        better = fits["auto"]._linear.way.normalization
+        assert (better != "none") == is_walk
+        assert all(fits[way]._linear.way.normalization == way for way in ("last", "none", "instance"))
+        np.testing.assert_array_equal(fits["auto"]._linear.weights, fits[better]._linear.weights)
         assert_same_weights(fits["auto"], fits["last"])  # the network reads windows relative to their end
+        errors = {way: linear_error(fits[way], rows.to_frame()) for way in ("last", "none", "instance")}
+        assert better == min(errors, key=errors.__getitem__)
     without = SeqForecaster(**options, normalization="auto", early_stopping=False).fit(noise)
-    assert without._linear.normalize
+    assert without._linear.way.normalization == "last"
+
+
+def linear_error(model, rows):
+    """On the windows that are judged by."""
+    truth, parts = truth_and_parts(model, rows)
+    return squared_error(parts["linear"], truth)
 
 
 # -- segments
@@ -555,8 +505,9 @@ def test_nothing_at_or_after_an_origin_informs_its_forecast(model, frame, first,
     origin = first - first % 5  # of the block that the first changed row lies in
     before, after = model.predict(later), model.predict(changed)
     assert_same_bits(after[: origin + 5], before[: origin + 5])
-    if origin + 5 < 48:
-        assert not np.array_equal(after[origin + 5 :], before[origin + 5 :])
+    # A season later, where nothing but the last season is read.
+    reach = first + 24 if "seasonal_naive" in model.chosen_ else origin + 5
+    assert np.array_equal(after[origin + 5 :], before[origin + 5 :]) == (reach >= 48)
 
 
 @ways
@@ -605,7 +556,7 @@ def test_no_missing_value_comes_out_of_predict(model, guided, frame, seed, share
 @given(
     seed=st.integers(0, 2**16),
     share=st.floats(0, 1),
-    normalization=st.sampled_from(["last", "none", "auto"]),
+    normalization=st.sampled_from(["last", "none", "instance", "auto"]),
     way=st.sampled_from(list(WAYS.values())),
 )
 def test_no_missing_value_comes_out_of_fit(seed, share, normalization, way):
@@ -1246,7 +1197,7 @@ def interrupting(until):
     ],
 )
 def test_lengths_that_are_not_given_follow_season_and_rows(n, options, chosen):
-    model = SeqForecaster(hidden_size=1, max_iter=1, **options).fit(hourly(n))
+    model = SeqForecaster(hidden_size=1, max_iter=1, linear=False, **options).fit(hourly(n))
     assert (model.horizon_, model.window_, model.season_length_) == chosen
 
 

@@ -88,7 +88,7 @@ def test_what_comes_after_an_origin_informs_no_forecast_unless_it_is_known_ahead
 @settings(max_examples=20, deadline=None)
 @given(known=st.integers(0, 20), column=st.sampled_from(["y", "visits"]), seed=st.integers(0, 2**16))
 def test_rows_after_those_of_an_update_do_not_exist(known, column, seed):
-    """The forecast from row `known` is the same whether later rows are noise in predict, or were never seen."""
+    """The forecast from row `known` is the same whether later rows are noise or were never seen."""
     fitted = LinearForecaster(5, 8, **KNOWN).fit(ROWS[:N])
     known -= known % 5
     changed = ROWS[N:].copy()
@@ -274,13 +274,16 @@ def test_missing_values_ahead_are_read_as_such_in_predict_and_refused_in_forecas
 def test_the_future_must_be_given_if_and_only_if_columns_are_known_ahead(model, method):
     name = type(model).__name__
     message = (
-        f"The 'X_future' parameter of {name}.forecast must hold the columns ['promo', 'price'], which future_cols "
-        f"names. Got None instead."
+        f"The 'X_future' parameter of {name}.forecast must hold the columns ['promo', 'price'] of "
+        f"future_cols. Got None instead."
     )
     with pytest.raises(ValueError, match=says(message)):
         getattr(model, method)()
     without = LinearForecaster(**SMALL).fit(ROWS[["y"]][:N])
-    message = "The 'X_future' parameter of LinearForecaster.forecast must be None without future_cols. Got DataFrame instead."
+    message = (
+        "The 'X_future' parameter of LinearForecaster.forecast must be None without future_cols. Got "
+        "DataFrame instead."
+    )
     with pytest.raises(ValueError, match=says(message)):
         getattr(without, method)(X_future=AHEAD[N:])
 
@@ -298,8 +301,9 @@ def test_the_future_must_be_given_if_and_only_if_columns_are_known_ahead(model, 
 )
 def test_steps_without_a_value_are_named(model, steps, spoil, what):
     message = (
-        f"The 'X_future' parameter of {type(model).__name__}.forecast must have a value of every column at every step "
-        f"that is forecast. Got none of {what}. Pass a row for each of the {steps} steps after the training rows."
+        f"The 'X_future' parameter of {type(model).__name__}.forecast must have a value of every column at "
+        f"every step that is forecast. Got none of {what}. Pass a row for each of the {steps} steps after "
+        f"the training rows."
     )
     with pytest.raises(ValueError, match=says(message)):
         model.forecast(steps, spoil(AHEAD[N : N + 7]))
@@ -354,7 +358,10 @@ def test_declared_columns_must_be_columns_that_are_no_targets(parameter, value):
 
 
 def test_a_column_can_not_both_be_known_ahead_and_never_change():
-    message = "The 'static_cols' parameter of LinearForecaster must name no column of future_cols. Got ['promo'] in both."
+    message = (
+        "The 'static_cols' parameter of LinearForecaster must name no column of future_cols. Got ['promo'] "
+        "in both."
+    )
     with pytest.raises(ValueError, match=says(message)):
         LinearForecaster(**SMALL, **KNOWN, static_cols="promo").fit(ROWS.assign(promo=1.0)[:N])
 
@@ -491,13 +498,11 @@ def test_rows_that_follow_need_no_static_columns():
 def test_static_columns_that_change_are_refused(is_long):
     frame = shops()
     frame.loc[3, "large"] = 7
+    wide = frame[frame["id"] == "s0"].set_index("time")[["y", "large"]]
+    rows, keys = (frame.drop(columns="area"), KEYS) if is_long else (wide, {})
     message = "must have one value of column 'large', which static_cols names, in each series"
     with pytest.raises(ValueError, match=message):
-        if is_long:
-            LinearForecaster(**SMALL, **KEYS, static_cols="large").fit(frame.drop(columns="area"))
-        else:
-            wide = frame[frame["id"] == "s0"].set_index("time")[["y", "large"]]
-            LinearForecaster(**SMALL, static_cols="large").fit(wide)
+        LinearForecaster(**SMALL, **keys, static_cols="large").fit(rows)
 
 
 # -- categories
@@ -549,7 +554,7 @@ def test_categories_that_were_not_fitted_are_named(method):
     later = rows[N:].replace({"promo": {"yes": "maybe"}})
     asked = {"X_future": later[["promo"]]} if method == "forecast" else {"X": later}
     with pytest.raises(
-        ValueError, match="'promo' only categories that fit has seen, 'no', 'yes'. Got 'maybe'"
+        ValueError, match=r"'promo' only categories that fit has seen, 'no', 'yes'. Got 'maybe'"
     ):
         getattr(model, method)(**asked)
 
@@ -577,18 +582,22 @@ def test_lags_help_where_a_season_is_longer_than_the_window():
 
 
 @models
-@pytest.mark.parametrize("lags", [5, [5], (5, 12), [12, 5], 7], ids=str)
-def test_lags_are_columns_of_the_target_so_many_steps_before_known_ahead(kind, options, lags):
-    """Of which nothing is subtracted if nothing is subtracted from the target: the same to the last bit."""
-    options = {**options, "scaling": "none", "normalization": "none", "validation_fraction": 0.01}
-    y = ROWS[["y"]].reset_index(drop=True)
-    several = [lags] if isinstance(lags, int) else lags
-    columns = {f"lag{lag}": y["y"].shift(lag) for lag in several}
-    rows, first = y.assign(**columns), max(several)  # before it, not all lags are known
-    model = kind(**options, lags=lags).fit(y[5:N])  # the first window is the same
-    by_hand = kind(**options, target="y", future_cols=[*columns]).fit(rows[first:N])
-    assert_same_bits(model.forecast(), by_hand.forecast(X_future=rows[[*columns]][N:]))
-    assert_same_bits(model.predict(y[N:]), by_hand.predict(rows[N:]))
+@pytest.mark.parametrize("lags", [None, 5, 12, [5, 12], [20, 6]], ids=str)
+def test_so_far_back_is_read_and_no_further(kind, options, lags):
+    """The window, and beside it as many steps up to a lag before the last one of the horizon."""
+    y = ROWS["y"].reset_index(drop=True)
+    model = kind(**options, lags=lags).fit(y[:70])
+    read = model.n_steps_ if kind is LinearForecaster else 8
+    several = [] if lags is None else [lags] if isinstance(lags, int) else lags
+    lagged = {lag - 5 + back for lag in several for back in range(1, read + 1)}
+    expected = copy.deepcopy(model).update(y[70:]).forecast()["y"]
+    found = set()
+    for back in range(1, 35):
+        changed = y[70:].copy()
+        changed.iloc[-back] += 1
+        if (copy.deepcopy(model).update(changed).forecast()["y"] != expected).any():
+            found.add(back)
+    assert found == {*range(1, read + 1), *lagged}
 
 
 @pytest.mark.parametrize(
@@ -604,8 +613,8 @@ def test_lags_are_columns_of_the_target_so_many_steps_before_known_ahead(kind, o
 )
 def test_lags_must_be_known_at_all_steps_of_the_horizon(lags, shown):
     message = (
-        "The 'lags' parameter of LinearForecaster must hold ints, each at least the horizon, 5, since nearer ones are "
-        f"not known of all steps, and none twice. Got {shown} instead."
+        "The 'lags' parameter of LinearForecaster must hold ints, each at least the horizon, 5, since nearer "
+        f"ones are not known of all steps, and none twice. Got {shown} instead."
     )
     with pytest.raises(ValueError, match=says(message)):
         LinearForecaster(**SMALL, lags=lags).fit(ROWS[["y"]])

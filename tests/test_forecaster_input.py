@@ -499,6 +499,17 @@ BAD_PARAMETERS = {
     "horizon": [0, 2.0, "day"],
     "window": [0, 1.5],
     "season_length": [0, 1.5],
+    "short_series": ["cut", True, None],
+    "scope": ["both", None],
+    "calendar_features": ["hour", ["noon"], ["hour", "hour"], ("weekend", 3), 3],
+    "lags": [0, -7, 7.0, "7", {7}],
+    "differences": [0, -1, 1.5, "season", {1}],
+    "transform": ["logs", 3, None],
+    "scaling": ["minmax", True, None],
+    "half_life": [0, -1.0, "day"],
+    "quantiles": [0.5, "0.5", None],
+    "intervals": ["normal", None],
+    "n_models": [0, 1.5, None],
     "segment": [0, 1.5, "auto"],
     "joint": ["yes", None],
     "linear": ["ridge", None],
@@ -541,8 +552,29 @@ def test_parameters_out_of_range_are_named_with_their_owner(name, value):
         SeqForecaster(**{**SHORT, name: value}).fit(frame(60))
 
 
+# Names of columns, which the data tell to be right or wrong: see also test_forecaster_covariates.
+COLUMNS = {
+    "target": (["c", ["a", "a"], []], "The 'target' parameter of SeqForecaster must name columns of X"),
+    "id_col": (["c", 3, ("a", "b")], "must have the column .*, which id_col names"),
+    "time_col": (["c", 3, ("a", "b")], "must have the column .*, which time_col names"),
+    "future_cols": (
+        ["c", ["b", "b"], [3]],
+        "The 'future_cols' parameter of SeqForecaster must name columns of X",
+    ),
+    "static_cols": (["c", 3, ["b", 3]], "must have the columns? .*, which static_cols names"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, (values, _) in COLUMNS.items() for value in values]
+)
+def test_columns_that_are_not_there_are_named_with_the_parameter(name, value):
+    with pytest.raises(ValueError, match=COLUMNS[name][1]):
+        SeqForecaster(**{**SHORT, name: value}).fit(frame(60))
+
+
 def test_every_parameter_is_checked():
-    assert {*BAD_PARAMETERS, "target"} == set(SeqForecaster().get_params())
+    assert {*BAD_PARAMETERS, *COLUMNS} == set(SeqForecaster().get_params())
 
 
 def test_truncation_needs_one_direction():

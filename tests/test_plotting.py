@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqcast.plotting import plot_forecast
+from seqcast import NaiveForecaster
+from seqcast.evaluation.backtest import backtest, summarize
+from seqcast.forecasting.levels import centres_of, intervals_of, quantiles_of
+from seqcast.plotting import BacktestDisplay, ForecastDisplay, plot_backtest, plot_forecast
 
 figures = pytest.importorskip("matplotlib.figure")
 dates = pytest.importorskip("matplotlib.dates")
@@ -209,8 +212,222 @@ def settings():  # but the backend: reading it makes matplotlib choose one
 
 before = settings()
 df = pd.DataFrame({"a": range(10)})
-seqcast.plotting.plot_forecast(df, df.tail(2)).savefig(io.BytesIO())
+figure = seqcast.plotting.plot_forecast(df, df.tail(2))
+assert "seqcast.evaluation" not in sys.modules
+figure.savefig(io.BytesIO())
 assert settings() == before
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- intervals ----
+
+
+@pytest.fixture
+def bounded(forecast) -> pd.DataFrame:
+    bounds = {f"temp-{end}": forecast["temp"] + by for end, by in [("lo-80", -2), ("hi-80", 3), ("q0.1", -1)]}
+    wide = {"temp-lo-99.5": forecast["temp"] - 9, "temp-hi-99.5": forecast["temp"] + 9}
+    return forecast.assign(**bounds, **wide)
+
+
+def edges(band) -> np.ndarray:
+    (path,) = band.get_paths()
+    return np.unique(path.vertices[:, 1])
+
+
+def test_names_of_bounds_are_read_again():
+    columns = [
+        "temp",
+        "temp-lo-80",
+        "temp-hi-80",
+        "temp-lo-99.9",
+        "temp-hi-99.9",
+        "temp-q1e-05",
+        "u-lo-9",
+        7,
+        "7-q0.5",
+    ]
+    assert centres_of(columns) == ["temp", "u-lo-9", 7]
+    assert intervals_of(columns, "temp") == {
+        "80": ("temp-lo-80", "temp-hi-80"),
+        "99.9": ("temp-lo-99.9", "temp-hi-99.9"),
+    }
+    assert intervals_of(columns, "u") == {}
+    assert quantiles_of(columns, "temp") == {"1e-05": "temp-q1e-05"}
+    assert quantiles_of(columns, 7) == {"0.5": "7-q0.5"}
+
+
+def test_names_that_bounds_makes_are_read_again():
+    names = NaiveForecaster(2).fit(np.arange(400.0)).forecast(level=[80, 99.5], quantiles=[0.025]).columns
+    assert centres_of(names) == ["y"]
+    assert list(intervals_of(names, "y")) == ["80", "99.5"]
+    assert list(quantiles_of(names, "y")) == ["0.025"]
+
+
+def test_intervals_are_bands_and_quantiles_are_lines(history, bounded):
+    display = ForecastDisplay.from_predictions(history, bounded)
+    assert [panel.get_ylabel() for panel in display.axes_] == ["temp", "load"]
+    assert list(display.bands_[0]) == ["99.5", "80"]  # the widest behind
+    assert display.bands_[1] == {}
+    for level, columns in intervals_of(bounded.columns, "temp").items():
+        expected = np.unique(bounded[list(columns)])
+        np.testing.assert_array_equal(edges(display.bands_[0][level]), expected)
+    assert_draws(display.lines_[0]["q0.1"], bounded["temp-q0.1"])
+    legend = [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+    assert legend == ["history", "forecast", "99.5 %", "80 %", "q0.1"]
+    light, dark = (display.bands_[0][level].get_alpha() for level in ("99.5", "80"))
+    assert light < dark
+
+
+def test_display_keeps_what_was_drawn(history, forecast, actual):
+    display = ForecastDisplay(history, forecast, actual)
+    assert display.plot(last=3) is display
+    assert isinstance(display.figure_, figures.Figure)
+    assert list(display.axes_) == display.figure_.axes
+    assert list(display.lines_[1]) == ["history", "actual", "forecast"]
+    assert_draws(display.lines_[1]["history"], history["load"].tail(3))
+
+
+def test_display_forecasts(history):
+    model = NaiveForecaster(4, target="wind").fit(history)
+    display = ForecastDisplay.from_estimator(model, history, horizon=3, level=50, quantiles=0.3)
+    expected = model.forecast(3, level=50, quantiles=0.3)
+    assert_draws(display.lines_[0]["forecast"], expected["wind"])
+    assert_draws(display.lines_[0]["q0.3"], expected["wind-q0.3"])
+    bounds = np.unique(expected[["wind-lo-50", "wind-hi-50"]])
+    np.testing.assert_array_equal(edges(display.bands_[0]["50"]), bounds)
+
+
+# ---- long frames ----
+
+
+@pytest.fixture
+def panel(history) -> pd.DataFrame:
+    names = ["b", "a"]
+    parts = [history.assign(shop=name, load=history["load"] * k) for k, name in enumerate(names, 1)]
+    return pd.concat(parts).reset_index()
+
+
+def test_one_series_of_a_long_frame_is_drawn(panel):
+    model = NaiveForecaster(3, target="load", id_col="shop", time_col="time").fit(panel)
+    forecast = model.forecast()
+    for series, name in ((None, "b"), ("a", "a")):
+        display = ForecastDisplay.from_estimator(model, panel, series=series, last=5)
+        (lines_,) = display.lines_
+        assert_draws(lines_["history"], panel[panel["shop"] == name].set_index("time")["load"].tail(5))
+        assert_draws(lines_["forecast"], forecast[forecast["shop"] == name].set_index("time")["load"])
+    keys = {"id_col": "shop", "time_col": "time"}
+    figure = plot_forecast(panel, forecast, forecast, **keys, series="a")
+    assert_draws(lines(figure.axes[0])["actual"], forecast[forecast["shop"] == "a"].set_index("time")["load"])
+    with pytest.raises(ValueError, match=r"'series' .* one of the ids .* \['b', 'a'\]. Got 'c' instead"):
+        plot_forecast(panel, forecast, **keys, series="c")
+    with pytest.raises(ValueError, match=r"'series' .* id_col=None .* Got 'a' instead"):
+        plot_forecast(panel, forecast, time_col="time", series="a")
+
+
+# ---- backtests ----
+
+
+@pytest.fixture
+def rows(history) -> pd.DataFrame:
+    return backtest(NaiveForecaster(4, target=["temp", "load"]), history, n_windows=6, level=50)
+
+
+def test_backtest_draws_the_truth_and_the_forecasts_of_each_origin(rows):
+    display = BacktestDisplay.from_predictions(rows, last=3)
+    assert [panel.get_ylabel() for panel in display.axes_] == ["temp", "load"]
+    cutoffs = rows["cutoff"].unique()[-3:]
+    for target, panel, drawn in zip(["temp", "load"], display.axes_, display.lines_, strict=True):
+        own = rows[(rows["target"] == target) & rows["cutoff"].isin(cutoffs)].set_index("time")
+        assert list(drawn) == ["actual", *cutoffs]
+        assert_draws(drawn["actual"], own["y"])
+        for cutoff, band in zip(cutoffs, panel.collections, strict=True):
+            block = own[own["cutoff"] == cutoff]
+            assert_draws(drawn[cutoff], block["y_hat"])
+            np.testing.assert_array_equal(edges(band), np.unique(block[["y_hat-lo-50", "y_hat-hi-50"]]))
+    legend = [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+    assert legend == ["actual", "forecast", "50 %"]
+
+
+@pytest.mark.parametrize(("last", "drawn"), [(None, 16), (2, 2), (10, 10), (100, 16)])
+def test_backtest_draws_the_last_origins(history, last, drawn):
+    rows = backtest(NaiveForecaster(2, target="load"), history, n_windows=16)
+    assert len(BacktestDisplay.from_predictions(rows, last=last).lines_[0]) == 1 + drawn
+
+
+def test_overlapping_origins_share_one_line_of_truth(history):
+    rows = backtest(NaiveForecaster(4, target="load"), history, n_windows=3, step_size=1)
+    (drawn,) = BacktestDisplay.from_predictions(rows.sample(frac=1, random_state=0)).lines_
+    assert_draws(drawn["actual"], history["load"].tail(6))
+
+
+def test_backtest_by_lead_draws_the_summary(rows):
+    errors = summarize(rows, by="lead")
+    for metric in ("rmse", "mae"):
+        display = BacktestDisplay.from_predictions(rows, kind="lead", metric=metric)
+        for target, panel, drawn in zip(["temp", "load"], display.axes_, display.lines_, strict=True):
+            assert panel.get_ylabel() == f"{target}: {metric.upper()}"
+            for label, ending in (
+                ("forecast", ""),
+                ("seasonal naive", "_seasonal_naive"),
+                ("persistence", "_persistence"),
+            ):
+                assert list(drawn[label].get_xdata()) == [1, 2, 3, 4]
+                np.testing.assert_array_equal(
+                    drawn[label].get_ydata(), errors.loc[target, f"{metric}{ending}"]
+                )
+            assert panel.get_ylim()[0] == 0
+        assert display.axes_[-1].get_xlabel() == "lead"
+
+
+def test_display_runs_a_backtest(history, rows):
+    model = NaiveForecaster(4, target=["temp", "load"])
+    display = BacktestDisplay.from_estimator(model, history, last=None, n_windows=6, level=50)
+    pd.testing.assert_frame_equal(display.rows, rows)
+    assert len(display.lines_[0]) == 7
+
+
+def test_backtest_on_given_axes(rows):
+    panels = figures.Figure().subplots(1, 2)
+    assert plot_backtest(rows, ax=panels) is panels[0].get_figure()
+    with pytest.raises(ValueError, match=r"'ax' parameter .* Got 1 for 2"):
+        plot_backtest(rows, ax=panels[0])
+
+
+@pytest.mark.parametrize("index", [pd.RangeIndex(40), pd.period_range("2020-01", periods=40, freq="M")])
+def test_backtest_over_other_kinds_of_time(history, index):
+    rows = backtest(NaiveForecaster(4, target="load"), history.set_axis(index), n_windows=2)
+    (panel,) = plot_backtest(rows).axes
+    assert list(panel.lines[0].get_ydata()) == [32.0, 33.0, 34.0, 35.0, 36.0, 37.0, 38.0, 39.0]
+
+
+def test_backtest_of_several_series(panel):
+    model = NaiveForecaster(3, target="load", id_col="shop", time_col="time")
+    rows = backtest(model, panel, n_windows=2)
+    with pytest.raises(ValueError, match=r"must be those of one series. Got several. Pass one of them"):
+        plot_backtest(rows)
+    one = rows[rows["shop"] == "a"]
+    assert list(plot_backtest(one).axes[0].lines[0].get_ydata()) == one["y"].tolist()
+    assert len(plot_backtest(rows, kind="lead").axes) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "error"}, r"'kind' parameter .* 'series' or 'lead'. Got 'error'"),
+        ({"metric": "mape"}, r"'metric' parameter .* 'rmse' or 'mae'. Got 'mape'"),
+        ({"last": 0}, r"'last' parameter .* at least 1 or None. Got 0"),
+    ],
+)
+def test_what_plot_backtest_refuses(rows, given, message):
+    with pytest.raises(ValueError, match=message):
+        plot_backtest(rows, **given)
+    with pytest.raises(ValueError, match=r"'rows' parameter .* at least one row"):
+        plot_backtest(rows.iloc[:0])
+
+
+def test_backtest_without_matplotlib(rows, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'seqcast\[plot\]'"):
+        plot_backtest(rows)

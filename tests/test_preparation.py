@@ -64,11 +64,13 @@ def test_robust_scaling_is_by_median_and_quartiles():
     assert_close(preparation.targets.scale, [[0.7413 * 2], [0.7413 * 40]])
 
 
-def test_without_scaling_values_stay_as_they_are():
+def test_without_scaling_targets_stay_as_they_are_and_covariates_are_standardised():
     grids = series([20, 12], 3, holes=0.1)
     panel = Panel.of(grids)
     levels = prepared(grids, Columns(2, past=1), Treatment(scaling="none")).levels(panel)
-    assert_same(levels.values, panel.values)
+    assert_same(levels.values[:, :2], panel.values[:, :2])
+    x = panel.values[:, 2]
+    assert_close(levels.values[:, 2], (x - np.nanmean(x)) / np.nanstd(x))
 
 
 def test_other_rows_are_scaled_by_the_training_rows_of_their_series():
@@ -106,8 +108,8 @@ def test_values_too_large_to_be_left_unscaled_are_refused_with_the_column():
     grids = series([20, 12], 2)
     grids[0][3, 1] = -2e6
     message = (
-        "The 'scaling' parameter of Test can be 'none' only where all values lie within 1e+06 of 0. Got 2e+06 in "
-        "column 'b'. Use 'standard' or 'robust', or divide the values."
+        "The 'scaling' parameter of Test can be 'none' only where all values lie within 1e+06 of 0. Got "
+        "2e+06 in column 'b'. Use 'standard' or 'robust', or divide the values."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         prepared(grids, Columns(2), Treatment(scaling="none"))
@@ -148,8 +150,9 @@ def test_inputs_hold_what_is_known_of_the_steps_to_be_forecast(counts, lags, rea
     grids = series([14, 11], sum(counts), seed, holes=0.2)
     preparation = prepared(grids, columns, Treatment(scaling="none", lags=tuple(lags)), 3, reach)
     moves = {1: [3, 2, 1], 2: [3, 1]}.get(reach, [3])
-    expected = inputs_by_hand(grids, columns, 3, lags, moves)
-    found = preparation.inputs(preparation.levels(Panel.of(grids)))
+    levels = preparation.levels(Panel.of(grids))
+    expected = inputs_by_hand(list(levels), columns, 3, lags, moves)
+    found = preparation.inputs(levels)
     assert_same(found, expected)
     own = preparation.columns
     assert (own.targets, own.lags, own.past) == (columns.targets, len(lags), columns.past)
@@ -162,10 +165,12 @@ def test_a_window_holds_each_step_of_the_horizon_of_a_column_known_ahead(reach):
     """Even where it is shorter than the horizon: the last `reach` rows before the origin."""
     horizon, origin = 5, 9
     grid = np.column_stack([np.zeros(20), np.arange(20.0)])
-    preparation = prepared([grid], Columns(1, future=1), Treatment(scaling="none"), horizon, reach)
-    window = preparation.inputs(preparation.levels(Panel.of([grid])))[origin - reach : origin, 1:]
-    assert set(range(origin, origin + horizon)) <= set(window.ravel())
-    assert window.max() == origin + horizon - 1
+    preparation = prepared([grid], Columns(1, future=1), Treatment(), horizon, reach)
+    levels = preparation.levels(Panel.of([grid]))
+    window = preparation.inputs(levels)[origin - reach : origin, 1:]
+    ahead = levels.values[origin : origin + horizon, 1]
+    assert set(ahead) <= set(window.ravel())
+    assert window.max() == ahead[-1]
 
 
 def test_a_lag_stands_beside_the_steps_it_is_counted_from():

@@ -366,7 +366,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         return self.window_ // self._segment() * self._segment()
 
     def _way_to_errors(self) -> str:
-        return "Fit with early_stopping=True."
+        return super()._way_to_errors() if self.early_stopping else "Fit with early_stopping=True."
 
     def _segment(self) -> int:
         return min(self.segment or max(1, self.window_ // SEGMENTS), self.window_)

@@ -14,6 +14,7 @@ import numpy as np
 
 PRIOR_DEVIATION = 0.5  # of the share of a part, around the half
 LIKELY, CERTAIN = 0.5, 2.0  # standard errors that a gain must exceed; see `choose`
+LARGE = 0.25  # of the squared error of the naive forecast
 LEAST_FREEDOM = 0.5  # of less than one and a half horizons
 
 
@@ -101,10 +102,12 @@ class Gains:
 
     @property
     def mean(self) -> float:
-        return float(np.average(self.values, weights=self.horizons))
+        return float(np.average(self.values, weights=self.horizons)) if self.values.size else 0.0
 
     def exceed(self, t: float) -> bool:
-        """Whether their mean is more than so many of its standard errors."""
+        """Whether their mean is more than so many of its standard errors; of none, it is not."""
+        if not self.values.size:
+            return False
         variance = np.average(np.square(self.values - self.mean), weights=self.horizons)
         freedom = max(self.horizons.sum() - 1, LEAST_FREEDOM)
         return self.mean > t * float(np.sqrt(variance / freedom))
@@ -134,6 +137,9 @@ def choose(validation: Trial, folds: Trial | None = None) -> dict[str, float]:
     if squared_error(mixture, truth) >= squared_error(naive[best], truth):
         return {best: 1.0}
     if folds is None or validation.gains(mixture, best).exceed(CERTAIN):
+        return weights
+    large = squared_error(mixture, truth) < (1 - LARGE) * squared_error(naive[best], truth)
+    if large and folds.gains(folds.parts["linear"], best).exceed(-LIKELY):
         return weights
     gains = {
         rival: folds.gains(folds.parts["linear"], rival) + validation.gains(parts["linear"], rival)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ...data.roles import labels
+from ...forecasting.levels import intervals_of
 from ..metrics import coverage, mae, rmse, skill
 
 # The columns that are compared with y, and how the names of their errors end.
 SUFFIXES = {"y_hat": "", "seasonal_naive": "_seasonal_naive", "persistence": "_persistence"}
-LOWER, UPPER = "y_hat-lo-", "y_hat-hi-"
 
 
 def summarize(rows: pd.DataFrame, by: Hashable | Sequence[Hashable] = "target") -> pd.DataFrame:
@@ -52,8 +52,8 @@ def summarize(rows: pd.DataFrame, by: Hashable | Sequence[Hashable] = "target") 
     keys = ["target", *(key for key in labels(by) if key != "target")]
     _check_rows(rows, keys)
     index, parts = _groups(rows, keys)
-    levels = [name.removeprefix(LOWER) for name in rows.columns if str(name).startswith(LOWER)]
-    return pd.DataFrame([_errors(part) | _of_intervals(part, levels) for part in parts], index)
+    intervals = intervals_of(rows.columns, "y_hat")
+    return pd.DataFrame([_errors(part) | _of_intervals(part, intervals) for part in parts], index)
 
 
 def _groups(
@@ -81,17 +81,19 @@ def _errors(part: dict[Hashable, np.ndarray]) -> dict[str, float]:
     return errors | {"skill": skill(errors["rmse"], errors["rmse_seasonal_naive"])}
 
 
-def _of_intervals(part: dict[Hashable, np.ndarray], levels: list[str]) -> dict[str, float]:
+def _of_intervals(
+    part: dict[Hashable, np.ndarray], intervals: dict[str, tuple[Hashable, Hashable]]
+) -> dict[str, float]:
     found: dict[str, float] = {}
-    for level in levels:
-        lower, upper = part[LOWER + level], part[UPPER + level]
+    for level, ends in intervals.items():
+        lower, upper = (part[name] for name in ends)
         found[f"coverage_{level}"] = coverage(part["y"], lower, upper)
         found[f"width_{level}"] = float(np.mean(upper - lower))
     return found
 
 
 def _is_compared(name: Hashable) -> bool:
-    return name == "y" or name in SUFFIXES or str(name).startswith((LOWER, UPPER))
+    return name == "y" or name in SUFFIXES or str(name).startswith("y_hat-")
 
 
 def _check_rows(rows: pd.DataFrame, keys: list[Hashable]) -> None:
@@ -101,7 +103,7 @@ def _check_rows(rows: pd.DataFrame, keys: list[Hashable]) -> None:
         raise ValueError(
             f"The 'rows' parameter of summarize must be what backtest returned. Got {got} instead."
         )
-    others = [name for name in rows.columns if not str(name).startswith("y") and name not in SUFFIXES]
+    others = [name for name in rows.columns if not _is_compared(name)]
     if not set(keys) <= set(others):
         raise ValueError(
             f"The 'by' parameter of summarize must name one or several of {others}. Got {keys[1:]} instead."
