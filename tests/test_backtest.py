@@ -7,6 +7,7 @@ import pytest
 from joblib import parallel_config
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from threadpoolctl import threadpool_limits
 
 from seqcast import NaiveForecaster, SeqForecaster
 from seqcast.data.calendar import Calendar
@@ -403,7 +404,8 @@ def test_backtest_is_what_a_loop_of_fits_gives(tiny, waves):
     rows = backtest(tiny.set_params(target="a"), waves, n_windows=3, step_size=10)
     assert list(rows.columns) == COLUMNS
     for end in (211, 221, 231):
-        forecast = tiny.fit(waves.iloc[:end]).forecast()
+        with threadpool_limits(1, user_api="blas"):  # as backtest has it
+            forecast = tiny.fit(waves.iloc[:end]).forecast()
         block = rows[rows["cutoff"] == waves.index[end - 1]].set_index("time")
         assert block["y"].to_dict() == waves["a"].iloc[end : end + 6].to_dict()
         np.testing.assert_array_equal(block["y_hat"], forecast["a"].loc[block.index])

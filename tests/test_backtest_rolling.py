@@ -10,14 +10,22 @@ import pytest
 from joblib import parallel_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import TimeSeriesSplit
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from seqcast import LinearForecaster, NaiveForecaster, PanelTimeSeriesSplit, SeqForecaster
-from seqcast.estimators import base_forecaster
+from seqcast.estimators import origins
 from seqcast.evaluation.backtest import backtest
 
 N, N_TRAIN = 160, 120
 BOUNDS = {"level": [50, 80], "quantiles": 0.1}
 ENDS = ("", "-lo-50", "-hi-50", "-lo-80", "-hi-80", "-q0.1")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As backtest has it: sums over more threads differ in the last bits."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +184,7 @@ def test_batches_change_nothing(gappy, monkeypatch):
     for horizon in (6, 9):
         whole = backtest(model, gappy, refit=False, step_size=1, horizon=horizon)
         with monkeypatch.context() as patched:
-            patched.setattr(base_forecaster, "ROLLING_NUMBERS", 700)
+            patched.setattr(origins, "ROLLING_NUMBERS", 700)
             parts = backtest(model, gappy, refit=False, step_size=1, horizon=horizon)
         pd.testing.assert_frame_equal(parts, whole, check_exact=True)
 
@@ -420,6 +428,16 @@ def test_jobs_change_nothing(panel):
     )
     with parallel_config(backend="threading", n_jobs=2):
         pd.testing.assert_frame_equal(backtest(linear_panel(), panel, **given), serial, check_exact=True)
+
+
+def test_threads_of_blas_change_nothing_and_come_back(df):
+    found = []
+    for n in (1, 2):
+        with threadpool_limits(n, user_api="blas"):
+            before = threadpool_info()
+            found.append(backtest(linear(joint=True), df, n_windows=2))
+            assert threadpool_info() == before
+    pd.testing.assert_frame_equal(*found, check_exact=True)
 
 
 def test_one_fit_keeps_its_own_threads(df):

@@ -476,11 +476,18 @@ def test_static_columns_inform_the_network_and_not_the_linear_map():
 
 
 def test_static_columns_are_read_by_the_network_as_columns_that_happen_not_to_change():
-    frame = shops()
+    """Also in rows that follow, which need not say them."""
+    frame, rows = shops(), shops(72)
+    rows = rows[rows["time"] > frame["time"].max()]
     options = {**TINY, **KEYS, "linear": False, "dtype": "float64", "normalization": "none", "target": "y"}
     static = SeqForecaster(**options, static_cols=["large", "area"]).fit(frame)
     past = SeqForecaster(**options).fit(frame)
     np.testing.assert_allclose(static.forecast(8)["y"], past.forecast(8)["y"], rtol=1e-12)
+    without = rows[["id", "time", "y"]]
+    np.testing.assert_allclose(static.predict(without)["y"], past.predict(rows)["y"], rtol=1e-12)
+    np.testing.assert_allclose(
+        static.update(without).forecast(8)["y"], past.update(rows).forecast(8)["y"], rtol=1e-12
+    )
 
 
 def test_rows_that_follow_need_no_static_columns():

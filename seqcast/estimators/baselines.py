@@ -11,6 +11,7 @@ from ..data.windows import filled, spread
 from ..forecasting.blocks import to_wide
 from ..forecasting.conformal import MOST, Errors
 from ..forecasting.local_scale import LocalScale, span_of
+from ..forecasting.sensitivity import Chain, linear_slopes
 from .base_forecaster import BaseForecaster
 from .window_forecaster import Examples, WindowForecaster
 
@@ -298,3 +299,7 @@ class LinearForecaster(WindowForecaster):
         blocks = self._blocks(levels)
         forecasts = self._linear.forecast(blocks.changing(), origins - self.window_, self.window_)
         return self._preparation.integrate(to_wide(forecasts, len(blocks)), levels, origins)
+
+    def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
+        start, blocks = chain.origin - self.window_, chain.blocks.changing()
+        return chain.of_part(linear_slopes(self._linear, blocks, start, self.window_))

@@ -11,19 +11,21 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..data.panel import Panel
+from ..data.panel import Clock, Panel
 from ..data.past import Past
 from ..data.windows import spread
 from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.combination import Trial, choose, mixed, root_mean_square
 from ..forecasting.conformal import Errors
-from ..forecasting.distributions import DISTRIBUTIONS, Distribution, find_distribution
+from ..forecasting.distributions import DISTRIBUTIONS, LEAST_MEAN, Distribution, find_distribution
 from ..forecasting.outlook import DistributionOutlook, Outlook, spread_of
+from ..forecasting.sensitivity import Chain, linear_slopes
 from ..kernels.head import POINT_LOSSES
 from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
 from ..kernels.workspace import Window
 from ..learning.network import Network, Rows, Windows
+from ..learning.slopes import window_slopes
 from ..learning.training import OptimizerState
 from .base import NetworkEstimator
 from .base_forecaster import Data
@@ -426,8 +428,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             levels=distribution.levels,
         )
 
-    def _blocks(self, levels: Panel) -> Blocks:
-        blocks = super()._blocks(levels)
+    def _in_blocks(self, inputs: np.ndarray, clock: Clock) -> Blocks:
+        blocks = super()._in_blocks(inputs, clock)
         return blocks if self._reads_past else blocks.without_past()
 
     def _reading_of(self, examples: Examples) -> Window:
@@ -693,3 +695,23 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
 
     def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         return self._outlook(levels, origins).centre
+
+    # -- what a forecast depends on
+
+    def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
+        if "recurrent" not in self.chosen_:
+            return chain.of_naive(1 if "naive" in self.chosen_ else self.season_length_)
+        start, blocks = chain.origin - self.window_, chain.blocks
+        parts = {"recurrent": self._network_slopes(blocks, start)}
+        if self._linear is not None:
+            parts["linear"] = linear_slopes(self._linear, blocks.changing(), start, self.window_)
+        slopes = mixed({name: chain.of_part(part) for name, part in parts.items()}, self.chosen_)
+        if self.loss == "negative_binomial" and self._tells_by_distribution:
+            slopes[forecasts <= LEAST_MEAN] = 0.0  # where a distribution of counts is moved no further
+        return slopes
+
+    def _network_slopes(self, blocks: Blocks, start: int) -> np.ndarray:
+        """The mean of the networks'."""
+        networks, starts = self._networks, self._rows(blocks, np.array([start])).starts
+        windows, threads = self._windows(blocks, networks[0].dtype), thread_count(self.n_jobs)
+        return np.mean([window_slopes(network, windows, starts, threads) for network in networks], axis=0)

@@ -1,23 +1,27 @@
 """What the forecasters share that learn from windows: how long they are, and which to judge by."""
 
+import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ..callers import callers_level
 from ..data.calendar import WEEK, YEAR, Calendar
 from ..data.calendar_features import calendar_features
-from ..data.panel import Panel
+from ..data.panel import Clock, Panel
 from ..data.preparation import Preparation, Treatment
 from ..data.roles import Columns, Declared
 from ..data.transforms import KINDS
@@ -26,6 +30,7 @@ from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.linear import LinearMap, fit_linear
 from ..forecasting.local_scale import LocalScale
 from ..forecasting.out_of_fold import out_of_fold
+from ..forecasting.sensitivity import Chain, by_column_and_lag
 from ..forecasting.ways import Way
 from .base_forecaster import BaseForecaster, Data
 
@@ -329,8 +334,10 @@ class WindowForecaster(BaseForecaster):
         return self.window_
 
     def _blocks(self, levels: Panel) -> Blocks:
-        values = self._preparation.inputs(levels)
-        return Blocks.of(values, self._preparation.columns, self.joint, levels.clock)
+        return self._in_blocks(self._preparation.inputs(levels), levels.clock)
+
+    def _in_blocks(self, inputs: np.ndarray, clock: Clock) -> Blocks:
+        return Blocks.of(inputs, self._preparation.columns, self.joint, clock)
 
     def _window_starts(self, levels: Panel, borders: np.ndarray, lost: int) -> tuple[np.ndarray, np.ndarray]:
         """Of windows to learn from, and to judge by, with `lost` steps before them."""
@@ -399,6 +406,97 @@ class WindowForecaster(BaseForecaster):
         if not hasattr(self, "models_"):
             return self._preparation.target_scales
         return np.concatenate([model._target_scales() for model in self.models_.values()])
+
+    # -- what a forecast depends on
+
+    def sensitivity(
+        self,
+        X: Data | None = None,
+        y: Data | None = None,
+        *,
+        X_future: Data | None = None,
+        ids: Sequence[Hashable] | None = None,
+    ) -> pd.DataFrame:
+        """How much each step of the forecast changes with each value that it is made from.
+
+        These are exact derivatives, by the chain rule through all that is done to the values, in the units of
+        the columns: 0.5 says that one unit more there makes the forecast half a unit higher, as long as the
+        change is small. At a kink, such as that of an "rnn_relu" cell, it is the derivative of one side.
+
+        Parameters
+        ----------
+        X : Series, DataFrame or array-like, optional
+            Rows that follow the training rows, as for `update`: the forecast is that made after them, and
+            the forecaster stays as it is. None: the forecast is that of `forecast`.
+        y : Series, DataFrame or array-like, optional
+            The targets, where they are no columns of `X`.
+        X_future : Series, DataFrame or array-like, optional
+            As in `forecast`.
+        ids : list, optional
+            Which of several series; all if None.
+
+        Returns
+        -------
+        DataFrame, shape (n_targets * horizon_, n_values)
+            A row for each target and step, with the index levels ``target`` and ``lead``, from 1 to
+            `horizon_`; of series in a long frame with their ids as the outermost level. The columns have the
+            levels ``column`` and ``lag``, in the order of time. Lag 1 is the last row before the forecast,
+            lag 2 the one before it. Of columns that are known ahead, lag 0 is the first step that is
+            forecast, -1 the second, and so on. A static column is read from the last row, so it has lag 1
+            only. NaN where nothing was observed, 0 where a value has no influence. Features made of stamps
+            have no columns; categories have those of zeros and ones that they are read as.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `update` and `forecast`; ValueError also if `ids` holds others than those of fit.
+
+        Examples
+        --------
+        >>> from seqcast import LinearForecaster
+        >>> model = LinearForecaster(horizon=2, window=4).fit([float(n % 5) for n in range(60)])
+        >>> slopes = model.sensitivity().loc["y"]
+        >>> slopes["y"].sum(axis=1).round(3).tolist()  # a level that is one higher stays one higher
+        [1.0, 1.0]
+        """
+        check_is_fitted(self)
+        known = self if X is None else copy.copy(self).update(X, y)
+        panel, begins, _ = known._ahead(X_future, self.horizon_)
+        chosen = list(self._pasts) if ids is None else self._checked_ids(ids)
+        slopes = [self._slopes(panel, begins[[number]]) for number in self._numbers(chosen)]
+        columns, values = by_column_and_lag(np.stack(slopes), self._schema.roles)
+        labels = [chosen, self.target_names_, list(range(1, self.horizon_ + 1))]
+        names = [self._schema.declared.id_col, "target", "lead"]
+        first = 0 if self._schema.has_ids else 1
+        index = pd.MultiIndex.from_product(labels[first:], names=names[first:])
+        return pd.DataFrame(values, index, pd.MultiIndex.from_tuples(columns, names=["column", "lag"]))
+
+    def _checked_ids(self, ids: Sequence[Hashable]) -> list[Any]:
+        others = [id_ for id_ in ids if id_ not in self._pasts]
+        if others or not len(ids):
+            raise ValueError(
+                f"The 'ids' parameter of {type(self).__name__}.sensitivity must hold series that were "
+                f"fitted. Got {repr(others[0]) if others else 'none'} instead. Leave it out for all series."
+            )
+        return list(ids)
+
+    def _slopes(self, panel: Panel, origin: np.ndarray) -> np.ndarray:
+        """Of the forecast at one origin (1,) by what stands around it.
+
+        Shape (horizon_, n_targets, n_rows, n_columns).
+        """
+        near, origin = panel.around(origin, self._memory(), self.horizon_)
+        model: Any = self._model_of(near.fitted[0])
+        if model is not self:
+            near = near.of_fitted(np.zeros(1, np.int64))
+        in_blocks = partial(model._in_blocks, clock=near.clock)
+        chain = Chain(model._preparation, near, int(origin[0]), in_blocks)
+        forecasts = model._level_forecasts(chain.levels, origin)[0]
+        return chain.in_units(model._level_slopes(chain, forecasts), forecasts)
+
+    @abstractmethod
+    def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
+        """Of the forecasts (horizon_, n_targets) by what they are made from, both in levels."""
 
 
 def steps_of(given: Any) -> tuple[int, ...]:

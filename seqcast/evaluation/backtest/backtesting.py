@@ -19,7 +19,7 @@ from ...data.windows import on_grid
 from ...estimators.base_forecaster import DEFAULT_HORIZON, BaseForecaster, Data
 from ...forecasting.bounds import Bounds
 from .comparison import Compared, Series
-from .folds import Task, fit_and_roll, roll
+from .folds import Task, fit_and_roll, one_blas_thread, roll
 from .origins import count, origins
 from .progress import shown
 from .rows import Rows
@@ -145,10 +145,13 @@ def backtest(
         return rows.labelled(roll(forecaster, rows, ends, task))
     folds = np.split(ends, range(every or len(ends), len(ends), every or len(ends)))
     settings = _settings(parameters, task.n_steps, in_parallel=min(effective_n_jobs(n_jobs), len(folds)) > 1)
-    done = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(fit_and_roll)(clone(forecaster).set_params(**settings), rows, fold, task) for fold in folds
-    )
-    return rows.labelled(Compared.joined(list(shown(done, len(folds), verbose))))
+    with one_blas_thread():  # around all threads, where folds are threads: each puts back what it found
+        done = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(fit_and_roll)(clone(forecaster).set_params(**settings), rows, fold, task)
+            for fold in folds
+        )
+        parts = list(shown(done, len(folds), verbose))
+    return rows.labelled(Compared.joined(parts))
 
 
 def _every(refit: Any) -> int | None:

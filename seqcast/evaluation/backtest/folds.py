@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ...data.calendar import Calendar
 from ...data.frames import in_order, read_table, select_columns
@@ -53,11 +54,17 @@ class Task:
         return self.bounds.side_by_side(values[..., None])
 
 
+def one_blas_thread() -> threadpool_limits:
+    """While fitting, as sums over more threads differ in the last bits: joblib's processes have fewer."""
+    return threadpool_limits(1, user_api="blas")
+
+
 def fit_and_roll(forecaster: Any, rows: Rows, ends: np.ndarray, task: Task) -> Compared:
     """Fit on the rows that the first of the origins knows, and forecast from all of them."""
     end = int(ends[0])
     try:
-        forecaster.fit(*rows.before(end))
+        with one_blas_thread():
+            forecaster.fit(*rows.before(end))
         if isinstance(forecaster, BaseForecaster):
             return roll(forecaster, rows, ends, task, end)
         return _forecast(forecaster, rows, end, task)
