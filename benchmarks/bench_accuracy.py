@@ -29,9 +29,9 @@ TEXT = (
     "their own units; the aim is a closed-form linear map's. Linear and seasonal naive are "
     "`LinearForecaster` and `NaiveForecaster`. Seconds are those of the quickest fit, on two threads. "
     "M4 weekly: one global model of 359 series, sMAPE and MASE of the 13 weeks to forecast; published are the "
-    "competition's own recurrent benchmark, its best combination of simple methods, and ES-RNN, its winner. "
-    "Coverage is the share of the truth within the intervals of level 80 and 95, in percent, averaged over "
-    "windows, steps and seeds. ETTh1.csv is read from the path in SEQCAST_BENCH_ETT, the two M4 files from the "
+    "competition's own recurrent benchmark, a simple method, and its winner. Coverage is the share of the "
+    "truth within the intervals of level 80 and 95, in percent, averaged over windows, steps and seeds. "
+    "ETTh1.csv is read from the path in SEQCAST_BENCH_ETT, the two files of M4 from the "
     "folder in SEQCAST_BENCH_M4; other data come with packages."
 )
 COLUMNS = (

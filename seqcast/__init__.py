@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .plotting import plot_forecast
 
 _HOME = {
+    "ForecastDisplay": "plotting",
+    "BacktestDisplay": "plotting",
     "Cell": "cells",
     "Gate": "cells",
     "LeakError": "exceptions",
@@ -55,7 +57,9 @@ _HOME = {
 _MODULES = ("datasets", "evaluation", "exceptions")
 
 __all__ = [
+    "BacktestDisplay",
     "Cell",
+    "ForecastDisplay",
     "Gate",
     "LeakError",
     "LinearForecaster",

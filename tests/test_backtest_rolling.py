@@ -348,6 +348,19 @@ def test_panels_are_loops_of_forecast(panel, refit, horizon):
         assert set(found.index) == set(truth[later].index.intersection(forecast.index))
 
 
+@pytest.mark.filterwarnings("ignore:Errors of only")
+def test_models_of_single_series_roll_too(panel):
+    model = linear_panel(scope="local").fit(panel[panel["day"] < "2024-05-10"])
+    rows = backtest(model, panel, refit=False, step_size=8, horizon=10, level=50)
+    for cutoff, block in rows.groupby("cutoff"):
+        new = panel[(panel["day"] >= "2024-05-10") & (panel["day"] <= cutoff)]
+        moved = copy.deepcopy(model).update(new) if len(new) else model
+        found = block.set_index(["shop", "time"])
+        expected = moved.forecast(10, level=50).set_index(["shop", "day"]).loc[found.index]
+        np.testing.assert_array_equal(found["y_hat"], expected["sales"])
+        np.testing.assert_array_equal(found["y_hat-hi-50"], expected["sales-hi-50"])
+
+
 def test_a_row_missing_at_the_origin_moves_the_leads_of_its_series(panel):
     rows = backtest(linear_panel(), panel, n_windows=1, step_size=1, horizon=9)
     holes = rows[rows["shop"] == "holes"]
@@ -495,6 +508,11 @@ def test_gap_is_a_count(df, value):
 def test_levels_and_quantiles_are_checked_first(df, name, value):
     with pytest.raises(ValueError, match=rf"'{name}' parameter of backtest must hold numbers above 0"):
         backtest(linear(), df, **{name: value})
+
+
+def test_y_has_a_row_for_each_of_df(df):
+    with pytest.raises(ValueError, match=r"'y' parameter of backtest .* 160 rows of df. Got 10 instead"):
+        backtest(linear(), df[["past"]], df["a"].iloc[:10])
 
 
 def test_too_few_rows_after_training(df):

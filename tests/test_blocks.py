@@ -1,10 +1,13 @@
 """Series one below the other, against loops over blocks and windows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from seqcast.forecasting import blocks as module
+from seqcast.data.panel import Clock
 from seqcast.data.roles import Columns
+from seqcast.forecasting import blocks as module
 from seqcast.forecasting.blocks import Blocks, to_wide
 
 GRID = np.random.default_rng(0).normal(size=(11, 5))  # three targets, two covariates
@@ -66,14 +69,61 @@ def test_forecasts_of_blocks_lie_side_by_side_as_the_targets_did(joint):
     np.testing.assert_array_equal(to_wide(truth, len(blocks)), expected)
 
 
-def test_targets_of_all_blocks_stand_side_by_side_again():
-    grid = np.arange(24.0).reshape(6, 4)
-    for joint in (False, True):
-        np.testing.assert_array_equal(Blocks.of(grid, COLUMNS, joint).wide_targets(), grid[:, :3])
+@both
+def test_targets_of_all_blocks_stand_side_by_side_again(joint):
+    np.testing.assert_array_equal(Blocks.of(GRID, COLUMNS, joint).wide_targets(), GRID[:, :3])
+
+
+# Two targets, two lags of each, a covariate of the past, two that are known ahead, a static one.
+KINDS = Columns(2, past=1, future=2, static=1, lags=2)
+OF_KINDS = np.random.default_rng(1).normal(size=(9, 10))
+
+
+def test_each_target_has_its_own_lags_and_all_covariates():
+    blocks = Blocks.of(OF_KINDS, KINDS, joint=False)
+    for k, own in enumerate([[0, 2, 3, 6, 7, 8, 9], [1, 4, 5, 6, 7, 8, 9]]):
+        np.testing.assert_array_equal(blocks.values[k], OF_KINDS[:, own])
+    assert (blocks.n_targets, blocks.columns.lags, blocks.columns.static_ones) == (1, 2, slice(6, 7))
+
+
+@pytest.mark.parametrize(("joint", "n_relative"), [(True, 7), (False, 4)])
+def test_what_is_known_ahead_and_what_never_changes_is_not_relative(joint, n_relative):
+    """Targets, their lags and the past of covariates are."""
+    assert Blocks.of(OF_KINDS, KINDS, joint).n_relative == n_relative
+
+
+@pytest.mark.parametrize(("joint", "past", "static"), [(True, [6], [9]), (False, [3], [6])])
+def test_kinds_of_columns_can_be_left_out(joint, past, static):
+    blocks = Blocks.of(OF_KINDS, KINDS, joint)
+    changing, without = blocks.changing(), blocks.without_past()
+    np.testing.assert_array_equal(changing.values, np.delete(blocks.values, static, axis=2))
+    np.testing.assert_array_equal(without.values, np.delete(blocks.values, past, axis=2))
+    assert (changing.columns.static, changing.columns.past) == (0, 1)
+    assert (without.columns.static, without.columns.past) == (1, 0)
+    assert changing.n_columns == changing.columns.static_ones.stop
+    assert without.n_columns == without.columns.static_ones.stop
+    both_out = changing.without_past()
+    np.testing.assert_array_equal(both_out.values, np.delete(blocks.values, past + static, axis=2))
+    assert changing.changing() is changing
 
 
 def test_blocks_since_a_step_leave_out_the_steps_before():
-    blocks = Blocks.of(np.arange(24.0).reshape(6, 4), Columns(3, 1), joint=False)
+    clock, weights = Clock(np.array([0, 4, 11]), np.array([100, 200])), np.arange(11.0)
+    blocks = replace(Blocks.of(GRID, COLUMNS, joint=False, clock=clock), weights=weights)
     later = blocks.since(2)
-    assert (len(later), later.n_rows, later.n_targets) == (3, 4, 1)
+    assert (len(later), later.n_rows, later.n_targets) == (3, 9, 1)
     np.testing.assert_array_equal(later.values, blocks.values[:, 2:])
+    np.testing.assert_array_equal(later.weights, weights[2:])
+    rows = np.array([3, 4, 5, 10])
+    np.testing.assert_array_equal(clock[rows], [103, 104, 201, 206])
+    np.testing.assert_array_equal(later.clock[rows - 2], clock[rows])
+    assert Blocks.of(GRID, COLUMNS, joint=True).since(3).clock is None
+
+
+@both
+def test_no_block_is_a_copy_where_there_is_but_one(joint):
+    """A long series would be much memory twice."""
+    grid = GRID[:, [0, 3, 4]]
+    one = Blocks.of(grid, Columns(1, 2), joint)
+    assert np.shares_memory(one.values, grid)
+    assert np.shares_memory(one.since(2).values, grid)

@@ -885,15 +885,8 @@ def test_demo(capsys, tmp_path, short_weather):
     assert f"\nforecast        {table['rmse']:10.2f}{table['mae']:10.2f}  " in out
     assert f"\nskill   {table['skill']:.2f}: an RMSE " in out
     # the forecast of the future is that of the same network from the end of all rows
-    known = pd.concat([train, test])
-    np.testing.assert_allclose(forecast["temp"], rows_after(model, known), rtol=1e-6)
+    np.testing.assert_allclose(forecast["temp"], model.update(test).forecast()["temp"], rtol=1e-6)
     assert f"wrote   {tmp_path / 'new/forecast.csv'}\n" in out
-
-
-def rows_after(model: SeqForecaster, known: pd.DataFrame) -> np.ndarray:
-    """Forecast from the last window of `known` through the network itself."""
-    window = known[["temp", *model.covariate_names_]].asfreq("h").to_numpy()[-model.window_ :]
-    return model._forecast_at(window, np.array([len(window)]))[0, :, 0]
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 24, 48])

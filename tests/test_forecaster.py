@@ -332,6 +332,132 @@ def linear_error(model, rows):
     return squared_error(parts["linear"], truth)
 
 
+# -- several networks
+
+
+@pytest.mark.parametrize("linear", [True, False])
+@pytest.mark.parametrize("joint", [True, False])
+def test_several_networks_are_averaged(linear, joint):
+    rows, options = with_holes(hourly(150, "ab"), 0.05), {**EXACT, "linear": linear, "joint": joint}
+    one, model = (SeqForecaster(**options, fallback=False, n_models=n).fit(rows) for n in (1, 3))
+    flats = [network.flat for network in model._networks]
+    np.testing.assert_array_equal(flats[0], one._networks[0].flat)
+    assert len({flat.tobytes() for flat in flats}) == len(flats) == 3
+    known = rows.to_numpy()
+    np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
+    assert model.chosen_ != one.chosen_ or not linear  # they are weighed together
+
+
+@ways
+def test_one_network_is_what_there_is_without_a_word(frame, way):
+    one, other = (SeqForecaster(**SMALL, **way, **some).fit(frame) for some in ({}, {"n_models": 1}))
+    assert_same_weights(one, other)
+    assert (one.loss_curve_, one.chosen_) == (other.loss_curve_, other.chosen_)
+    pd.testing.assert_frame_equal(one.forecast(12), other.forecast(12), check_exact=True)
+
+
+def test_histories_and_weights_are_those_of_the_last_network(frame):
+    model = SeqForecaster(**SHORT, n_models=2).fit(frame)
+    assert (model.n_iter_, len(model.loss_curve_), len(model.validation_loss_curve_)) == (3, 3, 3)
+    first = SeqForecaster(**SHORT).fit(frame)
+    assert model.loss_curve_ != first.loss_curve_
+    np.testing.assert_array_equal(model.weights_["head_bias"], model._networks[1].weights["head_bias"])
+
+
+@pytest.mark.parametrize("n_models", [1, 2])
+def test_each_network_goes_on_from_its_own_weights(frame, n_models):
+    """By a step of next to no length, from where the last fit ended; those that are new start anew."""
+    options = {**SHORT, "n_models": n_models, "warm_start": True}
+    model, cold = SeqForecaster(**options).fit(frame), SeqForecaster(**{**options, "warm_start": False})
+    before = [network.flat.copy() for network in model._networks]
+    assert_same_bits(before, [network.flat for network in cold.fit(frame)._networks])
+    model.set_params(learning_rate_init=1e-300, n_models=n_models + 1).fit(frame)
+    assert_same_bits([network.flat for network in model._networks[:n_models]], before)
+    assert not any(np.array_equal(model._networks[-1].flat, flat) for flat in before)
+    model.set_params(n_models=1).fit(frame)
+    assert_same_bits([network.flat for network in model._networks], before[:1])
+
+
+def test_a_warm_start_goes_on_from_a_fit_that_was_interrupted(frame, monkeypatch):
+    monkeypatch.setattr(base, "progress", interrupting(2))
+    model = SeqForecaster(**SHORT, warm_start=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(frame)
+    monkeypatch.undo()
+    before = model.weights_["head_bias"]
+    model.set_params(learning_rate_init=1e-300).fit(frame)
+    assert_same_bits(model.weights_["head_bias"], before)
+
+
+@ways
+def test_several_networks_do_not_depend_on_threads_or_pickling(frame, way):
+    one, two = (SeqForecaster(**SMALL, **way, n_models=2, n_jobs=n_jobs).fit(frame) for n_jobs in (1, 2))
+    pd.testing.assert_frame_equal(one.forecast(12), two.forecast(12), check_exact=True)
+    copied = pickle.loads(pickle.dumps(one))
+    pd.testing.assert_frame_equal(one.forecast(12), copied.forecast(12), check_exact=True)
+
+
+def test_a_fit_interrupted_in_its_second_network_forecasts_with_both(frame, monkeypatch):
+    networks = []
+
+    @contextmanager
+    def progress(verbose, max_iter):
+        networks.append(None)
+
+        def report(epoch):
+            if (len(networks), epoch.number) == (2, 1):
+                raise KeyboardInterrupt
+
+        yield report
+
+    monkeypatch.setattr(base, "progress", progress)
+    model = SeqForecaster(**EXACT, fallback=False, n_models=3)
+    with pytest.raises(KeyboardInterrupt, match="the best weights so far are kept"):
+        model.fit(frame)
+    assert len(networks) == len(model._networks) == 2
+    known = frame.to_numpy()
+    np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
+
+
+# -- windows divided by their deviation
+
+
+@pytest.mark.parametrize("parts", [{"linear": False}, {}], ids=["network", "both"])
+@pytest.mark.parametrize("joint", [True, False])
+def test_windows_that_are_moved_and_stretched_are_forecast_moved_and_stretched(parts, joint):
+    """Of "instance", which divides by the deviation of a window; all of its columns by the same factor."""
+    rows, later = hourly(150, "ab"), hourly(162, "ab")[150:]
+    options = {**EXACT, **TOGETHER, **parts, "joint": joint, "segment": 4, "season_length": 1}
+    for normalization, equal in (("instance", True), ("last", False)):
+        model = SeqForecaster(**options, normalization=normalization).fit(rows)
+        known = copy.deepcopy(model).update(later).forecast()
+        stretched = copy.deepcopy(model).update(1000 + 8 * later).forecast()
+        assert np.allclose(stretched, 1000 + 8 * known, rtol=1e-9) == equal
+
+
+# -- without rows held back
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("normalization", ["last", "instance"])
+def test_without_validation_errors_are_those_of_the_linear_map_out_of_fold(joint, normalization):
+    """In units of what each target moved in the steps before."""
+    rows = with_holes(hourly(150, "ab"), 0.03)
+    options = {**EXACT, "early_stopping": False, "joint": joint, "normalization": normalization}
+    model = SeqForecaster(**options).fit(rows)
+    scaled = scaled_rows(model, rows)
+    folds = folds_by_hand(model, scaled)
+    origins, span = origins_between(model, scaled, 0, 150), 24  # steps that are remembered
+    changes = np.abs(np.diff(scaled, axis=0, prepend=np.nan))
+    usual = 0.1 * np.nanmean(changes, axis=0)
+    # the change into the first step of the span is none within it
+    units = [np.fmax(np.nanmean(changes[max(0, at - span) + 1 : at], axis=0), usual) for at in origins]
+    expected = (folds.truth - folds.parts["linear"]) / np.array(units)[:, None]
+    np.testing.assert_allclose(model._errors.values, expected, rtol=1e-4, atol=1e-5)
+    forecast = model.forecast(level=80)
+    np.testing.assert_allclose(forecast["a-hi-80"] - forecast["a"], forecast["a"] - forecast["a-lo-80"])
+
+
 # -- segments
 
 

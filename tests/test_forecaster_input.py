@@ -504,7 +504,7 @@ BAD_PARAMETERS = {
     "calendar_features": ["hour", ["noon"], ["hour", "hour"], ("weekend", 3), 3],
     "lags": [0, -7, 7.0, "7", {7}],
     "differences": [0, -1, 1.5, "season", {1}],
-    "transform": ["logs", 3, None],
+    "target_transform": ["logs", 3, None],
     "scaling": ["minmax", True, None],
     "half_life": [0, -1.0, "day"],
     "quantiles": [0.5, "0.5", None],

@@ -570,7 +570,7 @@ def test_a_constant_series_is_forecast_exactly_under_a_transform():
     frame = long(positive | {"flat": pd.Series(5.0, RAGGED["a"].index)})
     for transform in ("log", "log1p", "box-cox", "yeo-johnson"):
         with pytest.warns(UserWarning, match="1 of 4 series are constant"):
-            model = LinearForecaster(**SMALL, **KEYS, transform=transform).fit(frame)
+            model = LinearForecaster(**SMALL, **KEYS, target_transform=transform).fit(frame)
         assert_same_bits(of(model.forecast(7), "flat"), [5.0] * 7)
 
 

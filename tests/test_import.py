@@ -21,7 +21,9 @@ from seqcast.evaluation import backtest as evaluation
 from seqcast.evaluation import metrics
 
 PUBLIC = [
+    "BacktestDisplay",
     "Cell",
+    "ForecastDisplay",
     "Gate",
     "LeakError",
     "LinearForecaster",
@@ -44,6 +46,8 @@ PUBLIC = [
     "exceptions",
     "make_forecast_scorer",
     "pad_sequences",
+    "permutation_importance",
+    "plot_backtest",
     "plot_forecast",
     "register_cell",
     "summarize",

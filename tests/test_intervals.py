@@ -326,7 +326,7 @@ def test_bounds_are_numbers_in_order(seed, share, name):
 def test_bounds_of_transformed_targets_are_transformed_back(transform):
     """So those of sales are above 0, as far below a forecast as above it by a factor."""
     rows = np.exp(0.5 * (wander() - 20))
-    model = LinearForecaster(**SMALL, transform=transform).fit(rows)
+    model = LinearForecaster(**SMALL, target_transform=transform).fit(rows)
     forecast = model.forecast(8, level=[50, 90])
     paths = model.sample_paths(50, 8, random_state=0)
     if transform in ("log", "box-cox"):

@@ -474,7 +474,7 @@ def test_ten_rows_are_needed():
 
 def test_errors_of_the_estimator_come_through():
     with pytest.raises(ValueError, match=r"^SeqForecaster\.fit needs at least"):
-        check_no_leak(SeqForecaster(**{**SHORT, "window": 99}), ROWS)
+        check_no_leak(SeqForecaster(**{**SHORT, "window": 99}, short_series="error"), ROWS)
 
 
 def test_example_in_the_docstring_runs():

@@ -23,8 +23,8 @@ def series(lengths, n_columns, seed=0, holes=0.0):
 
 def prepared(grids, columns, treatment=None, horizon=3, reach=4):
     treatment = Treatment() if treatment is None else treatment
-    names = [NAMES[: columns.targets]] * len(grids)
-    return Preparation.of(grids, columns, treatment, horizon, reach, names, "Test")
+    names, ids = NAMES[: columns.targets], [None] * len(grids)
+    return Preparation.of(grids, columns, treatment, horizon, reach, names, "Test", ids)
 
 
 def at(grid, step):

@@ -294,7 +294,9 @@ def test_none_knows_constant_columns():
 
 def test_none_is_refused_where_it_would_clip():
     check_limit(np.array([[np.nan, 0.0], [3.0, -1e6]]), ["a", "b"], "Model.fit")
-    with pytest.raises(ValueError, match=r"'scaling' parameter of Model.fit can be 'none' .* Got 2e\+06 in column 'a'"):
+    with pytest.raises(
+        ValueError, match=r"'scaling' parameter of Model.fit can be 'none' .* Got 2e\+06 in column 'a'"
+    ):
         check_limit(np.array([[np.nan, 0.0], [3.0, 1.0], [-2e6, 2.0]]), ["a", "b"], "Model.fit")
 
 

@@ -106,8 +106,8 @@ TREATMENTS = {
     "divided by deviations": {"normalization": "instance"},
     "divided by those of all targets": {"normalization": "instance", "joint": True},
     "chosen": {"normalization": "auto", "scaling": "robust"},
-    "log": {"transform": "log"},
-    "box-cox": {"transform": "box-cox"},
+    "log": {"target_transform": "log"},
+    "box-cox": {"target_transform": "box-cox"},
     "changes": {"differences": 1},
     "changes of changes": {"differences": [1, 4], "joint": True},
     "lags": {"lags": [5, 9]},
@@ -116,7 +116,7 @@ TREATMENTS = {
         "differences": 2,
         "lags": 4,
         "future_cols": "c",
-        "transform": "yeo-johnson",
+        "target_transform": "yeo-johnson",
         "calendar_features": "auto",
     },
 }
@@ -242,7 +242,7 @@ def test_a_naive_forecast_depends_on_the_value_that_it_repeats(name, lags):
 def test_a_naive_forecast_passes_over_what_is_missing():
     train = rows_of()[0].copy()
     train.iloc[-2:, 0] = np.nan
-    model = make_network(transform="log").fit(train)
+    model = make_network(target_transform="log").fit(train)
     model.chosen_ = {"naive": 1.0}
     found = model.sensitivity().loc["a", "a"]
     assert found[[1, 2]].isna().all(axis=None)
@@ -264,7 +264,7 @@ def test_a_forecast_of_a_target_that_was_not_seen_lately(make, differences):
 def test_a_constant_target_is_forecast_whatever_comes(make):
     train = rows_of()[0].assign(a=2.0)
     with pytest.warns(UserWarning, match="constant"):
-        model = make(transform="log").fit(train)
+        model = make(target_transform="log").fit(train)
     found = model.sensitivity()
     assert (found.loc["a"] == 0).all(axis=None)
     assert (found.loc["b"] != 0).any(axis=None)
@@ -280,7 +280,7 @@ def test_a_value_that_is_clipped_has_no_influence(make):
 
 def test_a_forecast_that_is_clipped_does_not_change():
     train, known, _ = rows_of()
-    model, known = make_linear(transform="log").fit(train), known.copy()
+    model, known = make_linear(target_transform="log").fit(train), known.copy()
     known["a"] = np.exp(np.linspace(0, 300, KNOWN))
     found = model.sensitivity(known)
     assert (found.loc["a"] == 0).all(axis=None)
@@ -291,7 +291,7 @@ def test_what_a_transform_can_not_take_counts_as_missing():
     train, known, _ = rows_of()
     known = known.copy()
     known.iloc[-2, 0] = 0.0
-    found = make_linear(transform="log").fit(train).sensitivity(known)
+    found = make_linear(target_transform="log").fit(train).sensitivity(known)
     assert found["a", 2].isna().all()
     assert found.drop(columns=[("a", 2)]).notna().all(axis=None)
 
@@ -400,7 +400,7 @@ def by_differences_of(model, known, id_, like):
 @pytest.mark.parametrize("scope", ["global", "local"])
 def test_of_long_frames_it_is_of_each_series(make, scope):
     train, known = split(panel())
-    model = make(**LONG, scope=scope, transform="log", differences=1).fit(train)
+    model = make(**LONG, scope=scope, target_transform="log", differences=1).fit(train)
     found = model.sensitivity(known)
     assert list(found.index.names) == ["id", "target", "lead"]
     assert list(found.index.get_level_values("id").unique()) == ["x", "y", "z"]

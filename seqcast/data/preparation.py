@@ -9,7 +9,8 @@ to the last step that is forecast from there.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,17 +74,20 @@ class Preparation:
         treatment: Treatment,
         horizon: int,
         reach: int,
-        names: Sequence[Sequence[Hashable]],
+        names: Sequence[Hashable],
         owner: str,
+        ids: Sequence[Hashable],
     ) -> Preparation:
         """Learn from training rows (n_steps, n_columns) of each series.
 
         reach : so many steps of a window, the last ones, are read by all parts.
-        names : of each series, what to call its targets in messages; owner : name of the estimator, likewise.
+        names : labels of the targets, for messages; owner : name of the estimator; ids : of the series.
         """
         k = columns.targets
-        pairs = zip(grids, names, strict=True)
-        fitted = [_fit_targets(grid[:, :k], treatment, called, owner) for grid, called in pairs]
+        fitted = []
+        for grid, id_ in zip(grids, ids, strict=True):
+            with noted(None if id_ is None else f"This is series {id_!r}."):
+                fitted.append(_fit_targets(grid[:, :k], treatment, names, owner))
         transforms, targets, changes = zip(*fitted, strict=True)
         raw = [Scaler.of(grid[:, :k]) for grid in grids]
         covariates = grids[0][:, k:] if len(grids) == 1 else np.concatenate([grid[:, k:] for grid in grids])
@@ -164,6 +168,17 @@ class Preparation:
         # A constant that was transformed and undone is no longer quite the same.
         between = (slice(None), *(None,) * (forecasts.ndim - 2))
         return np.where(raw.constant[between], raw.center[between], values)
+
+
+@contextmanager
+def noted(note: str | None) -> Iterator[None]:
+    """Add to the errors of what is done meanwhile."""
+    try:
+        yield
+    except ValueError as error:
+        if note is not None:
+            error.add_note(note)
+        raise
 
 
 def _fit_targets(

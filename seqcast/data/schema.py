@@ -280,7 +280,7 @@ def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Gi
     )
     roles = declared.roles(history.targets, history.covariates, categories, owner)
     table = select_columns(history.table, roles.all, owner=fit)
-    given = Given.of_table(table)
+    given = Given([None], [table], [history.order], table.index, table.kind)
     if keys:
         values = pd.DataFrame(table.values, X.index, list(table.columns))
         frame = pd.concat([X[keys], values], axis=1)

@@ -29,6 +29,8 @@ class History:
     ----------
     table : Table
         Targets, then covariates.
+    order : ndarray of int
+        Where each of its rows stood in `X`.
     targets, covariates : list of labels
     columns : tuple of labels
         Of `X`, in its order.
@@ -41,6 +43,7 @@ class History:
     """
 
     table: Table
+    order: np.ndarray
     targets: list[Hashable]
     covariates: list[Hashable]
     columns: tuple[Hashable, ...]
@@ -100,8 +103,9 @@ def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
 
 def _history(table: Table, targets: list[Hashable]) -> History:
     covariates = [column for column in table.columns if column not in targets]
-    ordered = select_columns(in_order(table)[0], [*targets, *covariates], owner="fit")
-    return History(ordered, targets, covariates, table.columns)
+    ordered, order = in_order(table)
+    ordered = select_columns(ordered, [*targets, *covariates], owner="fit")
+    return History(ordered, order, targets, covariates, table.columns)
 
 
 def _names(y: Any) -> list[Hashable]:
@@ -194,8 +198,8 @@ def _beside(
     columns = _covariate_names(covariates, names, owner)
     _refuse_scaled_copies(targets.values, names, covariates.values, columns, owner)
     values = np.hstack([targets.values, covariates.values])
-    table, _ = in_order(Table(values, (*names, *columns), index, covariates.kind))
-    return History(table, list(names), list(columns), columns, targets.kind, target_ndim, apart=True)
+    table, order = in_order(Table(values, (*names, *columns), index, covariates.kind))
+    return History(table, order, list(names), list(columns), columns, targets.kind, target_ndim, apart=True)
 
 
 def _check_rows(targets: Table, index: pd.Index, owner: str) -> None:

@@ -149,9 +149,9 @@ def _check_domain(column: np.ndarray, kind: str, name: Hashable, owner: str) -> 
         return
     others = "'log1p' or 'yeo-johnson'" if least > -1 else "'yeo-johnson'"
     raise ValueError(
-        f"The 'transform' parameter of {owner} can be {kind!r} only where all observed values are more than "
-        f"{above:g}. Got {least:g} in column {name!r} instead. Use {others}, or make such values NaN if they "
-        f"stand for missing ones."
+        f"The 'target_transform' parameter of {owner} can be {kind!r} only where all observed values are "
+        f"more than {above:g}. Got {least:g} in column {name!r} instead. Use {others}, or make such values "
+        f"NaN if they stand for missing ones."
     )
 
 

@@ -408,8 +408,12 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         check_is_fitted(self)
         given = self._schema.read(X, "update")
         moved = self._moved_on(given, self._schema.known_truth(given, y, "update"))
-        self._pasts = self._pasts | {id_: past for id_, (past, _) in moved.items()}
+        self._take_over({id_: past for id_, (past, _) in moved.items()})
         return self
+
+    def _take_over(self, pasts: dict[Any, Past]) -> None:
+        """Start forecasts of these series after their last rows."""
+        self._pasts = self._pasts | pasts
 
     def _moved_on(self, given: Given, targets: np.ndarray) -> dict[Any, tuple[Past, np.ndarray]]:
         """The series as they are after these rows; and what was kept of each with the steps since."""

@@ -168,7 +168,7 @@ class LinearForecaster(WindowForecaster):
     differences : int or list of int, default=None
         Changes are learned instead of values: since the step before (1), since a season before, or of both in
         turn. Forecasts are summed up again.
-    transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
+    target_transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
         Of the targets, before they are scaled; powers are fitted to each series. Forecasts are then medians,
         and lie below the mean of what is skewed. "auto" takes logarithms of several series that are all above
         0, and nothing of one.
@@ -178,7 +178,8 @@ class LinearForecaster(WindowForecaster):
         What to do with series too short for one window and horizon: begin them with missing steps, leave them
         out, or refuse them.
     scope : {"global", "local"}, default="global"
-        Whether one model learns from all series of a long frame, or each series gets a model of its own.
+        Whether one model learns from all series of a long frame, or each series gets a model of its own: the
+        dict ``models_`` then has the fitted forecaster of each.
     half_life : float, default=None
         Steps after which a row of training counts half as much as a target. None: all count the same.
     joint : bool, default=False
@@ -200,10 +201,8 @@ class LinearForecaster(WindowForecaster):
         The penalty that was chosen, in units of the mean square of an input.
     n_steps_ : int
         Steps of the window that are read, the last ones.
-    transform_ : str
+    target_transform_ : str
         What was chosen for "auto".
-    models_ : dict
-        Of local models only: the fitted forecaster of each series.
     target_names_, covariate_names_ : list
         Columns that are forecast, and columns that are only read.
     naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
@@ -241,14 +240,14 @@ class LinearForecaster(WindowForecaster):
         time_col: Hashable | None = None,
         future_cols: Hashable | Sequence[Hashable] | None = None,
         static_cols: Hashable | Sequence[Hashable] | None = None,
-        half_life: float | None = None,
-        scope: str = "global",
         calendar_features: str | Sequence[str] | None = None,
-        short_series: str = "pad",
         lags: int | Sequence[int] | None = None,
         differences: int | Sequence[int] | None = None,
-        transform: str = "auto",
+        target_transform: str = "auto",
         scaling: str = "standard",
+        short_series: str = "pad",
+        scope: str = "global",
+        half_life: float | None = None,
         joint: bool = False,
         normalization: str = "last",
         validation_fraction: float = 0.1,
@@ -261,14 +260,14 @@ class LinearForecaster(WindowForecaster):
         self.time_col = time_col
         self.future_cols = future_cols
         self.static_cols = static_cols
-        self.half_life = half_life
-        self.scope = scope
         self.calendar_features = calendar_features
-        self.short_series = short_series
         self.lags = lags
         self.differences = differences
-        self.transform = transform
+        self.target_transform = target_transform
         self.scaling = scaling
+        self.short_series = short_series
+        self.scope = scope
+        self.half_life = half_life
         self.joint = joint
         self.normalization = normalization
         self.validation_fraction = validation_fraction

@@ -18,8 +18,9 @@ from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.combination import Trial, choose, mixed, root_mean_square
 from ..forecasting.conformal import Errors
 from ..forecasting.distributions import DISTRIBUTIONS, LEAST_MEAN, Distribution, find_distribution
-from ..forecasting.outlook import DistributionOutlook, Outlook, spread_of
+from ..forecasting.outlook import DistributionOutlook, Outlook, has_spread, spread_of
 from ..forecasting.sensitivity import Chain, linear_slopes
+from ..kernels.distributions import MAX_LEVELS
 from ..kernels.head import POINT_LOSSES
 from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
@@ -92,7 +93,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     differences : int or list of int, default=None
         Changes are learned instead of values: since the step before (1), since a season before, or of both in
         turn. Forecasts are summed up again.
-    transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
+    target_transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
         Of the targets, before they are scaled; powers are fitted to each series. Forecasts are then medians,
         and lie below the mean of what is skewed. "auto" takes logarithms of several series that are all above
         0, and nothing of one.
@@ -102,7 +103,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         What to do with series too short for one window and horizon: begin them with missing steps, leave them
         out, or refuse them.
     scope : {"global", "local"}, default="global"
-        Whether one model learns from all series of a long frame, or each series gets a model of its own.
+        Whether one model learns from all series of a long frame, or each series gets a model of its own: the
+        dict ``models_`` then has the fitted forecaster of each.
     half_life : float, default=None
         Steps after which a row of training counts half as much as a target. None: all count the same.
     segment : int, default=None
@@ -195,10 +197,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     chosen_ : dict
         What the forecast is made of: the weights of "recurrent" and "linear", or 1 for "naive" or
         "seasonal_naive", if nothing was better than that. Of local models a dict for each series.
-    transform_ : str
+    target_transform_ : str
         What was chosen for "auto".
-    models_ : dict
-        Of local models only: the fitted forecaster of each series.
     n_iter_, best_iter_ : int
         Epochs run; epoch, counted from 1, whose weights were kept.
     loss_curve_, validation_loss_curve_ : list of float
@@ -253,6 +253,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     _network: Network  # the last one
     _networks: list[Network]
     _states: list[OptimizerState]
+    loss_curve_: list[float]
 
     def __init__(
         self,
@@ -268,14 +269,14 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         time_col: Hashable | None = None,
         future_cols: Hashable | Sequence[Hashable] | None = None,
         static_cols: Hashable | Sequence[Hashable] | None = None,
-        half_life: float | None = None,
-        scope: str = "global",
         calendar_features: str | Sequence[str] | None = None,
-        short_series: str = "pad",
         lags: int | Sequence[int] | None = None,
         differences: int | Sequence[int] | None = None,
-        transform: str = "auto",
+        target_transform: str = "auto",
         scaling: str = "standard",
+        short_series: str = "pad",
+        scope: str = "global",
+        half_life: float | None = None,
         segment: int | None = None,
         joint: bool = False,
         n_models: int = 1,
@@ -319,14 +320,14 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self.time_col = time_col
         self.future_cols = future_cols
         self.static_cols = static_cols
-        self.half_life = half_life
-        self.scope = scope
         self.calendar_features = calendar_features
-        self.short_series = short_series
         self.lags = lags
         self.differences = differences
-        self.transform = transform
+        self.target_transform = target_transform
         self.scaling = scaling
+        self.short_series = short_series
+        self.scope = scope
+        self.half_life = half_life
         self.segment = segment
         self.joint = joint
         self.n_models = n_models
@@ -385,7 +386,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     # -- learn
 
     def _learn_together(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
-        self._check_loss()
+        self._check_loss(grids)
         self._reads_past = True
         examples = self._examples(grids, weights)
         self._linear = self._fit_linear(examples) if self.linear else None
@@ -395,20 +396,42 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self._reading = self._reading_of(examples)
         self._train(examples)
 
-    def _check_loss(self) -> None:
+    def _check_loss(self, grids: list[np.ndarray]) -> None:
         """That what is asked for goes with the loss."""
-        if self.loss == "negative_binomial" and (self.normalization, self.scaling) != ("none", "none"):
-            raise ValueError(
-                f"The 'loss' parameter of SeqForecaster can be 'negative_binomial' only with "
-                f"normalization='none' and scaling='none', since it is the loss of counts. Got "
-                f"{self.normalization!r} and {self.scaling!r}."
-            )
+        self._check_quantiles()
+        if self.loss == "negative_binomial":
+            self._check_counts(grids)
         if self.intervals == "distribution" and (self._distribution is None or self.differences):
             raise ValueError(
                 f"The 'intervals' parameter of SeqForecaster can be 'distribution' only with the loss of one "
                 f"({', '.join(map(repr, DISTRIBUTIONS))}) and without differences. Got {self.loss!r} and "
                 f"{self.differences!r}. Use 'conformal'."
             )
+
+    def _check_quantiles(self) -> None:
+        known = [q for q in self.quantiles if isinstance(q, Real) and not isinstance(q, bool) and 0 < q < 1]
+        if len(set(known)) < len(self.quantiles) or 0.5 not in known or len(known) > MAX_LEVELS:
+            raise ValueError(
+                f"The 'quantiles' parameter of SeqForecaster must hold numbers above 0 and below 1, each "
+                f"once, 0.5 among them, and at most {MAX_LEVELS}. Got {self.quantiles!r} instead."
+            )
+
+    def _check_counts(self, grids: list[np.ndarray]) -> None:
+        options = {name: getattr(self, name) for name in ("normalization", "scaling", "differences")}
+        transformed = self.target_transform not in ("auto", "none")
+        if options != {"normalization": "none", "scaling": "none", "differences": None} or transformed:
+            raise ValueError(
+                f"The 'loss' parameter of SeqForecaster can be 'negative_binomial' only with "
+                f"normalization='none', scaling='none', differences=None and no target_transform, since it "
+                f"is the loss of counts. Got {options}, and target_transform={self.target_transform!r}."
+            )
+        for name, *columns in zip(self.target_names_, *(grid.T for grid in grids), strict=False):
+            lowest = min(np.nanmin(column, initial=np.inf) for column in columns)
+            if lowest < 0:
+                raise ValueError(
+                    f"The target {name!r} must be a count, 0 or more, for loss='negative_binomial' of "
+                    f"SeqForecaster. Got {lowest:g}. Use another loss, such as 'student_t'."
+                )
 
     @property
     def _distribution(self) -> Distribution | None:
@@ -451,6 +474,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         blocks, rng = examples.blocks, check_random_state(self.random_state)
         judged = self._rows(blocks, examples.validation) if self.early_stopping else None
         known: list[Network] = []
+        self._previous = list(zip(getattr(self, "_networks", []), getattr(self, "_states", []), strict=False))
         self._states = []
         for _ in range(self.n_models):
             self._fit_network(
@@ -465,6 +489,16 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             )
             known.append(self._network)
             self._states.append(self._optimizer_state)
+
+    def _starting_point(
+        self, input_size: int, n_outputs: int, rng: np.random.RandomState
+    ) -> tuple[Network, OptimizerState]:
+        """Of the next network: where the one of this number ended, under ``warm_start``."""
+        number = len(self._states)
+        if not self.warm_start or number >= len(self._previous):
+            return self._new_network(input_size, n_outputs, rng)
+        self._check_architecture("fit with warm_start=True", input_size, n_outputs)
+        return copy.deepcopy(self._previous[number])
 
     def _units(self, blocks: Blocks) -> np.ndarray:
         """What losses are reported in: the target's own unit, if there is one."""
@@ -525,11 +559,12 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self, levels: Panel, folds: tuple[np.ndarray, Trial] | None
     ) -> tuple[dict[str, float], Errors | None]:
         """The parts count the same, and errors are those of the linear one."""
-        if folds is None:
-            return {"recurrent": 1.0}, None
+        names = ["recurrent"] if self._linear is None else ["recurrent", "linear"]
+        chosen = dict.fromkeys(names, 1 / len(names))
+        if folds is None or self._distribution is not None:  # whose spread is the unit of errors
+            return chosen, None
         origins, trial = folds
-        misses = self._misses(levels, origins, trial.parts["linear"])
-        return {"recurrent": 0.5, "linear": 0.5}, Errors.of([misses])
+        return chosen, Errors.of([self._misses(levels, origins, trial.parts["linear"])])
 
     def _errors_of(
         self,
@@ -599,7 +634,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         moved = self._moved_on(given, self._schema.known_truth(given, y, "partial_fit"))
         with last_fit_kept_on_error(self, "nothing"):
             self._learn_on(moved)
-        self._pasts = self._pasts | {id_: past for id_, (past, _) in moved.items()}
+        self._take_over({id_: past for id_, (past, _) in moved.items()})
         return self
 
     def _learn_on(self, moved: dict[Any, tuple[Past, np.ndarray]]) -> None:
@@ -618,9 +653,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if not new.any():
             return  # too few rows, or nothing observed: the next ones may do
         rows, windows = self._rows(blocks, starts[new]), self._windows(blocks, np.dtype(self.dtype))
-        n_outputs, learned = self.horizon_ * blocks.n_targets, []
-        for network, state in zip(self._networks, self._states, strict=False):
-            self._network, self._optimizer_state = network, state
+        n_outputs, learned, losses = self.horizon_ * blocks.n_targets, [], self.loss_curve_
+        states = [*self._states, self._optimizer_state]  # the last one of a fit that was interrupted
+        for network, state in zip(self._networks, states, strict=False):
+            self._network, self._optimizer_state, self.loss_curve_ = network, state, losses
             self._fit_epoch(windows, n_outputs, rows, self._units(blocks), {})
             learned.append((self._network, self._optimizer_state))
         self._networks, self._states = map(list, zip(*learned, strict=True))
@@ -668,11 +704,12 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _error_unit(self, levels: Panel, origins: np.ndarray, parameters: np.ndarray | None) -> np.ndarray:
         """What errors grow and shrink with.
 
-        The spread that the network forecasts, or that of the last steps.
+        The spread that the network forecasts, or how much the series moved in the last steps.
         """
-        if parameters is None or self._distribution is None:
+        distribution = self._distribution
+        if parameters is None or distribution is None or not has_spread(distribution):
             return self._local_scale.at(levels, origins)
-        return spread_of(self._distribution, parameters)
+        return spread_of(distribution, parameters)
 
     def _outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
         if "recurrent" not in self.chosen_:
@@ -692,6 +729,25 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         return self.intervals == "distribution" or (
             self.intervals == "auto" and self.loss == "negative_binomial"  # counts are whole
         )
+
+    def _check_errors(self, probabilities: tuple[float, ...]) -> None:
+        if not self._tells_by_distribution or "recurrent" not in self.chosen_:
+            super()._check_errors(probabilities)
+        elif self.loss == "quantile" and probabilities:
+            known = min(self.quantiles), max(self.quantiles)
+            if min(probabilities) < known[0] or max(probabilities) > known[1]:
+                raise ValueError(
+                    f"The 'level' and 'quantiles' parameters of SeqForecaster.forecast must not reach beyond "
+                    f"the quantiles that were learned, {known[0]} to {known[1]}. Got {min(probabilities):g} "
+                    f"and {max(probabilities):g}. Fit with quantiles as far out, or intervals='conformal'."
+                )
+
+    @property
+    def weights_(self) -> dict[str, np.ndarray]:
+        """Copies of the fitted weights by PyTorch's names, with ``head_weight`` and ``head_bias``."""
+        if hasattr(self, "models_"):
+            raise AttributeError("SeqForecaster has weights_ of local models in models_[id].weights_ only.")
+        return super().weights_
 
     def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         return self._outlook(levels, origins).centre

@@ -109,7 +109,7 @@ class OriginForecaster(BaseEstimator):
         later = slice(self.horizon_, None)
         if probabilities:
             paths = self._paths(panel, begins, steps, N_PATHS, PATH_SEED)
-            around = np.quantile(paths[:, :, later], probabilities, axis=1)
+            around = np.quantile(paths[:, :, later], probabilities, axis=1, method="inverted_cdf")
         self._feed_forward(panel, begins, np.full(len(begins), steps))
         rows = begins[:, None] + np.arange(self._whole(steps))[later]
         centre = panel.values[rows, : self._n_targets][None]

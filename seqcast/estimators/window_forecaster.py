@@ -22,10 +22,12 @@ from ..callers import callers_level
 from ..data.calendar import WEEK, YEAR, Calendar
 from ..data.calendar_features import calendar_features
 from ..data.panel import Clock, Panel
+from ..data.past import Past
 from ..data.preparation import Preparation, Treatment
 from ..data.roles import Columns, Declared
 from ..data.transforms import KINDS
 from ..data.windows import border
+from ..forecasting.blas import one_blas_thread
 from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.linear import LinearMap, fit_linear
 from ..forecasting.local_scale import LocalScale
@@ -38,6 +40,18 @@ from .base_forecaster import BaseForecaster, Data
 WINDOW_SEASONS, WINDOW_STEPS = 14, 336
 # ... at least three seasons, and at most a third of the data.
 FEWEST_SEASONS, SHARE_OF_DATA = 3, 3
+# What a local model has in common with the forecaster that it is part of, and its row of what that has.
+SHARED = (
+    "_schema",
+    "season_length_",
+    "horizon_",
+    "window_",
+    "target_names_",
+    "covariate_names_",
+    "n_features_in_",
+    "feature_names_in_",
+)
+PER_SERIES = ("naive_mae_", "naive_rmse_")
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ class WindowForecaster(BaseForecaster):
         "window": [None, Interval(Integral, 1, None, closed="left")],
         "joint": ["boolean"],
         "normalization": [StrOptions({"last", "instance", "none", "auto"})],
-        "transform": [StrOptions({"auto", *KINDS})],
+        "target_transform": [StrOptions({"auto", *KINDS})],
         "scaling": [StrOptions({"standard", "robust", "none"})],
         "differences": [None, Interval(Integral, 1, None, closed="left"), list, tuple],
         "lags": [None, Interval(Integral, 1, None, closed="left"), list, tuple],
@@ -104,7 +118,8 @@ class WindowForecaster(BaseForecaster):
         Returns
 """,
         """        sample_weight : array-like, shape (n,), optional
-            What each row of `X` counts as a target, 0 or more; as an input, it counts as ever.
+            What each row of `X` counts as a target, 0 or more; as an input, it counts as ever. For the linear
+            map, which learns all steps of a horizon at once, a window counts the mean of its targets.
 
         Returns
 """,
@@ -197,7 +212,8 @@ class WindowForecaster(BaseForecaster):
             delayed(_learned)(self._for_one(id_), *of_one)
             for id_, *of_one in zip(self._pasts, grids, own, strict=True)
         )
-        self.__dict__.pop(self._essence, None)
+        for name in set(vars(learned[0])) - set(self.get_params()) - {*SHARED, "_pasts", *PER_SERIES}:
+            self.__dict__.pop(name, None)  # of an earlier fit of one model
         self.models_ = dict(zip(self._pasts, learned, strict=True))
         if all(hasattr(model, "chosen_") for model in learned):
             self.chosen_ = {id_: model.chosen_ for id_, model in self.models_.items()}
@@ -207,10 +223,16 @@ class WindowForecaster(BaseForecaster):
         model = clone(self).set_params(scope="global")
         if hasattr(model, "n_jobs"):
             model.n_jobs = 1
-        for name in ("_schema", "season_length_", "horizon_", "window_", "target_names_", "covariate_names_"):
-            setattr(model, name, getattr(self, name))
+        number = list(self._pasts).index(id_)
+        model.__dict__ |= {name: getattr(self, name) for name in SHARED if hasattr(self, name)}
+        model.__dict__ |= {name: getattr(self, name)[[number]] for name in PER_SERIES}
         model._pasts = {id_: self._pasts[id_]}
         return model
+
+    def _take_over(self, pasts: dict[Any, Past]) -> None:
+        super()._take_over(pasts)
+        for id_, past in pasts.items() if hasattr(self, "models_") else ():
+            self.models_[id_]._pasts = {id_: past}
 
     def _model_of(self, number: int) -> BaseForecaster:
         return list(self.models_.values())[number] if hasattr(self, "models_") else self
@@ -244,15 +266,16 @@ class WindowForecaster(BaseForecaster):
         calendars = [past.calendar for past in self._pasts.values()]
         grids = [self._with_calendar(grid, of, 0) for grid, of in zip(grids, calendars, strict=True)]
         known = [_observed(grid, end, self._n_targets) for grid, end in zip(grids, ends, strict=True)]
-        self.transform_ = self._chosen_transform(known)
+        self.target_transform_ = self._chosen_transform(known)
         self._preparation = Preparation.of(
             known,
             self._columns(grids[0].shape[1]),
             self._treatment(),
             self.horizon_,
             self._reach(),
-            [self._names_of(id_) for id_ in self._pasts],
+            self.target_names_,
             type(self).__name__,
+            list(self._pasts),
         )
         self._warn_constant()
         # Two windows: from one, no map is learned.
@@ -261,6 +284,7 @@ class WindowForecaster(BaseForecaster):
         self._local_scale = LocalScale.of(levels, levels.ends - held_back, self._n_targets, self._span())
         starts = self._window_starts(levels, levels.ends - held_back, lost)
         blocks = replace(self._blocks(levels), weights=self._row_weights(levels, weights))
+        self._check_weights(blocks, *starts)
         return Examples(levels, blocks, *starts)
 
     def _row_weights(self, levels: Panel, weights: list[np.ndarray] | None) -> np.ndarray | None:
@@ -276,12 +300,20 @@ class WindowForecaster(BaseForecaster):
                 out[-len(weights[number]) :] = np.nan_to_num(weights[number])
             if self.half_life is not None:
                 out *= 0.5 ** (np.arange(len(out))[::-1] / self.half_life)
-        if not counts.sum() > 0:
-            raise ValueError(
-                f"The 'sample_weight' parameter of {type(self).__name__}.fit must hold a weight above 0. Got "
-                f"none."
-            )
-        return counts / counts.mean()  # so that penalties mean what they do without weights
+        return counts / (counts.mean() or 1.0)  # so that penalties mean what they do without weights
+
+    def _check_weights(self, blocks: Blocks, *starts: np.ndarray) -> None:
+        for own, which in zip(starts, ("learned from", "judged by"), strict=True):
+            if blocks.weights is None or not len(own):
+                continue
+            begins = np.concatenate([[0.0], np.cumsum(blocks.weights)])
+            targets = begins[own + self.window_ + self.horizon_] - begins[own + self.window_]
+            if not targets.sum() > 0:
+                raise ValueError(
+                    f"The 'sample_weight' parameter of {type(self).__name__}.fit, and half_life, must leave "
+                    f"rows that are {which} a weight above 0. Got none. Pass other weights, or a longer "
+                    f"half_life."
+                )
 
     def _columns(self, n: int) -> Columns:
         """Of rows with `n` columns: those that the schema does not know are made of stamps, known ahead."""
@@ -297,7 +329,9 @@ class WindowForecaster(BaseForecaster):
         return np.hstack([values[:, :stop], features, values[:, stop:]])
 
     def _treatment(self) -> Treatment:
-        return Treatment(self.transform_, self.scaling, steps_of(self.differences), steps_of(self.lags))
+        return Treatment(
+            self.target_transform_, self.scaling, steps_of(self.differences), steps_of(self.lags)
+        )
 
     def _chosen_transform(self, known: list[np.ndarray]) -> str:
         """Logarithms where series of many sizes are all above 0, as sales and counts are.
@@ -305,8 +339,8 @@ class WindowForecaster(BaseForecaster):
         What they have in common is how much they grow (M4 weekly, held-out rows of training: sMAPE 6.9
         instead of 7.2).
         """
-        if self.transform != "auto":
-            return self.transform
+        if self.target_transform != "auto":
+            return self.target_transform
         counts = getattr(self, "loss", None) == "negative_binomial"
         positive = all(np.nanmin(values[:, : self._n_targets]) > 0 for values in known)
         return "log" if len(known) > 1 and positive and not counts else "none"
@@ -322,12 +356,6 @@ class WindowForecaster(BaseForecaster):
         """Steps of a series of `n` to learn from: all, if it is too short to keep some for validation."""
         end = self._training_end(n, self.horizon_)
         return n if end <= self.horizon_ else end
-
-    def _names_of(self, id_: Hashable) -> list[Hashable]:
-        """What to call the targets of a series."""
-        if not self._schema.has_ids:
-            return self.target_names_
-        return [f"{name} of series {id_}" for name in self.target_names_]
 
     def _reach(self) -> int:
         """Steps of the window that every part reads."""
@@ -372,7 +400,8 @@ class WindowForecaster(BaseForecaster):
         periods = {int(steps) for steps in seasons if steps > 1 and steps == int(steps)}
         lengths = self.window_, self.horizon_
         year = calendar.per(YEAR) or None
-        return fit_linear(blocks, *starts, *lengths, self._ways(), sorted(periods), year)
+        with one_blas_thread():
+            return fit_linear(blocks, *starts, *lengths, self._ways(), sorted(periods), year)
 
     def _ways(self) -> list[Way]:
         """How the linear map may read windows."""
@@ -390,7 +419,8 @@ class WindowForecaster(BaseForecaster):
         And what linear maps forecast there that had not learned from them, in levels.
         """
         blocks, lengths = examples.blocks.changing(), (self.window_, self.horizon_)
-        starts, found = out_of_fold(self._linear, blocks, examples.train, *lengths)
+        with one_blas_thread():
+            starts, found = out_of_fold(self._linear, blocks, examples.train, *lengths)
         origins, wide = starts + self.window_, to_wide(found, len(blocks))
         return origins, self._preparation.integrate(wide, examples.levels, origins)
 

@@ -63,6 +63,10 @@ class Distribution:
         asked = checked_levels(levels)
         return self._inverse(_by_parameter(parameters), asked[:, None, None])
 
+    def at(self, parameters: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """The quantile of each step and target at a probability of its own, both (n, horizon, n_targets)."""
+        return self._inverse(_by_parameter(parameters), probabilities[:, None])[:, 0]
+
     def draws(self, parameters: np.ndarray, n_draws: int, rng: np.random.Generator) -> np.ndarray:
         """Random values.
 
@@ -127,6 +131,10 @@ class Quantile(Distribution):
             )
         return self._between(p, np.broadcast_to(levels, (p.shape[1], *levels.shape[:1], *p.shape[3:])))
 
+    def at(self, parameters: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """Beyond the outermost quantile, that one: how far is not known."""
+        return self._between(_by_parameter(parameters), probabilities[:, None])[:, 0]
+
     def _draw(self, p: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """What lies beyond the outermost quantile is drawn as that one: how far is not known."""
         return self._between(p, rng.random(shape))
@@ -151,7 +159,7 @@ class Gaussian(Distribution):
     name: ClassVar[str] = "gaussian"
 
     def _inverse(self, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        from scipy.special import ndtri  # type: ignore[import-untyped]
+        from scipy.special import ndtri
 
         return p[0] + p[1] * ndtri(levels)
 
@@ -184,7 +192,7 @@ class NegativeBinomial(Distribution):
         return super().moved(parameters, np.maximum(location, LEAST_MEAN))
 
     def _inverse(self, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        from scipy.stats import nbinom  # type: ignore[import-untyped]
+        from scipy.stats import nbinom
 
         return nbinom.ppf(levels, 1 / p[1], 1 / (1 + p[1] * p[0]))
 

@@ -59,17 +59,25 @@ class DistributionOutlook(Outlook):
         return np.moveaxis(self.distribution.quantiles(self.parameters, probabilities), 1, 0)
 
     def draws(self, rng: np.random.Generator) -> np.ndarray:
-        """Draws of each step and target, put in the order that errors which were seen together have among
-        their kind: so they depend on each other as errors do (Clark et al., "The Schaake Shuffle", Journal of
-        Hydrometeorology 5, 2004)."""
-        apart = self.distribution.draws(self.parameters, 1, rng)[:, 0] - self.centre
-        if self.errors is None:
-            return self.centre + apart
-        ranks = self.errors.paths(len(apart), rng).argsort(axis=0, kind="stable").argsort(axis=0)
-        return self.centre + np.take_along_axis(np.sort(apart, axis=0), ranks, axis=0)
+        """Draws of each step and target at the ranks that errors which were seen together have among their
+        kind: so they depend on each other as errors do (Clark et al., "The Schaake Shuffle", Journal of
+        Hydrometeorology 5, 2004); each by itself where no errors were seen."""
+        probabilities = rng.random(self.centre.shape)
+        if self.errors is not None:
+            n = len(self.centre)
+            ranks = self.errors.paths(n, rng).argsort(axis=0, kind="stable").argsort(axis=0)
+            probabilities = (ranks + probabilities) / n
+        return self.distribution.at(self.parameters, probabilities)
+
+
+def has_spread(distribution: Distribution) -> bool:
+    """Whether it tells more than the median."""
+    return not distribution.levels or len(distribution.levels) > 1
 
 
 def spread_of(distribution: Distribution, parameters: np.ndarray) -> np.ndarray:
-    """The distance between the quarters, shape (n, horizon, n_targets)."""
-    low, high = np.moveaxis(distribution.quantiles(parameters, QUARTERS), 1, 0)
+    """The distance between the quarters, or the outermost quantiles within them, (n, horizon, n_targets)."""
+    known = distribution.levels or QUARTERS
+    levels = (max(QUARTERS[0], min(known)), min(QUARTERS[1], max(known)))
+    low, high = np.moveaxis(distribution.quantiles(parameters, levels), 1, 0)
     return np.maximum(high - low, LEAST_SPREAD)

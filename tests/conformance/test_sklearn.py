@@ -28,13 +28,21 @@ DEEP = {
     **{"dtype": "float64", **STEPS, "max_iter": 60},
 }
 CONFIGURATIONS = {
-    "LinearForecaster": {"defaults": {}, "jointly": {"horizon": 2, "window": 3, "joint": True}},
+    "LinearForecaster": {
+        "defaults": {},
+        "jointly": {"horizon": 2, "window": 3, "joint": True},
+        "treated": {"horizon": 2, "window": 3, "differences": 1, "normalization": "auto", "half_life": 9},
+    },
     "NaiveForecaster": {"defaults": {}, "season": {"horizon": 2, "season_length": 3}},
     "SeqClassifier": {"defaults": {}, "lstm": LSTM, "stopped": STOPPED, "deep": DEEP},
     "SeqEncoder": {"defaults": {}, "states": {"cell": "lstm", "output": "states", "max_iter": 5}},
     "SeqForecaster": {
         "defaults": {},
         "one_step": {"horizon": 1, "window": 2, "early_stopping": False, "max_iter": 2},
+        "several": {
+            **{"horizon": 2, "window": 3, "max_iter": 2, "n_models": 2},
+            **{"loss": "gaussian", "normalization": "instance"},
+        },
     },
     "SeqRegressor": {"defaults": {}, "lstm": LSTM, "stopped": STOPPED, "deep": DEEP},
     "WindowTransformer": {"defaults": {}, "lead": {"window": 3, "lead": 2}},
@@ -77,6 +85,10 @@ BY_NAME = {
     "raises": pytest.RaisesExc(AssertionError, match="^predict did not raise$"),
     "reason": "columns in another order are put right by their names",
 }
+BY_STEPS = {
+    "raises": pytest.RaisesExc(AssertionError, match="fitting with `sample_weight` is not equivalent"),
+    "reason": "a row that comes twice is two steps of time, and one that is left out is a step less",
+}
 OF_FORECASTERS = {
     "check_methods_sample_order_invariance": BY_ORDER,
     "check_methods_subset_invariance": BY_ORDER,
@@ -85,12 +97,12 @@ OF_FORECASTERS = {
 # Estimator or configuration -> check -> the error that it must end in, and why none of its kind could pass.
 EXPECTED_FAILURES = {
     "SeqClassifier-stopped": {"check_sample_weight_equivalence_on_dense_data": BY_DRAWN_ROWS},
-    "LinearForecaster": OF_FORECASTERS,
+    "LinearForecaster": OF_FORECASTERS | {"check_sample_weight_equivalence_on_dense_data": BY_STEPS},
     "NaiveForecaster-defaults": {
         "check_dataframe_column_names_consistency": BY_NAME
     },  # all rows get the last
     "NaiveForecaster-season": OF_FORECASTERS,
-    "SeqForecaster": OF_FORECASTERS,
+    "SeqForecaster": OF_FORECASTERS | {"check_sample_weight_equivalence_on_dense_data": BY_STEPS},
     "SeqRegressor-stopped": {"check_sample_weight_equivalence_on_dense_data": BY_LAST_ROWS},
     "WindowTransformer": {
         "check_methods_sample_order_invariance": BY_ORDER,

@@ -17,9 +17,10 @@ from ...data.calendar import Calendar
 from ...data.frames import read_table
 from ...data.windows import on_grid
 from ...estimators.base_forecaster import DEFAULT_HORIZON, BaseForecaster, Data
+from ...forecasting.blas import one_blas_thread
 from ...forecasting.bounds import Bounds
 from .comparison import Compared, Series
-from .folds import Task, fit_and_roll, one_blas_thread, roll
+from .folds import Task, fit_and_roll, roll
 from .origins import count, origins
 from .progress import shown
 from .rows import Rows
@@ -55,8 +56,8 @@ def backtest(
         for, and `refit` is True.
     df : DataFrame or Series of shape (n,) or (n, n_columns)
         What the forecaster's ``fit`` takes. Later rows tell the columns that `future_cols` names; a missing
-        row or value counts as missing. A series is left out of the forecasts from origins before its first
-        row.
+        row or value counts as missing. Series that the forecaster has not seen in ``fit`` are left out, such
+        as those that begin after an origin; for one that was fitted before, they are an error.
     y : DataFrame or Series of shape (n,) or (n, n_targets), default=None
         The targets, where they are no columns of `df`.
     horizon : int, default=None

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ...data.calendar import Calendar
-from ...data.frames import in_order, read_table, select_columns
+from ...data.frames import Table, in_order, read_table, select_columns
 from ...data.schema import Given
 from ...data.windows import on_grid
 from ...estimators.base_forecaster import BaseForecaster
+from ...forecasting.blas import one_blas_thread
 from ...forecasting.bounds import Bounds
 from .comparison import Compared, Series
 from .rows import Rows
@@ -54,11 +54,6 @@ class Task:
         return self.bounds.side_by_side(values[..., None])
 
 
-def one_blas_thread() -> threadpool_limits:
-    """While fitting, as sums over more threads differ in the last bits: joblib's processes have fewer."""
-    return threadpool_limits(1, user_api="blas")
-
-
 def fit_and_roll(forecaster: Any, rows: Rows, ends: np.ndarray, task: Task) -> Compared:
     """Fit on the rows that the first of the origins knows, and forecast from all of them."""
     end = int(ends[0])
@@ -85,17 +80,7 @@ def roll(forecaster: BaseForecaster, rows: Rows, ends: np.ndarray, task: Task, t
     given = forecaster._schema.read(rows.X, "predict")
     truth = forecaster._schema.known_truth(given, rows.y, "predict")
     known, later = _cut(given, rows.numbers, trained, forecaster._pasts)
-    series = [
-        Series(
-            _history(forecaster, id_, seen.index, truth[seen_places]),
-            forecaster._steps_after(id_, table, later),
-            truth[places],
-            places,
-        )
-        for (id_, seen), seen_places, table, places in zip(
-            known, known.places, later.tables, later.places, strict=True
-        )
-    ]
+    series = _series(forecaster, known, later, truth)
     origins = [_known_steps(one, rows.numbers, ends) for one in series]
     forecasts = forecaster._rolling(later, truth, origins, task.n_steps, task.bounds.probabilities)
     blocks = [
@@ -124,12 +109,30 @@ def _cut(given: Given, numbers: np.ndarray, trained: int, pasts: Container[Hasha
 
 def _part(given: Given, rows: Mapping[int, slice]) -> Given:
     """Of these series, these rows."""
-    tables = [
-        replace(given.tables[k], values=given.tables[k].values[own], index=given.tables[k].index[own])
-        for k, own in rows.items()
+    return replace(
+        given,
+        ids=[given.ids[k] for k in rows],
+        tables=[_rows_of(given.tables[k], own) for k, own in rows.items()],
+        places=[given.places[k][own] for k, own in rows.items()],
+    )
+
+
+def _rows_of(table: Table, which: slice) -> Table:
+    return replace(table, values=table.values[which], index=table.index[which])
+
+
+def _series(forecaster: BaseForecaster, known: Given, later: Given, truth: np.ndarray) -> list[Series]:
+    """Each series, of which these rows were known at the end of training, and those came later."""
+    parts = zip(known, known.places, later.tables, later.places, strict=True)
+    return [
+        Series(
+            _history(forecaster, id_, seen.index, truth[seen_places]),
+            forecaster._steps_after(id_, table, later),
+            truth[places],
+            places,
+        )
+        for (id_, seen), seen_places, table, places in parts
     ]
-    places = [given.places[k][own] for k, own in rows.items()]
-    return replace(given, ids=[given.ids[k] for k in rows], tables=tables, places=places)
 
 
 def _history(forecaster: BaseForecaster, id_: Any, index: pd.Index, values: np.ndarray) -> np.ndarray:

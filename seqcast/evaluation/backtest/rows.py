@@ -30,7 +30,7 @@ class Rows:
     Attributes
     ----------
     X : DataFrame of n rows
-        In the order of time; with such columns, as they came.
+        In the order of time; if they have columns of ids or stamps, as they came.
     y : Series, DataFrame, ndarray or None
         Targets that are no columns of `X`, or equal them.
     keys : tuple of (label or None)
@@ -58,6 +58,7 @@ class Rows:
         X, y, keys = _frame(df), to_pandas_frame(y), (id_col, time_col)
         if keys != (None, None):
             X = long_frame(X, *keys, BACKTEST)
+        _check_length(y, len(X))
         index = _times(X, time_col)
         check_stamp_kind(index, BACKTEST, time_col)
         check_known_stamps(index, BACKTEST)
@@ -135,6 +136,14 @@ def _check_name(id_col: Hashable | None) -> None:
         raise ValueError(
             f"The 'id_col' parameter of the forecaster must not be one of {', '.join(OWN_COLUMNS)}, as the "
             f"columns of backtest are called. Got {id_col!r} instead. Rename that column."
+        )
+
+
+def _check_length(y: Any, n: int) -> None:
+    if y is not None and len(y) != n:
+        raise ValueError(
+            f"The 'y' parameter of backtest must have a row for each of the {n} rows of df. Got {len(y)} "
+            f"instead."
         )
 
 
