@@ -28,7 +28,7 @@ TEXT = (
     "look-back of 720). Other series: 70 % training, 10 % validation, 20 % test, root mean squared error in "
     "their own units; the aim is a closed-form linear map's. Linear and seasonal naive are "
     "`LinearForecaster` and `NaiveForecaster`. Seconds are those of the quickest fit, on two threads. "
-    "M4 weekly: one global model of 359 series, sMAPE and MASE of the 13 weeks to forecast; published are the "
+    "M4 weekly: one global model of 359 series, sMAPE and MASE of the 13 weeks to come; published are the "
     "competition's own recurrent benchmark, a simple method, and its winner. Coverage is the share of the "
     "truth within the intervals of level 80 and 95, in percent, averaged over windows, steps and seeds. "
     "ETTh1.csv is read from the path in SEQCAST_BENCH_ETT, the two files of M4 from the "
