@@ -15,6 +15,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from seqcast import (
     LeakError,
+    LinearForecaster,
+    NaiveForecaster,
     SeqEncoder,
     SeqForecaster,
     SeqRegressor,
@@ -100,11 +102,53 @@ def test_the_forecaster_passes(way, horizon):
         {"normalization": "none"},
         {"early_stopping": False},
         {"season_length": 24},
+        {"normalization": "instance", "joint": True},
+        {"loss": "quantile", "n_models": 2},
+        {"lags": [4, 9], "differences": 1},
+        {"target_transform": "yeo-johnson", "scaling": "robust", "half_life": 20},
+        {"calendar_features": "auto"},
+        {"window": 99},
     ],
-    ids=["lstm", "bidirectional", "not normalised", "not stopped", "season"],
+    ids=lambda options: next(iter(options)),
 )
 def test_other_forecasters_pass(options):
-    check_no_leak(SeqForecaster(**SHORT, **options), DAMAGED, n_cuts=EVERY_ROW)
+    check_no_leak(SeqForecaster(**{**SHORT, **options}), DAMAGED, n_cuts=EVERY_ROW)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LinearForecaster(4, 6),
+        LinearForecaster(4, 6, normalization="auto", joint=True),
+        LinearForecaster(4, 30, lags=[4, 30], differences=[1, 3]),
+        NaiveForecaster(4, season_length=5),
+    ],
+    ids=["linear", "auto", "lags", "naive"],
+)
+def test_baselines_pass(model):
+    for rows in (ROWS, DAMAGED):
+        check_no_leak(model, rows, n_cuts=EVERY_ROW)
+
+
+@pytest.mark.parametrize("kind", [SeqForecaster, LinearForecaster])
+def test_only_what_is_named_as_known_ahead_may_move_forecasts(kind):
+    """It moves those of the rows before it in their block."""
+    options = SHORT if kind is SeqForecaster else {"horizon": 4, "window": 6}
+    model = kind(**options, target="load", future_cols="heat")
+    rows = ROWS.assign(load=ROWS["load"] + ROWS["heat"])
+    check_no_leak(model, rows, n_cuts=EVERY_ROW, future_cols=["heat"])
+    with pytest.raises(LeakError):
+        check_no_leak(model, rows, n_cuts=EVERY_ROW)
+
+
+@pytest.mark.parametrize("scope", ["global", "local"])
+def test_forecasters_of_several_series_pass(scope):
+    """No series of a panel informs what another one is forecast to be before."""
+    parts = [hourly(60, seed=seed).reset_index(names="time").assign(id=seed) for seed in range(3)]
+    rows = pd.concat(parts).sort_values(["time", "id"], ignore_index=True)
+    keys = {"id_col": "id", "time_col": "time", "scope": scope}
+    for model in (SeqForecaster(**SHORT, **keys), LinearForecaster(4, 6, joint=True, **keys)):
+        check_no_leak(model, rows, n_cuts=30, future_cols=["id", "time"])
 
 
 def windows(**options):

@@ -24,7 +24,7 @@ def test_quick_start_prints_what_the_page_shows(capsys):
 
 
 def _assert_alike(printed: str, shown: str) -> None:
-    """Another processor rounds otherwise, and training makes more of it: all but the figures must be equal."""
+    """Another processor rounds otherwise, training makes more of it: all but figures must be equal."""
     assert _without_figures(printed) == _without_figures(shown)
     assert _figures(printed) == pytest.approx(_figures(shown), rel=0.2, abs=0.05)
 

@@ -116,8 +116,8 @@ def test_refusals_name_the_column_the_rule_the_value_and_the_way_out(kind, bad, 
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         Transform.of(values, kind, ["wind", "load"], OWNER)
     assert str(caught.value) == (
-        f"The 'target_transform' parameter of SeqForecaster can be {kind!r} only where all observed values are "
-        f"{rule} column 'load' instead. Use {ways}, or make such values NaN if they stand for missing ones."
+        f"The 'target_transform' parameter of SeqForecaster can be {kind!r} only where all observed values "
+        f"are {rule} column 'load' instead. Use {ways}, or make such values NaN if they stand for missing ones."
     )
 
 
