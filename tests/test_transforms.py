@@ -117,7 +117,8 @@ def test_refusals_name_the_column_the_rule_the_value_and_the_way_out(kind, bad, 
         Transform.of(values, kind, ["wind", "load"], OWNER)
     assert str(caught.value) == (
         f"The 'target_transform' parameter of SeqForecaster can be {kind!r} only where all observed values "
-        f"are {rule} column 'load' instead. Use {ways}, or make such values NaN if they stand for missing ones."
+        f"are {rule} column 'load' instead. Use {ways}, or make such values NaN if they stand for missing "
+        f"ones."
     )
 
 

@@ -257,4 +257,5 @@ def _is_scaled_copy(target: np.ndarray, column: np.ndarray) -> bool:
     slope = np.ptp(one) / np.ptp(other)
     centered, copy = one - one.mean(), slope * (other - other.mean())
     near = 5e-7 * np.ptp(one)  # a scaler may have worked in float32
-    return any(np.allclose(centered, sign * copy, rtol=0, atol=near) for sign in (1, -1))
+    alike = any(np.allclose(centered, sign * copy, rtol=0, atol=near) for sign in (1, -1))
+    return alike and len(np.unique(one)) > 2  # of two values, any column is the other scaled

@@ -474,7 +474,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         blocks, rng = examples.blocks, check_random_state(self.random_state)
         judged = self._rows(blocks, examples.validation) if self.early_stopping else None
         known: list[Network] = []
-        self._previous = list(zip(getattr(self, "_networks", []), getattr(self, "_states", []), strict=False))
+        self._previous = self._members() if self.warm_start and hasattr(self, "_networks") else []
         self._states = []
         for _ in range(self.n_models):
             self._fit_network(
@@ -499,6 +499,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             return self._new_network(input_size, n_outputs, rng)
         self._check_architecture("fit with warm_start=True", input_size, n_outputs)
         return copy.deepcopy(self._previous[number])
+
+    def _members(self) -> list[tuple[Network, OptimizerState]]:
+        """All networks, and where their training ended; also the last one of an interrupted fit."""
+        return list(zip(self._networks, [*self._states, self._optimizer_state], strict=False))
 
     def _units(self, blocks: Blocks) -> np.ndarray:
         """What losses are reported in: the target's own unit, if there is one."""
@@ -642,7 +646,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if hasattr(self, "models_"):
             self.models_ = copy.deepcopy(self.models_)
             for id_, of_one in moved.items():
-                self.models_[id_]._learn_on({id_: of_one})
+                model = self.models_[id_].set_params(**(self.get_params() | {"scope": "global", "n_jobs": 1}))
+                model._learn_on({id_: of_one})
             return
         panel, n_new = self._lately(moved)
         blocks = self._blocks(self._preparation.levels(panel))
@@ -654,8 +659,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             return  # too few rows, or nothing observed: the next ones may do
         rows, windows = self._rows(blocks, starts[new]), self._windows(blocks, np.dtype(self.dtype))
         n_outputs, learned, losses = self.horizon_ * blocks.n_targets, [], self.loss_curve_
-        states = [*self._states, self._optimizer_state]  # the last one of a fit that was interrupted
-        for network, state in zip(self._networks, states, strict=False):
+        for network, state in self._members():
             self._network, self._optimizer_state, self.loss_curve_ = network, state, losses
             self._fit_epoch(windows, n_outputs, rows, self._units(blocks), {})
             learned.append((self._network, self._optimizer_state))
@@ -731,7 +735,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         )
 
     def _check_errors(self, probabilities: tuple[float, ...]) -> None:
-        if not self._tells_by_distribution or "recurrent" not in self.chosen_:
+        if any(model._needs_errors() for model in self._models()):
             super()._check_errors(probabilities)
         elif self.loss == "quantile" and probabilities:
             known = min(self.quantiles), max(self.quantiles)
@@ -741,6 +745,18 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
                     f"the quantiles that were learned, {known[0]} to {known[1]}. Got {min(probabilities):g} "
                     f"and {max(probabilities):g}. Fit with quantiles as far out, or intervals='conformal'."
                 )
+
+    def _models(self) -> list[Self]:
+        return list(self.models_.values()) if hasattr(self, "models_") else [self]
+
+    def _needs_errors(self) -> bool:
+        """Whether its quantiles come from errors that were seen."""
+        return not self._tells_by_distribution or "recurrent" not in self.chosen_
+
+    def _n_errors(self) -> float:
+        if not hasattr(self, "models_"):
+            return super()._n_errors()
+        return min((model._n_errors() for model in self._models() if model._needs_errors()), default=np.inf)
 
     @property
     def weights_(self) -> dict[str, np.ndarray]:

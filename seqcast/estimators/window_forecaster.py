@@ -190,8 +190,6 @@ class WindowForecaster(BaseForecaster):
             )
         return [k for k in range(len(ids)) if k not in set(short)]
 
-    # -- what is learned from
-
     # -- together, or each series for itself
 
     def _learn(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
