@@ -595,6 +595,64 @@ def test_a_callback_that_fails_before_a_pass_leaves_the_last_one(case):
     assert_same_fit(model, expected.partial_fit(*case.data), case)
 
 
+# -- forecasters of several networks or models
+
+FORECASTER = CASES["SeqForecaster"]
+
+
+@needs_callbacks
+@every_way
+def test_each_of_several_networks_is_a_fit_that_is_told(options):
+    """What is seen in the fit of the second forecasts with the first one too."""
+    recorder, options = Recorder(), options | {"n_models": 2, "max_iter": 3}
+    model = FORECASTER.fit(recorder, **options)
+    assert recorder.seen == 2 * hooks(3)
+    of_first, of_second = recorder.fitted[:4], recorder.fitted[4:]
+    for number, seen in enumerate(of_first[:3], 1):
+        assert_same_fit(seen, FORECASTER.fit(**options | {"n_models": 1, "max_iter": number}), FORECASTER)
+    assert [len(seen._networks) for seen in of_second] == [2] * 4
+    assert_same_fit(of_second[-1], model, FORECASTER)
+    stopped = FORECASTER.fit(Recorder("end epoch 0"), **options)  # each of them
+    assert stopped.n_iter_ == 1
+    assert len(stopped._networks) == 2
+
+
+@needs_callbacks
+def test_each_local_model_is_told():
+    parts = [TRAIN.reset_index(names="time").assign(id=name) for name in "st"]
+    model, recorder = FORECASTER.make(id_col="id", time_col="time", scope="local"), Recorder()
+    model.set_callbacks(recorder).fit(pd.concat(parts))
+    assert recorder.seen == 2 * hooks(4)
+    assert all(seen.horizon_ == 4 for seen in recorder.fitted)
+
+
+@needs_callbacks
+@pytest.mark.parametrize("n_models", [1, 2])
+def test_a_pass_of_a_forecaster_is_a_fit_of_one_epoch(n_models):
+    recorder, reader = Recorder(), Reader()
+    model, expected = (FORECASTER.fit(n_models=n_models) for _ in range(2))
+    for rows in (LATER[:5], LATER[5:]):
+        model.set_callbacks(recorder, reader).partial_fit(rows)
+        expected.partial_fit(rows)
+    assert recorder.seen == 2 * n_models * hooks(1)
+    assert reader.given == [(None, None, None)] * 8 * n_models
+    pd.testing.assert_frame_equal(model.forecast(9), expected.forecast(9), check_exact=True)
+    assert left_behind(model) == ["_skl_callbacks"]
+
+
+@needs_callbacks
+@pytest.mark.parametrize("hook", ["begin fit 0", "begin epoch 0", "end epoch 0", "end fit 0"])
+def test_a_callback_that_fails_in_a_pass_leaves_the_forecaster(hook):
+    model = FORECASTER.fit(n_models=2)
+    before = model.forecast(9), model.loss_curve_
+    model.set_callbacks(Recorder(hook, ValueError("mine")))
+    with pytest.raises(ValueError, match="mine"):
+        model.partial_fit(LATER)
+    pd.testing.assert_frame_equal(model.forecast(9), before[0], check_exact=True)
+    assert model.loss_curve_ == before[1]
+    assert left_behind(model) == ["_skl_callbacks"]
+
+
 # -- scikit-learn's own callbacks, searches and pipelines
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from seqcast import NaiveForecaster
 from seqcast.evaluation.backtest import backtest, summarize
-from seqcast.forecasting.levels import centres_of, intervals_of, quantiles_of
+from seqcast.forecasting.bound_names import centres_of, intervals_of, quantiles_of
 from seqcast.plotting import BacktestDisplay, ForecastDisplay, plot_backtest, plot_forecast
 
 figures = pytest.importorskip("matplotlib.figure")

@@ -479,6 +479,18 @@ def test_a_count_of_the_steps_is_no_copy_of_a_target_that_rises_evenly():
     assert read(X, pd.Series(3 + 2.5 * np.arange(6), name="load")).covariates == ["step"]
 
 
+@pytest.mark.parametrize("change", [lambda y: 1 - y, lambda y: 7 * y - 2])
+def test_of_two_values_every_column_of_two_is_a_copy_and_none_is_refused(change):
+    """Whether the shop was open says all of whether somebody came; a third value tells more."""
+    came = np.array([0.0, 1, 1, 0, NAN, 1, 0, 0, 1, 1])
+    X = covariates(10).assign(other=change(came))
+    assert read(X, pd.Series(came, X.index, name="load")).covariates == ["heat", "wind", "other"]
+    came[2] = 2
+    X = X.assign(other=change(came))
+    with pytest.raises(ValueError, match=says(in_other_units("other"))):
+        read(X, pd.Series(came, X.index, name="load"))
+
+
 @pytest.mark.parametrize("y", [np.full(5, 3.0), [NAN, 3.0, NAN, 3.0, 3.0]])
 def test_a_constant_target_is_no_copy_of_a_constant_covariate(y):
     assert read(X5.assign(other=7.0), y).covariates == ["heat", "wind", "other"]

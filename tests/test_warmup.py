@@ -2,17 +2,34 @@
 
 import pytest
 
+from seqcast.kernels.cpu import DISTRIBUTION_KERNELS
+
 FIT = """
-import numpy as np, warnings
+import numpy as np, pandas as pd, warnings
 warnings.simplefilter("ignore")
-from seqcast import Recurrent, SeqForecaster, SeqRegressor
+from seqcast import LinearForecaster, Recurrent, SeqForecaster, SeqRegressor
 series = np.sin(np.arange(200.0))
 SeqForecaster(max_iter=1).fit(series).forecast(3)
 SeqForecaster(max_iter=1, n_jobs=1, early_stopping=False).fit(series).forecast(3)
 SeqRegressor(max_iter=1).fit(series.reshape(20, 10), np.arange(20.0)).predict(series.reshape(20, 10))
+weights = np.arange(1.0, 201.0)
+SeqForecaster(max_iter=1, n_models=2, half_life=20).fit(series, sample_weight=weights).partial_fit(series)
+options = {"max_iter": 1, "normalization": "instance", "joint": True, "id_col": "id", "future_cols": "ahead"}
+panel = pd.DataFrame({"y": series, "z": -series, "ahead": weights, "id": np.repeat(["a", "b"], 100)})
+SeqForecaster(**options, target=["y", "z"], horizon=3).fit(panel).predict(panel)
+LinearForecaster().fit(series, sample_weight=weights).forecast(level=80)
 layer = Recurrent("gru", 1, 4)
 layer.forward(series.reshape(100, 2, 1))
 layer.backward(np.ones((100, 2, 4)))
+"""
+
+DISTRIBUTIONS = """
+import numpy as np, warnings
+warnings.simplefilter("ignore")
+from seqcast import SeqForecaster
+series = np.sin(np.arange(100.0))
+for loss in ("gaussian", "student_t", "quantile"):
+    SeqForecaster(max_iter=1, loss=loss).fit(series).forecast(3, level=80)
 """
 
 
@@ -35,6 +52,15 @@ def test_after_it_nothing_is_compiled(command, run_python, tmp_path):
     run_python(FIT, SEQCAST_CACHE_DIR=place)
     assert {path.name for path in place.glob("*")} == files
     assert command("--cell", "gru").splitlines()[1] == lines[1]
+    # Distributions are compiled when they are first used, the kernels of all at once.
+    run_python(DISTRIBUTIONS, SEQCAST_CACHE_DIR=place)
+    compiled = {path.name for path in place.glob("*")} - files
+    assert len(compiled) == len(DISTRIBUTION_KERNELS) == 2
+
+
+def test_the_help_says_what_is_not_compiled(command):
+    text = " ".join(command("--help").split())
+    assert "Losses of distributions are compiled when they are first used" in text
 
 
 def test_a_place_that_can_not_be_written_is_an_error(command, tmp_path):

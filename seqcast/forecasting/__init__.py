@@ -8,7 +8,7 @@
 ``combination``    how much of each part; the naive forecasts where none is better
 ``outlook``        a forecast with how far off it may be: by ``conformal`` errors in units of the
                    ``local_scale``, or by ``distributions`` of the network
-``bounds``         which quantiles are asked for, ``levels`` what their columns are called
+``bounds``         which quantiles are asked for, ``bound_names`` what their columns are called
 ``sensitivity``    derivatives of a forecast by what it was made from
 =================  ==========================================================================
 """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from ..forecasting.levels import intervals_of
+from ..forecasting.bound_names import intervals_of
 from .panels import (
     ACTUAL,
     BEGIN,
