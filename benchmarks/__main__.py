@@ -17,6 +17,7 @@ NAMES = (
     "memory",
     "end_to_end",
     "classification",
+    "backtest",
     "accuracy",
 )
 
