@@ -14,7 +14,7 @@ ESTIMATOR_TESTS := tests/conformance $(wildcard \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write into one environment
-.PHONY: help demo test nojit conformance conform check bench golden clean
+.PHONY: help demo test nojit conformance conform check notebooks bench golden clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,7 +25,7 @@ demo: $(EXTRAS)plot,progress  ## forecast real weather: demo/forecast.csv, demo/
 test: nojit  ## run all tests, first the few of them that also run uncompiled
 	$(PY) -m pytest
 
-nojit: $(EXTRAS)test,plot,progress  ## run the tests marked nojit as plain Python, without compiling
+nojit: $(EXTRAS)test,plot,progress,notebooks  ## run the tests marked nojit as plain Python, without compiling
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -m nojit
 
 conformance:  ## check the estimators under the oldest versions (Python <= 3.12: OLDEST_PYTHON) and the newest
@@ -39,6 +39,10 @@ check: $(EXTRAS)dev  ## lint, formatting and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+notebooks: $(EXTRAS)jupyter  ## run the notebooks' sources, and keep what they show
+	$(PY) -m jupytext --quiet --to ipynb --update notebooks/*.py
+	$(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 bench: $(EXTRAS)bench,data  ## measure seqcast against its peers; a part: make bench NAMES="one_row start"
 	$(PY) -m benchmarks $(NAMES)

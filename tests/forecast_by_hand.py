@@ -58,14 +58,17 @@ def scales(model, train):
 def forecast_by_hand(model, train, known):
     """The forecast from the last steps of `known`, by the equations; both with the targets' columns first.
 
-    Of the training rows a model remembers one window or season.
+    Of the training rows a model remembers one window or season, and a step before it. A target of which
+    nothing was observed in the window goes on from its last value.
     """
     (center, scale), k = scales(model, train), len(model.target_names_)
-    forgotten = min(len(train), len(known)) - max(model.window_, model.season_length_)
+    forgotten = min(len(train), len(known)) - max(model.window_, model.season_length_) - 1
     scaled = (known[max(0, forgotten) :] - center) / scale
     parts = parts_by_hand(model, scaled, np.isnan(train).any(), FIRST + len(known))
     forecast = sum(weight * parts[name] for name, weight in model.chosen_.items())
-    return forecast * scale[:k] + center[:k]
+    silent = np.isnan(scaled[-model.window_ :, :k]).all(axis=0)
+    last = [last_observed(column) for column in ((known - center) / scale)[:, :k].T]
+    return np.where(silent, last, forecast) * scale[:k] + center[:k]
 
 
 def parts_by_hand(model, scaled, masked, clock):

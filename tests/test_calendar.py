@@ -279,3 +279,22 @@ def test_shortest_step_where_only_rows_tell():
     assert Calendar.from_index(TRADING).shortest_step == pd.Timedelta("1D")
     assert Calendar.from_index(pd.Index([0.0, 1.5, 2.5, 1000.0])).shortest_step == 1.0
     assert Calendar.from_index(dates("2024-01-01", 1, "h")._with_freq(None)).shortest_step is None
+
+
+@pytest.mark.parametrize(
+    ("index", "kept"),
+    [
+        (pd.date_range("2024-01-01", periods=50, freq="h"), True),
+        (pd.date_range("2024-01-01", periods=50, freq="h", tz="UTC"), True),
+        (pd.date_range("2024-01-01", periods=50, freq="h", tz="Asia/Tokyo"), True),
+        (
+            pd.date_range("2024-01-01", periods=50, freq="h", tz="Europe/Berlin"),
+            False,
+        ),  # clocks are put forward
+        (pd.date_range("2024-01-01", periods=50, freq="D", tz="Europe/Berlin"), True),
+        (pd.bdate_range("2024-01-01", periods=50).delete(7), False),  # a holiday
+        (pd.RangeIndex(50), True),
+    ],
+)
+def test_steps_keep_their_place_in_day_and_week(index, kept):
+    assert Calendar.from_index(index).keeps_phase == kept

@@ -123,13 +123,24 @@ def test_complete_rows_are_read_without_masks(normalization):
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
 
 
-def test_window_without_any_observed_value_gives_what_the_equations_give(guided):
+def test_windows_without_any_observed_value_give_what_the_equations_give(guided):
+    """And those before, of which fewer and fewer values are observed."""
     model, rows = guided
     later = hourly(140, "abc")[120:]
     later[:] = np.nan
     known = np.concatenate([rows, later])[:, [2, 0, 1]]
-    by_hand = forecast_by_hand(model, known[:120], known[:135])
-    np.testing.assert_allclose(model.predict(later)[15:], by_hand, rtol=1e-9)
+    by_hand = [forecast_by_hand(model, known[:120], known[:origin]) for origin in (120, 125, 130, 135)]
+    np.testing.assert_allclose(model.predict(later), np.concatenate(by_hand), rtol=1e-9)
+
+
+def test_the_last_observed_value_may_lie_before_the_steps_that_the_linear_map_reads():
+    rows = hourly(300)
+    model = SeqForecaster(**{**EXACT, "fallback": False}).fit(rows)
+    assert model._linear.n_steps < 10
+    known = np.concatenate([rows, np.full((10, 1), np.nan)])
+    later = pd.DataFrame(np.nan, hourly(315).index[300:], ["a"])
+    by_hand = forecast_by_hand(model, known[:300], known)
+    np.testing.assert_allclose(model.predict(later)[10:], by_hand, rtol=1e-9)
 
 
 @pytest.mark.parametrize("segment", [1, 2])
@@ -176,18 +187,20 @@ def test_weights_of_the_parts_are_those_of_the_last_rows(joint, normalization):
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
 
 
-def choice_by_hand(model, rows):
-    """By the rule, of trials of the windows as they are; and what decided.
-
-    The rule itself is checked in test_combination, forecasts out of fold in test_out_of_fold.
-    """
+def validation_by_hand(model, rows):
+    """The trial of the last rows' windows as they are."""
     truth, forecasts = truth_and_parts(model, rows)
     naives = {name: forecasts.pop(name) for name in ("naive", "seasonal_naive")}
-    validation = Trial(forecasts, naives, truth, len(truth) / model.horizon_)
-    folds = folds_by_hand(model, scaled_rows(model, rows)) if model.linear else None
-    best = min(naives, key=lambda name: squared_error(naives[name], truth))
-    mixture = validation.forecast(combine(forecasts, truth, validation.n_horizons))
-    if squared_error(mixture, truth) >= squared_error(naives[best], truth):
+    return Trial(forecasts, naives, truth, len(truth) / model.horizon_)
+
+
+def choice_by_hand(validation, folds):
+    """By the rule, which is checked in test_combination; and what decided."""
+    best = min(validation.naive, key=lambda name: squared_error(validation.naive[name], validation.truth))
+    weights = combine(validation.parts, validation.truth, validation.n_horizons)
+    mixture = validation.forecast(weights)
+    own, rival = (squared_error(f, validation.truth) for f in (mixture, validation.naive[best]))
+    if own >= rival:
         decided = "worse on the last rows"
     elif validation.gains(mixture, best).exceed(2.0):
         decided = "better, certainly"
@@ -196,7 +209,20 @@ def choice_by_hand(model, rows):
     return choose(validation, folds), decided
 
 
+def assert_same_trial(one, other):
+    assert (one is None) == (other is None)
+    if one is None:
+        return
+    np.testing.assert_allclose(one.truth, other.truth, rtol=1e-9, atol=1e-12)
+    assert one.n_horizons == pytest.approx(other.n_horizons)
+    for found, expected in ((one.parts, other.parts), (one.naive, other.naive)):
+        assert found.keys() == expected.keys()
+        for name, forecasts in found.items():
+            np.testing.assert_allclose(forecasts, expected[name], rtol=1e-6, atol=1e-9)
+
+
 def folds_by_hand(model, scaled):
+    """The trial of training windows out of fold, by maps that are checked in test_out_of_fold."""
     k, n, horizon = len(model.target_names_), scaled.shape[1], model.horizon_
     clock = Clock(np.array([0, len(scaled)]), np.array([FIRST]))
     blocks = Blocks.of(scaled, Columns(k, n - k), model.joint, clock)
@@ -225,11 +251,21 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(("data", "options", "decided"), CHOICES)
-def test_the_fallback_is_chosen_where_it_is_as_good(data, options, decided):
-    options = EXACT | options
+def test_the_fallback_is_chosen_where_it_is_as_good(data, options, decided, monkeypatch):
+    options, trials = EXACT | options, []
+
+    def watched(validation, folds):
+        trials.append((validation, folds))
+        return choose(validation, folds)
+
+    monkeypatch.setattr(forecaster, "choose", watched)
     model, mixture = (SeqForecaster(**options, fallback=fallback).fit(data) for fallback in (True, False))
     assert_same_weights(model, mixture)
-    expected, why = choice_by_hand(mixture, data)
+    validation = validation_by_hand(mixture, data)
+    folds = folds_by_hand(mixture, scaled_rows(mixture, data)) if model.linear else None
+    assert_same_trial(trials[0][0], validation)
+    assert_same_trial(trials[0][1], folds)
+    expected, why = choice_by_hand(validation, folds)
     assert why == decided
     assert model.chosen_ == pytest.approx(expected, rel=1e-9)
     assert (model.chosen_ == mixture.chosen_) == (why in ("likely", "better, certainly"))
@@ -447,7 +483,7 @@ def test_without_validation_errors_are_those_of_the_linear_map_out_of_fold(joint
     model = SeqForecaster(**options).fit(rows)
     scaled = scaled_rows(model, rows)
     folds = folds_by_hand(model, scaled)
-    origins, span = origins_between(model, scaled, 0, 150), 24  # steps that are remembered
+    origins, span = origins_between(model, scaled, 0, 150), 25  # steps that are remembered
     changes = np.abs(np.diff(scaled, axis=0, prepend=np.nan))
     usual = 0.1 * np.nanmean(changes, axis=0)
     # the change into the first step of the span is none within it
@@ -631,8 +667,9 @@ def test_nothing_at_or_after_an_origin_informs_its_forecast(model, frame, first,
     origin = first - first % 5  # of the block that the first changed row lies in
     before, after = model.predict(later), model.predict(changed)
     assert_same_bits(after[: origin + 5], before[: origin + 5])
-    # A season later, where nothing but the last season is read.
-    reach = first + 24 if "seasonal_naive" in model.chosen_ else origin + 5
+    reach = origin + 5
+    if "seasonal_naive" in model.chosen_:  # a season later; or where nothing was observed in a window
+        reach = -(-(first + 12) // 5) * 5 if kind == "nan" else first + 24
     assert np.array_equal(after[origin + 5 :], before[origin + 5 :]) == (reach >= 48)
 
 

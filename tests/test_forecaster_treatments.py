@@ -394,3 +394,13 @@ def test_rows_that_differences_take_are_counted_among_those_needed(differences):
     model.fit(y[:least])
     with pytest.raises(ValueError, match=f"needs at least {least} rows"):
         model.fit(y[: least - 1])
+
+
+def test_a_value_that_has_no_logarithm_is_seen_wherever_it_is():
+    """Also in the last rows, which are only judged by."""
+    rows = pd.concat(
+        [pd.DataFrame({"id": name, "t": range(90), "y": 20.0 + k}) for k, name in enumerate("ab")]
+    )
+    rows["y"] += np.random.default_rng(0).normal(size=len(rows))
+    rows.iloc[-1, 2] = 0.0
+    assert LinearForecaster(4, 8, id_col="id", time_col="t").fit(rows).target_transform_ == "none"

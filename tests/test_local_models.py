@@ -184,3 +184,22 @@ def test_without_errors_of_some_series_there_are_no_quantiles():
     model = SeqForecaster(**options, **KEYS, target="y", scope="local").fit(frame)
     with pytest.raises(ValueError, match=r"There were none in fit\. Fit with early_stopping=True\.$"):
         model.forecast(level=80)
+
+
+def test_local_models_start_anew():
+    with pytest.raises(ValueError, match=r"'scope' parameter .* only with warm_start=False"):
+        SeqForecaster(**TINY, **KEYS, target="y", scope="local", warm_start=True).fit(PANEL)
+
+
+def test_sensitivities_to_later_rows_leave_local_models_as_they_are():
+    model = LinearForecaster(4, 8, **KEYS, target="y", scope="local").fit(PANEL)
+    name = next(iter(model.models_))
+    own = model.models_[name].forecast()
+    later = pd.concat(
+        [
+            pd.DataFrame({"id": id_, "t": past.future(5), "y": 1.0, "x": 0.0})
+            for id_, past in model._pasts.items()
+        ]
+    ).rename(columns={"id": KEYS["id_col"], "t": KEYS["time_col"]})
+    model.sensitivity(later)
+    pd.testing.assert_frame_equal(model.models_[name].forecast(), own, check_exact=True)

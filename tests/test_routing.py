@@ -15,7 +15,7 @@ from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, WindowTransformer
+from seqcast import NaiveForecaster, SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, WindowTransformer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning"),
@@ -215,7 +215,8 @@ def test_passes_are_told_the_classes():
             },
         ),
         (SeqEncoder(), {"fit": ["sample_weight"], "partial_fit": ["sample_weight"]}),
-        (SeqForecaster(), {}),
+        (SeqForecaster(), {"fit": ["sample_weight"]}),
+        (NaiveForecaster(), {}),
         (WindowTransformer(), {}),
     ],
     ids=lambda value: type(value).__name__,
@@ -250,10 +251,6 @@ def test_weights_that_nobody_decided_about_are_an_error(tool, model):
 @pytest.mark.parametrize("before", [(), (WindowTransformer(3),)], ids=["forecaster", "windows"])
 def test_weights_that_nobody_takes_are_an_error(before):
     frame = pd.DataFrame(X, pd.date_range("2024", periods=80, freq="h"))
-    last = (
-        SeqForecaster(4, 8, **TINY)
-        if not before
-        else weighing(REGRESSOR).set_fit_request(sample_weight=False)
-    )
+    last = NaiveForecaster(4) if not before else weighing(REGRESSOR).set_fit_request(sample_weight=False)
     with pytest.raises(TypeError, match=r"unexpected argument\(s\) \{'sample_weight'\}"):
         make_pipeline(*before, last).fit(frame, frame[0], sample_weight=WEIGHT)

@@ -385,3 +385,19 @@ def test_an_update_is_pickled_and_forgotten_by_the_next_fit():
     model.update(ROWS[N : N + 5])
     assert_same(pickle.loads(pickle.dumps(model)), model)
     pd.testing.assert_frame_equal(model.fit(ROWS[:N]).forecast(), first, check_exact=True)
+
+
+@pytest.mark.parametrize("silence", [14, 20, 60])
+@pytest.mark.parametrize("differences", [None, 1])
+def test_after_a_silence_as_long_as_the_window_the_last_value_is_forecast(differences, silence):
+    """And not the training mean; with errors of the usual size."""
+    y = np.linspace(0, 100, 150) + np.random.default_rng(0).normal(size=150)
+    model = LinearForecaster(7, 14, differences=differences).fit(y)
+    before = model.forecast(level=80)
+    predicted = model.predict(np.full(silence + 7, np.nan))
+    forecast = model.update(np.full(silence, np.nan)).forecast(level=80)
+    np.testing.assert_allclose(forecast["y"], y[-1], rtol=1e-12)
+    first = -(-silence // 7) * 7
+    np.testing.assert_allclose(predicted[first:], y[-1], rtol=1e-12)
+    widths = [(frame["y-hi-80"] - frame["y-lo-80"]).mean() for frame in (before, forecast)]
+    assert widths[1] > 0.5 * widths[0]

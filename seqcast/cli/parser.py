@@ -89,8 +89,8 @@ def _add_warmup(commands: Any) -> None:
 
     text = (
         "Compile ahead what estimators and layers call, so that no fit has to wait for it: for container "
-        "images, or before the first use. Losses of distributions are compiled when they are first used. Says "
-        "where the compiled kernels are kept; SEQCAST_CACHE_DIR moves that place."
+        "images, or before the first use. Losses of distributions are compiled when they are first used. "
+        "Says where the compiled kernels are kept; SEQCAST_CACHE_DIR moves that place."
     )
     parser = commands.add_parser("warmup", help="compile ahead, and say where the cache is", description=text)
     parser.add_argument(

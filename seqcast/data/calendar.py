@@ -198,6 +198,12 @@ class Calendar(ABC):
         """Of a step; None where it is no time, or not always the same."""
         return None
 
+    @property
+    def keeps_phase(self) -> bool:
+        """Whether a number of steps is always the same part of a day or week: not so where rows are counted,
+        nor on a clock that is put forward in summer."""
+        return True
+
     def per(self, time: np.timedelta64) -> float:
         """Steps in so much time; 0 where that is not known."""
         return 0.0 if self.duration is None else time / self.duration
@@ -402,6 +408,12 @@ class _Grid(_Steps):
         return _season_of(self.step) if isinstance(self.step, np.timedelta64) else 1
 
     @property
+    def keeps_phase(self) -> bool:
+        zone = getattr(self.axis.like, "tz", None)
+        winter, summer = (pd.Timestamp(2024, month, 1, tz=zone).utcoffset() for month in (1, 7))
+        return winter == summer or self.step >= DAY
+
+    @property
     def clock(self) -> int:
         start = self._stamps(np.zeros(1, np.int64))[0]
         since = start - np.datetime64(0, "s") if isinstance(start, np.datetime64) else start
@@ -598,6 +610,10 @@ class _Rows(Calendar):
     @property
     def shortest_step(self) -> Any:
         return np.diff(self.rows).min() if len(self.rows) > 1 else None
+
+    @property
+    def keeps_phase(self) -> bool:
+        return False
 
     def extended(self, index: pd.Index) -> Calendar:
         numbers = self._numbers(index)

@@ -62,6 +62,10 @@ class OriginForecaster(BaseEstimator):
         forecasts, scale = self._level_forecasts(levels, origins), self._local_scale.at(levels, origins)
         return Outlook(forecasts, scale, self._errors)
 
+    def _full_outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
+        """The same, also where nothing was observed that the forecaster reads."""
+        return self._outlook(levels, origins)
+
     def _truth(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         """What came from each origin on, (n_origins, horizon_, n_targets)."""
         return levels.values[origins[:, None] + np.arange(self.horizon_), : self._n_targets]
@@ -83,8 +87,12 @@ class OriginForecaster(BaseEstimator):
         return min(self._memory(), span_of(self.horizon_, self.season_length_))
 
     def _tail(self, values: np.ndarray) -> np.ndarray:
-        """What is kept of the steps of a series."""
-        return values[-self._memory() :].copy()
+        """What is kept of the steps of a series: of targets that were silent since, the last value first."""
+        tail, before = values[-self._memory() :].copy(), values[: -self._memory()]
+        for k in np.flatnonzero(np.isnan(tail[:, : self._n_targets]).all(axis=0)):
+            seen = before[~np.isnan(before[:, k]), k]
+            tail[0, k] = seen[-1] if seen.size else np.nan
+        return tail
 
     def _way_to_errors(self) -> str:
         return "Pass more rows."
@@ -98,7 +106,8 @@ class OriginForecaster(BaseEstimator):
 
         And their quantiles, (1 + n_probabilities, n_origins, horizon_, n_targets).
         """
-        outlook, fitted = self._outlook(self._levels(panel), origins), panel.fitted[panel.numbers(origins)]
+        outlook = self._full_outlook(self._levels(panel), origins)
+        fitted = panel.fitted[panel.numbers(origins)]
         around = outlook.quantiles(probabilities) if probabilities else ()
         return np.stack([self._undo(levels, fitted) for levels in (outlook.centre, *around)])
 
@@ -135,7 +144,7 @@ class OriginForecaster(BaseEstimator):
             fitted = copies.fitted if model is self else np.zeros_like(copies.fitted)
             for done in range(0, steps, self.horizon_):
                 near, its_origins = copies.around(origins + done, self._memory(), self.horizon_)
-                outlook = model._outlook(model._levels(near.of_fitted(fitted)), its_origins)
+                outlook = model._full_outlook(model._levels(near.of_fitted(fitted)), its_origins)
                 drawn = model._undo(outlook.draws(rng), fitted)
                 rows = (origins + done)[:, None] + np.arange(self.horizon_)
                 copies.values[rows, : self._n_targets] = drawn

@@ -23,7 +23,7 @@ from ..data.calendar import WEEK, YEAR, Calendar
 from ..data.calendar_features import calendar_features
 from ..data.panel import Clock, Panel
 from ..data.past import Past
-from ..data.preparation import Preparation, Treatment
+from ..data.preparation import Preparation, Treatment, noted
 from ..data.roles import Columns, Declared
 from ..data.transforms import KINDS
 from ..data.windows import border
@@ -32,6 +32,7 @@ from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.linear import LinearMap, fit_linear
 from ..forecasting.local_scale import LocalScale
 from ..forecasting.out_of_fold import out_of_fold
+from ..forecasting.outlook import Outlook
 from ..forecasting.sensitivity import Chain, by_column_and_lag
 from ..forecasting.ways import Way
 from .base_forecaster import BaseForecaster, Data
@@ -188,7 +189,8 @@ class WindowForecaster(BaseForecaster):
                 f"horizon={self.horizon_}, and are left out, such as {ids[short[0]]!r}.",
                 stacklevel=callers_level(),
             )
-        return [k for k in range(len(ids)) if k not in set(short)]
+        left_out = set(short)
+        return [k for k in range(len(ids)) if k not in left_out]
 
     # -- together, or each series for itself
 
@@ -205,6 +207,11 @@ class WindowForecaster(BaseForecaster):
 
     def _learn_apart(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
         """A model of each."""
+        if getattr(self, "warm_start", False):
+            raise ValueError(
+                f"The 'scope' parameter of {type(self).__name__} can be 'local' only with warm_start=False: "
+                f"local models start anew. Use partial_fit to go on."
+            )
         own = [None] * len(grids) if weights is None else [[of_one] for of_one in weights]
         learned = Parallel(n_jobs=getattr(self, "n_jobs", None))(
             delayed(_learned)(self._for_one(id_), *of_one)
@@ -230,7 +237,9 @@ class WindowForecaster(BaseForecaster):
     def _take_over(self, pasts: dict[Any, Past]) -> None:
         super()._take_over(pasts)
         for id_, past in pasts.items() if hasattr(self, "models_") else ():
-            self.models_[id_]._pasts = {id_: past}
+            model = copy.copy(self.models_[id_])  # a copy of this one may share it
+            model._pasts = {id_: past}
+            self.models_ = self.models_ | {id_: model}
 
     def _model_of(self, number: int) -> BaseForecaster:
         return list(self.models_.values())[number] if hasattr(self, "models_") else self
@@ -264,7 +273,7 @@ class WindowForecaster(BaseForecaster):
         calendars = [past.calendar for past in self._pasts.values()]
         grids = [self._with_calendar(grid, of, 0) for grid, of in zip(grids, calendars, strict=True)]
         known = [_observed(grid, end, self._n_targets) for grid, end in zip(grids, ends, strict=True)]
-        self.target_transform_ = self._chosen_transform(known)
+        self.target_transform_ = self._chosen_transform(grids)
         self._preparation = Preparation.of(
             known,
             self._columns(grids[0].shape[1]),
@@ -331,7 +340,7 @@ class WindowForecaster(BaseForecaster):
             self.target_transform_, self.scaling, steps_of(self.differences), steps_of(self.lags)
         )
 
-    def _chosen_transform(self, known: list[np.ndarray]) -> str:
+    def _chosen_transform(self, grids: list[np.ndarray]) -> str:
         """Logarithms where series of many sizes are all above 0, as sales and counts are.
 
         What they have in common is how much they grow (M4 weekly, held-out rows of training: sMAPE 6.9
@@ -340,15 +349,16 @@ class WindowForecaster(BaseForecaster):
         if self.target_transform != "auto":
             return self.target_transform
         counts = getattr(self, "loss", None) == "negative_binomial"
-        positive = all(np.nanmin(values[:, : self._n_targets]) > 0 for values in known)
-        return "log" if len(known) > 1 and positive and not counts else "none"
+        positive = all(np.nanmin(values[:, : self._n_targets]) > 0 for values in grids)
+        return "log" if len(grids) > 1 and positive and not counts else "none"
 
     def _lost_steps(self) -> int:
         """Steps before a window that its inputs are made of too."""
         return sum(steps_of(self.differences)) + max(0, max(steps_of(self.lags), default=0) - self.horizon_)
 
     def _memory(self) -> int:
-        return max(self.window_, self.season_length_) + self._lost_steps()
+        # One more than is read, for the last value of a target that was silent ever since.
+        return max(self.window_, self.season_length_) + self._lost_steps() + 1
 
     def _border(self, n: int) -> int:
         """Steps of a series of `n` to learn from: all, if it is too short to keep some for validation."""
@@ -394,7 +404,7 @@ class WindowForecaster(BaseForecaster):
         """The best linear map on the windows to judge by; None where no window is complete."""
         blocks, starts = examples.blocks.changing(), (examples.train, examples.validation)
         calendar = next(iter(self._pasts.values())).calendar
-        seasons = {self.season_length_, calendar.per(WEEK)}
+        seasons = {self.season_length_, calendar.per(WEEK)} if calendar.keeps_phase else set()
         periods = {int(steps) for steps in seasons if steps > 1 and steps == int(steps)}
         lengths = self.window_, self.horizon_
         year = calendar.per(YEAR) or None
@@ -429,6 +439,19 @@ class WindowForecaster(BaseForecaster):
 
     def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         return self._preparation.undo(forecasts, fitted)
+
+    def _full_outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
+        """The same, but the last value where nothing was observed since a window ago: no part has seen it."""
+        outlook, silent = self._outlook(levels, origins), self._silent(levels, origins)
+        if not silent.any():
+            return outlook
+        last = levels.holding(levels.values[:, : self._n_targets]).seasonal_naive(origins, 1, self.horizon_)
+        return outlook.around(np.where(silent[:, None], np.nan_to_num(last), outlook.centre))
+
+    def _silent(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
+        """Which targets were not observed in the window before each origin, (n_origins, n_targets)."""
+        rows = origins[:, None] + np.arange(-self.window_, 0)
+        return np.isnan(levels.values[np.maximum(rows, 0), : self._n_targets]).all(axis=1)
 
     def _target_scales(self) -> np.ndarray:
         if not hasattr(self, "models_"):
@@ -513,14 +536,16 @@ class WindowForecaster(BaseForecaster):
 
         Shape (horizon_, n_targets, n_rows, n_columns).
         """
-        near, origin = panel.around(origin, self._memory(), self.horizon_)
+        near, origin = panel.around(origin, self._memory() - 1, self.horizon_)  # what is read
         model: Any = self._model_of(near.fitted[0])
         if model is not self:
             near = near.of_fitted(np.zeros(1, np.int64))
         in_blocks = partial(model._in_blocks, clock=near.clock)
         chain = Chain(model._preparation, near, int(origin[0]), in_blocks)
         forecasts = model._level_forecasts(chain.levels, origin)[0]
-        return chain.in_units(model._level_slopes(chain, forecasts), forecasts)
+        slopes = chain.in_units(model._level_slopes(chain, forecasts), forecasts)
+        slopes[:, model._silent(chain.levels, origin)[0]] *= 0.0  # forecast by an older value
+        return slopes
 
     @abstractmethod
     def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
@@ -536,7 +561,8 @@ def steps_of(given: Any) -> tuple[int, ...]:
 
 def _learned(model: WindowForecaster, grid: np.ndarray, weights: list[np.ndarray] | None) -> WindowForecaster:
     """In a process of its own, perhaps."""
-    model._learn([grid], weights)
+    with noted(f"This was the local model of series {next(iter(model._pasts))!r}."):
+        model._learn([grid], weights)
     return model
 
 

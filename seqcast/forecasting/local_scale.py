@@ -41,8 +41,9 @@ class LocalScale:
         rows = origins[:, None] + np.arange(-self.span, 0)
         values = levels.values[np.maximum(rows, 0), : self.usual.shape[1]]
         values[rows < levels.begins[series][:, None]] = np.nan
-        usual = self.usual[levels.fitted[series]]
+        usual, changes = self.usual[levels.fitted[series]], np.diff(values, axis=1)
         found = np.maximum(mean_change(values.swapaxes(0, 1)), LEAST * usual)
+        found = np.where(np.isfinite(changes).any(axis=1), found, usual)
         return np.where(found > 0, found, 1.0)[:, None]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,10 @@ class Outlook:
     unit: np.ndarray
     errors: Errors | None
 
+    def around(self, centre: np.ndarray) -> Outlook:
+        """The same, around another centre."""
+        return replace(self, centre=centre)
+
     def quantiles(self, probabilities: tuple[float, ...]) -> np.ndarray:
         """Shape (n_probabilities, n, horizon, n_targets)."""
         assert self.errors is not None  # which is checked where they are asked for
@@ -54,6 +58,10 @@ class DistributionOutlook(Outlook):
 
     distribution: Distribution
     parameters: np.ndarray
+
+    def around(self, centre: np.ndarray) -> Outlook:
+        parameters = self.distribution.moved(self.parameters, centre)
+        return replace(self, centre=parameters[:, 0], parameters=parameters)
 
     def quantiles(self, probabilities: tuple[float, ...]) -> np.ndarray:
         return np.moveaxis(self.distribution.quantiles(self.parameters, probabilities), 1, 0)
