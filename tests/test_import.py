@@ -134,6 +134,16 @@ def test_import_loads_nothing_heavy(imported):
     assert not heavy & set(imported["modules"])
 
 
+def test_forecasters_without_a_network_need_no_compiler(watched):
+    """numba takes half a second to load."""
+    done = watched(
+        "from seqcast import LinearForecaster, NaiveForecaster\n"
+        "for kind in (LinearForecaster, NaiveForecaster):\n"
+        "    kind(2).fit([float(n % 5) for n in range(60)]).forecast(3, level=50)"
+    )
+    assert not {"numba", "llvmlite", "matplotlib"} & set(done["modules"])
+
+
 @pytest.mark.parametrize("how", ["imported", "all_imported"])
 def test_import_starts_nothing_and_writes_nothing(how, request):
     done = request.getfixturevalue(how)

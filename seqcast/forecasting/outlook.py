@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .conformal import Errors
-from .distributions import Distribution
+
+if TYPE_CHECKING:  # numba takes half a second, and only networks need it
+    from .distributions import Distribution
 
 QUARTERS = (0.25, 0.75)  # the spread of a distribution is the distance between these quantiles
 LEAST_SPREAD = 1e-3
