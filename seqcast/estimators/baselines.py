@@ -25,7 +25,7 @@ class NaiveForecaster(BaseForecaster):
         Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for
         short data.
     target : str or list of str, default=None
-        Columns to forecast; the others are not read. None: every column.
+        Columns to forecast; the others must hold numbers, too, but are not used. None: every column.
     season_length : int, default=None
         Steps of one season; 1 repeats the last observed value. None: what the index tells (hourly 24, daily
         7, monthly 12, ...), 1 where it tells none.

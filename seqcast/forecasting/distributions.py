@@ -7,6 +7,7 @@ one say nothing of the next.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,7 +20,7 @@ LEAST_MEAN = 1e-6  # of counts
 ROUNDING = 1e-9  # a level may lie so far beyond the outermost: sums of 0.1 do
 
 
-class Distribution:
+class Distribution(ABC):
     """What all of them share; `name` is also that of the loss, and of the network's distribution."""
 
     name: ClassVar[str]
@@ -83,13 +84,14 @@ class Distribution:
         n, _, *points = parameters.shape
         return self._draw(_by_parameter(parameters), (n, n_draws, *points), rng)
 
+    @abstractmethod
     def _inverse(self, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
         """The value below which it lies with probability `levels`; p (n_parameters, n, 1, horizon,
         n_targets)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _draw(self, p: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-        raise NotImplementedError
+        """Values of this shape."""
 
 
 @dataclass(frozen=True)
