@@ -527,7 +527,7 @@ def test_too_few_rows_after_training(df):
 
 def test_series_that_were_not_fitted(panel):
     model = linear_panel().fit(panel[panel["shop"] != "late"])
-    with pytest.raises(ValueError, match=r"must hold series that were fitted. Got 1 others, such as 'late'"):
+    with pytest.raises(ValueError, match=r"must hold series that are known. Got 1 others, such as 'late'"):
         backtest(model, panel, refit=False)
 
 

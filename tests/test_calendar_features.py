@@ -7,15 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcast.data.calendar import Calendar
-from seqcast.data.calendar_features import NAMES, calendar_features
+from seqcast.data.calendar_features import NAMES, calendar_features, chosen_cycles
 
 HALF = np.sqrt(0.5)
 
 
+AGES = pd.DatetimeIndex(["1900-01-01", "2100-01-01"])
+
+
+def cycles_of(index, selection, ends=AGES):
+    """Of rows from here to there with the steps of an index."""
+    dated, step = (
+        isinstance(index, pd.DatetimeIndex | pd.PeriodIndex),
+        Calendar.from_index(index).shortest_step,
+    )
+    return chosen_cycles(selection, [] if step is None else [ends if dated else index], step, "Test")
+
+
 def features(index, selection, known=None):
     """Those of an index, by name."""
-    step = Calendar.from_index(index if known is None else known).shortest_step
-    values, names = calendar_features(index, step, selection, "Test")
+    values, names = calendar_features(index, cycles_of(index if known is None else known, selection))
     assert values.shape == (len(index), len(names))
     assert values.dtype == np.float64
     return dict(zip(names, values.T, strict=True))
@@ -111,6 +122,30 @@ AUTOMATIC = {
 def test_automatic_cycles_are_those_that_the_frequency_shows(index, cycles):
     expected = [f"{cycle}_{part}" for cycle in cycles.split() for part in ("sin", "cos")]
     assert list(features(index, "auto")) == expected
+
+
+@pytest.mark.parametrize(
+    ("index", "n", "cycle"),
+    [
+        (dates("2024-03-02", 900, "h"), 48, "hour"),
+        (dates("2024-03-30", 900, "h", tz="Europe/Berlin"), 47, "hour"),  # a day of 23 hours among them
+        (dates("2024-03-02", 90, "D"), 14, "day_of_week"),
+        (dates("2023-03-02", 900, "D"), 730, "day_of_year"),
+        (dates("2022-03-01", 90, "MS"), 24, "month"),
+        (pd.period_range("2022-03", periods=90, freq="M"), 24, "month"),
+    ],
+)
+def test_automatic_cycles_are_those_that_rows_go_round_twice(index, n, cycle):
+    for last, chosen in ((n - 1, False), (n, True)):
+        assert (cycle in cycles_of(index, "auto", index[[0, last]])) == chosen
+        assert cycle in cycles_of(index, [cycle], index[[0, last]])
+
+
+def test_one_series_that_is_long_enough_tells_a_cycle():
+    short, long = AGES[:1].append(pd.DatetimeIndex(["1900-03-01"])), AGES
+    step = np.timedelta64(1, "D")
+    assert chosen_cycles("auto", [short, short], step, "Test") == ["day_of_week"]
+    assert chosen_cycles("auto", [short, long], step, "Test") == ["day_of_week", "day_of_year"]
 
 
 SHOWN = {  # of NAMES, the ones that steps are too long for

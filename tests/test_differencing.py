@@ -166,6 +166,22 @@ def test_nothing_observed_before_an_origin_is_nothing_to_add_to():
     np.testing.assert_array_equal(found, [[[np.nan, 5.0], [np.nan, 6.0]], [[2.0, 3.0], [3.0, 4.0]]])
 
 
+@given(values=series(), lags=LAGS, horizon=st.integers(1, 12), data=st.data())
+def test_no_more_rows_are_read_than_reach_says(values, lags, horizon, data):
+    reach = data.draw(st.integers(sum(lags) + 1, 30))
+    origin = data.draw(st.integers(0, len(values)))
+    forecasts = np.ones((1, horizon, values.shape[1]))
+    first = max(0, origin - reach)
+    cut = integrate(forecasts, values[first:], np.array([origin - first]), lags)
+    np.testing.assert_array_equal(integrate(forecasts, values, np.array([origin]), lags, reach), cut)
+
+
+def test_where_no_change_was_observed_there_is_none():
+    values = np.array([[np.nan], [np.nan], [7.0]])  # no difference to the step before is known
+    found = integrate(np.full((1, 3, 1), 2.0), values, np.array([3]), (1, 2))
+    assert found[0, :, 0].tolist() == [9.0, 11.0, 15.0]  # changes of 2, 2, and 2 more than before
+
+
 def test_missing_forecasts_are_missing_from_there_on():
     forecasts = np.array([[[1.0], [np.nan], [1.0], [1.0]]])
     found = integrate(forecasts, np.array([[10.0], [20.0]]), np.array([2]), (2,))

@@ -825,10 +825,16 @@ def test_values_far_outside_the_training_rows_are_clipped_not_nan(model, frame):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["int64", "int8", "uint8", "float16", "float32", "bool", "Int32", "Float64"]
+    "dtype",
+    [
+        *["int64", "int8", "uint8", "float16", "float32", "bool", "Int32", "Float64"],
+        *["double[pyarrow]", "int64[pyarrow]"],
+    ],
 )
 @ways
 def test_columns_of_other_types_are_read_as_their_values(dtype, way):
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
     numbers = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 100, size=100)
     one = SeqForecaster(**SMALL, **way).fit(pd.Series(numbers, dtype="float64"))
     other = SeqForecaster(**SMALL, **way).fit(pd.Series(numbers, dtype=dtype))

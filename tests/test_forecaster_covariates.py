@@ -320,7 +320,7 @@ def test_steps_without_a_value_are_named(model, steps, spoil, what):
         (lambda ahead: ahead.assign(price=ahead["price"].where(ahead["promo"] < 2, np.nan)), None),
         (
             lambda ahead: ahead.replace({"id": {"b": "c"}}),
-            "must hold series that were fitted. Got 1 others, such as 'c'",
+            "must hold series that are known. Got 1 others, such as 'c'",
         ),
         (lambda ahead: ahead.drop(columns="id"), "must have the column 'id'"),
         (lambda ahead: ahead.drop(columns="price"), "must have the column 'price'"),
@@ -399,7 +399,8 @@ def test_features_of_the_calendar_are_columns_known_ahead(kind, options, names):
     rows = clock_wave()
     rows["y"] += np.random.default_rng(0).normal(size=len(rows))
     model = kind(**options, calendar_features=names).fit(rows[:400])
-    made, labels = calendar_features(rows.index, np.timedelta64(1, "h"), names, "Test")
+    assert model.calendar_features_ == (["hour", "day_of_week"] if names == "auto" else names)
+    made, labels = calendar_features(rows.index, model.calendar_features_)
     rows = rows.join(pd.DataFrame(made, rows.index, labels))
     by_hand = kind(**options, future_cols=list(labels)).fit(rows[:400])
     ahead = rows[list(labels)][400:]
@@ -422,12 +423,29 @@ def test_features_tell_the_time_on_the_wall():
     train, later = rows[: rows.index.get_loc(after)], rows[rows.index.get_loc(after) :][:24]
     model = LinearForecaster(**options, calendar_features=["hour"]).fit(train)
     assert_same_bits(model.forecast().index, later.index)
-    made = calendar_features(rows.index, np.timedelta64(1, "h"), ["hour"], "Test")[0]
+    made = calendar_features(rows.index, ["hour"])[0]
     by_hand = LinearForecaster(**options, future_cols=["s", "c"]).fit(
         train.assign(s=made[: len(train), 0], c=made[: len(train), 1])
     )
     ahead = made[len(train) : len(train) + 24]
     assert_same_bits(model.forecast(), by_hand.forecast(X_future=ahead))
+
+
+@pytest.mark.parametrize("scope", ["global", "local"])
+def test_auto_features_are_the_same_for_all_series(scope):
+    """The day of the year, which the longest series tells twice; none of the hours that one of them has."""
+    days = pd.date_range("2022-01-01", periods=730, freq="D", name="time")
+    y = np.random.default_rng(0).normal(size=730).cumsum()
+    rows = {"a": pd.Series(y, days), "b": pd.Series(y[:90], days[:90]), "c": pd.Series(y[:2], days[[0, 3]])}
+    rows["d"] = pd.Series(y[:90], pd.date_range("2022-01-01", periods=90, freq="h", name="time"))
+    frame = pd.concat([one.rename("y").reset_index().assign(id=name) for name, one in rows.items()])
+    options = {**SMALL, "id_col": "id", "time_col": "time", "calendar_features": "auto"}
+    kept = ["a", "b", "c", "d"] if scope == "global" else ["b", "a"]
+    model = LinearForecaster(**options, scope=scope).fit(frame[frame["id"].isin(kept)])
+    assert model.calendar_features_ == ["day_of_week", "day_of_year"]
+    assert np.isfinite(model.forecast()["y"]).all()
+    shorter = LinearForecaster(**options, scope=scope).fit(frame[frame["id"] == "b"])
+    assert shorter.calendar_features_ == ["day_of_week"]
 
 
 def test_auto_features_of_rows_without_dates_are_none():

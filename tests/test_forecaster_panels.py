@@ -590,9 +590,7 @@ def test_short_series_are_dropped_with_a_warning(kind, options):
     pd.testing.assert_frame_equal(model.forecast(7), without.forecast(7), check_exact=True)
     assert_same_bits(model.naive_mae_, without.naive_mae_)
     rows = long({"short": walk(14, 8)[12:]})
-    with pytest.raises(
-        ValueError, match=r"must hold series that were fitted\. Got 1 others, such as 'short'"
-    ):
+    with pytest.raises(ValueError, match=r"must hold series that are known\. Got 1 others, such as 'short'"):
         model.predict(rows)
 
 
@@ -690,13 +688,13 @@ def test_y_must_have_the_index_of_the_rows():
 # -- what is refused
 
 
-@pytest.mark.parametrize("method", ["predict", "score", "update"])
-def test_series_that_were_not_fitted_are_named(ragged, method):
+@pytest.mark.parametrize("method", ["predict", "score"])
+def test_series_that_are_not_known_are_named(ragged, method):
     rows = long({"new": LATER["a"], "newer": LATER["b"], "a": LATER["a"]})
     name = type(ragged).__name__
     message = (
-        rf"The column 'id' of X in {name}\.\w+ must hold series that were fitted. Got 2 others, such as "
-        "'new'. Fit with them, or leave them out."
+        rf"The column 'id' of X in {name}\.\w+ must hold series that are known. Got 2 others, such as "
+        "'new'. Add them with update, from rows of their past, or leave them out."
     )
     with pytest.raises(ValueError, match=f"^{message}$"):
         getattr(ragged, method)(rows)

@@ -404,3 +404,12 @@ def test_a_value_that_has_no_logarithm_is_seen_wherever_it_is():
     rows["y"] += np.random.default_rng(0).normal(size=len(rows))
     rows.iloc[-1, 2] = 0.0
     assert LinearForecaster(4, 8, id_col="id", time_col="t").fit(rows).target_transform_ == "none"
+
+
+def test_lags_tell_what_was_a_season_ago():
+    """Relative to the last value they could not: 8.98 where repeating the season before has 7.0."""
+    rng = np.random.default_rng(0)
+    values = np.tile(rng.normal(100, 20, 52), 20) + rng.normal(0, 5, 1040)
+    model = LinearForecaster(4, 8, lags=52).fit(values[:832])
+    errors = np.ravel(model.predict(values[832:])) - values[832:]
+    assert np.sqrt(np.mean(errors**2)) < np.sqrt(np.mean((values[832:] - values[780:-52]) ** 2))

@@ -222,10 +222,18 @@ def test_drawn_errors_are_those_of_whole_windows():
 # -- by hand
 
 
-def changes_at(levels, origin, span):
-    """The mean absolute change over the last steps before an origin, but a tenth of the usual at least."""
-    usual = np.abs(np.diff(levels)).mean()
-    return max(np.abs(np.diff(levels[max(0, origin - span) : origin])).mean(), 0.1 * usual)
+def changes(levels, horizon):
+    """The geometric mean of the mean absolute changes over a step and over a horizon."""
+    return np.sqrt(np.abs(np.diff(levels)).mean() * np.abs(levels[horizon:] - levels[:-horizon]).mean())
+
+
+def changes_at(levels, origin, span, horizon):
+    """Of the last steps before an origin, but a tenth of the usual at least; of single steps where there are
+    no others."""
+    usual, last = changes(levels, horizon), levels[max(0, origin - span) : origin]
+    if len(last) <= horizon:
+        return max(np.abs(np.diff(last)).mean(), 0.1 * usual)
+    return max(changes(last, horizon), 0.1 * usual)
 
 
 @pytest.mark.parametrize("n", [40, 150])
@@ -237,12 +245,12 @@ def test_intervals_of_naive_forecasts_follow_the_equations(n):
     scale, span = y.std(), 24
     errors = np.array(
         [
-            (y[origin : origin + 3] - y[origin - 2 : origin][[0, 1, 0]]) / changes_at(y, origin, span)
+            (y[origin : origin + 3] - y[origin - 2 : origin][[0, 1, 0]]) / changes_at(y, origin, span, 3)
             for origin in range(2, n - 3 + 1)
         ]
     )
     assert scale > 0
-    unit = changes_at(y, n, span)
+    unit = changes_at(y, n, span, 3)
     centre = y[-2:][[0, 1, 0]]
     assert_close(forecast["y"], centre)
     for name, level, sign in (
@@ -258,7 +266,7 @@ def test_intervals_of_naive_forecasts_follow_the_equations(n):
 
 @models
 def test_intervals_are_in_the_unit_of_each_target_and_series(kind, options):
-    """Two targets, and two series, of which one is a copy in another unit."""
+    """Two targets, and two series, one a copy in another unit: the same but for what folds tell of each."""
     rows = wander()
     if kind is SeqForecaster:
         options = {**options, "dtype": "float64"}
@@ -267,6 +275,8 @@ def test_intervals_are_in_the_unit_of_each_target_and_series(kind, options):
     assert_close(one["z-lo-80"], 1000 + 50 * one["y-lo-80"], 1e-6)
     assert_close(one["z-hi-80"], 1000 + 50 * one["y-hi-80"], 1e-6)
     panel = kind(**options, **KEYS).fit(long(a=rows, b=1024 * rows - 30000))
+    assert_close(*panel._errors.sizes, 0.05)
+    panel._errors.sizes[:] = 1.0
     one = panel.forecast(level=80)
     a, b = (one[one["id"] == name][["y", "y-lo-80", "y-hi-80"]].to_numpy() for name in "ab")
     assert_close(b, 1024 * a - 30000, 1e-6)
@@ -409,7 +419,7 @@ def test_intervals_widen_with_what_the_series_moves_at_present():
     wild = pd.Series(y.iloc[-1] + 10 * rng.normal(size=30).cumsum(), pd.RangeIndex(300, 330), name="y")
     calm = model.forecast(level=80)
     moved = copy.deepcopy(model).update(wild).forecast(level=80)
-    before, after = (np.abs(np.diff(part)).mean() for part in (y[-24:], pd.concat([y, wild])[-24:]))
+    before, after = (changes(part.to_numpy(), 2) for part in (y[-24:], pd.concat([y, wild])[-24:]))
     width = moved["y-hi-80"].to_numpy() - moved["y-lo-80"].to_numpy()
     assert_close(width, (calm["y-hi-80"] - calm["y-lo-80"]).to_numpy() * after / before, 1e-6)
 
@@ -572,8 +582,9 @@ def test_seeds_of_paths(model):
 
 @models
 def test_series_have_draws_of_their_own(kind, options):
-    """Two equal series: the same forecast and bounds, but other paths."""
+    """Two equal series: the same forecast and, as far as errors were the same, bounds, but other paths."""
     model = kind(**options, **KEYS).fit(long(a=wander(), b=wander()))
+    model._errors.sizes[:] = 1.0
     forecast, paths = model.forecast(level=80), model.sample_paths(9, random_state=0)
     a, b = (forecast[forecast["id"] == name].drop(columns="id") for name in "ab")
     assert_same_bits(a, b)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcast.data.long import read_long, to_long
+from seqcast.data.frames import Argument
+from seqcast.data.long import check_observed, read_long, to_long
 
 DAYS = pd.date_range("2024-01-01", periods=3, freq="D")
 
@@ -15,8 +16,10 @@ def long(**columns):
     return pd.DataFrame(columns)
 
 
-def read(frame, id_col="id", time_col="time", columns=None, **options):
-    return read_long(frame, id_col, time_col, columns, "Test.fit", **options)
+def read(frame, id_col="id", time_col="time", columns=None, observed=(), **options):
+    table = read_long(frame, id_col, time_col, columns, "Test.fit", **options)
+    check_observed(table, observed, Argument("X", "Test.fit"))
+    return table
 
 
 # b before a; rows of both mixed, and out of order
@@ -244,6 +247,15 @@ def test_bad_values(frame, options, message):
 def test_bad_types(frame, options, message):
     with pytest.raises(TypeError, match=message):
         read(frame, **options)
+
+
+def test_other_columns_of_the_same_rows_stand_as_those_do():
+    found = read(MIXED)
+    held = found.holding(["z", "y"], np.column_stack([[100, 200, 300, 400, 500], MIXED["y"]]))
+    np.testing.assert_array_equal(held[0][1].values, [[300, 1], [500, np.nan], [100, 3]])
+    np.testing.assert_array_equal(held[1][1].values, [[400, 10], [200, 20]])
+    assert held.columns == ("z", "y")
+    assert held[1][1].index.equals(found[1][1].index)
 
 
 def test_unobserved_values_are_allowed_unless_they_are_asked_for():

@@ -433,7 +433,7 @@ def test_before_fit_there_is_nothing_to_tell():
 def test_other_series_are_refused(ids, got):
     model = make_linear(**LONG).fit(split(panel())[0])
     message = (
-        f"The 'ids' parameter of LinearForecaster.sensitivity must hold series that were fitted. Got {got} "
+        f"The 'ids' parameter of LinearForecaster.sensitivity must hold series that are known. Got {got} "
         f"instead. Leave it out for all series."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -98,12 +98,13 @@ def test_forecast_after_an_update_is_the_later_block_of_predict(kind, options, i
     seed=st.integers(0, 2**16),
     share=st.sampled_from([0.1, 0.3]),
     form=st.sampled_from(["missing", "absent"]),
-    name=st.sampled_from(["naive", "linear", "lags"]),
+    name=st.sampled_from(["naive", "linear", "lags", "differences"]),
 )
 def test_missing_values_and_gaps_are_known_as_predict_knows_them(blocks, seed, share, form, name):
     kind, options = MODELS[name]
     rng, rows = np.random.default_rng(seed), wander(seed % 7)
-    rows = rows.mask(rng.random(rows.shape) < share)
+    begin = N if name == "differences" else 0  # of patchy rows they leave no whole horizon to learn from
+    rows = rows.mask((rng.random(rows.shape) < share) & (np.arange(ALL) >= begin)[:, None])
     rows.iloc[[0, 20, 21, 22, 23, 40, 50, 51, 52, 53, 54, 55]] = wander(seed % 7).iloc[
         [0, 20, 21, 22, 23, 40, *range(50, 56)]
     ]
@@ -128,6 +129,20 @@ def test_after_a_long_stretch_without_values_what_was_known_before_is_not_forgot
             assert_same_bits(model.forecast(), predicted[4 * block + 4 : 4 * block + 8])
     if kind is NaiveForecaster:
         np.testing.assert_allclose(model.forecast(3)["y"], rows["y"].iloc[[N - 3, N - 5, N - 4]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("differences", [1, 5, [1, 5], [5, 1]])
+@pytest.mark.parametrize("after", [1, 2, 5])
+@pytest.mark.parametrize("gap", [10, 20])
+def test_what_was_differenced_is_summed_up_from_what_is_kept_only(differences, after, gap):
+    """A few rows after a gap that is longer than that: no forecast reads further back."""
+    rows = wander()[["y"]]
+    end = N + 2 + gap + after
+    first = N + -(-(end - N) // 4) * 4
+    rows.iloc[[*range(N + 2, N + 2 + gap), *range(end, first)]] = np.nan
+    model = LinearForecaster(**SMALL, differences=differences).fit(rows[:N])
+    predicted = model.predict(rows[N:])
+    assert_same_bits(model.update(rows[N:first]).forecast(), predicted[first - N : first - N + 4])
 
 
 @indexes
@@ -352,18 +367,18 @@ def test_rows_that_are_refused_leave_everything_as_it_was(name, rows, error, mes
     assert_same_bits(model.predict(ROWS[N:]), before.predict(ROWS[N:]))
 
 
-@pytest.mark.parametrize("spoil", ["unknown", "early", "infinite"])
+@pytest.mark.parametrize("spoil", ["unobserved", "early", "infinite"])
 def test_one_series_that_is_refused_holds_all_others(spoil):
     a, b = wander(0), wander(1)
     model = LinearForecaster(**SMALL, **KEYS, target="y").fit(long(a=a[:N], b=b[:N]))
     before = copy.deepcopy(model)
     rows = {
-        "unknown": long(a=a[N:], new=b[N:]),
+        "unobserved": long(a=a[N:], new=b[N:].assign(y=np.nan)),
         "early": long(a=a[N:], b=b[N - 1 :]),
         "infinite": long(a=a[N:], b=b[N:].replace(b["y"].iloc[-1], np.inf)),
     }[spoil]
     with pytest.raises(
-        ValueError, match=r"such as 'new'|must come after|Got inf in column 'y' in series 'b'"
+        ValueError, match=r"nothing .* in series 'new'|must come after|Got inf in column 'y' in series 'b'"
     ):
         model.update(rows)
     assert_same(model, before)

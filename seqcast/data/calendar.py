@@ -795,12 +795,13 @@ def _most_common(values: np.ndarray) -> Any:
 # ---- several series ----
 
 
-def calendars_of(indexes: Sequence[pd.Index]) -> list[Calendar]:
+def calendars_of(indexes: Sequence[pd.Index], known: Sequence[Calendar] = ()) -> list[Calendar]:
     """The calendar of each series: the commonest one's steps where its stamps follow them, since few stamps
-    tell too little of their own."""
+    tell too little of their own. The commonest of the known ones, if there are any."""
     own = [Calendar.from_index(index) for index in indexes]
-    kinds = [calendar.kind for calendar in own]
-    commonest = own[kinds.index(max(set(kinds), key=lambda kind: (kinds.count(kind), kind)))]
+    known = known or own
+    kinds = [calendar.kind for calendar in known]
+    commonest = known[kinds.index(max(set(kinds), key=lambda kind: (kinds.count(kind), kind)))]
     return [
         calendar if calendar.kind == commonest.kind else commonest.through(index) or calendar
         for calendar, index in zip(own, indexes, strict=True)

@@ -41,28 +41,30 @@ STEPS_BELOW = {
 NAMES = tuple(STEPS_BELOW)
 
 
-def calendar_features(
-    labels: pd.Index, step: Any, selection: str | Sequence[str] | None, owner: str
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Columns of numbers that the labels of rows tell.
+# "auto" takes a cycle of which some series holds so many periods: of one, nothing is seen to come again. Ten
+# months of hours were forecast worse with the day of the year, skill 0.33 instead of 0.36.
+FEWEST_PERIODS = 2
+PERIODS = {"hour": DAY, "day_of_week": 7 * DAY, "day_of_year": 365 * DAY, "month": 365 * DAY}
+
+
+def chosen_cycles(
+    selection: str | Sequence[str] | None, ends: Sequence[pd.Index], step: Any, owner: str
+) -> list[str]:
+    """Which features there are, in the order of `NAMES`.
 
     Parameters
     ----------
-    labels : pandas.Index of n labels
-    step : timedelta64, other NumPy scalar or None
-        The calendar's ``shortest_step``.
     selection : None, "auto" or sequence of names
         "auto": time of day for steps shorter than a day; day of the week for steps of up to a day; day of
-        the year for steps of up to a week, month for longer ones. Names are those in `NAMES`: "weekend" is
-        1 on Saturdays and Sundays and 0 otherwise, the others are cycles.
+        the year for steps of up to a week, month for longer ones; each if the stamps of a series go round
+        twice. Names are those in `NAMES`: "weekend" is 1 on Saturdays and Sundays and 0 otherwise, the others
+        are cycles.
+    ends : sequence of pandas.Index
+        Of each series the first label, and the one after the last.
+    step : timedelta64, other NumPy scalar or None
+        The longest ``shortest_step`` of their calendars.
     owner : str
         Name of the estimator, for messages.
-
-    Returns
-    -------
-    values : ndarray of shape (n, k), float64
-    names : tuple of k str
-        ``"hour_sin"``, ``"hour_cos"``, ..., ``"weekend"``, in the order of `NAMES`.
 
     Raises
     ------
@@ -70,12 +72,49 @@ def calendar_features(
         If `selection` is none of these, or names what steps of this length, or labels that are no dates,
         do not show.
     """
-    dated = isinstance(labels, pd.DatetimeIndex | pd.PeriodIndex)
-    chosen = _chosen(selection, pd.Timedelta(step) if dated and step is not None else None, owner)
-    at = labels.to_timestamp(how="start") if isinstance(labels, pd.PeriodIndex) else labels
-    columns = {name: column for cycle in chosen for name, column in _columns(cycle, at)}
+    if selection is None:
+        return []
+    dated = len(ends) > 0 and isinstance(ends[0], pd.DatetimeIndex | pd.PeriodIndex)
+    length = pd.Timedelta(step) if dated else None
+    if isinstance(selection, str) and selection == "auto":
+        spans = [_span(index) for index in ends] if dated else []
+        return [name for name in _automatic(length) if max(spans) >= FEWEST_PERIODS * PERIODS[name]]
+    _check_names(selection, owner)
+    for name in selection:
+        _check_shown(name, length, owner)
+    return [name for name in NAMES if name in selection]
+
+
+def calendar_features(labels: pd.Index, cycles: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Columns of numbers that the labels of rows tell.
+
+    Parameters
+    ----------
+    labels : pandas.Index of n labels
+    cycles : sequence of str
+        Of `NAMES`.
+
+    Returns
+    -------
+    values : ndarray of shape (n, k), float64
+    names : tuple of k str
+        ``"hour_sin"``, ``"hour_cos"``, ..., ``"weekend"``, in the order of `cycles`.
+    """
+    at = _stamps(labels)
+    columns = {name: column for cycle in cycles for name, column in _columns(cycle, at)}
     values = np.column_stack([*columns.values()]) if columns else np.empty((len(labels), 0))
     return values, tuple(columns)
+
+
+def _stamps(labels: pd.Index) -> Any:
+    """Periods by their beginning."""
+    return labels.to_timestamp(how="start") if isinstance(labels, pd.PeriodIndex) else labels
+
+
+def _span(labels: pd.Index) -> pd.Timedelta:
+    """From the first to the last, on the wall clock."""
+    first, last = _stamps(labels)[[0, -1]].tz_localize(None)
+    return last - first
 
 
 def _columns(cycle: str, at: Any) -> list[tuple[str, np.ndarray]]:
@@ -85,20 +124,8 @@ def _columns(cycle: str, at: Any) -> list[tuple[str, np.ndarray]]:
     return [(f"{cycle}_sin", np.sin(angle)), (f"{cycle}_cos", np.cos(angle))]
 
 
-def _chosen(selection: Any, step: pd.Timedelta | None, owner: str) -> list[str]:
-    """Which to take, in the order of `NAMES`; `step` is None where there are no dates."""
-    if selection is None:
-        return []
-    if isinstance(selection, str) and selection == "auto":
-        return _automatic(step)
-    _check_names(selection, owner)
-    for name in selection:
-        _check_shown(name, step, owner)
-    return [name for name in NAMES if name in selection]
-
-
 def _automatic(step: pd.Timedelta | None) -> list[str]:
-    if step is None:
+    if step is None:  # there are no dates
         return []
     year = "day_of_year" if step < STEPS_BELOW["day_of_year"] else "month"
     return [name for name in ("hour", "day_of_week", year) if step < STEPS_BELOW[name]]

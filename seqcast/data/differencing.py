@@ -22,7 +22,11 @@ def difference(values: np.ndarray, lags: Sequence[int]) -> np.ndarray:
 
 
 def integrate(
-    forecasts: np.ndarray, values: np.ndarray, origins: np.ndarray, lags: Sequence[int]
+    forecasts: np.ndarray,
+    values: np.ndarray,
+    origins: np.ndarray,
+    lags: Sequence[int],
+    reach: int | None = None,
 ) -> np.ndarray:
     """Undo `difference`: forecasts of changes become forecasts of values.
 
@@ -32,11 +36,14 @@ def integrate(
         Of what ``difference(values, lags)`` would be from each origin on.
     values : ndarray, shape (n, n_columns)
         Only steps before an origin are read for it. Instead of a missing one stands what `seasonal_naive`
-        repeats: the last observed at the same place in the season of the lag, or else the last observed.
+        repeats: the last observed at the same place in the season of the lag, or else the last observed;
+        instead of a missing change, if none was observed, 0.
     origins : ndarray of int, shape (n_origins,)
         First step that is forecast.
     lags : sequence of int
         As in `difference`.
+    reach : int or None
+        How many steps before an origin are read; None for all.
 
     Returns
     -------
@@ -44,7 +51,11 @@ def integrate(
         NaN from where nothing was observed before the origin, or a forecast is missing.
     """
     for done in reversed(range(len(lags))):
-        season = seasonal_naive(difference(values, lags[:done]), origins, lags[done], forecasts.shape[1])
+        left = None if reach is None else reach - sum(lags[:done])  # changes whose both ends are read
+        horizon = forecasts.shape[1]
+        season = seasonal_naive(difference(values, lags[:done]), origins, lags[done], horizon, left)
+        if done:
+            season = np.nan_to_num(season)
         with np.errstate(over="ignore"):
             forecasts = finite(season + _summed(forecasts, lags[done]))
     return forecasts

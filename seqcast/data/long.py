@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -69,6 +69,10 @@ class LongTable:
         """Of each series: where the rows of its table stood in the frame."""
         return [self.order[begin:end] for begin, end in self._ends()]
 
+    def holding(self, columns: Sequence[Hashable], values: np.ndarray) -> LongTable:
+        """Other columns of the same rows: values (n, c) in the order in which these stood in the frame."""
+        return replace(self, columns=tuple(columns), values=values[self.order])
+
     def in_series(self, row: int) -> str:
         """For messages: the series that a row of `values` belongs to, in words that follow others."""
         label = self.ids[int(np.searchsorted(self.bounds, row, side="right")) - 1]
@@ -88,8 +92,6 @@ def read_long(
     columns: Sequence[Hashable] | None,
     owner: str,
     parameter: str = "X",
-    *,
-    observed: Sequence[Hashable] = (),
 ) -> LongTable:
     """Check a long frame and take it apart into series.
 
@@ -107,8 +109,6 @@ def read_long(
         Name of the estimator or function that asks, for messages.
     parameter : str
         Name under which the user passed `X`, for messages.
-    observed : sequence of labels
-        Those of `columns` that must have an observed value in each series.
 
     Returns
     -------
@@ -119,8 +119,8 @@ def read_long(
     TypeError
         If `X` is no frame, or if a column or the stamps are of a kind that :func:`read_table` refuses.
     ValueError
-        If there is no row, a column is missing, an id or a stamp is unknown, a series has a stamp twice
-        or an infinite value, or a column of `observed` has no value in a series.
+        If there is no row, a column is missing, an id or a stamp is unknown, or a series has a stamp twice
+        or an infinite value.
     """
     argument = Argument(parameter, owner)
     frame = long_frame(X, id_col, time_col, argument)
@@ -133,7 +133,6 @@ def read_long(
     )
     _check_unique(table, id_col, argument)
     _check_finite(table, argument)
-    _check_observed(table, observed, argument)
     return table
 
 
@@ -274,7 +273,8 @@ def _check_finite(table: LongTable, argument: Argument) -> None:
         raise infinite_error(got, argument)
 
 
-def _check_observed(table: LongTable, columns: Sequence[Hashable], argument: Argument) -> None:
+def check_observed(table: LongTable, columns: Sequence[Hashable], argument: Argument) -> None:
+    """That each of these columns has an observed value in every series."""
     for label in columns:
         known = np.isfinite(table.values[:, table.columns.index(label)])
         blank = ~np.logical_or.reduceat(known, table.bounds[:-1])

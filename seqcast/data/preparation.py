@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -84,24 +85,25 @@ class Preparation:
         names : labels of the targets, for messages; owner : name of the estimator; ids : of the series.
         """
         k = columns.targets
-        fitted = []
-        for grid, id_ in zip(grids, ids, strict=True):
-            with noted(None if id_ is None else f"This is series {id_!r}."):
-                fitted.append(_fit_targets(grid[:, :k], treatment, names, owner))
-        transforms, targets, changes = zip(*fitted, strict=True)
-        raw = [Scaler.of(grid[:, :k]) for grid in grids]
+        learned = _of_targets([grid[:, :k] for grid in grids], treatment, names, owner, ids)
         covariates = grids[0][:, k:] if len(grids) == 1 else np.concatenate([grid[:, k:] for grid in grids])
         return cls(
-            columns,
-            treatment,
-            horizon,
-            tuple(range(horizon, 0, -reach)),
-            Transform.stacked(transforms),
-            Scaler.stacked(targets),
-            Scaler.stacked(changes),
-            Scaler.stacked(raw),
-            Scaler.of(covariates, how="robust" if treatment.scaling == "robust" else "standard"),
+            given=columns,
+            treatment=treatment,
+            horizon=horizon,
+            moves=tuple(range(horizon, 0, -reach)),
+            covariates=Scaler.of(covariates, how="robust" if treatment.scaling == "robust" else "standard"),
+            **learned,
         )
+
+    def with_series(
+        self, grids: list[np.ndarray], names: Sequence[Hashable], owner: str, ids: Sequence[Hashable]
+    ) -> Preparation:
+        """With series that were not there, after the others; covariates are scaled as they were."""
+        targets = [grid[:, : self.given.targets] for grid in grids]
+        learned = _of_targets(targets, self.treatment, names, owner, ids)
+        both = {name: getattr(self, name).followed_by(new) for name, new in learned.items()}
+        return replace(self, **both)
 
     @property
     def columns(self) -> Columns:
@@ -150,15 +152,20 @@ class Preparation:
             out[:] = self.changes.of_series(number).transform(raw, changes.dtype)
         return changes
 
-    def integrate(self, forecasts: np.ndarray, levels: Panel, origins: np.ndarray) -> np.ndarray:
-        """Forecasts of inputs (n_origins, horizon, n_targets) as those of levels."""
+    def integrate(
+        self, forecasts: np.ndarray, levels: Panel, origins: np.ndarray, reach: int | None = None
+    ) -> np.ndarray:
+        """Forecasts of inputs (n_origins, horizon, n_targets) as those of levels.
+
+        reach : so many steps before an origin are read; None: all.
+        """
         if not self.treatment.differences:
             return forecasts
         changes = self.changes.of_series(levels.fitted[levels.numbers(origins)]).inverse(forecasts)
         summed = np.empty_like(changes)
         for number, places, own in levels.series_origins(origins):
             values = levels.series(number)[:, : self.given.targets]
-            summed[places] = integrate(changes[places], values, own, self.treatment.differences)
+            summed[places] = integrate(changes[places], values, own, self.treatment.differences, reach)
         return np.nan_to_num(summed)
 
     def undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
@@ -179,6 +186,27 @@ def noted(note: str | None) -> Iterator[None]:
         if note is not None:
             error.add_note(note)
         raise
+
+
+def _of_targets(
+    grids: list[np.ndarray],
+    treatment: Treatment,
+    names: Sequence[Hashable],
+    owner: str,
+    ids: Sequence[Hashable],
+) -> dict[str, Any]:
+    """What a `Preparation` has of each series, of series (n, n_targets) with these ids."""
+    fitted = []
+    for grid, id_ in zip(grids, ids, strict=True):
+        with noted(None if id_ is None else f"This is series {id_!r}."):
+            fitted.append((*_fit_targets(grid, treatment, names, owner), Scaler.of(grid)))
+    transforms, targets, changes, raw = zip(*fitted, strict=True)
+    return {
+        "transform": Transform.stacked(transforms),
+        "targets": Scaler.stacked(targets),
+        "changes": Scaler.stacked(changes),
+        "raw": Scaler.stacked(raw),
+    }
 
 
 def _fit_targets(

@@ -31,6 +31,10 @@ class PerColumn:
         """Of several series, in this order."""
         return _changed(lambda *arrays: np.stack(arrays), *parts)
 
+    def followed_by(self, others: Self) -> Self:
+        """Those of several series, then those of others."""
+        return _changed(lambda one, two: np.concatenate([one, two]), self, others)
+
     def of_series(self, numbers: np.ndarray | int) -> Self:
         """Those of the series with these numbers (n,), a row each, or with one number. Arrays (n_columns,)
         are of the only series, and stay."""

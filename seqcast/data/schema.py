@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from .categories import Categories, check_static
 from .frames import Argument, Kind, Table, in_order, is_counted, read_table, select_columns, to_pandas_frame
-from .long import LongTable, long_frame, read_long, to_long
+from .long import LongTable, check_observed, long_frame, read_long, to_long
 from .roles import Declared, Roles, labels
 from .targets import read_history
 from .windows import on_grid
@@ -140,14 +141,41 @@ class Schema:
         series = read_long(X, self.declared.id_col, self.declared.time_col, names, owner, parameter)
         return Given.of_long(series, X.index)
 
+    def read_first(self, X: Any, rows: np.ndarray, targets: np.ndarray, method: str) -> Given:
+        """Rows of series that are not known, with all columns as fit reads them, constant ones too.
+
+        rows : where they stand in X; targets : of each row of X as it came.
+        """
+        owner, declared = f"{self.owner}.{method}", self.declared
+        X = to_pandas_frame(X).iloc[rows]
+        check_static(X, declared.id_col, labels(declared.static_cols), owner)
+        numbers = self.categories.apply(X, owner)
+        if self.apart:
+            numbers = pd.concat([pd.DataFrame(targets[rows], X.index, self.roles.targets), numbers], axis=1)
+        series = read_long(numbers, declared.id_col, declared.time_col, self.roles.all, owner)
+        check_observed(series, self.roles.targets, Argument("X", owner))
+        return Given.of_long(series, X.index)
+
+    def with_ids(self, known: Iterable[Any], ids: Sequence[Any]) -> Schema:
+        """Where there are series with these ids, too."""
+        kinds = {_kind_of(id_) for id_ in known}
+        others = [id_ for id_ in ids if _kind_of(id_) not in kinds]
+        if others:
+            raise TypeError(
+                f"The column {self.declared.id_col!r} of X in {self.owner} must hold ids of the same type as "
+                f"in fit, {' or '.join(sorted(kinds))}. Got {others[0]!r}, {_kind_of(others[0])}, instead. "
+                f"Convert the column with astype."
+            )
+        return replace(self, id_dtype=_dtype_for(ids, self.id_dtype))
+
     def check_known(self, ids: Iterable[Any], known: Container[Any], method: str) -> None:
-        """That all series have been fitted: the scale and the past of others are not known."""
+        """That all series are known: the scale and the past of others are not."""
         others = [id_ for id_ in ids if id_ not in known]
         if others:
             raise ValueError(
                 f"The column {self.declared.id_col!r} of X in {self.owner}.{method} must hold series that "
-                f"were fitted. Got {len(others)} others, such as {others[0]!r}. Fit with them, or leave them "
-                f"out."
+                f"are known. Got {len(others)} others, such as {others[0]!r}. Add them with update, from "
+                f"rows of their past, or leave them out."
             )
 
     def is_untimed(self, given: Given) -> bool:
@@ -241,6 +269,21 @@ class Schema:
         return frame
 
 
+def _kind_of(id_: Any) -> str:
+    return "int" if isinstance(id_, Integral) else type(id_).__name__
+
+
+def _dtype_for(ids: Sequence[Any], dtype: Any) -> Any:
+    """The same, or one that holds these ids beside those of before."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        more = [id_ for id_ in ids if id_ not in dtype.categories]
+        return pd.CategoricalDtype([*dtype.categories, *more], dtype.ordered)
+    if isinstance(dtype, np.dtype) and dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return dtype if limits.min <= min(ids) and max(ids) <= limits.max else np.dtype(np.int64)
+    return dtype
+
+
 def _by_place(table: Table, names: tuple[Hashable, ...], owner: str, is_flat: bool) -> Table:
     """An array's columns are told by their places."""
     if table.values.shape[1] != len(names):
@@ -268,10 +311,10 @@ def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Gi
         check_static(X, declared.id_col, labels(declared.static_cols), fit)
     keys, columns = declared.keys, tuple(getattr(X, "columns", ()))
     categories = Categories.of(X, declared.maybe_text(X), fit) if columns else Categories({})
-    numbers = categories.apply(X, fit)
-    if keys:  # what is infinite is told with its series and stamp
-        read_long(numbers, declared.id_col, declared.time_col, None, fit)
-    rows = numbers.drop(columns=keys).reset_index(drop=True) if keys else numbers
+    rows = numbers = categories.apply(X, fit)
+    if keys:  # before what is in no series: messages tell series and stamp
+        series = read_long(numbers, declared.id_col, declared.time_col, None, fit)
+        rows = numbers.drop(columns=keys).reset_index(drop=True)
     history = read_history(
         rows,
         _in_rows_of(X, y, fit) if keys else y,
@@ -282,9 +325,8 @@ def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Gi
     table = select_columns(history.table, roles.all, owner=fit)
     given = Given([None], [table], [history.order], table.index, table.kind)
     if keys:
-        values = pd.DataFrame(table.values, X.index, list(table.columns))
-        frame = pd.concat([X[keys], values], axis=1)
-        series = read_long(frame, declared.id_col, declared.time_col, roles.all, fit, observed=roles.targets)
+        series = series.holding(roles.all, table.values)
+        check_observed(series, roles.targets, Argument("X", fit))
         given = Given.of_long(series, X.index)
     schema = Schema(
         roles=roles,

@@ -51,17 +51,22 @@ def on_grid(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return grid
 
 
-def seasonal_naive(values: np.ndarray, origins: np.ndarray, season_length: int, n: int) -> np.ndarray:
+def seasonal_naive(
+    values: np.ndarray, origins: np.ndarray, season_length: int, n: int, reach: int | None = None
+) -> np.ndarray:
     """The seasonal naive forecast of each column from the steps before each origin, shape (n_origins, n,
     n_columns).
 
     Each step repeats the last observed value of the same place in the season; where there is none, the last
     observed value; where there is none at all, NaN. ``season_length=1`` repeats the last observed value
     (persistence).
+
+    reach : of so many steps before an origin; None: of all.
     """
     steps = origins[:, None] - season_length + np.arange(n) % season_length
-    same_place = _looked_up(filled(values, season_length), steps)
-    last = _looked_up(filled(values, 1), origins[:, None] - 1)
+    firsts = None if reach is None else origins[:, None] - reach
+    same_place = _last_seen(values, season_length, steps, firsts)
+    last = _last_seen(values, 1, origins[:, None] - 1, firsts)
     return np.where(np.isnan(same_place), last, same_place)
 
 
@@ -79,6 +84,17 @@ def filled(values: np.ndarray, season_length: int) -> np.ndarray:
     table = padded.reshape(seasons, season_length, n_columns)
     latest = np.maximum.accumulate(np.where(np.isnan(table), 0, np.arange(seasons)[:, None, None]), axis=0)
     return np.take_along_axis(table, latest, axis=0).reshape(padded.shape)[:n]
+
+
+def _last_seen(
+    values: np.ndarray, season_length: int, steps: np.ndarray, firsts: np.ndarray | None
+) -> np.ndarray:
+    """What was last observed at the same place in the season up to these steps, from steps `firsts` on."""
+    found = _looked_up(filled(values, season_length), steps)
+    if firsts is not None:
+        when = np.where(np.isnan(values), np.nan, np.arange(len(values))[:, None])
+        found[_looked_up(filled(when, season_length), steps) < firsts[..., None]] = np.nan
+    return found
 
 
 def _looked_up(values: np.ndarray, steps: np.ndarray) -> np.ndarray:

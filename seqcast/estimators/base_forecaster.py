@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import count
 from numbers import Integral
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,20 +14,38 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..data.calendar import calendars_of
+from ..data.calendar import Calendar, calendars_of
 from ..data.changes import seasonal_changes
 from ..data.frames import Table
 from ..data.past import Past, step_numbers
+from ..data.preparation import noted
 from ..data.schema import Declared, Given, Schema, read_fit
 from ..data.windows import on_grid
 from ..forecasting.bounds import Bounds
-from .keeping import last_fit_kept_on_error
+from .keeping import NOTHING, last_fit_kept_on_error
 from .origins import OriginForecaster
 from .tooltips import ToolTips
 
 Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
 
 DEFAULT_HORIZON = 12  # where the index tells no season
+
+
+class Moved(NamedTuple):
+    """A series after later rows.
+
+    Attributes
+    ----------
+    past : Past
+    whole : ndarray, shape (n, n_columns)
+        What was kept of it before, and the steps since.
+    n_new : int
+        How many these are.
+    """
+
+    past: Past
+    whole: np.ndarray
+    n_new: int
 
 
 class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
@@ -51,6 +69,10 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
 
         (n_steps, n_columns), NaN where there are none; weights of the steps (n_steps,), if there are any.
         """
+
+    @abstractmethod
+    def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
+        """Learn of the last series of `_pasts`, which were not fitted, what is known of each."""
 
     @abstractmethod
     def _target_scales(self) -> np.ndarray:
@@ -122,19 +144,16 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         calendars = calendars_of([table.index for table in given.tables])
         seasons = [calendar.season_length for calendar in calendars]
         self.season_length_ = self.season_length or max(set(seasons), key=seasons.count)
-        steps = [
-            step_numbers(calendar, table.index, f"{type(self).__name__}.fit")
-            for calendar, table in zip(calendars, given.tables, strict=True)
-        ]
+        steps = self._steps_of(given, calendars, "fit")
         grids = [self._training_grid(*one) for one in zip(given.tables, steps, strict=True)]
         kept = self._choose_lengths(given.ids, [len(grid) for grid in grids])
-        self._pasts = {
-            given.ids[k]: Past(calendars[k], given.tables[k].index[-1], len(grids[k]), self._tail(grids[k]))
-            for k in kept
-        }
+        self._pasts = self._pasts_of(given, calendars, grids, kept)
         weights = given.on_steps(sample_weight, steps)
         grids = [grids[k] for k in kept]
-        self._measure_changes([grid[:, : self._n_targets] for grid in grids])
+        changes = self._changes(grids)
+        if not schema.has_ids:
+            changes = changes[:, 0]
+        self.naive_mae_, self.naive_rmse_ = changes
         self._learn(grids, None if weights is None else [weights[k] for k in kept])
 
     def _remember(self, schema: Schema) -> None:
@@ -146,6 +165,18 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
+    def _steps_of(self, given: Given, calendars: list[Calendar], method: str) -> list[np.ndarray]:
+        """The step number of each row of each series."""
+        pairs, owner = zip(calendars, given.tables, strict=True), f"{type(self).__name__}.{method}"
+        return [step_numbers(calendar, table.index, owner) for calendar, table in pairs]
+
+    def _pasts_of(
+        self, given: Given, calendars: list[Calendar], grids: list[np.ndarray], kept: list[int]
+    ) -> dict[Any, Past]:
+        """Of the series with these numbers."""
+        lasts = [table.index[-1] for table in given.tables]
+        return {given.ids[k]: Past(calendars[k], lasts[k], len(grids[k]), self._tail(grids[k])) for k in kept}
+
     def _training_grid(self, table: Table, steps: np.ndarray) -> np.ndarray:
         """The columns at each step of the calendar."""
         grid, static = on_grid(table.values, steps), self._schema.roles.columns.static_ones
@@ -154,11 +185,10 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
             grid[:, static] = table.values[-1, static]  # in gaps too
         return grid
 
-    def _measure_changes(self, targets: list[np.ndarray]) -> None:
-        changes = np.stack([seasonal_changes(values, self.season_length_) for values in targets])
-        if not self._schema.has_ids:
-            changes = changes[0]
-        self.naive_mae_, self.naive_rmse_ = changes[..., 0, :], changes[..., 1, :]
+    def _changes(self, grids: list[np.ndarray]) -> np.ndarray:
+        """Mean and root mean squared change of each series' targets, (2, n_series, n_targets)."""
+        targets = [grid[:, : self._n_targets] for grid in grids]
+        return np.stack([seasonal_changes(values, self.season_length_) for values in targets], axis=1)
 
     def _check_observed(self, known: list[np.ndarray]) -> None:
         """That every column has a value to learn from in some series, and every target in each."""
@@ -177,9 +207,9 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         self.horizon_, self.window_ = self._lengths(int(np.median(lengths)))
         if max(self._room(n, self.horizon_) for n in lengths) < self._fewest_steps(self.window_):
             raise ValueError(self._too_short(max(lengths)))
-        return self._long_enough(ids, lengths)
+        return self._long_enough(ids, lengths, "fit")
 
-    def _long_enough(self, ids: list[Any], lengths: list[int]) -> list[int]:
+    def _long_enough(self, ids: list[Any], lengths: list[int], method: str) -> list[int]:
         """Numbers of the series that are kept."""
         return list(range(len(ids)))
 
@@ -342,6 +372,10 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         deviation, over the rows of all series, averaged over targets; both forecasts are made at the same
         times from the same rows.
 
+        The naive forecast repeats the last season, of `season_length_` steps. Where there is hardly a season,
+        as in prices of shares, repeating the last value is harder to beat: ``season_length=1`` makes that the
+        yardstick.
+
         Parameters
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
@@ -387,11 +421,16 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
     def update(self, X: Data, y: Data | None = None) -> Self:
         """Take later rows as known: what was learned stays, forecasts start after them.
 
+        Rows of a series that was not in fit add it to those that are forecast, after the others. Its scale,
+        and its power if there is one, are learned of these rows as they would have been in fit, and then
+        stay: give all rows that there are at once. All else is what was learned of the other series.
+
         Parameters
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
             Rows that follow the training rows and those of earlier updates; the columns of fit. Of several
-            series, those that have new rows.
+            series, those that have new rows. Of series that were not in fit, any rows, with the static
+            columns.
         y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
             The targets, where they are no columns of `X`.
 
@@ -403,30 +442,73 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         Raises
         ------
         NotFittedError, ValueError
-            As `predict`; nothing is taken over then.
+            As `predict`; nothing is taken over then. ValueError also for a series that was not in fit where
+            each has a model of its own (``scope="local"``), or as fit would raise it for these rows.
+        TypeError
+            If its id is of another type than those of fit.
         """
         check_is_fitted(self)
-        given = self._schema.read(X, "update")
-        moved = self._moved_on(given, self._schema.known_truth(given, y, "update"))
-        self._take_over({id_: past for id_, (past, _) in moved.items()})
+        with last_fit_kept_on_error(self, NOTHING):
+            self._go_on(X, y, "update")
         return self
+
+    def _go_on(self, X: Data, y: Data | None, method: str) -> dict[Any, Moved]:
+        """Take rows as known; those of other series than those of fit, as all that came of them."""
+        given = self._schema.read(X, method)
+        targets = self._schema.known_truth(given, y, method)
+        pairs = zip(given.ids, given.places, strict=True)
+        first = [places for id_, places in pairs if id_ not in self._pasts]
+        moved = self._moved_on(given, targets)
+        self._take_over({id_: series.past for id_, series in moved.items()})
+        if first:
+            rows = np.sort(np.concatenate(first))
+            moved |= self._added(self._schema.read_first(X, rows, targets, method), method)
+        return moved
 
     def _take_over(self, pasts: dict[Any, Past]) -> None:
         """Start forecasts of these series after their last rows."""
         self._pasts = self._pasts | pasts
 
-    def _moved_on(self, given: Given, targets: np.ndarray) -> dict[Any, tuple[Past, np.ndarray]]:
-        """The series as they are after these rows; and what was kept of each with the steps since."""
-        self._schema.check_known(given.ids, self._pasts, "update")
+    def _moved_on(self, given: Given, targets: np.ndarray) -> dict[Any, Moved]:
+        """The series that are known, as they are after these rows."""
         moved = {}
         for (id_, table), places in zip(given, given.places, strict=True):
+            if id_ not in self._pasts:
+                continue
             past, steps, known = self._pasts[id_], self._steps_after(id_, table, given), self._known(table)
             known[:, : self._n_targets] = targets[places]
             grid = on_grid(known, steps)
             whole = self._continued(past.tail, grid, 0)
             index = past.future(len(table.index)) if self._schema.is_untimed(given) else table.index
-            moved[id_] = past.moved_on(len(grid), index, self._tail(whole)), whole
+            moved[id_] = Moved(past.moved_on(len(grid), index, self._tail(whole)), whole, len(grid))
         return moved
+
+    def _added(self, given: Given, method: str) -> dict[Any, Moved]:
+        """Series that were not fitted.
+
+        They are treated as in fit, but nothing that others share is learned of them.
+        """
+        calendars = calendars_of(
+            [table.index for table in given.tables], [past.calendar for past in self._pasts.values()]
+        )
+        steps = self._steps_of(given, calendars, method)
+        grids = [self._training_grid(*one) for one in zip(given.tables, steps, strict=True)]
+        kept = self._long_enough(given.ids, [len(grid) for grid in grids], method)
+        if not kept:
+            return {}
+        pasts, grids = self._pasts_of(given, calendars, grids, kept), [grids[k] for k in kept]
+        for id_, past in pasts.items():
+            with noted(f"This is series {id_!r}."):
+                past.future(1)  # one row may not tell how it goes on, and then no forecast could be made
+        self._schema = self._schema.with_ids(self._pasts, list(pasts))
+        self._pasts = self._pasts | pasts
+        mae, rmse = self._changes(grids)
+        self.naive_mae_ = np.concatenate([self.naive_mae_, mae])
+        self.naive_rmse_ = np.concatenate([self.naive_rmse_, rmse])
+        self._errors = None if self._errors is None else self._errors.with_series(len(kept))
+        self._learn_scales(list(pasts), grids)
+        parts = zip(pasts.items(), grids, strict=True)
+        return {id_: Moved(past, grid, len(grid)) for (id_, past), grid in parts}
 
     def _check_steps(self, horizon: int | np.integer | None) -> int:
         return self.horizon_ if horizon is None else self._check_count("horizon", horizon)

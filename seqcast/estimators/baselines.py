@@ -1,7 +1,7 @@
 """Forecasters to compare with: the naive ones, and a linear map."""
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -86,14 +86,27 @@ class NaiveForecaster(BaseForecaster):
 
     def _learn(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
         self._check_observed(grids)
-        self._scaler = Scaler.stacked([Scaler.of(grid[:, : self._n_targets]) for grid in grids])
-        levels = self._levels(Panel.of(grids, self.season_length_ + self.horizon_))
-        self._local_scale = LocalScale.of(levels, levels.ends, self._n_targets, self._span())
+        self._scaler = self._scalers(grids)
+        levels = self._padded(grids, list(self._pasts))
+        self._local_scale = LocalScale.of(levels, levels.ends, self._n_targets, self.horizon_, self._span())
         # Nothing is learned: all rows tell errors.
         shape = self._n_targets, self.season_length_, self.horizon_
         origins = spread(levels.training_starts(*shape, levels.ends), MOST) + self.season_length_
         misses = self._misses(levels, origins, self._level_forecasts(levels, origins))
-        self._errors = Errors.of([misses]) if len(origins) else None
+        self._errors = Errors.of_series(levels, [(origins, misses)]) if len(origins) else None
+
+    def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
+        self._scaler = self._scaler.followed_by(self._scalers(grids))
+        levels = self._padded(grids, ids)
+        self._local_scale = self._local_scale.with_series(levels, levels.ends)
+
+    def _scalers(self, grids: list[np.ndarray]) -> Scaler:
+        return Scaler.stacked([Scaler.of(grid[:, : self._n_targets]) for grid in grids])
+
+    def _padded(self, grids: list[np.ndarray], ids: list[Any]) -> Panel:
+        """Levels of these series, each with room for a forecast."""
+        panel = Panel.of(grids, self.season_length_ + self.horizon_)
+        return self._levels(panel.of_fitted(self._numbers(ids)))
 
     def _memory(self) -> int:
         return max(self.season_length_, span_of(self.horizon_, self.season_length_))
@@ -160,8 +173,8 @@ class LinearForecaster(WindowForecaster):
         one, a linear map has no use for them: they are taken so that it can stand in for `SeqForecaster`.
     calendar_features : None, "auto" or list of str, default=None
         Columns of what the stamps tell, as sine and cosine, known ahead: "minute", "hour", "day_of_week",
-        "weekend", "day", "day_of_year", "month", "quarter"; "auto" for those that the frequency shows. The
-        place in day, week and year is looked at without them.
+        "weekend", "day", "day_of_year", "month", "quarter"; "auto" for those that the frequency shows and
+        that rows of two periods tell. The place in day, week and year is looked at without them.
     lags : int or list of int, default=None
         Steps back, at least the horizon: the target so long before each step that is forecast, such as that
         of a year ago, which no window reaches.
@@ -171,7 +184,7 @@ class LinearForecaster(WindowForecaster):
     target_transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
         Of the targets, before they are scaled; powers are fitted to each series. Forecasts are then medians,
         and lie below the mean of what is skewed. "auto" takes logarithms of several series that are all above
-        0, and nothing of one.
+        0 and change more where they are higher, and nothing of one.
     scaling : {"standard", "robust", "none"}, default="standard"
         Of the targets of each series: by mean and deviation, by median and quartiles, or not at all.
     short_series : {"pad", "drop", "error"}, default="pad"
@@ -203,6 +216,8 @@ class LinearForecaster(WindowForecaster):
         Steps of the window that are read, the last ones.
     target_transform_ : str
         What was chosen for "auto".
+    calendar_features_ : list of str
+        Names of the features of the calendar that there are.
     target_names_, covariate_names_ : list
         Columns that are forecast, and columns that are only read.
     naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
@@ -284,7 +299,9 @@ class LinearForecaster(WindowForecaster):
                 f"none among those to learn from. Pass more rows, or a shorter horizon."
             )
         self._linear, self.ridge_, self.n_steps_ = linear, linear.ridge, linear.n_steps
-        self._errors = Errors.of([self._misses(examples.levels, *of) for of in self._judged(examples)])
+        levels, judged = examples.levels, self._judged(examples)
+        groups = [(origins, self._misses(levels, origins, forecasts)) for origins, forecasts in judged]
+        self._errors = Errors.of_series(levels, groups)
 
     def _judged(self, examples: Examples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Origins, and forecasts there by maps that had not learned from them."""
@@ -297,7 +314,7 @@ class LinearForecaster(WindowForecaster):
     def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
         blocks = self._blocks(levels)
         forecasts = self._linear.forecast(blocks.changing(), origins - self.window_, self.window_)
-        return self._preparation.integrate(to_wide(forecasts, len(blocks)), levels, origins)
+        return self._integrated(to_wide(forecasts, len(blocks)), levels, origins)
 
     def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
         start, blocks = chain.origin - self.window_, chain.blocks.changing()

@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -12,7 +13,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..data.panel import Clock, Panel
-from ..data.past import Past
 from ..data.windows import spread
 from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.combination import Trial, choose, mixed, root_mean_square
@@ -29,8 +29,8 @@ from ..learning.network import Network, Rows, Windows
 from ..learning.slopes import window_slopes
 from ..learning.training import OptimizerState
 from .base import NetworkEstimator
-from .base_forecaster import Data
-from .keeping import last_fit_kept_on_error
+from .base_forecaster import Data, Moved
+from .keeping import NOTHING, last_fit_kept_on_error
 from .window_forecaster import Examples, WindowForecaster
 
 logger = logging.getLogger("seqcast")
@@ -85,8 +85,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         series that are scaled one by one, has no use for them.
     calendar_features : None, "auto" or list of str, default=None
         Columns of what the stamps tell, as sine and cosine, known ahead: "minute", "hour", "day_of_week",
-        "weekend", "day", "day_of_year", "month", "quarter"; "auto" for those that the frequency shows. The
-        linear map looks at the place in day, week and year by itself.
+        "weekend", "day", "day_of_year", "month", "quarter"; "auto" for those that the frequency shows and
+        that rows of two periods tell. The linear map looks at the place in day, week and year by itself.
     lags : int or list of int, default=None
         Steps back, at least the horizon: the target so long before each step that is forecast, such as that
         of a year ago, which no window reaches.
@@ -96,7 +96,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     target_transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
         Of the targets, before they are scaled; powers are fitted to each series. Forecasts are then medians,
         and lie below the mean of what is skewed. "auto" takes logarithms of several series that are all above
-        0, and nothing of one.
+        0 and change more where they are higher, and nothing of one.
     scaling : {"standard", "robust", "none"}, default="standard"
         Of the targets of each series: by mean and deviation, by median and quartiles, or not at all.
     short_series : {"pad", "drop", "error"}, default="pad"
@@ -199,6 +199,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         "seasonal_naive", if nothing was better than that. Of local models a dict for each series.
     target_transform_ : str
         What was chosen for "auto".
+    calendar_features_ : list of str
+        Names of the features of the calendar that there are.
     n_iter_, best_iter_ : int
         Epochs run; epoch, counted from 1, whose weights were kept.
     loss_curve_, validation_loss_curve_ : list of float
@@ -416,6 +418,11 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
                 f"once, 0.5 among them, and at most {MAX_LEVELS}. Got {self.quantiles!r} instead."
             )
 
+    def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
+        if self.loss == "negative_binomial":
+            self._check_counts(grids)
+        super()._learn_scales(ids, grids)
+
     def _check_counts(self, grids: list[np.ndarray]) -> None:
         options = {name: getattr(self, name) for name in ("normalization", "scaling", "differences")}
         transformed = self.target_transform not in ("auto", "none")
@@ -568,7 +575,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if folds is None or self._distribution is not None:  # whose spread is the unit of errors
             return chosen, None
         origins, trial = folds
-        return chosen, Errors.of([self._misses(levels, origins, trial.parts["linear"])])
+        misses = self._misses(levels, origins, trial.parts["linear"])
+        return chosen, Errors.of_series(levels, [(origins, misses)])
 
     def _errors_of(
         self,
@@ -586,14 +594,15 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         origins, trial = validation
         misses = trial.truth - trial.forecast(chosen)
         if "recurrent" in chosen and parameters is not None:
-            return Errors.of([misses / self._error_unit(levels, origins, parameters)])
-        groups = [misses / self._error_unit(levels, origins, None)]
+            unit = self._error_unit(levels, origins, parameters)
+            return Errors.of_series(levels, [(origins, misses / unit)])
+        groups = [(origins, misses / self._error_unit(levels, origins, None))]
         if folds is not None:
             origins, fold_trial = folds
             like = {"linear": 1.0} if "recurrent" in chosen else chosen
             ratio = root_mean_square(misses) / root_mean_square(trial.truth - trial.forecast(like))
-            groups.append(ratio * self._misses(levels, origins, fold_trial.forecast(like)))
-        return Errors.of(groups)
+            groups.append((origins, ratio * self._misses(levels, origins, fold_trial.forecast(like))))
+        return Errors.of_series(levels, groups)
 
     def _naive(self, levels: Panel, origins: np.ndarray) -> dict[str, np.ndarray]:
         seasons = {"naive": 1, "seasonal_naive": self.season_length_}
@@ -611,7 +620,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         One pass over the windows that end in them.
 
         The network learns; its share in the forecast, the linear map, scaling and the errors that intervals
-        come from stay. Before fit, it is fit.
+        come from stay. A series that was not in fit is added as by `update`, and learned from. Before fit, it
+        is fit.
 
         Parameters
         ----------
@@ -634,21 +644,20 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if not self.__sklearn_is_fitted__():
             return self.fit(X, y)
         self._validate_params()
-        given = self._schema.read(X, "partial_fit")
-        moved = self._moved_on(given, self._schema.known_truth(given, y, "partial_fit"))
-        with last_fit_kept_on_error(self, "nothing"):
-            self._learn_on(moved)
-        self._take_over({id_: past for id_, (past, _) in moved.items()})
+        with last_fit_kept_on_error(self, NOTHING):
+            self._learn_on(self._go_on(X, y, "partial_fit"))
         return self
 
-    def _learn_on(self, moved: dict[Any, tuple[Past, np.ndarray]]) -> None:
-        """One pass over windows that end in steps after those that `_pasts` know."""
+    def _learn_on(self, moved: dict[Any, Moved]) -> None:
+        """One pass over windows that end in steps which are new."""
         if hasattr(self, "models_"):
             self.models_ = copy.deepcopy(self.models_)
             for id_, of_one in moved.items():
                 model = self.models_[id_].set_params(**(self.get_params() | {"scope": "global", "n_jobs": 1}))
                 model._learn_on({id_: of_one})
             return
+        if not moved:
+            return  # series that are too short, all of them
         panel, n_new = self._lately(moved)
         blocks = self._blocks(self._preparation.levels(panel))
         starts = panel.training_starts(
@@ -665,16 +674,16 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             learned.append((self._network, self._optimizer_state))
         self._networks, self._states = map(list, zip(*learned, strict=True))
 
-    def _lately(self, moved: dict[Any, tuple[Past, np.ndarray]]) -> tuple[Panel, np.ndarray]:
+    def _lately(self, moved: dict[Any, Moved]) -> tuple[Panel, np.ndarray]:
         """What was kept of each series with the steps since; and how many these are."""
-        grids, clocks, n_new = [], [], []
-        for id_, (past, whole) in moved.items():
+        grids, clocks = [], []
+        for past, whole, _ in moved.values():
             first = past.n_steps - len(whole)
             grids.append(self._with_calendar(whole, past.calendar, first))
             clocks.append(past.calendar.clock + first)
-            n_new.append(past.n_steps - self._pasts[id_].n_steps)
         panel = Panel.of(grids, self._lost_steps() + self.window_ + self.horizon_, clocks)
-        return panel.of_fitted(self._numbers(list(moved))), np.array(n_new)
+        n_new = np.array([series.n_new for series in moved.values()])
+        return panel.of_fitted(self._numbers(list(moved))), n_new
 
     # -- forecast
 
@@ -693,7 +702,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if self._linear is not None:
             forecasts = self._linear.forecast(blocks.changing(), starts, self.window_)
             parts["linear"] = to_wide(forecasts, len(blocks))
-        parts = {name: self._preparation.integrate(part, levels, origins) for name, part in parts.items()}
+        parts = {name: self._integrated(part, levels, origins) for name, part in parts.items()}
         return parts, None if self._distribution is None else outputs
 
     def _outputs(self, blocks: Blocks, starts: np.ndarray, networks: list[Network]) -> np.ndarray:
@@ -716,16 +725,17 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         return spread_of(distribution, parameters)
 
     def _outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
+        series = levels.fitted[levels.numbers(origins)]
         if "recurrent" not in self.chosen_:
             naive = self._naive(levels, origins)[next(iter(self.chosen_))]
-            return Outlook(naive, self._error_unit(levels, origins, None), self._errors)
+            return Outlook(naive, partial(self._error_unit, levels, origins, None), series, self._errors)
         parts, parameters = self._level_parts(levels, origins, self._networks)
         centre, distribution = mixed(parts, self.chosen_), self._distribution
-        unit = self._error_unit(levels, origins, parameters)
+        unit = partial(self._error_unit, levels, origins, parameters)
         if distribution is None or parameters is None or not self._tells_by_distribution:
-            return Outlook(centre, unit, self._errors)
+            return Outlook(centre, unit, series, self._errors)
         moved = distribution.moved(parameters, centre)
-        return DistributionOutlook(moved[:, 0], unit, self._errors, distribution, moved)
+        return DistributionOutlook(moved[:, 0], unit, series, self._errors, distribution, moved)
 
     @property
     def _tells_by_distribution(self) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+NOTHING = "nothing"  # no attribute: all or nothing is changed
+
 
 @contextmanager
 def last_fit_kept_on_error(estimator: Any, essence: str) -> Iterator[None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from copy import copy
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -59,8 +60,8 @@ class OriginForecaster(BaseEstimator):
 
     def _outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
         """The same, and how far off it may be."""
-        forecasts, scale = self._level_forecasts(levels, origins), self._local_scale.at(levels, origins)
-        return Outlook(forecasts, scale, self._errors)
+        unit, series = partial(self._local_scale.at, levels, origins), levels.fitted[levels.numbers(origins)]
+        return Outlook(self._level_forecasts(levels, origins), unit, series, self._errors)
 
     def _full_outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
         """The same, also where nothing was observed that the forecaster reads."""
@@ -117,12 +118,16 @@ class OriginForecaster(BaseEstimator):
         """The same at the steps after the first horizon: quantiles are those of sample paths."""
         later = slice(self.horizon_, None)
         if probabilities:
-            paths = self._paths(panel, begins, steps, N_PATHS, PATH_SEED)
-            around = np.quantile(paths[:, :, later], probabilities, axis=1, method="inverted_cdf")
+            around = [
+                np.quantile(paths[:, :, later], probabilities, axis=1, method="inverted_cdf")
+                for paths in self._path_batches(panel, begins, steps, N_PATHS, PATH_SEED)
+            ]
         self._feed_forward(panel, begins, np.full(len(begins), steps))
         rows = begins[:, None] + np.arange(self._whole(steps))[later]
         centre = panel.values[rows, : self._n_targets][None]
-        return np.concatenate([centre[:, :, : steps - self.horizon_], around]) if probabilities else centre
+        if not probabilities:
+            return centre
+        return np.concatenate([centre[:, :, : steps - self.horizon_], np.concatenate(around, axis=1)])
 
     def _feed_forward(self, panel: Panel, begins: np.ndarray, steps: np.ndarray) -> None:
         """Write forecasts of so many steps into `panel`, each block read as observed by the next."""
@@ -135,25 +140,46 @@ class OriginForecaster(BaseEstimator):
                 panel.values[origin : origin + self.horizon_, : self._n_targets] = block
 
     def _paths(self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int) -> np.ndarray:
-        """Futures of each series, shape (n_series, n_paths, steps, n_targets)."""
-        paths = np.empty((len(begins), n_paths, self._whole(steps), self._n_targets))
-        for number, (id_, begin) in enumerate(zip(self._pasts, begins, strict=True)):
-            rng = np.random.default_rng([seed, crc32(repr(id_).encode())])  # whatever series stand beside it
-            copies, origins = panel.around(np.repeat(begin, n_paths), self._memory(), self._whole(steps))
-            model = self._model_of(panel.fitted[number])
-            fitted = copies.fitted if model is self else np.zeros_like(copies.fitted)
-            for done in range(0, steps, self.horizon_):
-                near, its_origins = copies.around(origins + done, self._memory(), self.horizon_)
-                outlook = model._full_outlook(model._levels(near.of_fitted(fitted)), its_origins)
-                drawn = model._undo(outlook.draws(rng), fitted)
-                rows = (origins + done)[:, None] + np.arange(self.horizon_)
-                copies.values[rows, : self._n_targets] = drawn
-                paths[number, :, done : done + self.horizon_] = drawn
-        return paths[:, :, :steps]
+        """Futures from each of these rows on, shape (n_begins, n_paths, steps, n_targets)."""
+        return np.concatenate([*self._path_batches(panel, begins, steps, n_paths, seed)])
 
-    def _model_of(self, number: int) -> OriginForecaster:
-        """Which forecaster knows a series."""
-        return self
+    def _path_batches(
+        self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int
+    ) -> Iterator[np.ndarray]:
+        """The same, of so many rows at once as memory allows."""
+        numbers = n_paths * (self._memory() + self._whole(steps)) * panel.values.shape[1]
+        size = max(1, ROLLING_NUMBERS // numbers)
+        for first in range(0, len(begins), size):
+            yield self._drawn(panel, begins[first : first + size], steps, n_paths, seed)
+
+    def _drawn(self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int) -> np.ndarray:
+        """The same, at once: up to the first step that is drawn, paths of a row are one."""
+        rngs = self._generators(panel.fitted[panel.numbers(begins)], seed)
+        copies, origins = panel.around(begins, self._memory(), self._whole(steps))
+        blocks = []
+        for done in range(0, steps, self.horizon_):
+            near, its_origins = copies.around(origins + done, self._memory(), self.horizon_)
+            outlook = self._full_outlook(self._levels_of_copies(near, len(begins)), its_origins)
+            if not done:
+                outlook = outlook.repeated(n_paths)
+                repeated = np.repeat(origins, n_paths)
+                copies, origins = copies.around(repeated, self._memory(), self._whole(steps))
+            blocks.append(self._undo(outlook.draws(rngs), copies.fitted))
+            rows = (origins + done)[:, None] + np.arange(self.horizon_)
+            copies.values[rows, : self._n_targets] = blocks[-1]
+        drawn = np.concatenate(blocks, axis=1)[:, :steps]
+        return drawn.reshape(len(begins), n_paths, steps, self._n_targets)
+
+    def _generators(self, fitted: np.ndarray, seed: int) -> list[np.random.Generator]:
+        """Of each of these series: the same draws whatever series stand beside it."""
+        ids = list(self._pasts)
+        return [np.random.default_rng([seed, crc32(repr(ids[number]).encode())]) for number in fitted]
+
+    def _levels_of_copies(self, copies: Panel, n: int) -> Panel:
+        """Of `n` rows' copies, which are of one series each; it does not matter where a copy ends."""
+        each = len(copies) // n
+        whole = Panel(copies.values, copies.bounds[::each], copies.fitted[::each], copies.clocks[::each])
+        return copies.holding(self._levels(whole).values)
 
     def _n_errors(self) -> float:
         """How many errors were seen."""
@@ -229,8 +255,6 @@ class OriginForecaster(BaseEstimator):
         panel, begins = self._until(given, truth, [own.max() + self._whole(n_steps) for own in origins])
         rows = np.concatenate([begin + own for begin, own in zip(begins, origins, strict=True)])
         size = max(1, ROLLING_NUMBERS // ((self._memory() + self._whole(n_steps)) * panel.values.shape[1]))
-        if n_steps > self.horizon_ and probabilities:
-            size = 1  # as many paths as `forecast` draws, and the same
         parts = [
             self._rolled(panel, rows[first : first + size], n_steps, probabilities)
             for first in range(0, len(rows), size)
@@ -251,10 +275,8 @@ class OriginForecaster(BaseEstimator):
         unknown = near.values[:, : self._schema.roles.columns.of_the_past.stop]
         later = origins[:, None] + np.arange(self._whole(n_steps))
         unknown[later] = near.holding(unknown).seasonal_naive(origins, self.season_length_, later.shape[1])
-        ids, one = list(self._pasts), copy(self)
-        one._pasts = {ids[number]: self._pasts[ids[number]] for number in near.fitted}
         first = self._forecast_at(near, origins, probabilities)
-        both = [first, one._later_blocks(near, origins, n_steps, probabilities)]
+        both = [first, self._later_blocks(near, origins, n_steps, probabilities)]
         return np.concatenate(both, axis=2)[:, :, :n_steps]
 
     def _until(self, given: Given, truth: np.ndarray, lengths: list[int]) -> tuple[Panel, np.ndarray]:

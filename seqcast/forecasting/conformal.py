@@ -12,11 +12,15 @@ are of another season than those to come, or a series has changed, coverage is n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..data.panel import Panel
+from .series_sizes import series_sizes
+
 NUMBERS, FEWEST, MOST = 400_000, 200, 2000  # errors that are kept in all, and windows of them
+ALIKE = np.ones((1, 1, 1))  # of one series
 
 
 @dataclass(frozen=True)
@@ -29,19 +33,32 @@ class Errors:
         NaN where nothing was observed.
     weights : ndarray, shape (n_windows,)
         Adding up to 1.
+    sizes : ndarray, shape (n_series, 1, n_targets)
+        Of each series, beside those of all: part of the unit.
     """
 
     values: np.ndarray
     weights: np.ndarray
+    sizes: np.ndarray
 
     @classmethod
-    def of(cls, groups: Sequence[np.ndarray]) -> Errors:
+    def of_series(cls, levels: Panel, groups: Sequence[tuple[np.ndarray, np.ndarray]]) -> Errors:
+        """Of groups of windows by their origins, as `series_sizes` takes them."""
+        sizes = series_sizes(levels, groups)
+        return cls.of([errors / sizes[levels.numbers(origins)] for origins, errors in groups], sizes)
+
+    @classmethod
+    def of(cls, groups: Sequence[np.ndarray], sizes: np.ndarray = ALIKE) -> Errors:
         """Of groups of windows that count the same, such as those of two times; of each, windows at equal
         distances, so many as are worth keeping."""
         most = min(max(NUMBERS // max(1, groups[0][0].size), FEWEST), MOST) // len(groups)
         kept = [group[spread_rows(len(group), most)] for group in groups]
         weights = [np.full(len(group), 1 / len(groups) / len(group)) for group in kept]
-        return cls(np.concatenate(kept).astype(np.float32), np.concatenate(weights))
+        return cls(np.concatenate(kept).astype(np.float32), np.concatenate(weights), sizes)
+
+    def with_series(self, n: int) -> Errors:
+        """With `n` series more, of whose errors nothing is known: they are taken to be as those of all."""
+        return replace(self, sizes=np.concatenate([self.sizes, np.ones((n, *self.sizes.shape[1:]))]))
 
     def quantiles(self, probabilities: Sequence[float]) -> np.ndarray:
         """Of each step and target, shape (n_probabilities, horizon, n_targets): plus or minus the size that
@@ -64,6 +81,11 @@ class Errors:
     def fewest(self) -> float:
         """How many errors the step with the fewest has, those that count the same taken together."""
         return float(self._count(np.where(np.isnan(self.values), 0.0, self.weights[:, None, None])).min())
+
+    def sizes_of(self, series: np.ndarray) -> np.ndarray:
+        """Of these series, (n, 1, n_targets); 1 of those that came after fit."""
+        last = len(self.sizes) - 1
+        return np.where((series <= last)[:, None, None], self.sizes[np.minimum(series, last)], 1.0)
 
     def paths(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Errors of windows drawn at random, shape (n, horizon, n_targets): steps and targets stay together,
