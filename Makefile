@@ -14,7 +14,7 @@ ESTIMATOR_TESTS := tests/conformance $(wildcard \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write into one environment
-.PHONY: help demo test nojit conformance conform check notebooks bench golden clean
+.PHONY: help demo test nojit cudasim gpu ptx conformance conform check notebooks bench golden clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -22,11 +22,21 @@ help:  ## list the targets
 demo: $(EXTRAS)plot,progress  ## forecast real weather: demo/forecast.csv, demo/forecast.png
 	$(VENV)/bin/seqcast demo --out demo --force
 
-test: nojit  ## run all tests, first the few of them that also run uncompiled
+test: nojit cudasim  ## run all tests, first those that run uncompiled or in the simulator of a GPU
 	$(PY) -m pytest
 
 nojit: $(EXTRAS)test,plot,progress,notebooks  ## run the tests marked nojit as plain Python, without compiling
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -m nojit
+
+# Status 5: nothing was collected, as there is no numba-cuda for this system.
+cudasim: $(EXTRAS)test,plot,progress,notebooks  ## run the tests of the CUDA kernels in a simulator, without a GPU
+	NUMBA_ENABLE_CUDASIM=1 $(PY) -m pytest tests/cuda || [ $$? -eq 5 ]
+
+gpu: $(EXTRAS)test,cuda  ## run the tests of the CUDA kernels on a GPU
+	SEQCAST_TEST_GPU=1 $(PY) -m pytest tests/cuda
+
+ptx: $(EXTRAS)test,ptx  ## compile all CUDA kernels, without a GPU, and look at their machine code
+	$(PY) -m benchmarks ptx
 
 conformance:  ## check the estimators under the oldest versions (Python <= 3.12: OLDEST_PYTHON) and the newest
 	@$(MAKE) --no-print-directory conform VENV=.venv-oldest PYTHON=$(OLDEST_PYTHON) PINS="$(OLDEST_PINS)"

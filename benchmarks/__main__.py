@@ -20,6 +20,7 @@ NAMES = (
     "backtest",
     "accuracy",
 )
+ON_REQUEST = ("gpu", "ptx")  # need a GPU; the CUDA toolkit
 
 
 def main() -> None:
@@ -28,8 +29,8 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        choices=[*NAMES, []],  # argparse looks for the empty default too
-        help=f"which to run: {', '.join(NAMES)}; all by default",
+        choices=[*NAMES, *ON_REQUEST, []],  # argparse looks for the empty default too
+        help=f"which to run: {', '.join(NAMES)}, by default; or {', '.join(ON_REQUEST)}",
     )
     parser.add_argument("--seconds", type=float, default=timing.SECONDS, help="measured for each contestant")
     parser.add_argument("--print", action="store_true", help="print the tables instead of writing results")
@@ -37,17 +38,19 @@ def main() -> None:
     options = parser.parse_args()
     timing.SECONDS = options.seconds
     for name in () if options.report else options.names or NAMES:
-        rows = _module(name).run()
+        rows: list[dict] = []
+        for row in _module(name).run():
+            rows.append(row)
+            if not options.print:
+                report.save(name, rows)  # after each, where they come one by one: all of them may take long
         if options.print:
             print(report.markdown(_module(name), rows))
-        else:
-            report.save(name, rows)
     if not options.print:
         _write_pages()
 
 
 def _write_pages() -> None:
-    report.write_readme({name: _module(name) for name in NAMES})
+    report.write_readme({name: _module(name) for name in (*NAMES, *ON_REQUEST)})
     report.fill_front_page(_module("train_step"), "train_step")
 
 

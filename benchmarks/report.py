@@ -23,6 +23,9 @@ PACKAGES = (
     "jaxlib",
     "onnx",
     "onnxruntime",
+    "numba-cuda",
+    "nvidia-nvvm",
+    "nvidia-cublas",
 )
 
 HEAD = """# Benchmarks
@@ -103,6 +106,8 @@ def _section(name: str, benchmark: ModuleType, result: dict) -> str:
     where = f"{result['machine']['processor']}, {result['machine']['cores']} cores"
     with_ = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     shown = [benchmark.TEXT, *_picture(name, benchmark, result["rows"]), markdown(benchmark, result["rows"])]
+    for other in getattr(benchmark, "MORE", ()):  # further tables of the same rows
+        shown += [other.TEXT, markdown(other, result["rows"])]
     return "\n\n".join([f"## {benchmark.TITLE}", *shown, f"{result['date']}; {where}; {with_}.\n"])
 
 

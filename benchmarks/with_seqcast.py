@@ -9,7 +9,7 @@ from seqcast.cells import find_cell
 from seqcast.kernels.layout import Architecture
 from seqcast.kernels.workspace import Window
 from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import OptimizerState, Trainer, TrainingOptions
+from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions
 
 from .comparisons import Size
 
@@ -29,7 +29,7 @@ def training_step(
     starts = np.arange(size.batch) * size.steps
     rows = row_table(starts, np.full(size.batch, size.steps), np.arange(size.batch))
     options = TrainingOptions(clip_norm=None, n_threads=n_threads, dropout=dropout)
-    trainer = Trainer(network, windows, options, rng, OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, rng, OptimizerState(network))
     return lambda: trainer.train_batch(rows)
 
 

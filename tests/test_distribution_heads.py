@@ -24,7 +24,7 @@ from seqcast.kernels.head import add_distribution_losses
 from seqcast.kernels.layout import Architecture
 from seqcast.kernels.workspace import Window
 from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import OptimizerState, Trainer, TrainingOptions, in_units, validation_losses
+from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions, in_units, validation_losses
 
 STEPS, HORIZON, TARGETS = 4, 2, 2
 LEVELS = (0.05, 0.25, 0.5, 0.6, 0.9, 0.99)
@@ -155,7 +155,7 @@ def losses_naive(name, network, windows, rows, flat):
 
 
 def gradient(network, windows, rows, options):
-    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
     return trainer.run_epoch(rows), trainer.gradient.copy()
 
 
@@ -381,7 +381,7 @@ def test_training_finds_the_distribution_of_noise(name):
     rows = row_table(np.arange(n), np.ones(n, int), np.arange(n))
     network = make_network(name, "float32", horizon=1, targets=1)
     options = TrainingOptions(loss=name, learning_rate_init=0.03, batch_size=100)
-    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
     first = trainer.losses(rows)
     for _ in range(25):
         trainer.run_epoch(rows)

@@ -1291,7 +1291,7 @@ def test_a_fit_interrupted_before_its_first_epoch_had_ended_leaves_the_last_one(
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.Trainer, "run_epoch", interrupted)
+    monkeypatch.setattr(training.CpuTrainer, "run_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt, match="before its first epoch had ended"):
         model.set_params(horizon=7).fit(frame[["a"]])
     assert vars(model) == fitted

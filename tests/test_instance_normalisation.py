@@ -12,7 +12,7 @@ from seqcast.kernels.layout import Architecture
 from seqcast.kernels.windows import LEAST_DEVIATION
 from seqcast.kernels.workspace import Window
 from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import OptimizerState, Trainer, TrainingOptions, validation_losses
+from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions, validation_losses
 
 CHANNELS, TARGETS, LONG, HORIZON = 3, 2, 4, 2
 LOSSES = {"squared": naive.squared, "absolute": naive.absolute, "huber": naive.huber}
@@ -101,7 +101,7 @@ def truth(windows, rows):
 
 
 def gradient(network, windows, rows, options=still):
-    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
     return trainer.run_epoch(rows), trainer.gradient.copy()
 
 

@@ -14,8 +14,8 @@ from seqcast.kernels.layout import Architecture
 from seqcast.kernels.workspace import Window
 from seqcast.learning.network import Network, Windows, row_table
 from seqcast.learning.training import (
+    CpuTrainer,
     OptimizerState,
-    Trainer,
     TrainingOptions,
     train_epoch,
     validation_losses,
@@ -79,7 +79,7 @@ def losses_naive(loss, windows, rows, prediction):
 
 def gradient(network, windows, rows, options=still, seed=0):
     """Mean loss of each target, and the gradient of the mean over all, for one batch of all rows."""
-    trainer = Trainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
     return trainer.run_epoch(rows), trainer.gradient.copy()
 
 

@@ -398,7 +398,7 @@ def test_a_failure_leaves_everything_as_it_was(way, rows, change, error, message
 def test_a_pass_that_is_interrupted_leaves_everything_as_it_was(n_models, error, monkeypatch):
     """In the last network, after the others have learned."""
     model = fitted(n_models=n_models)
-    before, calls, real = copy.deepcopy(model), [], training.Trainer.run_epoch
+    before, calls, real = copy.deepcopy(model), [], training.CpuTrainer.run_epoch
 
     def interrupted(*arguments):
         calls.append(None)
@@ -407,7 +407,7 @@ def test_a_pass_that_is_interrupted_leaves_everything_as_it_was(n_models, error,
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Trainer, "run_epoch", interrupted)
+        patch.setattr(training.CpuTrainer, "run_epoch", interrupted)
         with pytest.raises(error):
             model.partial_fit(ROWS[N : N + 5])
     assert len(calls) == n_models
@@ -423,7 +423,7 @@ def test_a_fit_that_was_interrupted_goes_on(n_models, in_network, monkeypatch):
         begun.append(None)
         return real(*arguments)
 
-    epochs, run = [], training.Trainer.run_epoch
+    epochs, run = [], training.CpuTrainer.run_epoch
 
     def interrupted(*arguments):
         epochs.append(len(begun))
@@ -433,7 +433,7 @@ def test_a_fit_that_was_interrupted_goes_on(n_models, in_network, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(base, "progress", interrupting)
-        patch.setattr(training.Trainer, "run_epoch", interrupted)
+        patch.setattr(training.CpuTrainer, "run_epoch", interrupted)
         model = SeqForecaster(**{**OPTIONS, "max_iter": 5}, target="y", n_models=n_models)
         with pytest.raises(KeyboardInterrupt, match="the best weights so far are kept"):
             model.fit(ROWS[:N])

@@ -16,7 +16,7 @@ from seqcast.kernels.pooling import POOLINGS
 from seqcast.kernels.workspace import Window
 from seqcast.learning import network as network_module
 from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import OptimizerState, Trainer, TrainingOptions
+from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions
 
 STEPS, CHANNELS, TARGETS, UNITS = 4, 2, 3, 3
 still = TrainingOptions(optimizer="sgd", learning_rate_init=0.0, clip_norm=None, batch_size=10**6)
@@ -82,7 +82,7 @@ def predict_naive(network, x, lengths):
 
 def gradient(network, windows, rows, options=still, seed=0):
     """Mean loss of each target, and the gradient of their mean, over one batch of all rows."""
-    trainer = Trainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
     return trainer.run_epoch(rows), trainer.gradient.copy()
 
 
@@ -224,7 +224,7 @@ def masks_of(network, n_rows, options, seed):
     windows = Windows(np.zeros((STEPS, CHANNELS)), np.zeros((1, width)), Window(STEPS, CHANNELS, width))
     options, masks = replace(options, loss="absolute"), []
     for number in range(n_rows):
-        trainer = Trainer(probe, windows, options, np.random.RandomState(seed), OptimizerState(probe))
+        trainer = CpuTrainer(probe, windows, options, np.random.RandomState(seed), OptimizerState(probe))
         row = row_table(np.array([0]), np.array([STEPS]), np.array([0]))
         row[:, 3] = number
         masks.append(trainer.train_batch(row)[0])
@@ -241,7 +241,7 @@ def test_dropout_acts_once_on_what_was_pooled_of_a_row(bidirectional, bptt_steps
     options, seed = replace(still, dropout=0.4, bptt_steps=bptt_steps), 5
     masks = masks_of(network, 20, options, seed)
     np.testing.assert_allclose(np.unique(masks), [0, 1 / 0.6], rtol=1e-12)
-    trainer = Trainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
     losses, weights = trainer.train_batch(rows)
     targets, flat = windows.targets[rows[:, 2] // TARGETS], network.flat.copy()
     begin = STEPS - (bptt_steps or STEPS)

@@ -24,6 +24,7 @@ from layers import (
 
 from seqcast import Recurrent
 from seqcast.estimators import recurrent as module
+from seqcast.learning import passes
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 LOSSES = {  # value, and its derivative by the prediction, with d = prediction - target
@@ -245,7 +246,7 @@ def test_the_number_of_threads_has_no_influence_on_the_bits(kind, dtype, monkeyp
     gradients = draw_gradients(layer, call)
     found = {}
     for n_threads in (1, 2):
-        monkeypatch.setattr(module, "thread_count", lambda n_jobs, n=n_threads: n)
+        monkeypatch.setattr(passes, "thread_count", lambda n_jobs, n=n_threads: n)
         found[n_threads] = results(layer.forward(**call)) | run_backward(layer, call, gradients)
     assert_same_bits(found[2], found[1])
 
@@ -700,7 +701,7 @@ def test_a_refused_call_leaves_the_last_pass_alone():
 def test_repr_can_be_read():
     assert repr(make_layer("gru", n_layers=2, dropout=0.25, dtype="float32")) == (
         "Recurrent('gru', input_size=3, hidden_size=4, n_layers=2, bidirectional=False, dropout=0.25, "
-        "dtype='float32')"
+        "dtype='float32', device='cpu')"
     )
 
 

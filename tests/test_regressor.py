@@ -433,12 +433,12 @@ def test_a_fit_interrupted_in_its_first_epoch_learned_nothing(data, monkeypatch)
     X, y = data
     model = SeqRegressor(**TINY, n_channels=2)
     with monkeypatch.context() as patch:
-        patch.setattr(training.Trainer, "run_epoch", interrupt)
+        patch.setattr(training.CpuTrainer, "run_epoch", interrupt)
         with pytest.raises(KeyboardInterrupt, match="nothing was learned"):
             model.fit(X, y)
         assert not hasattr(model, "n_features_in_")
     expected = model.fit(X, y).predict(X)
-    monkeypatch.setattr(training.Trainer, "run_epoch", interrupt)
+    monkeypatch.setattr(training.CpuTrainer, "run_epoch", interrupt)
     with pytest.raises(KeyboardInterrupt, match="nothing was learned"):
         model.fit(X[:, :4], y)
     np.testing.assert_array_equal(model.predict(X), expected)

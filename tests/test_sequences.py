@@ -478,12 +478,12 @@ def test_an_interrupted_fit_leaves_a_usable_estimator(kind, monkeypatch):
     X, target = task(kind)
     model = kind(**{**TINY, "max_iter": 50}).fit(*task(kind, seed=9))  # of which nothing may be left
 
-    def interrupt_third(self, rows, real=training.Trainer.run_epoch):
+    def interrupt_third(self, rows, real=training.CpuTrainer.run_epoch):
         if self.state.n_updates == 2:
             raise KeyboardInterrupt
         return real(self, rows)
 
-    monkeypatch.setattr(training.Trainer, "run_epoch", interrupt_third)
+    monkeypatch.setattr(training.CpuTrainer, "run_epoch", interrupt_third)
     with pytest.raises(KeyboardInterrupt, match="the estimator is usable"):
         model.fit(X, target)
     monkeypatch.undo()

@@ -19,8 +19,8 @@ from seqcast.kernels.optimizers import OPTIMIZERS, train_update
 from seqcast.kernels.workspace import Window
 from seqcast.learning.network import Network, Rows, Windows, row_table
 from seqcast.learning.training import (
+    CpuTrainer,
     OptimizerState,
-    Trainer,
     TrainingOptions,
     decay_mask,
     fit_network,
@@ -82,7 +82,7 @@ def predict_naive(network, x, lengths, flat=None, state=None):
 
 def gradient(network, windows, rows, options=still, seed=0):
     """Mean loss of each target, and the gradient of the loss over one batch of all rows."""
-    trainer = Trainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
     before = network.flat.copy()
     found = trainer.run_epoch(rows)
     np.testing.assert_array_equal(network.flat, before)
@@ -220,7 +220,7 @@ def test_alpha_decays_weights_but_no_bias():
 
 def test_each_epoch_sees_each_row_once(monkeypatch):
     network, (windows, rows) = make_network(), make_task(10)
-    trainer = Trainer(
+    trainer = CpuTrainer(
         network, windows, replace(still, batch_size=4), np.random.RandomState(0), OptimizerState(network)
     )
     seen, real = [], trainer.train_batch
@@ -502,7 +502,7 @@ def test_dropout_acts_on_the_last_state_of_a_single_layer():
     windows = Windows(np.zeros((n, CHANNELS)), np.zeros((n, units)), Window(1, CHANNELS, units))
     rows = row_table(np.arange(n), np.ones(n), np.arange(n) * units)
     options = replace(still, dropout=rate, batch_size=1, loss="absolute")
-    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
     masks, grads = [], []
     for row in rows:
         batch = row[None].copy()
@@ -636,14 +636,14 @@ DECAY = 0.8
 @pytest.fixture
 def path(monkeypatch):
     """The weights after each update of the fits that follow."""
-    flats, real = [], Trainer.train_batch
+    flats, real = [], CpuTrainer.train_batch
 
     def train_batch(self, batch):
         sums = real(self, batch)
         flats.append(self.network.flat.copy())
         return sums
 
-    monkeypatch.setattr(Trainer, "train_batch", train_batch)
+    monkeypatch.setattr(CpuTrainer, "train_batch", train_batch)
     return flats
 
 
@@ -859,7 +859,7 @@ def test_a_forecast_has_the_same_bits_in_any_batch(bidirectional):
 def test_a_sample_of_the_rows_is_drawn_anew_for_each_epoch():
     network, (windows, rows) = make_network(), make_task(40)
     options = replace(plain, batch_size=4, max_samples=10)
-    trainer = Trainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
     seen = []
     trainer.train_batch = lambda batch: seen.append(batch) or np.ones((2, CHANNELS))
     for _ in range(2):

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_float_dtype, is_integer_dtype
 
+from ..kernels.cuda.devices import to_host
+
 Kind = Literal["array", "series", "frame"]
 Unsorted = Literal["refuse", "sort", "keep"]
 
@@ -376,7 +378,7 @@ def _two_dimensional(data: Any, argument: Argument) -> np.ndarray:
     rule = "be a Series, a DataFrame, or an array-like of shape (n,) or (n, c)"
     way_out = "Pass one row a time step and one column a variable."
     try:
-        array = np.asarray(data)
+        array = to_host(data)
     except ValueError as error:
         raise ValueError(argument.must(rule, "rows of different lengths", way_out)) from error
     if array.ndim == 0:

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from ..data.scaling import Scaler
 from ..data.sequences import Samples
 from ..kernels.pooling import POOLINGS
-from ..learning.network import Network, Rows, Windows
+from ..learning.network import Network, Rows, Windows, make_network
 from ..learning.training import History
 from .base import POINT_LOSS
 from .keeping import last_fit_kept_on_error
@@ -78,7 +78,10 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         Whether fit goes on from the weights of the last one.
     dtype : {"float32", "float64"}, default="float32"
         Of the network; features come back in float64.
-    device : {"cpu"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:1", ..., "auto"}, default="cpu"
+        Where the network is trained and forecasts: on the CPU, or on a GPU of NVIDIA, which needs
+        ``pip install "seqcast[cuda]"``; "auto" takes the first GPU if there is one and the work is large.
+        What was fitted on a GPU and is loaded where there is none runs on the CPU.
     n_jobs : int or None, default=None
         Threads; None for all that numba may use, -1 for all cores. Results do not depend on it.
     random_state : int, RandomState instance or None, default=None
@@ -354,7 +357,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
 def _with_states_as_outputs(network: Network) -> Network:
     """The same network under a head that hands on what it reads."""
     n_units = network.architecture.output_size
-    reader = Network(replace(network.architecture, n_outputs=n_units), network.dtype)
+    reader = make_network(replace(network.architecture, n_outputs=n_units), network.dtype, network.ordinal)
     for name, weight in reader.weights.items():
         if not name.startswith("head"):
             weight[...] = network.weights[name]

@@ -175,7 +175,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         Whether fit goes on from the weights of the last one.
     dtype : {"float32", "float64"}, default="float32"
         Of the network; forecasts come back in float64.
-    device : {"cpu"}, default="cpu"
+    device : {"cpu", "cuda", "cuda:1", ..., "auto"}, default="cpu"
+        Where the network is trained and forecasts: on the CPU, or on a GPU of NVIDIA, which needs
+        ``pip install "seqcast[cuda]"``; "auto" takes the first GPU if there is one and the work is large.
+        What was fitted on a GPU and is loaded where there is none runs on the CPU.
     n_jobs : int or None, default=None
         Threads; None for all that numba may use, -1 for all cores. Results do not depend on it.
     random_state : int, RandomState instance or None, default=None

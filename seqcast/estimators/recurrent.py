@@ -10,10 +10,10 @@ from sklearn.utils import check_random_state
 
 from ..cells import find_cell
 from ..cells.contract import Cell
+from ..kernels.cuda.devices import find_device, to_host
 from ..kernels.layout import Architecture
-from ..kernels.parallel import thread_count
-from ..kernels.workspace import Window, Workspace
-from ..learning.network import Network, row_table
+from ..learning.network import make_network
+from ..learning.passes import LayerPass, make_pass
 
 States: TypeAlias = ArrayLike | tuple[ArrayLike, ...]
 
@@ -81,6 +81,10 @@ class Recurrent:
         it (the textbook's form).
     dtype : {"float32", "float64"}
         Of weights and results.
+    device : {"cpu", "cuda", "cuda:1", ..., "auto"}
+        Where passes run: on the CPU, or on a GPU of NVIDIA, which needs ``pip install "seqcast[cuda]"``;
+        "auto" takes the first GPU if there is one. Arrays come back as NumPy's from either; those that lie on
+        a GPU (CuPy, PyTorch) are taken, too.
     random_state : int, RandomState instance or None
         Of the initial weights, U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)), and of dropout.
 
@@ -121,6 +125,7 @@ class Recurrent:
         activation: str = "tanh",
         reset_after: bool = True,
         dtype: str = "float32",
+        device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.cell, self.activation, self.reset_after = cell, activation, reset_after
@@ -128,7 +133,7 @@ class Recurrent:
         self.hidden_size = _check_size("hidden_size", hidden_size)
         self.n_layers = _check_size("n_layers", n_layers)
         self.bidirectional, self.dropout = bool(bidirectional), _check_dropout(dropout, n_layers)
-        self.dtype = _check_dtype(dtype)
+        self.dtype, self.device = _check_dtype(dtype), device
         architecture = Architecture(
             _find_variant(cell, activation, reset_after),
             self.input_size,
@@ -137,14 +142,13 @@ class Recurrent:
             self.bidirectional,
         )
         self._rng = check_random_state(random_state)
-        self._network = Network(architecture, self.dtype)
+        self._network = make_network(architecture, self.dtype, find_device(device, "Recurrent"))
         self._network.initialize(self._rng)
-        self._last: _Pass | None = None
-        self._idle: dict[tuple[int, int], np.ndarray] = {}  # work space that no pass needs any more, by shape
+        self._last: LayerPass | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the last pass: its work space is a thousand times the size of the weights."""
-        return vars(self) | {"_last": None, "_idle": {}}
+        return vars(self) | {"_last": None}
 
     @property
     def weights(self) -> Weights:
@@ -196,9 +200,10 @@ class Recurrent:
         rows = _check_lengths(lengths, shape)
         steps = self._check_steps(x, "x", shape, rows)
         states = self._check_state(state, shape[0], "state")
-        seed = self._rng.randint(2**32, dtype=np.uint32) if training and self.dropout else None
-        self._last = _Pass(steps, rows, states, self._network.packed(), seed)
-        return self._forward(self._last, keep=training)
+        seed = self._rng.randint(2**32, dtype=np.uint32) if training and self.dropout else np.uint32(0)
+        self._last = make_pass(self._network, steps, rows, states, self.dropout if training else 0.0, seed)
+        output, states = self._last.forward(keep=training)
+        return output, states[0] if len(states) == 1 else tuple(states)
 
     def backward(
         self, grad_output: ArrayLike | None, grad_state: States | None = None
@@ -227,69 +232,15 @@ class Recurrent:
         """
         if self._last is None:
             raise RuntimeError("Recurrent.backward needs a call of forward before it.")
-        last, network = self._last, self._network
-        shape = (*last.x.shape[:2], network.architecture.output_size)
+        last, n_rows = self._last, len(self._last.x)
+        shape = (*last.x.shape[:2], self._network.architecture.output_size)
         if grad_output is None:
             d_output = np.zeros(shape, self.dtype)
         else:
             d_output = self._check_steps(grad_output, "grad_output", shape, last.lengths)
-        states = self._check_state(grad_state, len(last.x), "grad_state")
-        if last.space is None:
-            self._forward(last, keep=True)
-        assert last.space is not None  # kept by the line above
-        assert last.work is not None
-        grad_x = np.zeros_like(last.x)
-        shares = np.empty((last.space.n_shards, network.layout.n_gradients), self.dtype)
-        arrays = (
-            last.rows,
-            last.packed,
-            d_output.ravel(),
-            grad_x.ravel(),
-            states.ravel(),
-            last.work,
-            shares,
-            _NO_SUMS,
-        )
-        network.run("backward", last.space, arrays, thread_count(None))
-        grads = network.gradient(shares)
+        states = self._check_state(grad_state, n_rows, "grad_state")
+        grad_x, grads = last.backward(d_output, states)
         return grad_x, grads | dict(zip(self._initial_names(), states, strict=True))
-
-    def _forward(self, last: "_Pass", keep: bool) -> tuple[np.ndarray, np.ndarray | tuple[np.ndarray, ...]]:
-        """Run the forward kernel; with `keep`, leave in `last` what the way back needs."""
-        network, (n_rows, n_steps, _) = self._network, last.x.shape
-        window = Window(n_steps, self.input_size)
-        chunk = n_steps if keep else network.carry_steps(window)
-        space = network.space(window, n_rows, chunk=chunk, keep=keep, outputs=True, d_input=keep)
-        if last.seed is not None:
-            space = space.with_dropout(last.seed, self.dropout)
-        output = last.empty_output(network.architecture.output_size)
-        states, work = last.states.copy(), self._take_work(space, None if keep else thread_count(None))
-        none = np.empty((0, 0), self.dtype)
-        arrays = (
-            last.rows,
-            last.packed,
-            last.x.ravel(),
-            output.ravel(),
-            states.ravel(),
-            work,
-            none,
-            _NO_SUMS,
-        )
-        network.run("forward", space, arrays, thread_count(None))
-        if keep:
-            last.space, last.work = space, work
-        else:
-            self._idle[work.shape] = work
-        return output, states[0] if len(states) == 1 else tuple(states)
-
-    def _take_work(self, space: Workspace, n_workers: int | None) -> np.ndarray:
-        """Work space of an earlier pass without a way back, if it fits.
-
-        New memory costs as much time as a small pass. Popped, so that two Python threads never get the same.
-        """
-        work = self._idle.pop(space.shape(n_workers), None)
-        self._idle.clear()
-        return space.arrays(self.dtype, n_workers) if work is None else work
 
     def _check_batch(self, x: ArrayLike) -> tuple[int, ...]:
         shape = np.shape(x)
@@ -305,14 +256,14 @@ class Recurrent:
     ) -> np.ndarray:
         """A copy, since `backward` may need it after the caller has gone on; 0 past each row's end."""
         with np.errstate(over="ignore"):  # what the dtype cannot hold is infinite, and refused below
-            array = np.array(steps, self.dtype, order="C")
+            array = np.array(to_host(steps), self.dtype, order="C")
         if array.shape == shape and lengths.min() < shape[1]:
             array[np.arange(shape[1]) >= lengths[:, None]] = 0
         return self._check_array(array, name, shape)
 
     def _check_array(self, values: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
         with np.errstate(over="ignore"):
-            array = np.ascontiguousarray(values, self.dtype)
+            array = np.ascontiguousarray(to_host(values), self.dtype)
         if array.shape != shape:
             raise ValueError(
                 f"The '{name}' parameter of Recurrent must have shape {shape}. Got {array.shape} instead."
@@ -345,36 +296,8 @@ class Recurrent:
         return (
             f"Recurrent({self.cell!r}, input_size={self.input_size}, hidden_size={self.hidden_size}, "
             f"n_layers={self.n_layers}, bidirectional={self.bidirectional}, dropout={self.dropout}, "
-            f"dtype={self.dtype.name!r})"
+            f"dtype={self.dtype.name!r}, device={self.device!r})"
         )
-
-
-_NO_SUMS = np.empty((0, 0, 0))
-
-
-class _Pass:
-    """One forward pass: what it read, and what it keeps for the way back."""
-
-    def __init__(
-        self,
-        x: np.ndarray,
-        lengths: np.ndarray,
-        states: np.ndarray,
-        packed: np.ndarray,
-        seed: np.uint32 | None,
-    ) -> None:
-        self.x, self.lengths, self.states, self.packed, self.seed = x, lengths, states, packed, seed
-        n_rows, n_steps, _ = x.shape
-        rows = row_table(np.arange(n_rows) * n_steps, lengths, np.zeros(n_rows, np.int64))
-        self.rows = rows[np.argsort(-lengths, kind="stable")]  # the kernels want the longest first
-        self.space: Workspace | None = None
-        self.work: np.ndarray | None = None
-
-    def empty_output(self, width: int) -> np.ndarray:
-        """Zero where nothing will be written."""
-        n_rows, n_steps, _ = self.x.shape
-        make = np.empty if self.lengths.min() == n_steps else np.zeros
-        return make((n_rows, n_steps, width), self.x.dtype)
 
 
 def _find_variant(cell: str, activation: str, reset_after: bool) -> Cell:

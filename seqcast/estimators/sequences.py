@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..data.frames import check_numeric
 from ..data.scaling import Scaler
 from ..data.sequences import Samples, lengths_of
+from ..kernels.cuda.devices import is_on_gpu, to_host
 from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
 from ..kernels.pooling import POOLINGS
@@ -63,6 +64,7 @@ class SequenceEstimator(NetworkEstimator):
         reset: whether these are the first rows; otherwise their shape must be that of the first.
         """
         flat, channels = self._flat(X, self.n_channels if reset else self.n_channels_)
+        y = to_host(y) if is_on_gpu(y) else y
         checks = {"dtype": np.float64, "ensure_all_finite": "allow-nan", "reset": reset, **checks}
         data = validate_data(self, flat, y, **checks)
         data, *target = data if isinstance(data, tuple) else (data,)
@@ -85,6 +87,7 @@ class SequenceEstimator(NetworkEstimator):
         """Rows of three dimensions with their steps side by side, and their channels; else X and None."""
         if isinstance(X, pd.DataFrame):
             check_numeric(X, owner=type(self).__name__)
+        X = to_host(X) if is_on_gpu(X) else X
         if _dimensions(X, type(self).__name__) < 3:
             return X, None
         array = np.asarray(X)

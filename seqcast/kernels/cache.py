@@ -102,8 +102,11 @@ class KernelCache:
     def cache_path(self) -> str:
         return str(cache_directory())
 
+    def _stamp(self) -> bytes:
+        return source_stamp()
+
     def path(self, signature, codegen) -> Path:
-        key = hashlib.sha256(source_stamp())
+        key = hashlib.sha256(self._stamp())
         key.update(repr((self.variant, str(signature), codegen.magic_tuple())).encode())
         return cache_directory() / f"{self.variant}-{key.hexdigest()[:32]}.kernel"
 
@@ -119,7 +122,13 @@ class KernelCache:
         except NO_FILE:
             self._miss()
             payload = None
-        return None if payload is None else CompileResult._rebuild(target_context, *payload)
+        return None if payload is None else self._rebuild(target_context, payload)
+
+    def _reduce(self, result):
+        return result._reduce()
+
+    def _rebuild(self, target_context, payload):
+        return CompileResult._rebuild(target_context, *payload)
 
     def _miss(self) -> None:
         if self._on_miss is not None:
@@ -145,7 +154,7 @@ class KernelCache:
     def save_overload(self, signature, result) -> None:
         """Write the compiled kernel and delete those long unused; do nothing where that is not allowed."""
         try:
-            payload = pickle.dumps(result._reduce())
+            payload = pickle.dumps(self._reduce(result))
             path = self.path(signature, result.codegen)
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, hashlib.sha256(payload).digest() + payload)

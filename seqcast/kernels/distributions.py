@@ -31,6 +31,7 @@ LEAST_FREEDOM = 2.0  # with fewer degrees of freedom the variance is infinite
 LEAST_COUNT = 1e-6  # a mean of 0 would make any count impossible; alpha 0 is the Poisson distribution's
 SERIES_FROM = 15.0  # from here on Stirling's series is exact to 2e-16
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+ONE = np.float32(1)  # of float32, it leaves what float32 it is multiplied with
 
 
 def parameter_count(distribution: str, levels: tuple[float, ...] = ()) -> int:
@@ -43,6 +44,12 @@ def output_levels(levels: tuple[float, ...]) -> np.ndarray:
     """Ascending `levels`, 0.5 among them, in the order of the outputs: the median, upwards, downwards."""
     ascending = np.array(levels, float)
     return np.concatenate([ascending[ascending >= 0.5], ascending[ascending < 0.5][::-1]])
+
+
+@inlined
+def sign(x):
+    """np.sign, which GPUs do not have: -1, 0 or 1, and NaN of NaN, in the type of `x`."""
+    return ONE if x > 0 else -ONE if x < 0 else abs(x)
 
 
 # -- from outputs to parameters
@@ -201,7 +208,7 @@ def quantile_loss(levels, p, scale, y):
         one, slope = pinball(levels[k], y - scale * p[k])
         loss, beyond = loss + one, beyond - slope
         step = np.float64(p[k]) - p[before]
-        p[k] = np.sign(levels[k] - levels[0]) * beyond * scale * softplus_slope(abs(step)) / n
+        p[k] = sign(levels[k] - levels[0]) * beyond * scale * softplus_slope(abs(step)) / n
         if before == 0:
             middle, beyond = middle + beyond, 0.0
     one, slope = pinball(levels[0], y - scale * p[0])

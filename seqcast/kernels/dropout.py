@@ -20,16 +20,33 @@ def mix(x):
     return _u(x ^ (x >> _u(16)))
 
 
+@inlined
+def mask_key(seed, level, row, time):
+    """What the masks of all columns are hashed from."""
+    key = mix(_u(seed ^ mix(_u(level + 1))))
+    key = mix(_u(key ^ _u(row)))
+    return mix(_u(key ^ _u(time)))
+
+
+@inlined
+def is_kept(key, column, limit):
+    return mix(_u(key ^ _u(column))) >= limit
+
+
+@inlined
+def mask_limit(rate):
+    """Hashes below it drop their column."""
+    return _u(min(rate * 4294967296.0, 4294967295.0))
+
+
 @kernel
 def drop_row(values, n, seed, level, row, time, rate):
     """Zero each of ``values[:n]`` with probability `rate`, and scale the others by 1 / (1 - rate), in
     place."""
-    key = mix(_u(seed ^ mix(_u(level + 1))))
-    key = mix(_u(key ^ _u(row)))
-    key = mix(_u(key ^ _u(time)))
-    limit, scale = _u(min(rate * 4294967296.0, 4294967295.0)), values.dtype.type(1.0 / (1.0 - rate))
+    key, limit = mask_key(seed, level, row, time), mask_limit(rate)
+    scale = values.dtype.type(1.0 / (1.0 - rate))
     for j in range(n):
-        values[j] = values[j] * scale if mix(_u(key ^ _u(j))) >= limit else 0
+        values[j] = values[j] * scale if is_kept(key, j, limit) else 0
 
 
 @kernel

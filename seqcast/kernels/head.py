@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .distributions import DISTRIBUTIONS, distribution_loss, to_parameters
+from .distributions import DISTRIBUTIONS, distribution_loss, sign, to_parameters
 from .dropout import drop_row
 from .jit import entry, inlined, kernel
 from .matmul import add_outer_product, add_product
@@ -18,7 +18,7 @@ from .windows import target_unit
 POINT_LOSSES = ("squared", "absolute", "huber")
 LOSSES = (*POINT_LOSSES, "cross_entropy", *DISTRIBUTIONS[1:])  # their numbers in `net.loss`
 CROSS_ENTROPY = LOSSES.index("cross_entropy")
-HUBER_DELTA = np.float32(1)  # of a target's deviation; as float32 it leaves float32 losses what they are
+HUBER_DELTA = np.float32(1)  # of a target's deviation; as float32 it leaves float32 slopes what they are
 
 
 @kernel
@@ -56,16 +56,17 @@ def drop_pooled(net, block, rows):
 
 
 @inlined
-def point_loss(kind, d):
-    """Loss of one error `d` and its derivative: the square, the absolute value, or Huber's, which is half the
-    square up to HUBER_DELTA and linear beyond."""
+def point_loss(kind, d, half):
+    """Loss of one error `d` and its derivative: the square, the absolute value, or Huber's, which is `half`
+    the square up to HUBER_DELTA and linear beyond; the number is given in the dtype that the loss is to
+    have."""
     if kind == 0:
         loss, slope = d * d, d + d
     elif kind == 1:
-        loss, slope = abs(d), np.sign(d)
+        loss, slope = abs(d), sign(d)
     else:
         slope = min(max(d, -HUBER_DELTA), HUBER_DELTA)
-        loss = slope * (d - slope / 2)
+        loss = slope * (d - slope * half)
     return loss, slope
 
 
@@ -73,7 +74,9 @@ def point_loss(kind, d):
 def cross_entropy(logits, label):
     """Minus the log of the probability that softmax gives to class `label`; the logits (IN) become its
     derivatives (OUT): the probabilities, less 1 at the label."""
-    largest, total = logits.max(), logits.dtype.type(0)
+    largest, total = logits[0], logits.dtype.type(0)
+    for j in range(1, logits.size):
+        largest = max(largest, logits[j])
     chosen = logits[label] - largest
     for j in range(logits.size):
         logits[j] = math.exp(logits[j] - largest)
@@ -103,7 +106,7 @@ def add_losses(kind, forecasts, targets, weights, first, sums):
                 if kind == CROSS_ENTROPY:
                     loss = cross_entropy(out, int(y[j]))
                 else:
-                    loss, _ = point_loss(kind, np.float64(out[j]) - y[j])
+                    loss, _ = point_loss(kind, np.float64(out[j]) - y[j], 0.5)
                 sums[0, j % n_targets] += weight * loss
                 sums[1, j % n_targets] += weight
 
@@ -158,7 +161,7 @@ def point_loss_backward(net, r, out, targets, first, weights, work, sums):
         out[j] = 0
         if not np.isnan(y[j]):
             weight = weight_of(weights, (first + j) // n_targets)
-            loss, slope = point_loss(net.loss, d)
+            loss, slope = point_loss(net.loss, d, 0.5)
             out[j] = weight * slope * scale
             sums[0, j % n_targets] += weight * loss
             sums[1, j % n_targets] += weight

@@ -259,7 +259,7 @@ class Layout:
         net, record = self.architecture, self.network[0]
         second = []
         for layer, direction, suffix in self.walks():
-            columns = self._bias_columns(layer, suffix)
+            columns = self.bias_columns(layer, suffix)
             record_ = self.layers[self.walk(layer, direction)]
             record_.p_bias, record_.g_bias = self._lay(columns[0], columns)
             second.append(self._filled(columns[1], self._index[-1].size))
@@ -269,7 +269,7 @@ class Layout:
             second.append(np.full(self._index[-1].size, self.zero, np.int32))
         self.second = np.concatenate(second)
 
-    def _bias_columns(self, layer: int, suffix: str) -> np.ndarray:
+    def bias_columns(self, layer: int, suffix: str) -> np.ndarray:
         """Index of b_ih and of b_hh for each column, shape (2, G H)."""
         columns = np.full((2, self.columns.total, self.hidden), self.zero, np.int32)
         hidden = self.architecture.hidden_size
@@ -294,7 +294,7 @@ class Layout:
         joint = slice(x_only, x_only + groups.joint * H)
         late = slice(groups.input_only * H, x_only)
         for layer, direction, suffix in self.walks():
-            index = self._weight_index(layer, suffix)
+            index = self.weight_index(layer, suffix)
             record = self.layers[self.walk(layer, direction)]
             record.p_x, record.g_x = self._lay_matrix(index[H:, :x_only])
             record.p_late, record.g_late = self._lay_matrix(index[:H, late])
@@ -312,20 +312,20 @@ class Layout:
             record.p_head, record.g_head = self._lay_matrix(head)
             record.q_head = self._append(self._panels(head.T))
 
-    def _weight_index(self, layer: int, suffix: str) -> np.ndarray:
+    def weight_index(self, layer: int, suffix: str) -> np.ndarray:
         """The parameter behind each element of the matrix (H + F, G H) that multiplies [h, x]."""
         net, hidden, H = self.architecture, self.architecture.hidden_size, self.hidden
         index = np.full((H + self.row_width(layer), self.columns.total, H), self.zero, np.int32)
         w_hh = self._number[f"weight_hh_l{layer}{suffix}"].reshape(-1, hidden, hidden)
         w_ih = self._number[f"weight_ih_l{layer}{suffix}"].reshape(-1, hidden, net.layer_input(layer))
-        x_rows = H + self._input_columns(layer)
+        x_rows = H + self.input_columns(layer)
         for block, gate in zip(self.columns.from_h, w_hh, strict=True):
             index[:hidden, block, :hidden] = gate.T
         for block, gate in zip(self.columns.from_x, w_ih, strict=True):
             index[x_rows, block, :hidden] = gate.T
         return index.reshape(index.shape[0], -1)
 
-    def _input_columns(self, layer: int) -> np.ndarray:
+    def input_columns(self, layer: int) -> np.ndarray:
         """Where a layer's inputs stand in its padded input row."""
         net = self.architecture
         if layer == 0:

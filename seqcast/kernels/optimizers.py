@@ -2,10 +2,13 @@
 
 import math
 
-from .jit import entry, kernel
+import numpy as np
+
+from .jit import entry, inlined, kernel
 from .recurrence import add_row
 
 OPTIMIZERS = ("sgd", "rmsprop", "adam")  # their numbers in `update`
+ONE = np.float32(1)  # of float32, it leaves what float32 it is taken from
 
 
 @entry
@@ -59,36 +62,57 @@ def update(kind, flat, gradient, moments, settings, n_updates):
 
 @kernel
 def sgd(flat, gradient, velocity, settings):
-    """v <- momentum v + g;  w <- w - rate v (Sutskever et al., 2013, in PyTorch's form)."""
     rate, momentum = settings[0], settings[1]
     for i in range(gradient.size):
-        velocity[i] = momentum * velocity[i] + gradient[i]
-        flat[i] -= rate * velocity[i]
+        flat[i], velocity[i] = sgd_step(gradient[i], flat[i], velocity[i], rate, momentum)
+
+
+@inlined
+def sgd_step(g, w, velocity, rate, momentum):
+    """v <- momentum v + g;  w <- w - rate v (Sutskever et al., 2013, in PyTorch's form)."""
+    velocity = momentum * velocity + g
+    return w - rate * velocity, velocity
 
 
 @kernel
 def rmsprop(flat, gradient, square, settings):
-    """s <- beta s + (1 - beta) g^2;  w <- w - rate g / (sqrt(s) + eps) (Hinton's lecture 6e, 2012)."""
     rate, beta, eps = settings[0], settings[2], settings[3]
-    one = flat.dtype.type(1)
     for i in range(gradient.size):
-        square[i] = beta * square[i] + (one - beta) * gradient[i] * gradient[i]
-        flat[i] -= rate * gradient[i] / (math.sqrt(square[i]) + eps)
+        flat[i], square[i] = rmsprop_step(gradient[i], flat[i], square[i], rate, beta, eps)
+
+
+@inlined
+def rmsprop_step(g, w, square, rate, beta, eps):
+    """s <- beta s + (1 - beta) g^2;  w <- w - rate g / (sqrt(s) + eps) (Hinton's lecture 6e, 2012)."""
+    square = beta * square + (ONE - beta) * g * g
+    return w - rate * g / (math.sqrt(square) + eps), square
 
 
 @kernel
 def adam(flat, gradient, moments, settings, n_updates):
-    """Kingma and Ba (2015), algorithm 1, with the bias corrections folded into the rate and eps."""
     rate, beta1, beta2, eps = settings[0], settings[1], settings[2], settings[3]
-    real, one = flat.dtype.type, flat.dtype.type(1)
-    correction1 = real(1.0 - math.pow(float(beta1), n_updates))
-    correction2 = real(math.sqrt(1.0 - math.pow(float(beta2), n_updates)))
+    correction1, correction2 = adam_corrections(settings, n_updates)
     first, second = moments[0], moments[1]
     for i in range(gradient.size):
-        g = gradient[i]
-        first[i] = beta1 * first[i] + (one - beta1) * g
-        second[i] = beta2 * second[i] + (one - beta2) * g * g
-        flat[i] -= rate / correction1 * first[i] / (math.sqrt(second[i]) / correction2 + eps)
+        flat[i], first[i], second[i] = adam_step(
+            gradient[i], flat[i], first[i], second[i], rate, beta1, beta2, eps, correction1, correction2
+        )
+
+
+@inlined
+def adam_corrections(settings, n_updates):
+    """What the first moment is divided by, and the root of the second."""
+    real, beta1, beta2 = settings.dtype.type, float(settings[1]), float(settings[2])
+    return real(1.0 - math.pow(beta1, n_updates)), real(math.sqrt(1.0 - math.pow(beta2, n_updates)))
+
+
+@inlined
+def adam_step(g, w, first, second, rate, beta1, beta2, eps, correction1, correction2):
+    """Kingma and Ba (2015), algorithm 1, with the bias corrections folded into the rate and eps."""
+    first = beta1 * first + (ONE - beta1) * g
+    second = beta2 * second + (ONE - beta2) * g * g
+    w -= rate / correction1 * first / (math.sqrt(second) / correction2 + eps)
+    return w, first, second
 
 
 @entry

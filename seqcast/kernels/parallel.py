@@ -59,7 +59,7 @@ def compile_kernel(function, dtype, variant: str, cached: bool = True):
         function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS)
     )
     # From a thread of its own, since only time tells what is slow; numba lets it run while LLVM works.
-    notice = threading.Timer(NOTICE_AFTER, _tell, [cached])
+    notice = threading.Timer(NOTICE_AFTER, tell, [cached])
     notice.daemon = True
     cache = KernelCache(variant, on_miss=notice.start)
     if cached:
@@ -92,7 +92,7 @@ def uncollected() -> Iterator[None]:
 _told = threading.Lock()  # taken, for good, by the first who speaks
 
 
-def _tell(cached: bool) -> None:
+def tell(cached: bool) -> None:
     """Say, once a process, why the call takes seconds."""
     if not _told.acquire(blocking=False):
         return

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..data.windows import spread
 from ..kernels import cpu, parallel
+from ..kernels.cuda.devices import find_device
 from ..kernels.layout import MAX_SHARDS, SHARD_ROWS, Architecture, Layout
 from ..kernels.optimizers import pack, unpack_gradient
 from ..kernels.workspace import Window, Workspace, plan
@@ -83,6 +84,35 @@ def row_table(starts: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -> n
     return table
 
 
+def make_network(architecture: Architecture, dtype: str | np.dtype, ordinal: int | None) -> "Network":
+    """On the CPU if `ordinal` is None, else on the GPU of that number."""
+    if ordinal is None:
+        return Network(architecture, dtype)
+    from .cuda import CudaNetwork  # which imports numba.cuda
+
+    return CudaNetwork(architecture, dtype, ordinal)
+
+
+def placed(network: "Network", ordinal: int | None) -> "Network":
+    """The same weights there; the network itself if it is there already."""
+    if network.ordinal == ordinal:
+        return network
+    moved = make_network(network.architecture, network.dtype, ordinal)
+    moved.flat[:] = network.flat
+    return moved
+
+
+def restored(architecture: Architecture, dtype: np.dtype, ordinal: int, flat: np.ndarray) -> "Network":
+    """From a copy or a file: on the GPU of that number, or, where there is none (any more), on the CPU."""
+    try:
+        found = find_device(f"cuda:{ordinal}")
+    except (ImportError, RuntimeError, ValueError):
+        found = None
+    network = make_network(architecture, dtype, found)
+    network.flat[:] = flat
+    return network
+
+
 class Network:
     """Parameters of an architecture in one dtype, and the calls into its kernels.
 
@@ -98,7 +128,11 @@ class Network:
         All parameters.
     weights : dict of ndarray
         Views into `flat` by PyTorch's names, with PyTorch's shapes.
+    ordinal : int or None
+        Number of the GPU that it is on, None on the CPU.
     """
+
+    ordinal: int | None = None
 
     def __init__(self, architecture: Architecture, dtype: str | np.dtype = "float32") -> None:
         self.architecture, self.dtype = architecture, np.dtype(dtype)
@@ -109,6 +143,7 @@ class Network:
         self.flat = self._padded[:-1]
         self.weights = architecture.views(self.flat)
         self._spaces: dict[tuple, Workspace] = {}
+        self._idle: dict[tuple[int, int], np.ndarray] = {}  # work space that nobody needs any more, by shape
 
     def __getstate__(self) -> dict:
         return {"architecture": self.architecture, "dtype": self.dtype, "flat": self.flat.copy()}
@@ -214,6 +249,19 @@ class Network:
                 self._spaces.clear()  # in one step: other threads may forecast at the same time
             self._spaces[key] = space
         return space
+
+    def take_work(self, space: Workspace, n_workers: int | None) -> np.ndarray:
+        """Work space that was left, if it fits.
+
+        New memory costs as much time as a small pass. Popped, so that two Python threads never get the same.
+        """
+        work = self._idle.pop(space.shape(n_workers), None)
+        self._idle.clear()
+        return space.arrays(self.dtype, n_workers) if work is None else work
+
+    def leave_work(self, work: np.ndarray) -> None:
+        """For the next one to take."""
+        self._idle[work.shape] = work
 
     def carry_steps(self, window: Window) -> int:
         """Steps walked at a time where nothing is kept: all of them if one direction comes from the end."""

@@ -4,6 +4,7 @@ time."""
 import copy
 import time
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -142,7 +143,7 @@ def fit_network(
     TrainingDivergedError
         If not one epoch gave a finite loss.
     """
-    trainer = Trainer(network, windows, options, rng, state or OptimizerState(network))
+    trainer = make_trainer(network, windows, options, rng, state or OptimizerState(network))
     return _Fit(trainer, train_rows, validation_rows, units, report).run()
 
 
@@ -163,10 +164,26 @@ def train_epoch(
     TrainingDivergedError
         If the loss or the weights became infinite.
     """
-    losses = Trainer(network, windows, options, rng, state).run_epoch(rows)
+    losses = make_trainer(network, windows, options, rng, state).run_epoch(rows)
     if not np.isfinite(losses).all() or not np.isfinite(network.flat).all():
         raise TrainingDivergedError(f"Training diverged in this pass over the rows. {DIVERGENCE_HINT}")
     return in_units(losses, units, options.loss)
+
+
+def make_trainer(
+    network: Network,
+    windows: Windows,
+    options: TrainingOptions,
+    rng: np.random.RandomState,
+    state: OptimizerState,
+) -> "Trainer":
+    """One that trains where the network is."""
+    if network.ordinal is None:
+        return CpuTrainer(network, windows, options, rng, state)
+    from .cuda import CudaNetwork, CudaTrainer  # which import numba.cuda
+
+    assert isinstance(network, CudaNetwork)
+    return CudaTrainer(network, windows, options, rng, state)
 
 
 class _Fit:
@@ -294,8 +311,8 @@ class _Average:
         return self.total / self.weight
 
 
-class Trainer:
-    """Runs batches over one network; holds the arrays that every batch uses again."""
+class Trainer(ABC):
+    """Runs epochs over one network; holds what every batch uses again."""
 
     def __init__(
         self,
@@ -307,42 +324,22 @@ class Trainer:
     ):
         _check_loss(network, windows, options)
         self.network, self.windows, self.options, self.rng, self.state = network, windows, options, rng, state
-        self.values, self.targets = windows.values.ravel(), windows.targets.ravel()
-        self.weights = _flat_weights(windows, network.dtype)
-        self.settings = options.settings(network.dtype)
-        self.decay = decay_mask(network)
-        self.gradient = np.empty_like(network.flat)
-        self._average = None if options.ema is None else _Average(options.ema, network.flat.size)
-        self._judged = network if options.ema is None else copy.copy(network)
-        self._spaces: dict[int, tuple[Workspace, np.ndarray, np.ndarray, np.ndarray]] = {}
+        self.settings, self.decay = options.settings(network.dtype), decay_mask(network)
+        self.weights = flat_weights(windows, network.dtype)
 
+    @abstractmethod
     def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
         """One pass over `rows`, or a sample of them, in random order; returns each target's mean loss, shape
         (n_targets,)."""
-        totals = np.zeros((2, self.windows.window.n_targets))
-        for batch in self._batches(rows):
-            totals += self.train_batch(batch)
-        return mean_losses(totals)
-
-    def _batches(self, rows: Rows | np.ndarray) -> Iterator[np.ndarray]:
-        order = self.rng.permutation(len(rows))[: self.options.max_samples]
-        size = self.options.batch_size
-        for first in range(0, len(order), size):
-            batch = rows[order[first : first + size]]
-            batch = batch[np.argsort(-batch[:, 1], kind="stable")]  # kernels want the longest first
-            batch[:, 3] = np.arange(len(batch))
-            yield batch
 
     @property
+    @abstractmethod
     def judged(self) -> Network:
         """The network as the fit would leave it now: with the average of its weights, if one is kept."""
-        if self._average is not None and self._average.weight:
-            self._judged.flat[:] = self._average.weights()
-        return self._judged
 
+    @abstractmethod
     def losses(self, rows: Rows | np.ndarray) -> np.ndarray:
         """Each target's mean loss over `rows` as the weights are now, shape (n_targets,)."""
-        return validation_losses(self.judged, self.windows, rows, self.options)
 
     def forecasts_are_sound(self, rows: Rows | np.ndarray) -> bool:
         """Whether forecasts of (a sample of) `rows`, and their squares, are finite as the weights are now."""
@@ -353,12 +350,63 @@ class Trainer:
                 for part in parts(rows)
             )
 
+    def _batches(self, rows: Rows | np.ndarray) -> Iterator[np.ndarray]:
+        order = self.rng.permutation(len(rows))[: self.options.max_samples]
+        size = self.options.batch_size
+        for first in range(0, len(order), size):
+            batch = rows[order[first : first + size]]
+            batch = batch[np.argsort(-batch[:, 1], kind="stable")]  # kernels want the longest first
+            batch[:, 3] = np.arange(len(batch))
+            yield batch
+
+    def _chunk(self) -> int:
+        """Steps that the gradient goes through, from the end of a window."""
+        n_steps = self.windows.window.n_steps
+        return min(self.options.bptt_steps or n_steps, n_steps)
+
+    def _draw_seed(self) -> np.uint32:
+        """Of one batch's dropout masks."""
+        return self.rng.randint(2**32, dtype=np.uint32) if self.options.dropout else np.uint32(0)
+
+
+class CpuTrainer(Trainer):
+    """Batch after batch: the shares of a batch on threads, then the optimiser."""
+
+    def __init__(
+        self,
+        network: Network,
+        windows: Windows,
+        options: TrainingOptions,
+        rng: np.random.RandomState,
+        state: OptimizerState,
+    ):
+        super().__init__(network, windows, options, rng, state)
+        self.values, self.targets = windows.values.ravel(), windows.targets.ravel()
+        self.gradient = np.empty_like(network.flat)
+        self._average = None if options.ema is None else _Average(options.ema, network.flat.size)
+        self._judged = network if options.ema is None else copy.copy(network)
+        self._spaces: dict[int, tuple[Workspace, np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
+        totals = np.zeros((2, self.windows.window.n_targets))
+        for batch in self._batches(rows):
+            totals += self.train_batch(batch)
+        return mean_losses(totals)
+
+    @property
+    def judged(self) -> Network:
+        if self._average is not None and self._average.weight:
+            self._judged.flat[:] = self._average.weights()
+        return self._judged
+
+    def losses(self, rows: Rows | np.ndarray) -> np.ndarray:
+        return validation_losses(self.judged, self.windows, rows, self.options)
+
     def train_batch(self, batch: np.ndarray) -> np.ndarray:
         """One update; returns the losses and counts of its targets, shape (2, n_targets)."""
         network, options, state = self.network, self.options, self.state
         space, work, shares, sums = self._space(len(batch))
-        if options.dropout:
-            space.network[0].seed = self.rng.randint(2**32, dtype=np.uint32)
+        space.network[0].seed = self._draw_seed()
         arrays = (
             batch,
             network.packed(),
@@ -393,9 +441,8 @@ class Trainer:
         """Tables and arrays for a batch of `n_rows`: two sizes an epoch, the full and the last batch."""
         if n_rows not in self._spaces:
             network, window = self.network, self.windows.window
-            chunk = min(self.options.bptt_steps or window.n_steps, window.n_steps)
             every_step = network.architecture.pooling != "last"
-            space = plan(network.layout, window, n_rows, chunk=chunk, keep=False, outputs=every_step)
+            space = plan(network.layout, window, n_rows, chunk=self._chunk(), keep=False, outputs=every_step)
             record = space.network[0]
             record.loss, record.dropout = LOSSES.index(self.options.loss), self.options.dropout
             work = space.arrays(network.dtype, self.options.n_threads)
@@ -416,7 +463,7 @@ def _check_loss(network: Network, windows: Windows, options: TrainingOptions) ->
         raise ValueError("Counts must not be normalized: less their last value, they are no counts.")
 
 
-def _flat_weights(windows: Windows, dtype: np.dtype) -> np.ndarray:
+def flat_weights(windows: Windows, dtype: np.dtype) -> np.ndarray:
     """As kernels read them: empty where every step counts 1."""
     return np.empty(0, dtype) if windows.weights is None else windows.weights.astype(dtype)
 
@@ -441,7 +488,7 @@ def validation_losses(
     """Each target's mean loss over `rows`, without dropout, shape (n_targets,)."""
     totals = np.zeros((2, windows.window.n_targets))
     net, levels = network.architecture, output_levels(network.architecture.levels)
-    targets, weights = windows.targets.ravel(), _flat_weights(windows, network.dtype)
+    targets, weights = windows.targets.ravel(), flat_weights(windows, network.dtype)
     for part in parts(rows):
         forecasts, rest = network.predict(windows, part, options.n_threads), (part[:, 2].copy(), totals)
         if net.distribution == "none":

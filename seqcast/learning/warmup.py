@@ -12,7 +12,7 @@ from ..kernels.layout import Architecture
 from ..kernels.optimizers import unpack_gradient
 from ..kernels.workspace import Window
 from .network import Network, Rows, Windows
-from .training import OptimizerState, Trainer, TrainingOptions
+from .training import CpuTrainer, OptimizerState, TrainingOptions
 
 
 def warm_up(cells: Iterable[str], dtypes: Iterable[str], report: Callable[[str, str, float], None]) -> None:
@@ -40,7 +40,7 @@ def compile_all(cell: Cell, dtype: np.dtype) -> None:
     windows = Windows(np.zeros((4, 1), dtype), np.zeros((4, 1), dtype), Window(2, 1))
     rows = Rows(np.arange(2), 2, lambda starts, lengths: starts + lengths)
     options, rng = TrainingOptions(), np.random.RandomState(0)
-    trainer = Trainer(network, windows, options, rng, OptimizerState(network))
+    trainer = CpuTrainer(network, windows, options, rng, OptimizerState(network))
     trainer.train_batch(rows[:])
     trainer.losses(rows)
     unpack_gradient(np.zeros((1, network.layout.n_gradients), dtype), network.layout.back, network.flat)

@@ -1,0 +1,121 @@
+"""Which GPU a name means, and arrays of other libraries that lie on one.
+
+Nothing of numba is imported here before a GPU is asked for.
+"""
+
+import re
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+INSTALL = 'pip install "seqcast[cuda]"'
+OLDEST = (7, 5)  # compute capability, of 2018: CUDA 13 compiles for no older one
+EXAMPLES = '"cpu", "cuda", "cuda:1" or "auto"'
+_GPU = re.compile(r"cuda(?::(\d+))?")
+
+
+def is_device_name(name: object) -> bool:
+    """Whether `name` is "cpu", "auto", "cuda" or "cuda:" and a number."""
+    return isinstance(name, str) and (name in ("cpu", "auto") or _GPU.fullmatch(name) is not None)
+
+
+def find_device(name: str, owner: str = "find_device") -> int | None:
+    """Return the number of the GPU that `name` means, None for the CPU.
+
+    Parameters
+    ----------
+    name : str
+        "cpu"; "cuda", the first GPU; "cuda:1", the second; "auto", the first GPU if there is one that works,
+        else the CPU.
+    owner : str
+        Named in messages, as the one whose parameter 'device' it is.
+
+    Raises
+    ------
+    ValueError
+        If it is no such name, or there are not so many GPUs.
+    ImportError
+        If numba-cuda or the CUDA toolkit's compiler is not installed.
+    RuntimeError
+        If there is no GPU, with what the driver said; or it is too old.
+    """
+    if not is_device_name(name):
+        raise ValueError(f"The 'device' parameter of {owner} must be {EXAMPLES}. Got {name!r} instead.")
+    if name == "cpu":
+        return None
+    if name == "auto":
+        return 0 if _first_gpu_works() else None
+    ordinal = int(_GPU.fullmatch(name)[1] or 0)  # type: ignore[index]
+    try:
+        _check(ordinal)
+    except (ImportError, RuntimeError, ValueError) as error:
+        way_out = "" if isinstance(error, ValueError) else ' Without a GPU it runs with "cpu" or "auto".'
+        text = f"The 'device' parameter of {owner} is {name!r}, but {error}{way_out}"
+        raise type(error)(text) from error
+    return ordinal
+
+
+def _first_gpu_works() -> bool:
+    try:
+        _check(0)
+    except (ImportError, RuntimeError, ValueError):
+        return False
+    return True
+
+
+def _capabilities() -> list[tuple[int, int]]:
+    try:
+        if find_spec("numba_cuda") is None:  # at once: the import would take a second, and numba's own target
+            raise ImportError("numba-cuda")
+        from .compiler import gpu_capabilities
+
+        return gpu_capabilities()
+    except ImportError as error:
+        raise ImportError(f"not all that it needs is installed ({error}): {INSTALL}.") from error
+
+
+def _check(ordinal: int) -> None:
+    """Raise an error that says why the GPU can not be used."""
+    there = _capabilities()
+    if ordinal >= len(there):
+        names = " and ".join(repr(f"cuda:{number}") for number in range(len(there)))
+        raise ValueError(f"there is only {names}.")
+    if there[ordinal] < OLDEST:
+        found, needed = (".".join(map(str, capability)) for capability in (there[ordinal], OLDEST))
+        raise RuntimeError(f"that GPU is too old: its compute capability is {found}, {needed} is needed.")
+
+
+def is_on_gpu(x: object) -> bool:
+    """Whether `x` is an array of a GPU, of any library."""
+    return hasattr(x, "__cuda_array_interface__")
+
+
+def to_host(x: Any) -> np.ndarray:
+    """Return an array as NumPy's, a copy if it lies on a GPU (CuPy, PyTorch, numba)."""
+    if not is_on_gpu(x):
+        return np.asarray(x)
+    from .compiler import view_of
+
+    return view_of(x).copy_to_host()
+
+
+def as_device_array(queue: Any, x: Any, dtype: Any) -> Any:
+    """Return the numbers of `x` as a flat device array, in C order.
+
+    An array that lies on the queue's GPU as it should be, contiguous and of that dtype, is not copied; any
+    other goes through the host, which is rare and once a fit.
+
+    Parameters
+    ----------
+    queue : Queue
+    x : array of NumPy, or of a GPU
+    dtype : dtype
+    """
+    if is_on_gpu(x):
+        from .compiler import ordinal_of, view_of
+
+        view = view_of(x)
+        if view.dtype == np.dtype(dtype) and view.is_c_contiguous() and ordinal_of(view) == queue.ordinal:
+            return view.ravel()
+    return queue.upload(np.ascontiguousarray(to_host(x), dtype).ravel())

@@ -1,0 +1,311 @@
+"""Networks on a GPU: the same surface as `network` and `training`, with everything between two epochs on the
+device."""
+
+import copy
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from ..kernels.cuda.batches import (
+    Evaluation,
+    Model,
+    Pass,
+    Prediction,
+    Series,
+    Size,
+    Training,
+    bytes_of_row,
+)
+from ..kernels.cuda.optimizers import Optimizer, corrections_of
+from ..kernels.cuda.queue import Graph, Queue
+from ..kernels.cuda.windows import Epoch
+from ..kernels.layout import Architecture
+from ..kernels.workspace import Window
+from .network import Network, Rows, Windows, restored
+from .passes import LayerPass
+from .training import OptimizerState, Trainer, TrainingOptions, mean_losses
+
+CALL_BYTES = 2**30  # of work space in one call, at most
+CALL_ROWS = 8192
+MOST_NUMBERS = 2**32  # of an array: kernels count with 32 bits
+KEPT_BATCHES = 4  # sizes of batches whose buffers are kept
+
+
+class CudaNetwork(Network):
+    """A `Network` whose windows are read, and whose forecasts are made, on a GPU.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    dtype : str or dtype
+    ordinal : int
+        Number of the GPU.
+    """
+
+    def __init__(
+        self, architecture: Architecture, dtype: str | np.dtype = "float32", ordinal: int = 0
+    ) -> None:
+        super().__init__(architecture, dtype)
+        self.ordinal: int = ordinal
+        self._kept: dict[Any, Any] = {}
+
+    @cached_property
+    def model(self) -> Model:
+        """What lies on the device; made when it is first needed."""
+        return Model(Queue(self.ordinal), self.layout)
+
+    def predict(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
+        model, n_outputs = self.model, self.architecture.n_outputs
+        model.load(self.flat)
+        rows = rows.copy()
+        rows[:, 2] = np.arange(len(rows)) * n_outputs
+        values = model.queue.upload(windows.values.ravel())
+        predictions = model.queue.zeros(len(rows) * n_outputs, self.dtype)
+        for part in self._parts(rows, windows.window):
+            batch = self.batch(Prediction, Size(windows.window, len(part)))
+            batch.run(model.queue.upload(part.ravel()), values, predictions)
+        return model.queue.download(predictions).reshape(len(rows), n_outputs)
+
+    def outputs(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
+        model, net, n_steps = self.model, self.architecture, windows.window.n_steps
+        model.load(self.flat)
+        rows = rows.copy()
+        rows[:, 3] = np.arange(len(rows))
+        values, outputs = model.queue.upload(windows.values.ravel()), []
+        for part in self._parts(rows, windows.window):
+            first = part[:, 3].min()
+            found = self._outputs_of(part - [0, 0, 0, first], windows.window, values)
+            outputs.append(found.reshape(len(part), n_steps, net.output_size))
+        return np.concatenate(outputs)
+
+    def _outputs_of(self, rows: np.ndarray, window: Window, values: Any) -> np.ndarray:
+        queue, net, n = self.model.queue, self.architecture, len(rows)
+        states = queue.zeros(len(net.cell.states) * net.n_walks * n * net.hidden_size, self.dtype)
+        outputs = queue.zeros(n * window.n_steps * net.output_size, self.dtype)
+        block, seed = queue.upload(rows.ravel()), queue.zeros(1, np.uint32)
+        self.batch(Pass, Size(window, n)).forward(block, values, seed, states, outputs)
+        return queue.download(outputs)
+
+    def _parts(self, rows: np.ndarray, window: Window) -> Iterator[np.ndarray]:
+        """Tables of as many rows as fit into memory, in each the longest first."""
+        size = rows_per_call(self.model, window.n_steps, keep=False)
+        for first in range(0, len(rows), size):
+            part = rows[first : first + size]
+            yield part[np.argsort(-part[:, 1], kind="stable")]
+
+    def batch(self, kind: type, size: Size) -> Any:
+        """The buffers of a kind and size, those of the last call where it was the same."""
+        if (kind, size) not in self._kept:
+            if len(self._kept) >= KEPT_BATCHES:
+                self._kept.clear()
+            self._kept[kind, size] = kind(self.model, size)
+        return self._kept[kind, size]
+
+    def __reduce__(self) -> tuple:
+        """Without what lies on the device."""
+        return restored, (self.architecture, self.dtype, self.ordinal, self.flat.copy())
+
+
+class CudaPass(LayerPass):
+    """A pass on a GPU; keeps its weights, since the network's may have changed before the way back."""
+
+    network: CudaNetwork
+
+    def __init__(self, network: CudaNetwork, *arguments: Any) -> None:
+        super().__init__(network, *arguments)
+        self._flat, self._queue = network.flat.copy(), network.model.queue
+        self._seed = self._queue.upload(np.array([self.seed], np.uint32))
+        self._block = self._queue.upload(self.rows.ravel())
+        self._kept: Pass | None = None
+
+    def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray]:
+        queue, model = self._queue, self.network.model
+        model.load(self._flat)
+        size = Size(self.window, len(self.x), keep, dropout=self.dropout, outputs=keep, d_input=keep)
+        made = Pass(model, size) if keep else self.network.batch(Pass, size)
+        values, states = queue.upload(self.x.ravel()), queue.upload(self.states.ravel())
+        output = queue.upload(self._empty_output().ravel())
+        made.forward(self._block, values, self._seed, states, output)
+        self._kept = made if keep else None
+        shape = *self.x.shape[:2], self.network.architecture.output_size
+        return queue.download(output).reshape(shape), queue.download(states).reshape(self.states.shape)
+
+    def backward(
+        self, d_output: np.ndarray, d_states: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        if self._kept is None:
+            self.forward(keep=True)
+        assert self._kept is not None  # by the line above
+        queue, model = self._queue, self.network.model
+        model.load(self._flat)
+        d_x, gradient = queue.zeros(self.x.size, model.dtype), queue.zeros(model.packing.size, model.dtype)
+        of_outputs, of_states = queue.upload(d_output.ravel()), queue.upload(d_states.ravel())
+        self._kept.backward(self._block, self._seed, of_outputs, of_states, d_x, gradient)
+        d_states[...] = queue.download(of_states).reshape(d_states.shape)
+        flat = queue.download(gradient)[model.layout.back]
+        return queue.download(d_x).reshape(self.x.shape), self.network.architecture.views(flat)
+
+
+def rows_per_call(model: Model, n_steps: int, keep: bool) -> int:
+    """As many as fit into `CALL_BYTES`."""
+    return max(1, min(CALL_ROWS, CALL_BYTES // bytes_of_row(model.layout, n_steps, keep)))
+
+
+class CudaTrainer(Trainer):
+    """Runs epochs on the device, where series, parameters and the optimiser's state stay in between.
+
+    All that an epoch needs of the host, the order of its rows, seeds and corrections, is uploaded before its
+    first batch, and what it has learned is downloaded after its last.
+    """
+
+    def __init__(
+        self,
+        network: CudaNetwork,
+        windows: Windows,
+        options: TrainingOptions,
+        rng: np.random.RandomState,
+        state: OptimizerState,
+    ):
+        super().__init__(network, windows, options, rng, state)
+        self._model = model = network.model
+        self._queue = queue = model.queue
+        self._series = Series(queue, windows.values, windows.targets, self.weights)
+        model.load(network.flat)
+        self._optimizer = Optimizer(
+            queue,
+            model.layout,
+            options.optimizer,
+            model.flat,
+            self.settings,
+            self.decay,
+            state.moments,
+            options.ema,
+        )
+        self._n_updates = 0  # of this fit, which the average is of
+        self._judged, self._judged_packed = network, model.packed
+        if options.ema is not None:
+            self._judged, self._judged_packed = (
+                copy.copy(network),
+                queue.zeros(model.packing.size, model.dtype),
+            )
+            self._average = queue.zeros(network.flat.size + 1, model.dtype)
+        self._rounds: dict[str, Rounds] = {}
+
+    def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
+        batches, state = list(self._batches(rows)), self.state
+        n = len(batches)
+        seeds = np.array([self._draw_seed() for _ in batches], np.uint32)
+        corrections = corrections_of(self.settings, state.n_updates + 1, n)
+        totals = self._rounds_of("training", batches, self._training).run(batches, seeds, corrections)
+        state.n_updates += n
+        self._n_updates += n
+        self._download()
+        return mean_losses(totals)
+
+    def _download(self) -> None:
+        """What a fit that ends now would keep."""
+        moments = self.state.moments
+        moments[:] = self._queue.download(self._optimizer.moments).reshape(moments.shape)
+        self.network.flat[:] = self._queue.download(self._model.flat)[:-1]
+        if self._judged is not self.network:
+            self._optimizer.average(self._n_updates, self._average)
+            self._model.packing.pack(self._average, self._judged_packed)
+            self._judged.flat[:] = self._queue.download(self._average)[:-1]
+
+    @property
+    def judged(self) -> Network:
+        return self._judged
+
+    def losses(self, rows: Rows | np.ndarray) -> np.ndarray:
+        size = rows_per_call(self._model, self.windows.window.n_steps, keep=False)
+        batches = [rows[first : first + size] for first in range(0, len(rows), size)]
+        batches = [batch[np.argsort(-batch[:, 1], kind="stable")] for batch in batches]
+        none = np.zeros(len(batches), np.uint32), np.zeros((len(batches), 2), self._model.dtype)
+        return mean_losses(self._rounds_of("validation", batches, self._evaluation).run(batches, *none))
+
+    def _rounds_of(
+        self, name: str, batches: list[np.ndarray], make: Callable[[int, Epoch, Any], Callable[[], None]]
+    ) -> "Rounds":
+        """Those of the last epoch, if this one has batches of the same sizes."""
+        sizes = [len(batch) for batch in batches]
+        if name not in self._rounds or self._rounds[name].sizes != sizes:
+            self._rounds[name] = Rounds(self._model, sizes, self.windows.window.n_targets, make)
+        return self._rounds[name]
+
+    def _training(self, n_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
+        window, options = self.windows.window, self.options
+        begin, every_step = window.n_steps - self._chunk(), self._model.architecture.pooling != "last"
+        size = Size(
+            window,
+            n_rows,
+            keep=True,
+            begin=begin,
+            dropout=options.dropout,
+            outputs=every_step,
+            usual_rows=options.batch_size,
+        )
+        self._check_memory(n_rows)
+        training = Training(self._model, size, options.loss)
+        return partial(training.update, epoch, self._series, self._optimizer, sums)
+
+    def _check_memory(self, n_rows: int) -> None:
+        needed = n_rows * bytes_of_row(self._model.layout, self.windows.window.n_steps, keep=True)
+        free = min(self._queue.free_memory, MOST_NUMBERS * self._model.dtype.itemsize)
+        if needed > free:
+            raise MemoryError(
+                f"A batch of {n_rows} windows takes {needed / 1e9:.1f} GB of the GPU's memory, and "
+                f"{free / 1e9:.1f} GB can be had. Lower batch_size."
+            )
+
+    def _evaluation(self, n_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
+        evaluation = Evaluation(self._model, Size(self.windows.window, n_rows), self.options.loss)
+        return partial(evaluation.evaluate, epoch, self._series, self._judged_packed, sums)
+
+
+class Rounds:
+    """The same batches, but for the order of their rows, again and again.
+
+    Parameters
+    ----------
+    model : Model
+    sizes : list of int
+        Rows of each batch.
+    n_targets : int
+    make : callable
+        From a number of rows, the epoch and the array of sums to what handles the next batch of that size.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sizes: list[int],
+        n_targets: int,
+        make: Callable[[int, Epoch, Any], Callable[[], None]],
+    ):
+        self.sizes, self._queue, self._shape = sizes, model.queue, (len(sizes), 2, n_targets)
+        self._epoch = Epoch(model.queue, model.dtype, sum(sizes), len(sizes), max(sizes))
+        self._sums = model.queue.zeros(int(np.prod(self._shape)), model.dtype)
+        self._launches = {n: make(n, self._epoch, self._sums) for n in set(sizes)}
+        self._graphs: dict[int, Graph] = {}
+        self._seen: set[int] = set()
+
+    def run(self, batches: list[np.ndarray], seeds: np.ndarray, corrections: np.ndarray) -> np.ndarray:
+        """Handle all batches; returns the sums of losses and weights, shape (2, n_targets)."""
+        self._epoch.begin(np.concatenate(batches), seeds, corrections)
+        for batch in batches:
+            self._next(len(batch))
+        return self._queue.download(self._sums).reshape(self._shape).sum(axis=0, dtype=np.float64)
+
+    def _next(self, n_rows: int) -> None:
+        """The first batch of a size compiles the kernels, the second is recorded, the others are replayed."""
+        if n_rows not in self._seen:
+            self._seen.add(n_rows)
+            self._launches[n_rows]()
+            return
+        if n_rows not in self._graphs:
+            with self._queue.captured() as graph:
+                self._launches[n_rows]()
+            self._graphs[n_rows] = graph
+        self._graphs[n_rows].replay()

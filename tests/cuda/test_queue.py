@@ -1,0 +1,319 @@
+"""The queue, and the simulator as these tests run it."""
+
+import math
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numba import float32
+
+from seqcast.kernels.cuda import compiler
+from seqcast.kernels.cuda import queue as queue_module
+from seqcast.kernels.cuda.compiler import SIMULATED, cuda, cuda_kernel, device_function, opt_in
+from seqcast.kernels.cuda.queue import CudaGraph
+from seqcast.kernels.parallel import worker_of
+
+strict = pytest.mark.skipif(not SIMULATED, reason="a GPU says nothing")
+
+
+@cuda_kernel
+def add(x, number, n):
+    i = cuda.grid(1)
+    if i < n:
+        x[i] += number
+
+
+@cuda_kernel
+def reverse(x, with_barrier):
+    """Each block reverses its part through shared memory."""
+    memory = cuda.shared.array(0, float32)
+    i, n = cuda.threadIdx.x, cuda.blockDim.x
+    memory[i] = x[cuda.grid(1)]
+    if with_barrier:
+        cuda.syncthreads()
+    x[cuda.grid(1)] = memory[n - 1 - i]
+
+
+@cuda_kernel
+def turn(x, n):
+    """The one block turns n numbers round through shared memory."""
+    memory = cuda.shared.array(0, float32)
+    for i in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+        memory[i] = x[i]
+    cuda.syncthreads()
+    for i in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+        x[i] = memory[n - 1 - i]
+
+
+@cuda_kernel
+def misplaced_barriers(x, kind):
+    if kind == 0 and cuda.threadIdx.x > 0:
+        return
+    if kind == 1 and cuda.threadIdx.x > 0:
+        cuda.syncthreads()
+    else:
+        cuda.syncthreads()
+
+
+@cuda_kernel
+def read_nothing(x):
+    one, two = cuda.shared.array(1, float32), cuda.shared.array(2, float32)
+    three = cuda.local.array(1, float32)
+    x[0], x[1], x[2] = one[0], two[0], three[0]
+    one[0] = two[0] = x[0] + 1
+
+
+@cuda_kernel
+def read_in_front(x):
+    x[0] = x[cuda.threadIdx.x - 1]
+
+
+@cuda_kernel
+def fail(x):
+    x[0] = math.sqrt(x[cuda.threadIdx.x] - 2)
+
+
+def test_for_each_runs_a_thread_for_each_and_the_kernel_checks_its_bound(queue):
+    x = queue.zeros(70, np.float32)
+    queue.for_each(add, 70, x, 1, 50)
+    np.testing.assert_array_equal(queue.download(x), np.arange(70) < 50)
+
+
+@pytest.mark.parametrize("blocks", [0, (2, 0)])
+def test_no_blocks_are_no_launch(queue, blocks):
+    x = queue.zeros(3, np.float32)
+    queue.launch(add, blocks, 32, x, 1, 3)
+    queue.for_each(add, 0, x, 1, 3)
+    np.testing.assert_array_equal(queue.download(x), [0, 0, 0])
+
+
+def test_arrays_go_up_and_down_as_copies(queue):
+    array = np.arange(6, dtype=np.int64).reshape(2, 3)
+    there = queue.upload(array[:, ::2])
+    array[:] = 7
+    back = queue.download(there)
+    np.testing.assert_array_equal(back, [[0, 2], [3, 5]])
+    assert back.dtype == np.int64
+
+
+def test_arrays_without_numbers_are_arrays_too(queue):
+    empty = queue.zeros(0, np.float32)
+    queue.clear(empty)
+    assert queue.download(empty).shape == (0,)
+    assert queue.download(queue.upload(np.empty((2, 0)))).shape == (2, 0)
+
+
+def test_copies_come_from_host_and_device(queue):
+    one, other = queue.zeros(3, np.float32), queue.upload(np.float32([1, 2, 3]))
+    queue.copy(one, other)
+    queue.copy(other, np.float32([4, 5, 6]))
+    np.testing.assert_array_equal(queue.download(one), [1, 2, 3])
+    np.testing.assert_array_equal(queue.download(other), [4, 5, 6])
+
+
+def test_what_is_recorded_runs_when_it_is_replayed(queue):
+    x, last = queue.zeros(3, np.float32), queue.zeros(3, np.float32)
+    queue.for_each(add, 3, x, 0, 3)
+    with queue.captured() as graph:
+        queue.copy(last, x)
+        queue.for_each(add, 3, x, 1, 3)
+        queue.for_each(add, 3, x, 10, 2)
+    np.testing.assert_array_equal(queue.download(x), [0, 0, 0])
+    for _ in range(3):
+        graph.replay()
+    np.testing.assert_array_equal(queue.download(x), [33, 33, 3])
+    np.testing.assert_array_equal(queue.download(last), [22, 22, 2])
+
+
+def test_clearing_is_recorded(queue):
+    x = queue.upload(np.float32([1, 2]))
+    with queue.captured() as graph:
+        queue.clear(x)
+    np.testing.assert_array_equal(queue.download(x), [1, 2])
+    graph.replay()
+    np.testing.assert_array_equal(queue.download(x), [0, 0])
+
+
+def test_nothing_that_touches_the_host_is_recorded(queue):
+    x = queue.zeros(3, np.float32)
+    with queue.captured():
+        with pytest.raises(RuntimeError, match="Nothing can be made while"):
+            queue.zeros(3, np.float32)
+        with pytest.raises(RuntimeError, match="Nothing can be uploaded while"):
+            queue.upload(np.zeros(3))
+        with pytest.raises(RuntimeError, match="Nothing can be downloaded while"):
+            queue.download(x)
+        with pytest.raises(RuntimeError, match="Nothing can be copied while"):
+            queue.copy(x, np.zeros(3, np.float32))
+        with pytest.raises(RuntimeError, match="Nothing can be waited for while"):
+            queue.synchronize()
+        with pytest.raises(RuntimeError, match="Nothing can be recorded while"), queue.captured():
+            pass
+    np.testing.assert_array_equal(queue.download(x), [0, 0, 0])
+
+
+def test_a_kernel_must_have_run_before_it_is_recorded(queue):
+    new = cuda_kernel(lambda x: None)
+    with queue.captured(), pytest.raises(RuntimeError, match="must have run once"):
+        queue.launch(new, 1, 1, 0)
+
+
+def test_an_error_ends_the_recording(queue):
+    with pytest.raises(KeyError), queue.captured():
+        raise KeyError
+    queue.for_each(add, 3, x := queue.zeros(3, np.float32), 1, 3)
+    np.testing.assert_array_equal(queue.download(x), [1, 1, 1])
+
+
+def test_functions_of_the_cpu_can_be_called(queue):
+    """`worker_of` is one that Python itself could not call."""
+    worker = device_function(worker_of)
+
+    @cuda_kernel
+    def numbers(x):
+        x[cuda.threadIdx.x] = worker(cuda.threadIdx.x, 3)
+
+    x = queue.zeros(7, np.int64)
+    queue.launch(numbers, 1, 7, x)
+    np.testing.assert_array_equal(queue.download(x), [0, 1, 2, 2, 1, 0, 0])
+
+
+def test_a_kernel_reads_what_others_wrote_before_the_barrier(queue):
+    x = queue.upload(np.arange(12, dtype=np.float32))
+    queue.launch(reverse, 3, 4, x, True, shared=16)
+    np.testing.assert_array_equal(queue.download(x), [3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8])
+
+
+def test_shared_memory_beyond_48_kb_is_asked_for(queue):
+    """More for one launch, then less, then more again."""
+    assert queue.shared_limit >= 64 * 1024
+    for n in (13_000, 16_000, 13_000, 16_000):
+        x = queue.upload(np.arange(n, dtype=np.float32))
+        queue.launch(turn, 1, 4, x, n, shared=4 * n)
+        np.testing.assert_array_equal(queue.download(x), np.arange(n)[::-1])
+
+
+def test_a_recorded_kernel_has_its_shared_memory(queue):
+    x = queue.upload(np.arange(14_000, dtype=np.float32))
+    queue.launch(turn, 1, 4, x, 14_000, shared=56_000)
+    with queue.captured() as graph:
+        queue.launch(turn, 1, 4, x, 14_000, shared=56_000)
+    graph.replay()
+    np.testing.assert_array_equal(queue.download(x), np.arange(14_000))
+
+
+def test_a_graph_keeps_its_arrays(queue):
+    x, result = queue.upload(np.float32([1, 2])), queue.zeros(2, np.float32)
+    queue.for_each(add, 2, x, 1, 2)
+    with queue.captured() as graph:
+        queue.for_each(add, 2, x, 1, 2)
+        queue.copy(result, x)
+    del x
+    others = [queue.zeros(2, np.float32) for _ in range(20)]
+    graph.replay()
+    np.testing.assert_array_equal(queue.download(result), [3, 4])
+    assert all((queue.download(other) == 0).all() for other in others)
+
+
+class FakeDriver:
+    """Remembers what it is asked for; every answer is the name of the question."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self.calls.append((name, *(getattr(value, "name", value) for value in arguments)))
+            return name
+
+        return call
+
+
+@pytest.fixture
+def fake_driver(monkeypatch):
+    driver = FakeDriver()
+    monkeypatch.setattr(queue_module, "driver", lambda: driver)
+    monkeypatch.setattr(compiler, "driver", lambda: driver)
+    return driver
+
+
+BEGIN = ("cuStreamBeginCapture", "stream", "CU_STREAM_CAPTURE_MODE_RELAXED")
+END = ("cuStreamEndCapture", "stream")
+
+
+@strict
+def test_the_driver_records_replays_and_forgets(fake_driver):
+    """As far as it can be said without one."""
+    graph = CudaGraph(SimpleNamespace(gpu=nullcontext(), stream=SimpleNamespace(handle="stream")))
+    with graph.recording():
+        graph.add(lambda: fake_driver.launch(1), ())
+    graph.replay()
+    del graph
+    assert fake_driver.calls == [
+        BEGIN,
+        ("launch", 1),
+        END,
+        ("cuGraphInstantiate", "cuStreamEndCapture", 0),
+        ("cuGraphDestroy", "cuStreamEndCapture"),
+        ("cuGraphLaunch", "cuGraphInstantiate", "stream"),
+        ("cuGraphExecDestroy", "cuGraphInstantiate"),
+    ]
+
+
+@strict
+def test_the_driver_forgets_a_recording_that_failed(fake_driver):
+    graph = CudaGraph(SimpleNamespace(gpu=nullcontext(), stream=SimpleNamespace(handle="stream")))
+    with pytest.raises(KeyError), graph.recording():
+        raise KeyError
+    assert fake_driver.calls == [BEGIN, END, ("cuGraphDestroy", "cuStreamEndCapture")]
+
+
+@strict
+def test_the_driver_is_asked_for_shared_memory(fake_driver):
+    function = SimpleNamespace(handle="function", device=SimpleNamespace(id="gpu"))
+    library = SimpleNamespace(get_cufunc=lambda: function)
+    kernel = SimpleNamespace(compile=lambda signature: SimpleNamespace(library=library))
+    opt_in(kernel, (float32,), 50_000)
+    attribute = "CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES"
+    assert fake_driver.calls == [("cuKernelSetAttribute", attribute, 50_000, "function", "gpu")]
+
+
+@strict
+def test_a_missing_barrier_shows(queue):
+    x = queue.upload(np.arange(12, dtype=np.float32))
+    queue.launch(reverse, 3, 4, x, False, shared=16)
+    np.testing.assert_array_equal(np.isnan(queue.download(x)), [1, 1, 0, 0] * 3)
+
+
+@strict
+@pytest.mark.parametrize(("kind", "message"), [(0, "others of their block have ended"), (1, "different")])
+def test_a_misplaced_barrier_shows(queue, kind, message):
+    with pytest.raises(RuntimeError, match=message):
+        queue.launch(misplaced_barriers, 1, 4, queue.zeros(1, np.float32), kind)
+
+
+@strict
+def test_memory_of_a_block_begins_as_nan(queue):
+    x = queue.zeros(3, np.float32)
+    queue.launch(read_nothing, 2, 1, x)
+    assert np.isnan(queue.download(x)).all()
+
+
+@strict
+def test_a_negative_index_is_an_error(queue):
+    with pytest.raises(IndexError, match="negative index -1"):
+        queue.launch(read_in_front, 1, 2, queue.zeros(3, np.float32))
+
+
+@strict
+def test_an_error_in_a_kernel_names_the_thread(queue):
+    with pytest.raises(ValueError, match="math domain") as caught:
+        queue.launch(fail, 1, 4, queue.upload(np.float32([3, 3, 1, 3])))
+    assert caught.value.__notes__ == ["in thread (2, 0, 0) of block (0, 0, 0)"]
+
+
+@strict
+def test_arrays_of_the_host_are_no_arguments(queue):
+    with pytest.raises(TypeError, match="an array of the host"):
+        queue.launch(add, 1, 1, np.zeros(3), 1, 3)
