@@ -8,7 +8,7 @@ PINS ?=
 
 # Nothing here is built from source: numpy 1.26 has wheels for Python 3.11 and 3.12 only.
 OLDEST_PYTHON ?= $(PYTHON)
-OLDEST_PINS := --constraint tests/conformance/oldest.txt --only-binary numba,numpy,pandas,scikit-learn
+OLDEST_PINS := --constraint tests/conformance/oldest.txt --constraint tests/conformance/oldest_extras.txt --only-binary numba,numpy,pandas,scikit-learn
 ESTIMATOR_TESTS := tests/conformance $(wildcard \
 	$(addprefix tests/test_,classifier.py encoder.py forecaster*.py regressor.py window_transformer.py))
 

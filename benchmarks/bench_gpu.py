@@ -3,10 +3,10 @@
     python -m benchmarks gpu                  # all, in less than ten minutes
     python -m benchmarks gpu --seconds 0.1    # what comes first, within a minute
 
-Needs a GPU of NVIDIA's, seqcast's own packages, numba-cuda with the CUDA toolkit's compiler, and cuBLAS (all of
-`pip install "seqcast[cuda]"`, or numba-cuda beside an installed toolkit); and PyTorch built for CUDA, without
-which seqcast alone is measured. Nothing is downloaded. The file of results is written after each row, and the
-rows that matter most come first; what does not fit, fails or is not reached before the time is up, says so.
+Needs a GPU of NVIDIA's; seqcast's own packages, numba-cuda with the CUDA toolkit's compiler, and cuBLAS, from
+`pip install "seqcast[cuda]"` or an installed toolkit; and PyTorch built for CUDA, without which seqcast alone
+is measured. Nothing is downloaded. The file of results is written after each row, and the rows that matter
+most come first; what does not fit, fails or is not reached before the time is up, says so in its row.
 """
 
 import time
@@ -60,8 +60,11 @@ MORE = (gpu_limits, gpu_costs)  # further tables of the same rows
 
 
 def run() -> Iterator[dict]:
+    from seqcast.kernels.cuda.compiler import gpu_capabilities
+
     from .with_seqcast_cuda import errors, free_memory
 
+    gpu_capabilities()  # or an error that says what is missing
     end = time.perf_counter() + BUDGET * min(1.0, timing.SECONDS)
     for label, make_rows in tasks():
         if time.perf_counter() > end:

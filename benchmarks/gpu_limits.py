@@ -109,7 +109,11 @@ def kernel(shape: Any, shared: int, size: Size, compiled: dict[str, int], gpu: d
     compiled: registers and local memory of a thread; nothing where it is not known.
     """
     threads = -(-shape.threads // 32) * 32
-    fits = {"shared memory": gpu["shared"] // (shared + RESERVED), "threads": gpu["threads"] // threads}
+    fits = {
+        "threads": gpu["threads"] // threads,
+        "blocks": gpu["blocks"],
+        "shared memory": gpu["shared"] // (shared + RESERVED),
+    }
     if compiled:
         fits["registers"] = gpu["registers"] // (threads * -(-compiled["registers"] // 8) * 8)
     return {
@@ -125,8 +129,8 @@ def kernel(shape: Any, shared: int, size: Size, compiled: dict[str, int], gpu: d
 
 
 def wavefronts(shape: Any) -> int:
-    """Of shared memory, in one step of one block: of each row four numbers at a time, which all threads of a
-    warp read together; of weights that lie there four for each thread, which takes four wavefronts."""
+    """Of shared memory, in the products of one step of one block: of each row four numbers at a time, which
+    all threads of a warp read together; of weights that lie there four for each thread, in four of them."""
     warps, rest = -(-shape.threads // 32), shape.depth - shape.n_own
     return warps * (shape.n_rows * shape.depth // FOUR + rest)
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from . import timing
 
-ROUNDS = 7  # turns of each contestant, ...
+ROUNDS = 5  # turns of each contestant, ...
 LONG = 0.1  # ... three where one takes longer than these seconds
-TURN = 0.03  # seconds of one turn with the default `--seconds`
+TRIAL = 3  # calls that tell how many fill a turn
+TURN = 0.02  # seconds of one turn with the default `--seconds`
 
 
 class Stream(Protocol):
@@ -79,7 +80,7 @@ def measure(contestants: Mapping[str, Contestant]) -> dict[str, dict[str, float]
 def _calls(contestant: Contestant) -> int:
     """As many as fill a turn, found after a first call that may still choose and allocate."""
     _turn(contestant, 1)
-    n = min(3, contestant.most)
+    n = min(TRIAL, contestant.most)
     _, wall, _ = _turn(contestant, n)
     return int(np.clip(n * TURN * timing.SECONDS / wall, 1, contestant.most))
 

@@ -15,7 +15,7 @@ from seqcast.kernels.cuda.compiler import SIMULATED, cuda, driver
 from seqcast.kernels.cuda.optimizers import corrections_of
 from seqcast.kernels.cuda.products import Matrix, products_for
 from seqcast.kernels.cuda.queue import Queue
-from seqcast.kernels.cuda.shapes import Gpu, Shape, choose_shape
+from seqcast.kernels.cuda.shapes import Shape
 from seqcast.kernels.cuda.windows import Epoch
 from seqcast.kernels.layout import Architecture
 from seqcast.kernels.workspace import Window
@@ -64,7 +64,7 @@ def free_memory() -> None:
     """Give back what was let go."""
     gc.collect()
     if not SIMULATED:
-        cuda.current_context().deallocations.clear()
+        cuda.current_context().memory_manager.deallocations.clear()
 
 
 def recorded(queue: Queue, call: Callable[[], None]) -> Callable[[], None]:
@@ -212,9 +212,7 @@ class Training:
 
 def shape_of(network: CudaNetwork, n_rows: int) -> Shape | None:
     """How the kernels that keep weights in registers are cut; None if it walks step by step."""
-    net, queue = network.architecture, network.model.queue
-    gpu = Gpu(gpu_of(queue)["processors"], queue.shared_limit)
-    return choose_shape(net.cell, network.dtype, net.hidden_size, n_rows, gpu)
+    return getattr(batches.steps_for(network.model, n_rows), "_shape", None)
 
 
 # -- the GPU, and what it reaches
@@ -222,10 +220,9 @@ def shape_of(network: CudaNetwork, n_rows: int) -> Shape | None:
 
 def gpu_of(queue: Queue) -> dict[str, Any]:
     """Name and sizes of a processor; in the simulator those of an H100."""
-    known = {"name": "simulator", "processors": 132, "clock": 1.98e9, "registers": 65536, "threads": 2048}
-    known |= {"shared": 233472}
     if SIMULATED:
-        return known
+        h100 = {"processors": 132, "clock": 1.98e9, "registers": 65536, "threads": 2048, "blocks": 32}
+        return {"name": "simulator", **h100, "shared": 233472}
     gpu: Any = queue.gpu
     return {
         "name": gpu.name.decode() if isinstance(gpu.name, bytes) else gpu.name,
@@ -235,6 +232,7 @@ def gpu_of(queue: Queue) -> dict[str, Any]:
         "clock": 1e3 * gpu.CLOCK_RATE,  # Hz, the highest
         "registers": gpu.MAX_REGISTERS_PER_MULTIPROCESSOR,
         "threads": gpu.MAX_THREADS_PER_MULTIPROCESSOR,
+        "blocks": gpu.MAX_BLOCKS_PER_MULTIPROCESSOR,
         "shared": gpu.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
     }
 

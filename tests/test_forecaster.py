@@ -477,17 +477,22 @@ def test_windows_that_are_moved_and_stretched_are_forecast_moved_and_stretched(p
 @pytest.mark.parametrize("joint", [True, False])
 @pytest.mark.parametrize("normalization", ["last", "instance"])
 def test_without_validation_errors_are_those_of_the_linear_map_out_of_fold(joint, normalization):
-    """In units of what each target moved in the steps before."""
+    """In units of what each target moved in the steps before: from step to step, and over a horizon."""
     rows = with_holes(hourly(150, "ab"), 0.03)
     options = {**EXACT, "early_stopping": False, "joint": joint, "normalization": normalization}
     model = SeqForecaster(**options).fit(rows)
     scaled = scaled_rows(model, rows)
     folds = folds_by_hand(model, scaled)
     origins, span = origins_between(model, scaled, 0, 150), 25  # steps that are remembered
-    changes = np.abs(np.diff(scaled, axis=0, prepend=np.nan))
-    usual = 0.1 * np.nanmean(changes, axis=0)
-    # the change into the first step of the span is none within it
-    units = [np.fmax(np.nanmean(changes[max(0, at - span) + 1 : at], axis=0), usual) for at in origins]
+
+    def moved(values):
+        means = [
+            np.nanmean(np.abs(values[steps:] - values[:-steps]), axis=0) for steps in (1, model.horizon_)
+        ]
+        return np.sqrt(means[0] * means[1])
+
+    usual = 0.1 * moved(scaled)
+    units = [np.fmax(moved(scaled[max(0, at - span) : at]), usual) for at in origins]
     expected = (folds.truth - folds.parts["linear"]) / np.array(units)[:, None]
     np.testing.assert_allclose(model._errors.values, expected, rtol=1e-4, atol=1e-5)
     forecast = model.forecast(level=80)

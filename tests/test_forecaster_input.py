@@ -534,7 +534,7 @@ BAD_PARAMETERS = {
     "bptt_steps": [0, 2.5],
     "warm_start": ["yes"],
     "dtype": ["float16", np.float32],
-    "device": ["cuda", None],
+    "device": ["gpu", None],
     "n_jobs": [0, 1.5],
     "random_state": ["seed", -1.5],
     "verbose": ["loud", -1],
