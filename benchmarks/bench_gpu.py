@@ -20,7 +20,7 @@ import numpy as np
 from . import gpu_costs, gpu_limits, timing
 from .comparisons import Size, installed, training_flops
 from .gpu_timing import Contestant, measure
-from .numbers_shown import microseconds, ratio
+from .numbers_shown import MISSING, microseconds, ratio
 
 BUDGET = 480.0  # seconds, with the default `--seconds`
 TOLERANCE = 1e-3  # of the difference from PyTorch, by the norm
@@ -223,23 +223,31 @@ def _measured(mine: dict[str, Contestant], theirs: Any) -> tuple[dict, dict[str,
 def table(rows: list[dict]) -> list[tuple[str, ...]]:
     kinds = ("training step", "epoch, a step", "forward, backward", "forward")
     found = [row for kind in kinds for row in rows if row["what"] == kind]
-    return [_line(row) for row in found]
+    here = {"what": "PyTorch", "found": False} not in rows
+    return [_line(row, "" if here else MISSING) for row in found]
 
 
-def _line(row: dict) -> tuple[str, ...]:
+def _line(row: dict, absent: str) -> tuple[str, ...]:
+    """absent: what stands for PyTorch's times where there are none."""
     label = row["what"], row["cell"], str(row["hidden"]), str(row["batch"])
     if "left out" in row:
         return *label, row["left out"][:60], *[""] * (len(COLUMNS) - len(label) - 1)
     clock = "wall" if row["what"].startswith("epoch") else "device"
     seconds = {name: times[clock] for name, times in row["seconds"].items()}
-    shown = (seconds.get(name) for name in ("seqcast", "seqcast, launches", *PYTORCH))
     return (
         *label,
-        *("" if value is None else microseconds(value) for value in shown),
+        *(_shown(row, seconds, name, "") for name in ("seqcast", "seqcast, launches")),
+        *(_shown(row, seconds, name, absent) for name in PYTORCH),
         _ratio(seconds, ("PyTorch", "PyTorch, graph")),
         _ratio(seconds, PYTORCH),
         *(_rate(row, seconds["seqcast"], *of) for of in (("bytes", 1e9), ("flops", 1e12))),
     )
+
+
+def _shown(row: dict, seconds: dict[str, float], name: str, absent: str) -> str:
+    if name in seconds:
+        return microseconds(seconds[name])
+    return "failed" if name in row.get("failed", ()) else absent
 
 
 def _ratio(seconds: dict[str, float], names: tuple[str, ...]) -> str:

@@ -15,6 +15,8 @@ from benchmarks.comparisons import Size, training_flops
 from benchmarks.gpu_timing import Contestant, measure
 from seqcast import Recurrent
 from seqcast.cells import find_cell
+from seqcast.kernels.cuda import batches
+from seqcast.kernels.cuda.compiler import SIMULATED
 from seqcast.kernels.cuda.shapes import Shape
 from seqcast.kernels.layout import Architecture
 from seqcast.learning.network import Network
@@ -88,7 +90,7 @@ def test_rows_compare_with_pytorch_before_they_measure(cell):
     rows = by_kind([*bench_gpu.layer_rows(cell, SIZE, True), *bench_gpu.layer_rows(cell, SIZE, False)])
     rows |= by_kind(bench_gpu.training_rows(cell, TINY, horizon=2))
     for what in ("forward", "forward, backward", "training step"):
-        assert rows[what]["difference"] < 1e-5
+        assert rows[what]["difference"] < 1e-4
         assert {"seqcast", "seqcast, launches", "PyTorch", "PyTorch, TF32"} <= rows[what]["seconds"].keys()
     assert {"seqcast", "PyTorch", "PyTorch, TF32"} <= rows["epoch, a step"]["seconds"].keys()
 
@@ -103,7 +105,7 @@ def test_what_pytorch_records_is_what_it_does_launch_after_launch():
     other.call = other.in_graph
     expected = one.results(4)
     for name, array in other.results(4).items():
-        np.testing.assert_array_equal(array, expected[name])
+        np.testing.assert_allclose(array, expected[name], rtol=1e-5, atol=1e-6)
     assert one.epoch(one.call) > 0
     assert one.epoch(one.in_graph) > 0
 
@@ -123,7 +125,7 @@ def test_without_pytorch_seqcast_is_measured_alone(alone):
     assert kinds["walk backward"]["kernel"]["blocks"] == 3
     step, epoch, both = bench_gpu.table(rows)
     assert (step[:4], both[:2]) == (("training step", "gru", "2", "2"), ("forward, backward", "lstm"))
-    assert epoch[5:] == ("",) * 9
+    assert epoch[5:] == ("", *["not installed"] * 4, *[""] * 4)
     assert [line[0] for line in gpu_limits.table(rows)] == ["forward", "backward"]
     assert [line[0] for line in gpu_costs.table(rows)][2:] == [
         "launch, 1 arrays",
@@ -135,6 +137,15 @@ def test_without_pytorch_seqcast_is_measured_alone(alone):
     text = report._section("gpu", bench_gpu, result)
     for part in (bench_gpu, gpu_limits, gpu_costs):
         assert report.markdown(part, rows) in text
+
+
+def test_walks_by_steps_have_no_kernel_of_their_own(monkeypatch, alone):
+    monkeypatch.setattr(batches, "choose_shape", lambda *_: None)
+    both, *walks = bench_gpu.layer_rows("lstm", TINY, True)
+    assert both["bytes"] > gpu_limits.forward("lstm", TINY, True, True).bytes
+    assert [row.get("kernel") for row in walks] == [None, None]
+    lines = gpu_limits.table([REACHED | GPU, *walks])
+    assert [line[5] for line in lines] == ["by steps", "by steps"]
 
 
 def test_a_difference_from_pytorch_stops_the_row():
@@ -192,6 +203,11 @@ def test_a_way_of_pytorch_that_fails_is_told():
     row, contestants = bench_gpu._measured({}, Theirs())
     assert row["failed"] == {"PyTorch, graph": "RuntimeError: no graph"}
     assert row["seconds"].keys() == contestants.keys() == {"PyTorch"}
+    row |= {"what": "forward", "cell": "lstm", "hidden": 1, "batch": 1}
+    row["seconds"]["seqcast"] = row["seconds"]["PyTorch"]
+    (line,) = bench_gpu.table([row])
+    assert dict(zip(bench_gpu.COLUMNS, line, strict=True))["PyTorch, graph, us"] == "failed"
+    assert line[-4:] == ("1.00x", "1.00x", "", "")
 
 
 # -- timing
@@ -199,7 +215,8 @@ def test_a_way_of_pytorch_that_fails_is_told():
 
 def test_events_are_those_of_the_queue(queue):
     stream = with_seqcast_cuda.QueueStream(queue)
-    assert stream.seconds(stream.mark(), stream.mark()) == -1e-3  # what the simulator says of any two
+    found = stream.seconds(stream.mark(), stream.mark())
+    assert found == -1e-3 if SIMULATED else found > 0  # what the simulator says of any two
 
 
 class Counting:
