@@ -5,6 +5,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 EXTRAS := $(VENV)/.installed-
 PINS ?=
+CUDA := cuda# or cuda12, for drivers older than 580
 
 # Nothing here is built from source: numpy 1.26 has wheels for Python 3.11 and 3.12 only.
 OLDEST_PYTHON ?= $(PYTHON)
@@ -32,7 +33,7 @@ nojit: $(EXTRAS)test,plot,progress,notebooks  ## run the tests marked nojit as p
 cudasim: $(EXTRAS)test,plot,progress,notebooks  ## run the tests of the CUDA kernels in a simulator, without a GPU
 	NUMBA_ENABLE_CUDASIM=1 $(PY) -m pytest tests/cuda || [ $$? -eq 5 ]
 
-gpu: $(EXTRAS)test,cuda  ## run the tests of the CUDA kernels on a GPU
+gpu: $(EXTRAS)test,$(CUDA)  ## run the tests of the CUDA kernels on a GPU; driver older than 580: CUDA=cuda12
 	SEQCAST_TEST_GPU=1 $(PY) -m pytest tests/cuda
 
 ptx: $(EXTRAS)test,ptx  ## compile all CUDA kernels, without a GPU, and look at their machine code

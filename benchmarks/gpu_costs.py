@@ -46,11 +46,11 @@ def limits(n_copied: int = 2**28, n_product: int = 8192) -> Iterator[dict]:
 
 
 def launches() -> Iterator[dict]:
-    from seqcast.kernels.cuda.queue import Queue
+    from seqcast.kernels.cuda.queue import queue_of
 
     from .with_seqcast_cuda import recorded, stream_of
 
-    queue = Queue()
+    queue = queue_of()
     array, stream = queue.zeros(1, np.float32), stream_of(queue)
     launch = {n: partial(queue.for_each, kernel, 1, *[array] * n) for n, kernel in _kernels().items()}
     contestants = {f"launch, {n} arrays": Contestant(call, stream, most=500) for n, call in launch.items()}

@@ -14,7 +14,7 @@ from seqcast.kernels.cuda import batches, registers
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda, driver
 from seqcast.kernels.cuda.optimizers import corrections_of
 from seqcast.kernels.cuda.products import Matrix, products_for
-from seqcast.kernels.cuda.queue import Queue
+from seqcast.kernels.cuda.queue import Queue, queue_of
 from seqcast.kernels.cuda.shapes import Shape
 from seqcast.kernels.cuda.windows import Epoch
 from seqcast.kernels.layout import Architecture
@@ -239,7 +239,7 @@ def gpu_of(queue: Queue) -> dict[str, Any]:
 
 def rates(n_copied: int, n_product: int) -> tuple[Queue, str, dict[str, Contestant]]:
     """A copy of so many numbers, a product of square matrices, and what makes the product."""
-    queue = Queue()
+    queue = queue_of()
     products, n = products_for(queue, np.float32), n_product
     source, to = queue.upload(numbers(n_copied, 1)), queue.zeros(n_copied, np.float32)
     a, b, c = (Matrix(queue.upload(numbers(n * n, seed)), 0, n) for seed in range(3))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _check_sample_weight
 
+from ..kernels.cuda.devices import is_on_gpu, to_host
 from .categories import Categories, check_static
 from .frames import Argument, Kind, Table, in_order, is_counted, read_table, select_columns, to_pandas_frame
 from .long import LongTable, check_observed, long_frame, read_long, to_long
@@ -59,6 +60,7 @@ class Given:
         are."""
         if weights is None:
             return None
+        weights = to_host(weights) if is_on_gpu(weights) else weights
         checked = _check_sample_weight(weights, np.empty(len(self.index)), ensure_non_negative=True)
         columns = [checked[places, None] for places in self.places]
         return [on_grid(column, of)[:, 0] for column, of in zip(columns, steps, strict=True)]

@@ -94,6 +94,8 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         As everywhere in scikit-learn.
     n_channels_ : int
         Variables of each step.
+    device_ : str
+        Where the network is: "cpu", or "cuda:" and the number of a GPU.
     n_iter_ : int
         Epochs run.
     best_iter_ : int

@@ -204,6 +204,8 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         What was chosen for "auto".
     calendar_features_ : list of str
         Names of the features of the calendar that there are.
+    device_ : str
+        Where the network is: "cpu", or "cuda:" and the number of a GPU.
     n_iter_, best_iter_ : int
         Epochs run; epoch, counted from 1, whose weights were kept.
     loss_curve_, validation_loss_curve_ : list of float

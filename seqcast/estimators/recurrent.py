@@ -33,7 +33,7 @@ class Weights(Mapping):
     def _checked(self, name: str, value: ArrayLike) -> np.ndarray:
         if name not in self._views:
             raise KeyError(f"{name!r} is no weight of this layer; they are {', '.join(self._views)}")
-        view, array = self._views[name], np.asarray(value)
+        view, array = self._views[name], to_host(value)
         if array.shape != view.shape:
             raise ValueError(f"Weight {name!r} must have shape {view.shape}. Got {array.shape} instead.")
         return array
@@ -349,7 +349,7 @@ def _check_lengths(lengths: ArrayLike | None, shape: tuple[int, ...]) -> np.ndar
     n_rows, n_steps, _ = shape
     if lengths is None:
         return np.full(n_rows, n_steps, np.int64)
-    rows = np.asarray(lengths)
+    rows = to_host(lengths)
     counts = rows.shape == (n_rows,) and rows.dtype.kind in "iu"
     if not counts or rows.min() < 0 or rows.max() > n_steps:
         raise ValueError(

@@ -84,6 +84,8 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
         As everywhere in scikit-learn.
     n_channels_ : int
         Variables of each step.
+    device_ : str
+        Where the network is: "cpu", or "cuda:" and the number of a GPU.
     n_iter_ : int
         Epochs run.
     best_iter_ : int

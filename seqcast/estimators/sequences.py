@@ -120,7 +120,8 @@ class SequenceEstimator(NetworkEstimator):
     ) -> Samples:
         """Rows with a weight."""
         owner = type(self).__name__
-        weights = _check_sample_weight(sample_weight, sequences, dtype=np.float64, ensure_non_negative=True)
+        weights = to_host(sample_weight) if is_on_gpu(sample_weight) else sample_weight
+        weights = _check_sample_weight(weights, sequences, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
             raise ValueError(
                 f"The 'sample_weight' parameter of {owner}.fit must be more than 0 for some rows. Got zeros "

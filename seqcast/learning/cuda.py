@@ -3,6 +3,7 @@ device."""
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..kernels.cuda.batches import (
     bytes_of_row,
 )
 from ..kernels.cuda.optimizers import Optimizer, corrections_of
-from ..kernels.cuda.queue import Graph, Queue
+from ..kernels.cuda.queue import Graph, queue_of
 from ..kernels.cuda.windows import Epoch
 from ..kernels.layout import Architecture
 from ..kernels.workspace import Window
@@ -29,12 +30,14 @@ from .training import OptimizerState, Trainer, TrainingOptions, mean_losses
 
 CALL_BYTES = 2**30  # of work space in one call, at most
 CALL_ROWS = 8192
-MOST_NUMBERS = 2**32  # of an array: kernels count with 32 bits
-KEPT_BATCHES = 4  # sizes of batches whose buffers are kept
+KEPT_BATCHES = 4  # sizes whose buffers wait for the next batch, ...
+KEPT_BYTES = 2**26  # ... if they take no more than this
 
 
 class CudaNetwork(Network):
     """A `Network` whose windows are read, and whose forecasts are made, on a GPU.
+
+    Threads may share it: each call holds the lock of the GPU's queue.
 
     Parameters
     ----------
@@ -54,54 +57,71 @@ class CudaNetwork(Network):
     @cached_property
     def model(self) -> Model:
         """What lies on the device; made when it is first needed."""
-        return Model(Queue(self.ordinal), self.layout)
+        return Model(queue_of(self.ordinal), self.layout)
 
     def predict(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
-        model, n_outputs = self.model, self.architecture.n_outputs
-        model.load(self.flat)
-        rows = rows.copy()
-        rows[:, 2] = np.arange(len(rows)) * n_outputs
-        values = model.queue.upload(windows.values.ravel())
-        predictions = model.queue.zeros(len(rows) * n_outputs, self.dtype)
-        for part in self._parts(rows, windows.window):
-            batch = self.batch(Prediction, Size(windows.window, len(part)))
-            batch.run(model.queue.upload(part.ravel()), values, predictions)
-        return model.queue.download(predictions).reshape(len(rows), n_outputs)
+        with self._loaded() as model:
+            queue, n_outputs = model.queue, self.architecture.n_outputs
+            rows = rows.copy()
+            rows[:, 2] = np.arange(len(rows)) * n_outputs
+            values = queue.upload(windows.values.ravel())
+            predictions = queue.zeros(len(rows) * n_outputs, self.dtype)
+            for size, part in self._parts(rows, windows.window):
+                with self.buffers(Prediction, size) as batch:
+                    batch.run(queue.upload(part.ravel()), values, predictions)
+            return queue.download(predictions).reshape(len(rows), n_outputs)
 
     def outputs(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
-        model, net, n_steps = self.model, self.architecture, windows.window.n_steps
-        model.load(self.flat)
-        rows = rows.copy()
-        rows[:, 3] = np.arange(len(rows))
-        values, outputs = model.queue.upload(windows.values.ravel()), []
-        for part in self._parts(rows, windows.window):
-            first = part[:, 3].min()
-            found = self._outputs_of(part - [0, 0, 0, first], windows.window, values)
-            outputs.append(found.reshape(len(part), n_steps, net.output_size))
+        shape = windows.window.n_steps, self.architecture.output_size
+        with self._loaded() as model:
+            rows = rows.copy()
+            rows[:, 3] = np.arange(len(rows))
+            values, outputs = model.queue.upload(windows.values.ravel()), []
+            for size, part in self._parts(rows, windows.window):
+                found = self._outputs_of(size, part - [0, 0, 0, part[:, 3].min()], values)
+                outputs.append(found.reshape(len(part), *shape))
         return np.concatenate(outputs)
 
-    def _outputs_of(self, rows: np.ndarray, window: Window, values: Any) -> np.ndarray:
+    def _outputs_of(self, size: Size, rows: np.ndarray, values: Any) -> np.ndarray:
         queue, net, n = self.model.queue, self.architecture, len(rows)
         states = queue.zeros(len(net.cell.states) * net.n_walks * n * net.hidden_size, self.dtype)
-        outputs = queue.zeros(n * window.n_steps * net.output_size, self.dtype)
+        outputs = queue.zeros(n * size.window.n_steps * net.output_size, self.dtype)
         block, seed = queue.upload(rows.ravel()), queue.zeros(1, np.uint32)
-        self.batch(Pass, Size(window, n)).forward(block, values, seed, states, outputs)
+        with self.buffers(Pass, size) as batch:
+            batch.forward(block, seed, values, states, outputs)
         return queue.download(outputs)
 
-    def _parts(self, rows: np.ndarray, window: Window) -> Iterator[np.ndarray]:
+    def _parts(self, rows: np.ndarray, window: Window) -> Iterator[tuple[Size, np.ndarray]]:
         """Tables of as many rows as fit into memory, in each the longest first."""
-        size = rows_per_call(self.model, window.n_steps, keep=False)
-        for first in range(0, len(rows), size):
-            part = rows[first : first + size]
-            yield part[np.argsort(-part[:, 1], kind="stable")]
+        most = min(rows_per_call(self.model, window.n_steps), len(rows))
+        for first in range(0, len(rows), most):
+            part = rows[first : first + most]
+            yield Size(window, len(part), usual_rows=most), part[np.argsort(-part[:, 1], kind="stable")]
 
-    def batch(self, kind: type, size: Size) -> Any:
-        """The buffers of a kind and size, those of the last call where it was the same."""
-        if (kind, size) not in self._kept:
-            if len(self._kept) >= KEPT_BATCHES:
-                self._kept.clear()
-            self._kept[kind, size] = kind(self.model, size)
-        return self._kept[kind, size]
+    @contextmanager
+    def _loaded(self) -> Iterator[Model]:
+        """What lies on the device, with the weights as they are now, for one thread."""
+        with self.model.queue.lock:
+            self.model.load(self.flat)
+            yield self.model
+
+    @contextmanager
+    def buffers(self, kind: type, size: Size) -> Iterator[Any]:
+        """An object of this kind and size for the time of a batch: that of an earlier one, if it was left."""
+        made = self.take(kind, size)
+        yield made
+        self.leave(made, size)
+
+    def take(self, kind: type, size: Size) -> Any:
+        """One that nobody uses: of the last batches, or a new one."""
+        return self._kept.pop((kind, size), None) or kind(self.model, size)
+
+    def leave(self, made: Any, size: Size) -> None:
+        """For the next batch of its size; large ones give their memory back."""
+        if len(self._kept) >= KEPT_BATCHES:
+            self._kept.clear()
+        if size.n_rows * bytes_of_row(self.model.layout, size.window.n_steps, size.keep) <= KEPT_BYTES:
+            self._kept[type(made), size] = made
 
     def __reduce__(self) -> tuple:
         """Without what lies on the device."""
@@ -116,21 +136,22 @@ class CudaPass(LayerPass):
     def __init__(self, network: CudaNetwork, *arguments: Any) -> None:
         super().__init__(network, *arguments)
         self._flat, self._queue = network.flat.copy(), network.model.queue
-        self._seed = self._queue.upload(np.array([self.seed], np.uint32))
-        self._block = self._queue.upload(self.rows.ravel())
-        self._kept: Pass | None = None
+        self._kept: Pass | None = None  # the way back uses it up
 
     def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray]:
-        queue, model = self._queue, self.network.model
-        model.load(self._flat)
-        size = Size(self.window, len(self.x), keep, dropout=self.dropout, outputs=keep, d_input=keep)
-        made = Pass(model, size) if keep else self.network.batch(Pass, size)
-        values, states = queue.upload(self.x.ravel()), queue.upload(self.states.ravel())
-        output = queue.upload(self._empty_output().ravel())
-        made.forward(self._block, values, self._seed, states, output)
-        self._kept = made if keep else None
-        shape = *self.x.shape[:2], self.network.architecture.output_size
-        return queue.download(output).reshape(shape), queue.download(states).reshape(self.states.shape)
+        queue, size = self._queue, self._size(keep)
+        with self._loaded() as network:
+            made = network.take(Pass, size)
+            values, states = queue.upload(self.x.ravel()), queue.upload(self.states.ravel())
+            output = queue.upload(self._empty_output().ravel())
+            made.forward(*self._batch(), values, states, output)
+            shape = *self.x.shape[:2], network.architecture.output_size
+            found = queue.download(output).reshape(shape), queue.download(states).reshape(self.states.shape)
+            if keep:
+                self._kept = made
+            else:
+                network.leave(made, size)
+        return found
 
     def backward(
         self, d_output: np.ndarray, d_states: np.ndarray
@@ -139,18 +160,36 @@ class CudaPass(LayerPass):
             self.forward(keep=True)
         assert self._kept is not None  # by the line above
         queue, model = self._queue, self.network.model
-        model.load(self._flat)
-        d_x, gradient = queue.zeros(self.x.size, model.dtype), queue.zeros(model.packing.size, model.dtype)
-        of_outputs, of_states = queue.upload(d_output.ravel()), queue.upload(d_states.ravel())
-        self._kept.backward(self._block, self._seed, of_outputs, of_states, d_x, gradient)
-        d_states[...] = queue.download(of_states).reshape(d_states.shape)
-        flat = queue.download(gradient)[model.layout.back]
-        return queue.download(d_x).reshape(self.x.shape), self.network.architecture.views(flat)
+        with self._loaded() as network:
+            d_x, gradient = (queue.zeros(n, model.dtype) for n in (self.x.size, model.packing.size))
+            of_outputs, of_states = queue.upload(d_output.ravel()), queue.upload(d_states.ravel())
+            self._kept.backward(*self._batch(), of_outputs, of_states, d_x, gradient)
+            d_states[...] = queue.download(of_states).reshape(d_states.shape)
+            flat = queue.download(gradient)[model.layout.back]
+            found = queue.download(d_x).reshape(self.x.shape)
+            network.leave(self._kept, self._size(keep=True))
+            self._kept = None
+        return found, network.architecture.views(flat)
+
+    def _size(self, keep: bool) -> Size:
+        how = {"outputs": keep, "d_input": keep}
+        return Size(self.window, len(self.x), keep, dropout=self.dropout, **how)
+
+    def _batch(self) -> tuple[Any, Any]:
+        """Table of the rows, and seed of the masks."""
+        return self._queue.upload(self.rows.ravel()), self._queue.upload(np.array([self.seed], np.uint32))
+
+    @contextmanager
+    def _loaded(self) -> Iterator[CudaNetwork]:
+        """The network with the weights of this pass on the device, for one thread."""
+        with self._queue.lock:
+            self.network.model.load(self._flat)
+            yield self.network
 
 
-def rows_per_call(model: Model, n_steps: int, keep: bool) -> int:
+def rows_per_call(model: Model, n_steps: int) -> int:
     """As many as fit into `CALL_BYTES`."""
-    return max(1, min(CALL_ROWS, CALL_BYTES // bytes_of_row(model.layout, n_steps, keep)))
+    return max(1, min(CALL_ROWS, CALL_BYTES // bytes_of_row(model.layout, n_steps, keep=False)))
 
 
 class CudaTrainer(Trainer):
@@ -194,8 +233,11 @@ class CudaTrainer(Trainer):
         self._rounds: dict[str, Rounds] = {}
 
     def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
-        batches, state = list(self._batches(rows)), self.state
-        n = len(batches)
+        with self._queue.lock:
+            return self._train(list(self._batches(rows)))
+
+    def _train(self, batches: list[np.ndarray]) -> np.ndarray:
+        n, state = len(batches), self.state
         seeds = np.array([self._draw_seed() for _ in batches], np.uint32)
         corrections = corrections_of(self.settings, state.n_updates + 1, n)
         totals = self._rounds_of("training", batches, self._training).run(batches, seeds, corrections)
@@ -219,11 +261,12 @@ class CudaTrainer(Trainer):
         return self._judged
 
     def losses(self, rows: Rows | np.ndarray) -> np.ndarray:
-        size = rows_per_call(self._model, self.windows.window.n_steps, keep=False)
+        size = rows_per_call(self._model, self.windows.window.n_steps)
         batches = [rows[first : first + size] for first in range(0, len(rows), size)]
         batches = [batch[np.argsort(-batch[:, 1], kind="stable")] for batch in batches]
         none = np.zeros(len(batches), np.uint32), np.zeros((len(batches), 2), self._model.dtype)
-        return mean_losses(self._rounds_of("validation", batches, self._evaluation).run(batches, *none))
+        with self._queue.lock:
+            return mean_losses(self._rounds_of("validation", batches, self._evaluation).run(batches, *none))
 
     def _rounds_of(
         self, name: str, batches: list[np.ndarray], make: Callable[[int, Epoch, Any], Callable[[], None]]
@@ -246,21 +289,13 @@ class CudaTrainer(Trainer):
             outputs=every_step,
             usual_rows=options.batch_size,
         )
-        self._check_memory(n_rows)
         training = Training(self._model, size, options.loss)
         return partial(training.update, epoch, self._series, self._optimizer, sums)
 
-    def _check_memory(self, n_rows: int) -> None:
-        needed = n_rows * bytes_of_row(self._model.layout, self.windows.window.n_steps, keep=True)
-        free = min(self._queue.free_memory, MOST_NUMBERS * self._model.dtype.itemsize)
-        if needed > free:
-            raise MemoryError(
-                f"A batch of {n_rows} windows takes {needed / 1e9:.1f} GB of the GPU's memory, and "
-                f"{free / 1e9:.1f} GB can be had. Lower batch_size."
-            )
-
     def _evaluation(self, n_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
-        evaluation = Evaluation(self._model, Size(self.windows.window, n_rows), self.options.loss)
+        usual = rows_per_call(self._model, self.windows.window.n_steps)
+        size = Size(self.windows.window, n_rows, usual_rows=usual)
+        evaluation = Evaluation(self._model, size, self.options.loss)
         return partial(evaluation.evaluate, epoch, self._series, self._judged_packed, sums)
 
 

@@ -103,11 +103,12 @@ def placed(network: "Network", ordinal: int | None) -> "Network":
 
 
 def restored(architecture: Architecture, dtype: np.dtype, ordinal: int, flat: np.ndarray) -> "Network":
-    """From a copy or a file: on the GPU of that number, or, where there is none (any more), on the CPU."""
+    """From a copy or a file: on the GPU of that number, or on another one, or, where there is none, on the
+    CPU."""
     try:
         found = find_device(f"cuda:{ordinal}")
     except (ImportError, RuntimeError, ValueError):
-        found = None
+        found = find_device("auto")
     network = make_network(architecture, dtype, found)
     network.flat[:] = flat
     return network

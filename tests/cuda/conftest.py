@@ -26,6 +26,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.gpu)
 
 
+if ON_GPU:  # before numba is imported: what the tests launch is small, and warnings are errors
+    os.environ["NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS"] = "0"
+
 if SIMULATED:
     import simulator
 
@@ -34,6 +37,6 @@ if SIMULATED:
 
 @pytest.fixture(scope="session")
 def queue():
-    from seqcast.kernels.cuda.queue import Queue
+    from seqcast.kernels.cuda.queue import queue_of
 
-    return Queue()
+    return queue_of()

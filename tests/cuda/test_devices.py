@@ -1,18 +1,28 @@
 """Which GPU a name means, in the simulator and in processes that have other machines before them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from seqcast.kernels.cuda import compiler
+from seqcast.kernels.cuda import compiler, devices
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda
-from seqcast.kernels.cuda.devices import as_device_array, find_device, is_device_name, is_on_gpu, to_host
+from seqcast.kernels.cuda.devices import find_device, is_device_name, is_on_gpu, to_host
 
 
 class OnGpu:
-    """As an array of CuPy or PyTorch shows itself."""
+    """As an array of CuPy or PyTorch shows itself, a part of another one."""
 
-    def __init__(self, array):
-        self.array = array if SIMULATED else cuda.to_device(array)
+    def __init__(self, base, part):
+        self._base = base if SIMULATED else cuda.to_device(base)
+        self.array = self._base[part]
+
+    def fill(self, base):
+        """Change the numbers."""
+        if SIMULATED:
+            self._base[:] = base
+        else:
+            self._base.copy_to_device(base)
 
     @property
     def __cuda_array_interface__(self):
@@ -33,6 +43,13 @@ def test_other_names_mean_nothing(name):
         find_device(name, "Estimator")
 
 
+@pytest.fixture
+def no_start(monkeypatch):
+    """GPUs that are only talked about."""
+    monkeypatch.setattr(compiler, "start_gpu", lambda ordinal: None)
+
+
+@pytest.mark.usefixtures("no_start")
 @pytest.mark.parametrize(
     ("capabilities", "there"), [([(9, 0)], "'cuda:0'"), ([(9, 0), (8, 6)], "'cuda:0' and 'cuda:1'")]
 )
@@ -44,12 +61,59 @@ def test_there_are_only_so_many(monkeypatch, capabilities, there):
     assert find_device(f"cuda:{len(capabilities) - 1}") == len(capabilities) - 1
 
 
+@pytest.mark.usefixtures("no_start")
 def test_an_old_gpu_is_not_taken(monkeypatch):
     monkeypatch.setattr(compiler, "gpu_capabilities", lambda: [(6, 1), (7, 5)])
     with pytest.raises(RuntimeError, match=r"its compute capability is 6\.1, 7\.5 is needed"):
         find_device("cuda")
     assert find_device("auto") is None
     assert find_device("cuda:1") == 1
+
+
+class Gpu:
+    """One that the driver says something about."""
+
+    def __init__(self, *words):
+        self.error = compiler.CudaAPIError(*words)
+
+    def __enter__(self):
+        raise self.error
+
+    __exit__ = compute_capability = None
+
+
+WORDS = 2, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_DEVICE_UNAVAILABLE"
+
+
+def test_a_gpu_that_does_not_start_is_not_taken(monkeypatch):
+    monkeypatch.setattr(compiler, "SIMULATED", False)
+    monkeypatch.setattr(compiler, "gpu_capabilities", lambda: [(9, 0)])
+    monkeypatch.setattr(compiler, "cuda", SimpleNamespace(gpus=[Gpu(*WORDS)]))
+    message = r"is 'cuda', but that GPU can not be used: .*DEVICE_UNAVAILABLE.*\. Without a GPU it runs with"
+    with pytest.raises(RuntimeError, match=message):
+        find_device("cuda", "Estimator")
+    assert find_device("auto") is None
+
+
+@pytest.mark.parametrize("kind", compiler.GPU_ERRORS)
+def test_what_the_driver_says_when_it_is_asked_is_told(monkeypatch, kind):
+    def fails():
+        raise kind(*WORDS)
+
+    monkeypatch.setattr(compiler, "SIMULATED", False)
+    monkeypatch.setattr(compiler, "_ask_capabilities", fails)
+    with pytest.raises(RuntimeError, match=r"is 'cuda', but no GPU can be used: .*DEVICE_UNAVAILABLE"):
+        find_device("cuda", "Estimator")
+    assert find_device("auto") is None
+
+
+def test_a_forked_process_is_told_to_spawn(monkeypatch):
+    assert find_device("cuda") == 0
+    monkeypatch.setattr(devices.os, "getpid", lambda: -1)
+    with pytest.raises(RuntimeError, match=r'multiprocessing\'s "spawn", not "fork"\. Without .* "cpu"'):
+        find_device("cuda", "Estimator")
+    assert find_device("auto") is None
+    assert find_device("cpu") is None
 
 
 def asked(run_python, prepare, **environment):
@@ -124,36 +188,13 @@ print([name for name in sys.modules if "cuda" in name and name != "_numba_cuda_r
 
 
 def test_arrays_of_a_gpu_come_to_the_host_as_copies():
-    array = np.arange(6.0).reshape(2, 3)[:, ::2]
-    there = OnGpu(array)
+    base = np.arange(6.0).reshape(2, 3)
+    there = OnGpu(base.copy(), np.s_[:, ::2])
     copy = to_host(there)
     np.testing.assert_array_equal(copy, [[0, 2], [3, 5]])
-    there.array[0, 0] = 7
-    assert copy[0, 0] == 0
-    assert to_host(array) is array
-    assert is_on_gpu(OnGpu(array))
-    assert not is_on_gpu(array)
-
-
-def test_arrays_that_fit_are_not_copied(queue):
-    source = OnGpu(np.arange(6.0).reshape(2, 3))
-    there = as_device_array(queue, source, "float64")
-    source.array[0, 0] = 7
-    np.testing.assert_array_equal(queue.download(there), [7, 1, 2, 3, 4, 5])
-
-
-@pytest.mark.parametrize("wrap", [OnGpu, np.asarray])
-@pytest.mark.parametrize("array", [np.arange(6).reshape(3, 2).T, np.arange(6.0)[::2], np.empty((2, 0))])
-def test_others_are_copied(queue, wrap, array):
-    there = as_device_array(queue, wrap(array), "float32")
-    result = queue.download(there)
-    assert result.dtype == np.float32
-    np.testing.assert_array_equal(result, array.ravel())
-
-
-def test_an_array_of_another_gpu_is_copied(queue, monkeypatch):
-    monkeypatch.setattr(compiler, "ordinal_of", lambda array: 1)
-    source = OnGpu(np.arange(3.0))
-    there = as_device_array(queue, source, "float64")
-    source.array[0] = 7
-    np.testing.assert_array_equal(queue.download(there), [0, 1, 2])
+    there.fill(base + 7)
+    np.testing.assert_array_equal(copy, [[0, 2], [3, 5]])
+    np.testing.assert_array_equal(to_host(there), [[7, 9], [10, 12]])
+    assert to_host(base) is base
+    assert is_on_gpu(there)
+    assert not is_on_gpu(base)

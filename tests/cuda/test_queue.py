@@ -1,6 +1,9 @@
 """The queue, and the simulator as these tests run it."""
 
+import gc
 import math
+import threading
+import weakref
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -11,7 +14,8 @@ from numba import float32
 from seqcast.kernels.cuda import compiler
 from seqcast.kernels.cuda import queue as queue_module
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda, cuda_kernel, device_function, opt_in
-from seqcast.kernels.cuda.queue import CudaGraph
+from seqcast.kernels.cuda.queue import CudaGraph, Queue, limits_of, queue_of
+from seqcast.kernels.cuda.shapes import Gpu
 from seqcast.kernels.parallel import worker_of
 
 strict = pytest.mark.skipif(not SIMULATED, reason="a GPU says nothing")
@@ -110,6 +114,122 @@ def test_copies_come_from_host_and_device(queue):
     queue.copy(other, np.float32([4, 5, 6]))
     np.testing.assert_array_equal(queue.download(one), [1, 2, 3])
     np.testing.assert_array_equal(queue.download(other), [4, 5, 6])
+
+
+def test_copies_go_to_the_beginning(queue):
+    there = queue.upload(np.float32([1, 2, 3]))
+    queue.copy(there, np.float32([4, 5]))
+    np.testing.assert_array_equal(queue.download(there), [4, 5, 3])
+    queue.copy(there, queue.upload(np.float32([6])))
+    np.testing.assert_array_equal(queue.download(there), [6, 5, 3])
+    with pytest.raises(ValueError, match="4 numbers do not fit into 3"):
+        queue.copy(there, np.zeros(4, np.float32))
+
+
+def test_what_is_copied_is_kept_until_all_is_done(queue):
+    queue.synchronize()
+    there = queue.upload(np.zeros(3, np.float32))
+    queue.copy(there, np.ones(3, np.float32))
+    np.testing.assert_array_equal(queue._sources, [[0, 0, 0], [1, 1, 1]])
+    queue.download(there)
+    assert queue._sources == []
+    queue.upload(np.zeros(3))
+    queue.synchronize()
+    assert queue._sources == []
+
+
+class OutOfMemory(compiler.CudaAPIError):
+    def __init__(self, name="CUDA_ERROR_OUT_OF_MEMORY"):
+        self.code, self.msg = SimpleNamespace(name=name), name
+
+
+@pytest.fixture
+def full(monkeypatch, queue):
+    """A GPU without room, and with another mishap in uploads of one number."""
+
+    def fails(n, *_, **__):
+        raise OutOfMemory() if np.size(n) > 1 or n > 1 else OutOfMemory("CUDA_ERROR_ILLEGAL_ADDRESS")
+
+    monkeypatch.setattr(Queue, "free_memory", 3 * 2**20)
+    monkeypatch.setattr(cuda, "device_array", fails)
+    monkeypatch.setattr(cuda, "to_device", fails)
+
+
+@pytest.mark.usefixtures("full")
+def test_a_full_gpu_is_told_of(queue):
+    message = r"^GPU 0 has not enough memory: 8\.0 MiB were asked for, 3\.0 MiB are free\.$"
+    with pytest.raises(MemoryError, match=message):
+        queue.zeros(2**20, np.float64)
+    with pytest.raises(MemoryError, match=message):
+        queue.upload(np.zeros(2**20))
+    with pytest.raises(OutOfMemory):
+        queue.zeros(1, np.float64)
+
+
+def test_a_gpu_has_one_queue_for_all_threads(queue):
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(queue_of(0))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [queue_of(0)] * 3 == [queue] * 3
+
+
+@strict
+def test_another_process_has_another_queue(queue, monkeypatch):
+    monkeypatch.setattr(queue_module.os, "getpid", lambda: -1)
+    monkeypatch.setattr(queue_module, "_queues", dict(queue_module._queues))
+    assert queue_of(0) is not queue
+
+
+def test_a_recording_has_the_queue_to_itself(queue):
+    free = []
+
+    def ask():
+        free.append(queue.lock.acquire(blocking=False))
+
+    with queue.captured():
+        (thread := threading.Thread(target=ask)).start()
+        thread.join()
+    assert free == [False]
+
+
+@pytest.mark.usefixtures("queue")
+def test_a_queue_goes_with_its_last_name():
+    """No cycle waits for the garbage collector."""
+    queue = Queue(0)
+    queue.for_each(add, 3, queue.zeros(3, np.float32), 1, 3)
+    queue.synchronize()
+    gone = weakref.ref(queue)
+    gc.disable()
+    try:
+        del queue
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_limits_are_those_of_the_gpu(queue):
+    limits = limits_of(queue)
+    assert limits.shared == queue.shared_limit <= limits.shared_of_all
+    assert limits.registers == 65536
+
+
+@strict
+def test_limits_are_read_by_the_drivers_names(queue, monkeypatch):
+    rtx = {
+        "MULTIPROCESSOR_COUNT": 46,
+        "MAX_REGISTERS_PER_MULTIPROCESSOR": 65536,
+        "MAX_THREADS_PER_MULTIPROCESSOR": 1024,
+        "MAX_BLOCKS_PER_MULTIPROCESSOR": 16,
+        "MAX_SHARED_MEMORY_PER_MULTIPROCESSOR": 65536,
+        "MAX_SHARED_MEMORY_PER_BLOCK_OPTIN": 65536,
+        "RESERVED_SHARED_MEMORY_PER_BLOCK": 0,
+    }
+    monkeypatch.setattr(queue_module, "SIMULATED", False)
+    monkeypatch.setattr(queue, "gpu", SimpleNamespace(**rtx))
+    assert limits_of(queue) == Gpu(46, 65536, 65536, 1024, 16, 65536, 0)
 
 
 def test_what_is_recorded_runs_when_it_is_replayed(queue):
@@ -247,7 +367,9 @@ def test_the_driver_records_replays_and_forgets(fake_driver):
     """As far as it can be said without one."""
     graph = CudaGraph(SimpleNamespace(gpu=nullcontext(), stream=SimpleNamespace(handle="stream")))
     with graph.recording():
+        assert not gc.isenabled()
         graph.add(lambda: fake_driver.launch(1), ())
+    assert gc.isenabled()
     graph.replay()
     del graph
     assert fake_driver.calls == [
@@ -266,7 +388,21 @@ def test_the_driver_forgets_a_recording_that_failed(fake_driver):
     graph = CudaGraph(SimpleNamespace(gpu=nullcontext(), stream=SimpleNamespace(handle="stream")))
     with pytest.raises(KeyError), graph.recording():
         raise KeyError
+    assert gc.isenabled()
     assert fake_driver.calls == [BEGIN, END, ("cuGraphDestroy", "cuStreamEndCapture")]
+
+
+@strict
+@pytest.mark.usefixtures("fake_driver")
+def test_a_garbage_collector_that_was_off_stays_off():
+    gc.disable()
+    try:
+        graph = CudaGraph(SimpleNamespace(gpu=nullcontext(), stream=SimpleNamespace(handle="stream")))
+        with graph.recording():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 @strict

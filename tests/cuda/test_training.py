@@ -9,6 +9,7 @@ import pytest
 
 from seqcast import LinearForecaster, Recurrent, SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor
 from seqcast.exceptions import TrainingDivergedError
+from seqcast.kernels.cuda import batches
 from seqcast.kernels.cuda.queue import Queue
 from seqcast.learning.cuda import CudaNetwork
 from seqcast.learning.network import Network
@@ -160,6 +161,8 @@ def test_copies_forecast_the_same_and_files_open_without_a_gpu(monkeypatch):
         np.testing.assert_array_equal(copied.predict(X), expected)
 
     def no_gpu(name, owner=""):
+        if name == "auto":
+            return None
         raise RuntimeError("no GPU")
 
     written = pickle.dumps(model)
@@ -192,6 +195,7 @@ def test_auto_takes_the_cpu_for_little_work(monkeypatch):
     assert type(fitted(SeqRegressor, X, y, "auto")._network) is Network
     monkeypatch.setattr("seqcast.estimators.base.AUTO_PRODUCTS", 1)
     assert isinstance(fitted(SeqRegressor, X, y, "auto")._network, CudaNetwork)
+    assert [fitted(SeqRegressor, X, y, device).device_ for device in ("cpu", "cuda:0")] == ["cpu", "cuda:0"]
 
 
 def test_an_unknown_device_is_refused():
@@ -226,6 +230,12 @@ def test_a_batch_that_does_not_fit_is_told_of(monkeypatch):
         fitted(SeqRegressor, X, y, "cuda")
 
 
+def test_a_batch_that_kernels_can_not_count_is_told_of(monkeypatch):
+    monkeypatch.setattr(batches, "MOST_NUMBERS", 100)
+    with pytest.raises(MemoryError, match=r"takes an array of .* numbers on the GPU"):
+        Recurrent("lstm", 1, 4, device="cuda").forward(np.zeros((5, 6, 1)))
+
+
 def test_arrays_of_a_gpu_are_taken(queue):
     X, y = sequences()
     there = [queue.upload(array) for array in (X, y)]
@@ -235,8 +245,15 @@ def test_arrays_of_a_gpu_are_taken(queue):
     series = wander()["b"].to_numpy()
     expected, found = (LinearForecaster(2, 4).fit(data) for data in (series, queue.upload(series)))
     np.testing.assert_array_equal(found.forecast(), expected.forecast())
-    layer = Recurrent("gru", 2, 3, random_state=0)
-    np.testing.assert_array_equal(layer.forward(there[0])[0], layer.forward(X)[0])
+    weight = np.arange(14.0) % 3
+    expected, found = (SeqRegressor(**SMALL).fit(X, y, w).weights_ for w in (weight, queue.upload(weight)))
+    assert all((found[name] == expected[name]).all() for name in expected)
+    layer, lengths = Recurrent("gru", 2, 3, random_state=0), np.arange(14) % 4
+    expected, _ = layer.forward(X, lengths=lengths)
+    found, _ = layer.forward(there[0], lengths=queue.upload(lengths))
+    np.testing.assert_array_equal(found, expected)
+    layer.weights["weight_hh_l0"] = queue.upload(np.ones((9, 3), np.float32))
+    assert (layer.weights["weight_hh_l0"] == 1).all()
 
 
 # -- layers by themselves
@@ -268,6 +285,15 @@ def test_layers_there_and_back(options):
         found.append([output, *np.atleast_1d(final), grad_x, *grads.values()])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(other, one, atol=1e-10)
+
+
+def test_the_way_back_can_be_taken_twice():
+    """It uses up what the pass kept, so the second time the pass is made again."""
+    x = np.random.default_rng(0).normal(size=(3, 4, 2))
+    layer = Recurrent("lstm", 2, 3, n_layers=2, dropout=0.5, random_state=0, device="cuda")
+    output, _ = layer.forward(x, training=True)
+    (first, _), (second, _) = (layer.backward(np.ones_like(output)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_the_way_back_after_a_pass_that_kept_nothing():

@@ -5,6 +5,7 @@ stays on the device: series, weights, optimiser. A `Model` is a network there, `
 are cut from; for each size of batch an object owns the buffers and knows the order of the stages.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +13,19 @@ import numpy as np
 
 from ..layout import Layout
 from ..workspace import Window
-from .compiler import SIMULATED
 from .head import Dropout, Head, Losses, Pooling
 from .layout import CudaLayout
 from .optimizers import Optimizer, Packing
 from .products import Products, products_for
-from .queue import Queue
+from .queue import Queue, limits_of
 from .registers import InRegisters
-from .shapes import Gpu, choose_shape
-from .space import Space, bytes_of_space, make_space
+from .shapes import choose_shape
+from .space import Space, bytes_of_space, make_space, shapes_of_space
 from .steps import StepByStep
 from .walks import Steps, Walks
 from .windows import Epoch, Exchange, Forecasts, Reader
+
+MOST_NUMBERS = 2**32  # of an array
 
 
 class Model:
@@ -52,7 +54,7 @@ class Model:
 
     def load(self, flat: np.ndarray) -> None:
         """Take parameters from the host, or from an array of the device."""
-        self.queue.copy(self.flat[: flat.size], flat)
+        self.queue.copy(self.flat, flat)
         self.packing.pack(self.flat, self.packed)
 
 
@@ -113,6 +115,7 @@ class Layers:
 
     def __init__(self, model: Model, size: Size):
         queue, layout, net = model.queue, model.layout, model.architecture
+        check_size(model, size)
         self._model, self._size = model, size
         self.spaces = [
             make_space(queue, layout, walk, size.n_rows, size.window.n_steps, keep=size.keep)
@@ -271,7 +274,7 @@ class Pass:
         self._layers = Layers(model, size)
         self._exchange = Exchange(model.queue, model.layout, size.n_rows, size.window.n_steps)
 
-    def forward(self, block: Any, values: Any, seed: Any, states: Any, outputs: Any) -> None:
+    def forward(self, block: Any, seed: Any, values: Any, states: Any, outputs: Any) -> None:
         """values: (B, T, F). states (n_states, walks, B, H): initial (IN) and final ones (OUT). outputs
         (B, T, D * H): nothing is written past a row's end."""
         for space in self._layers.spaces:
@@ -297,18 +300,36 @@ class Pass:
         self._exchange.scatter_input_gradient(block, layers.d_inputs, d_values)
 
 
+def check_size(model: Model, size: Size) -> None:
+    """That a batch is not too large for the GPU's memory, nor for kernels, which count with 32 bits."""
+    needed = size.n_rows * bytes_of_row(model.layout, size.window.n_steps, size.keep)
+    free = model.queue.free_memory
+    if needed > free:
+        raise MemoryError(
+            f"A batch of {size.n_rows} windows takes {needed / 1e9:.1f} GB of the GPU's memory, and "
+            f"{free / 1e9:.1f} GB are free. Lower batch_size, or pass fewer rows at once."
+        )
+    numbers = max(
+        math.prod(shape)
+        for walk in model.layout.walks
+        for shape in shapes_of_space(
+            model.layout, walk, size.n_rows, size.window.n_steps, keep=size.keep
+        ).values()
+    )
+    if numbers >= MOST_NUMBERS:
+        raise MemoryError(
+            f"A batch of {size.n_rows} windows takes an array of {numbers:,} numbers on the GPU, where there "
+            f"can be {MOST_NUMBERS:,}. Lower batch_size, or pass fewer rows at once."
+        )
+
+
 def steps_for(model: Model, n_rows: int) -> Steps:
     """Return what walks batches of so many rows quickest."""
     layout, cell = model.layout, model.architecture.cell
-    shape = choose_shape(cell, model.dtype, layout.hidden, n_rows, _limits(model.queue))
+    shape = choose_shape(cell, model.dtype, layout.hidden, n_rows, limits_of(model.queue))
     if shape is None:
         return StepByStep(model.queue, layout, model.products)
     return InRegisters(model.queue, layout, shape)
-
-
-def _limits(queue: Queue) -> Gpu:
-    processors = 132 if SIMULATED else queue.gpu.MULTIPROCESSOR_COUNT  # type: ignore[attr-defined]
-    return Gpu(processors, queue.shared_limit)
 
 
 def bytes_of_row(layout: CudaLayout, n_steps: int, keep: bool) -> int:

@@ -17,7 +17,8 @@ Every module of kernels says what its kernels look like, for that check of their
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +29,8 @@ import numpy as np
 from numba import cuda, float32, float64, njit, types
 from numba.core import config
 from numba.core.dispatcher import Dispatcher
+from numba.cuda.cudadrv import error as cuda_errors
+from numba.cuda.cudadrv.driver import CudaAPIError
 
 from ..cache import KernelCache, source_stamp
 from ..jit import FLAGS, silent
@@ -40,6 +43,8 @@ if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; numba-cuda 0.30 asks fo
     np.row_stack = np.vstack
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
+# What numba raises where the driver reports an error; the simulator has no class for all of it.
+GPU_ERRORS = getattr(cuda_errors, "CudaDriverError", CudaAPIError), cuda_errors.CudaSupportError
 ALIGNMENT = None if SIMULATED else 16  # of shared arrays that are read four numbers at once
 TOOLS = (
     "numba-cuda",
@@ -53,6 +58,7 @@ TOOLS = (
 
 __all__ = [
     "ALIGNMENT",
+    "GPU_ERRORS",
     "SIMULATED",
     "Example",
     "clear",
@@ -62,10 +68,11 @@ __all__ = [
     "driver",
     "gpu_capabilities",
     "has_toolkit",
+    "is_out_of_memory",
     "opt_in",
-    "ordinal_of",
     "real_type",
     "signature_of",
+    "start_gpu",
     "view_of",
 ]
 
@@ -206,6 +213,11 @@ def gpu_capabilities() -> list[tuple[int, int]]:
     """The compute capability of each GPU; RuntimeError, with the driver's words, if none can be used."""
     if SIMULATED:
         return [(9, 0)]
+    with told("no GPU can be used"):
+        return _ask_capabilities()
+
+
+def _ask_capabilities() -> list[tuple[int, int]]:
     if not cuda.is_available() and (said := cuda.cuda_error()):
         raise RuntimeError(f"no GPU can be used: {' '.join(said.split())}")
     if not has_toolkit():
@@ -216,6 +228,28 @@ def gpu_capabilities() -> list[tuple[int, int]]:
         found = f"the driver is CUDA {knows}, the compiler CUDA {compiles}"
         raise RuntimeError(f"{found}: update the driver{older}.")
     return [gpu.compute_capability for gpu in cuda.gpus]
+
+
+def start_gpu(ordinal: int) -> None:
+    """Do what a GPU refuses where it is another process's alone, full, or broken; then RuntimeError."""
+    if SIMULATED:
+        return
+    with told("that GPU can not be used"), cuda.gpus[ordinal]:
+        cuda.current_context().get_memory_info()
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Raise a RuntimeError with the driver's words where it reports an error."""
+    try:
+        yield
+    except GPU_ERRORS as error:
+        raise RuntimeError(f"{what}: {' '.join(str(error).split())}.") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether that is what the driver reported."""
+    return getattr(getattr(error, "code", None), "name", "") == "CUDA_ERROR_OUT_OF_MEMORY"
 
 
 def has_toolkit() -> bool:
@@ -235,18 +269,6 @@ def view_of(array) -> Any:
     from numba.cuda.cudadrv.devicearray import FakeCUDAArray
 
     return FakeCUDAArray(np.asarray(SimpleNamespace(__array_interface__=array.__cuda_array_interface__)))
-
-
-def ordinal_of(array) -> int | None:
-    """The number of the GPU that an array lies on; None for one without numbers, which lies nowhere."""
-    if array.size == 0:
-        return None
-    if SIMULATED:
-        return 0
-    from cuda.bindings.driver import CUpointer_attribute
-
-    attribute = CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
-    return int(driver().cuPointerGetAttribute(attribute, array.device_ctypes_pointer.value))
 
 
 def clear(array, stream) -> None:

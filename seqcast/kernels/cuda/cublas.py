@@ -120,9 +120,10 @@ _opened: weakref.WeakKeyDictionary[Queue, Cublas | None] = weakref.WeakKeyDictio
 
 def open_cublas(queue: Queue) -> Cublas | None:
     """Return the library for a queue, always the same; None where it is not installed, or does not start."""
-    if queue not in _opened:
-        _opened[queue] = _start(queue)
-    return _opened[queue]
+    with queue.lock:
+        if queue not in _opened:
+            _opened[queue] = _start(queue)
+        return _opened[queue]
 
 
 def _start(queue: Queue) -> Cublas | None:

@@ -3,6 +3,7 @@
 Nothing of numba is imported here before a GPU is asked for.
 """
 
+import os
 import re
 from importlib.util import find_spec
 from typing import Any
@@ -13,6 +14,7 @@ INSTALL = 'pip install "seqcast[cuda]"'
 OLDEST = (7, 5)  # compute capability, of 2018: CUDA 13 compiles for no older one
 EXAMPLES = '"cpu", "cuda", "cuda:1" or "auto"'
 _GPU = re.compile(r"cuda(?::(\d+))?")
+_asked_in: int | None = None  # the process that asked the driver first: it answers none that is forked off
 
 
 def is_device_name(name: object) -> bool:
@@ -38,7 +40,8 @@ def find_device(name: str, owner: str = "find_device") -> int | None:
     ImportError
         If numba-cuda or the CUDA toolkit's compiler is not installed.
     RuntimeError
-        If there is no GPU, with what the driver said; or it is too old.
+        If there is no GPU, or it can not be used, with what the driver said; if it is too old; in a process
+        that was forked from one that has used a GPU.
     """
     if not is_device_name(name):
         raise ValueError(f"The 'device' parameter of {owner} must be {EXAMPLES}. Got {name!r} instead.")
@@ -65,18 +68,24 @@ def _first_gpu_works() -> bool:
 
 
 def _capabilities() -> list[tuple[int, int]]:
+    global _asked_in
     try:
         if find_spec("numba_cuda") is None:  # at once: the import would take a second, and numba's own target
             raise ImportError("numba-cuda")
         from .compiler import gpu_capabilities
 
-        return gpu_capabilities()
+        found = gpu_capabilities()
+        _asked_in = os.getpid()
+        return found
     except ImportError as error:
         raise ImportError(f"not all that it needs is installed ({error}): {INSTALL}.") from error
 
 
 def _check(ordinal: int) -> None:
     """Raise an error that says why the GPU can not be used."""
+    if _asked_in not in (None, os.getpid()):
+        text = "no process can use a GPU that was forked from one that did: start it by multiprocessing's"
+        raise RuntimeError(f'{text} "spawn", not "fork".')
     there = _capabilities()
     if ordinal >= len(there):
         names = " and ".join(repr(f"cuda:{number}") for number in range(len(there)))
@@ -84,6 +93,9 @@ def _check(ordinal: int) -> None:
     if there[ordinal] < OLDEST:
         found, needed = (".".join(map(str, capability)) for capability in (there[ordinal], OLDEST))
         raise RuntimeError(f"that GPU is too old: its compute capability is {found}, {needed} is needed.")
+    from .compiler import start_gpu
+
+    start_gpu(ordinal)
 
 
 def is_on_gpu(x: object) -> bool:
@@ -98,24 +110,3 @@ def to_host(x: Any) -> np.ndarray:
     from .compiler import view_of
 
     return view_of(x).copy_to_host()
-
-
-def as_device_array(queue: Any, x: Any, dtype: Any) -> Any:
-    """Return the numbers of `x` as a flat device array, in C order.
-
-    An array that lies on the queue's GPU as it should be, contiguous and of that dtype, is not copied; any
-    other goes through the host, which is rare and once a fit.
-
-    Parameters
-    ----------
-    queue : Queue
-    x : array of NumPy, or of a GPU
-    dtype : dtype
-    """
-    if is_on_gpu(x):
-        from .compiler import ordinal_of, view_of
-
-        view = view_of(x)
-        if view.dtype == np.dtype(dtype) and view.is_c_contiguous() and ordinal_of(view) == queue.ordinal:
-            return view.ravel()
-    return queue.upload(np.ascontiguousarray(to_host(x), dtype).ravel())

@@ -4,19 +4,23 @@ A launch by numba takes some 7 us, and 4 us for each array among its arguments: 
 small network run. A graph takes that once for all its launches.
 """
 
+import gc
+import os
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import lru_cache
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
-from .compiler import SIMULATED, clear, cuda, driver, opt_in, signature_of
+from .compiler import GPU_ERRORS, SIMULATED, clear, cuda, driver, is_out_of_memory, opt_in, signature_of
+from .shapes import Gpu
 
 THREADS = 32 if SIMULATED else 256  # of a block, where any number would do
 SHARED_WITHOUT_ASKING = 48 * 1024  # bytes; a kernel that wants more must say so before its launch
+MOST_CONFIGURED = 4096  # launches of one kernel and size that are kept; beyond it they are made anew
 SHARED_SIMULATED = 227 * 1024  # what an H100 has
 
 
@@ -59,10 +63,10 @@ class CudaGraph:
     def recording(self) -> Iterator[None]:
         from cuda.bindings.driver import CUstreamCaptureMode
 
-        # "Relaxed", and no memory freed meanwhile: otherwise what Python's garbage collector, or another
-        # library, happens to free would make the whole recording void.
+        # "Relaxed", no memory freed, no garbage collected: otherwise what happens to be freed meanwhile, as a
+        # handle of another library that waits for the GPU, would make the whole recording void.
         mode = CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
-        with self._gpu, cuda.defer_cleanup():
+        with self._gpu, cuda.defer_cleanup(), no_garbage_collected():
             driver().cuStreamBeginCapture(self._stream.handle, mode)
             try:
                 yield
@@ -78,21 +82,38 @@ class CudaGraph:
         weakref.finalize(self, driver().cuGraphExecDestroy, self._executable).atexit = False
 
 
+@contextmanager
+def no_garbage_collected() -> Iterator[None]:
+    """Reference cycles wait, with whatever they do when they go."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 Graph = RecordedLaunches | CudaGraph
 
 
 class Queue:
-    """Launches in order on one stream of one GPU; from one thread at a time.
+    """Launches in order on one stream of one GPU; `queue_of` makes them.
 
     Parameters
     ----------
     ordinal : int
         Number of the GPU.
+
+    Attributes
+    ----------
+    lock : RLock
+        Held by who launches what belongs together, as other threads have the same queue.
     """
 
     def __init__(self, ordinal: int = 0):
         self.ordinal = ordinal
-        cuda.select_device(ordinal)  # for good in this thread, which may free memory at any time
+        self.lock = threading.RLock()
         self.gpu: AbstractContextManager = cuda.gpus[ordinal]  # for each call, from whatever thread
         # Which waits for the default stream, and lets it wait: arrays of other libraries come from there.
         with self.gpu:
@@ -100,8 +121,8 @@ class Queue:
         self._graph: Graph | None = None
         self._launched: set = set()
         self._opted_in: dict[tuple, int] = {}
-        # numba's own cache holds 128 for all kernels together; the simulator's kernels hold their last one
-        self._configured = self._configure if SIMULATED else lru_cache(4096)(self._configure)
+        self._configured: dict[tuple, Callable] = {}
+        self._sources: list[np.ndarray] = []  # of copies that may still be under way
 
     @property
     def shared_limit(self) -> int:
@@ -117,31 +138,39 @@ class Queue:
     def free_memory(self) -> float:
         """In bytes."""
         with self.gpu:
-            return cuda.current_context().get_memory_info()[0]
+            context = cuda.current_context()
+            if not SIMULATED:  # numba may hold back what was freed, up to a fifth of all memory
+                context.deallocations.clear()
+            return context.get_memory_info()[0]
 
     def zeros(self, n: int, dtype) -> Any:
         """Return a flat array on the device, all zero."""
-        with self._host("made"):
+        with self._host("made"), self._room_for(n * np.dtype(dtype).itemsize):
             array = cuda.device_array(n, dtype, stream=self.stream)
         self.clear(array)
         return array
 
     def upload(self, array: np.ndarray) -> Any:
         """Return a copy on the device."""
-        with self._host("uploaded"):
-            return cuda.to_device(np.ascontiguousarray(array), stream=self.stream)
+        with self._host("uploaded"), self._room_for(array.nbytes):
+            return cuda.to_device(self._kept(array), stream=self.stream)
 
     def download(self, array) -> np.ndarray:
         """Return a copy on the host, of what is there when all before is done."""
         with self._host("downloaded"):
             result = array.copy_to_host(stream=self.stream)
-            self.stream.synchronize()
+            self._wait()
         return result
 
     def copy(self, to, source) -> None:
-        """Copy `source`, on the device or on the host, to `to`, of the same shape and dtype."""
-        with self._host("copied") if isinstance(source, np.ndarray) else nullcontext():
-            self.run(lambda: to.copy_to_device(source, stream=self.stream), (to, source))
+        """Copy `source`, flat, on the device or on the host, to the beginning of `to`, of the same dtype."""
+        if source.size > to.size:
+            raise ValueError(f"{source.size} numbers do not fit into {to.size}")
+        if isinstance(source, np.ndarray):
+            with self._host("copied"):
+                source = self._kept(source)
+        # The part is taken with the GPU at hand, or numba would take it on the first one.
+        self.run(lambda: to[: source.size].copy_to_device(source, stream=self.stream), (to, source))
 
     def clear(self, array) -> None:
         """Set all of an array to zero."""
@@ -151,7 +180,7 @@ class Queue:
     def synchronize(self) -> None:
         """Wait until all is done."""
         with self._host("waited for"):
-            self.stream.synchronize()
+            self._wait()
 
     def launch(self, kernel, blocks, threads, *arguments, shared: int = 0) -> None:
         """Launch a kernel, with `shared` bytes of dynamic shared memory.
@@ -171,7 +200,7 @@ class Queue:
             self._prepare(kernel, arguments, shared)
         elif kernel not in self._launched:
             raise RuntimeError(f"{kernel.__name__} must have run once before it is recorded")
-        self.run(lambda: self._configured(kernel, blocks, threads, shared)(*arguments), arguments)
+        self.run(lambda: self._configure(kernel, blocks, threads, shared)(*arguments), arguments)
 
     def for_each(self, kernel, n: int, *arguments) -> None:
         """Launch a kernel with a thread for each of n, and some more: it checks its own bound."""
@@ -181,16 +210,19 @@ class Queue:
     def captured(self) -> Iterator[Graph]:
         """Record what is launched and copied meanwhile, instead of running it; ``.replay()`` runs it.
 
-        Each kernel must have run before, as it would be compiled now, and nothing may touch the host.
+        Each kernel must have run before, as it would be compiled now, and nothing may touch the host. Another
+        thread that uses CUDA's legacy default stream meanwhile, as other libraries do unless told otherwise,
+        gets an error from the driver: that stream waits for this one, which runs nothing now.
         """
-        with self._host("recorded"):
-            graph = RecordedLaunches() if SIMULATED else CudaGraph(self)
-        with graph.recording():
-            self._graph = graph
-            try:
-                yield graph
-            finally:
-                self._graph = None
+        with self.lock:
+            with self._host("recorded"):
+                graph = RecordedLaunches() if SIMULATED else CudaGraph(self)
+            with graph.recording():
+                self._graph = graph
+                try:
+                    yield graph
+                finally:
+                    self._graph = None
 
     def run(self, call: Callable[[], None], arguments: tuple) -> None:
         """Call a function that puts work on the stream, now or, while recording, in the graph.
@@ -202,6 +234,27 @@ class Queue:
                 call()
             else:
                 self._graph.add(call, arguments)
+
+    def _kept(self, array: np.ndarray) -> np.ndarray:
+        """As it can be uploaded; kept until all is done, as the driver need not have read it before."""
+        source = np.require(array, requirements=["C", "W"])  # numba might make a copy of any other
+        self._sources.append(source)
+        return source
+
+    def _wait(self) -> None:
+        self.stream.synchronize()
+        self._sources.clear()
+
+    @contextmanager
+    def _room_for(self, n_bytes: int) -> Iterator[None]:
+        try:
+            yield
+        except GPU_ERRORS as error:
+            if not is_out_of_memory(error):
+                raise
+            asked, free = f"{n_bytes / 2**20:.1f} MiB", f"{self.free_memory / 2**20:.1f} MiB"
+            text = f"GPU {self.ordinal} has not enough memory: {asked} were asked for, {free} are free."
+            raise MemoryError(text) from error
 
     def _host(self, verb: str) -> AbstractContextManager:
         if self._graph is not None:
@@ -220,6 +273,58 @@ class Queue:
             self._opted_in[key] = shared
 
     def _configure(self, kernel, blocks, threads, shared: int) -> Callable:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numba finds few blocks worth a warning; small batches have few
-            return kernel[blocks, threads, self.stream, shared]
+        """Kept, as numba's own cache has room for 128, of all kernels together."""
+        key = kernel, blocks, threads, shared
+        if key not in self._configured:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of few blocks; small batches have few
+                configured = kernel[blocks, threads, self.stream, shared]
+            if SIMULATED:  # where it is the kernel itself, which knows its last one only
+                return configured
+            if len(self._configured) >= MOST_CONFIGURED:
+                self._configured.clear()
+            self._configured[key] = configured
+        return self._configured[key]
+
+
+def limits_of(queue: Queue) -> Gpu:
+    """Return what limits launches on the queue's GPU."""
+    if SIMULATED:
+        return Gpu(132, queue.shared_limit)
+    gpu: Any = queue.gpu
+    return Gpu(
+        processors=gpu.MULTIPROCESSOR_COUNT,
+        shared=queue.shared_limit,
+        registers=gpu.MAX_REGISTERS_PER_MULTIPROCESSOR,
+        threads=gpu.MAX_THREADS_PER_MULTIPROCESSOR,
+        blocks=gpu.MAX_BLOCKS_PER_MULTIPROCESSOR,
+        shared_of_all=gpu.MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
+        shared_reserved=gpu.RESERVED_SHARED_MEMORY_PER_BLOCK,
+    )
+
+
+class _Thread(threading.local):
+    """Whether this one has a GPU at hand."""
+
+    ready = False
+
+
+_queues: dict[tuple[int, int], Queue] = {}
+_making = threading.Lock()
+_thread = _Thread()
+
+
+def queue_of(ordinal: int = 0) -> Queue:
+    """Return the queue of a GPU, always the same in a process.
+
+    Who launches what belongs together holds its `lock`. A queue of its own for each fit would leave its
+    stream, and the memory that cuBLAS works in, to the garbage collector.
+    """
+    if not _thread.ready:  # for good, as a thread may free memory at any time; any GPU will do for that
+        cuda.select_device(ordinal)
+        _thread.ready = True
+    key = os.getpid(), ordinal
+    with _making:
+        if key not in _queues:
+            _queues[key] = Queue(ordinal)
+        return _queues[key]

@@ -79,13 +79,15 @@ class Shape:
 
 
 class Gpu(NamedTuple):
-    """What limits a launch."""
+    """What limits a launch; if not told, as an H100 is."""
 
     processors: int
     shared: int  # bytes of a block
-    registers: int = 65536  # of a processor, as its threads and blocks
+    registers: int = 65536  # of a processor, as all below
     threads: int = 2048
     blocks: int = 32
+    shared_of_all: int = 228 * 1024  # bytes of all blocks together
+    shared_reserved: int = 1024  # bytes that the driver adds to those of each block, since sm_80
 
 
 def choose_shape(cell: Cell, dtype: np.dtype, hidden: int, n_rows: int, gpu: Gpu) -> Shape | None:
@@ -127,7 +129,7 @@ def _rows_at_once(shape: Shape, gpu: Gpu) -> int:
     threads = -(-shape.threads // 32) * 32
     resident = min(
         gpu.registers // (threads * -(-registers // 8) * 8),
-        gpu.shared // shape.shared_backward,
+        gpu.shared_of_all // (shape.shared_backward + gpu.shared_reserved),
         gpu.threads // threads,
         gpu.blocks,
     )

@@ -78,8 +78,8 @@ class Epoch:
         corrections : ndarray, shape (n_batches, 2)
         """
         for to, source in ((self._rows, rows), (self._seeds, seeds), (self._corrections, corrections)):
-            self._queue.copy(to[: source.size], np.ascontiguousarray(source.ravel(), to.dtype))
-        self._queue.copy(self.counters, np.array([0, -1]))
+            self._queue.copy(to, np.ascontiguousarray(source.ravel(), to.dtype))
+        self._queue.copy(self.counters, np.array([0, -1], np.int64))
 
     def take(self, n_rows: int) -> None:
         """Make the next `n_rows` rows the current batch."""
