@@ -93,7 +93,7 @@ class CudaNetwork(Network):
 
     def _parts(self, rows: np.ndarray, window: Window) -> Iterator[tuple[Size, np.ndarray]]:
         """Tables of as many rows as fit into memory, in each the longest first."""
-        most = min(rows_per_call(self.model, window.n_steps), len(rows))
+        most = max(1, min(rows_per_call(self.model, window.n_steps), len(rows)))
         for first in range(0, len(rows), most):
             part = rows[first : first + most]
             yield Size(window, len(part), usual_rows=most), part[np.argsort(-part[:, 1], kind="stable")]
