@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from layers import draw_call, make_layer
 
-from seqcast.estimators import recurrent
 from seqcast.kernels import parallel
 from seqcast.kernels.parallel import thread_count
+from seqcast.learning import passes
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 SCRIPT = """
@@ -20,9 +20,9 @@ import multiprocessing, os, sys
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from seqcast import Recurrent
-from seqcast.estimators import recurrent
+from seqcast.learning import passes
 from seqcast.kernels import parallel
-recurrent.thread_count = lambda n_jobs: 2  # the parallel driver, on a machine with one core too
+passes.thread_count = lambda n_jobs: 2  # the parallel driver, on a machine with one core too
 
 def work(seed=0):
     layer = Recurrent("gru", 3, 4, dtype="float64", random_state=seed)
@@ -37,7 +37,7 @@ def finish(process):
 
 @pytest.fixture(autouse=True)
 def _at_least_two_threads(monkeypatch):
-    monkeypatch.setattr(recurrent, "thread_count", lambda n_jobs: 2)
+    monkeypatch.setattr(passes, "thread_count", lambda n_jobs: 2)
 
 
 def make_case(n_rows=100):
