@@ -694,7 +694,8 @@ def test_series_that_are_not_known_are_named(ragged, method):
     name = type(ragged).__name__
     message = (
         rf"The column 'id' of X in {name}\.\w+ must hold series that are known. Got 2 others, such as "
-        "'new'. Add them with update, from rows of their past, or leave them out."
+        r"'new'. Leave them out, or add them with update, from rows of their past \(where each series has a "
+        r"model of its own: with fit\)."
     )
     with pytest.raises(ValueError, match=f"^{message}$"):
         getattr(ragged, method)(rows)

@@ -436,3 +436,35 @@ def test_a_partial_fit_that_fails_adds_nothing():
     with pytest.raises(ValueError, match="partial_fit goes on from the weights"):
         model.set_params(hidden_size=5).partial_fit(long(c=C[:N]))
     assert_same(model.set_params(hidden_size=4), before)
+
+
+@pytest.mark.parametrize("change", ["zone", "periods"])
+def test_stamps_of_another_kind_are_refused(change):
+    model, rows = fitted(), long(c=C[:N])
+    if change == "zone":
+        rows["time"] = rows["time"].dt.tz_localize("UTC")
+    else:
+        rows["time"] = rows["time"].dt.to_period("D")
+    with pytest.raises(
+        TypeError, match=r"The stamps of X in LinearForecaster.update must be of the same kind"
+    ):
+        model.update(rows[["id", "time", "y", "x"]])
+    assert len(model.forecast()) == 8
+
+
+@pytest.mark.parametrize("dtype", ["int8", "Int8"])
+def test_ids_grow_beyond_their_dtype(dtype):
+    rows = PANEL.assign(id=PANEL["id"].map({"b": 1, "a": 2}).astype(dtype))
+    model = fitted(rows=rows).update(long(c=C[:N]).assign(id=300).astype({"id": "Int64"}))
+    assert sorted(set(model.forecast()["id"])) == [1, 2, 300]
+
+
+def test_a_zero_is_not_observed_where_auto_took_logarithms():
+    zero = C[:N].copy()
+    zero.iloc[5, 0] = 0.0
+    missing = zero.replace({"y": {0.0: np.nan}})
+    models = [fitted().update(long(c=rows)) for rows in (zero, missing)]
+    assert models[0].target_transform_ == "log"
+    pd.testing.assert_frame_equal(models[0].forecast(), models[1].forecast())
+    with pytest.raises(ValueError, match="can be 'log' only where all observed values are more than 0"):
+        fitted(target_transform="log").update(long(c=zero))

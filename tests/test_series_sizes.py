@@ -156,3 +156,21 @@ def test_a_model_of_one_series_has_no_sizes(panel):
     local = LinearForecaster(4, 8, scope="local", **KEYS).fit(rows)
     assert all((model._errors.sizes == 1).all() for model in local.models_.values())
     assert (NaiveForecaster(4, season_length=7, **KEYS).fit(rows)._errors.sizes != 1).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-3])
+def test_a_series_that_repeats_itself_leaves_the_others_alone(noise):
+    """Its change over a horizon is all but 0; as a unit alone it made their intervals 15 times as wide."""
+    rng, t = np.random.default_rng(0), np.arange(300)
+    pattern = 10 * np.sin(2 * np.pi * t / 7)
+    series = {name: pattern + 2 * rng.normal(size=300) for name in "abc"}
+    times = pd.date_range("2024-01-01", periods=300, freq="D")
+
+    def width(of):
+        rows = pd.concat([pd.DataFrame({"id": name, "time": times, "y": y}) for name, y in of.items()])
+        found = LinearForecaster(7, 21, **KEYS).fit(rows).forecast(level=80)
+        others = found[found["id"] != "same"]
+        return (others["y-hi-80"] - others["y-lo-80"]).mean()
+
+    same = {"same": pattern + noise * rng.normal(size=300)}
+    assert width(same | series) == pytest.approx(width(series), rel=0.3)

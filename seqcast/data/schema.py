@@ -176,8 +176,8 @@ class Schema:
         if others:
             raise ValueError(
                 f"The column {self.declared.id_col!r} of X in {self.owner}.{method} must hold series that "
-                f"are known. Got {len(others)} others, such as {others[0]!r}. Add them with update, from "
-                f"rows of their past, or leave them out."
+                f"are known. Got {len(others)} others, such as {others[0]!r}. Leave them out, or add them "
+                f"with update, from rows of their past (where each series has a model of its own: with fit)."
             )
 
     def is_untimed(self, given: Given) -> bool:
@@ -280,10 +280,13 @@ def _dtype_for(ids: Sequence[Any], dtype: Any) -> Any:
     if isinstance(dtype, pd.CategoricalDtype):
         more = [id_ for id_ in ids if id_ not in dtype.categories]
         return pd.CategoricalDtype([*dtype.categories, *more], dtype.ordered)
-    if isinstance(dtype, np.dtype) and dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return dtype if limits.min <= min(ids) and max(ids) <= limits.max else np.dtype(np.int64)
-    return dtype
+    if getattr(dtype, "kind", "") not in "iu":
+        return dtype
+    plain = isinstance(dtype, np.dtype)
+    limits = np.iinfo(dtype if plain else dtype.numpy_dtype)
+    if limits.min <= min(ids) and max(ids) <= limits.max:
+        return dtype
+    return np.dtype(np.int64) if plain else pd.Int64Dtype()
 
 
 def _by_place(table: Table, names: tuple[Hashable, ...], owner: str, is_flat: bool) -> Table:

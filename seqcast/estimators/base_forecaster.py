@@ -1,5 +1,6 @@
 """The surface that all forecasters share: from rows of the past to rows of the future."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import count
@@ -25,6 +26,8 @@ from ..forecasting.bounds import Bounds
 from .keeping import NOTHING, last_fit_kept_on_error
 from .origins import OriginForecaster
 from .tooltips import ToolTips
+
+logger = logging.getLogger("seqcast")
 
 Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
 
@@ -483,6 +486,16 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
             moved[id_] = Moved(past.moved_on(len(grid), index, self._tail(whole)), whole, len(grid))
         return moved
 
+    def _check_alike(self, stamps: pd.Index, ours: pd.Index, method: str) -> None:
+        """That stamps of a series that is added can stand beside those of the others."""
+        kinds = [(type(index), str(getattr(index, "tz", None))) for index in (stamps, ours)]
+        if kinds[0] != kinds[1]:
+            raise TypeError(
+                f"The stamps of X in {type(self).__name__}.{method} must be of the same kind as in fit, "
+                f"{ours.dtype}. Got {stamps.dtype} instead. Convert them with pd.to_datetime, tz_convert or "
+                f"tz_localize."
+            )
+
     def _added(self, given: Given, method: str) -> dict[Any, Moved]:
         """Series that were not fitted.
 
@@ -497,9 +510,12 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         if not kept:
             return {}
         pasts, grids = self._pasts_of(given, calendars, grids, kept), [grids[k] for k in kept]
+        ours = next(iter(self._pasts.values())).future(1)
         for id_, past in pasts.items():
             with noted(f"This is series {id_!r}."):
-                past.future(1)  # one row may not tell how it goes on, and then no forecast could be made
+                # One row may not tell how it goes on, and then no forecast could be made.
+                self._check_alike(past.future(1), ours, method)
+        logger.info("%s.%s: added the series %s", type(self).__name__, method, ", ".join(map(repr, pasts)))
         self._schema = self._schema.with_ids(self._pasts, list(pasts))
         self._pasts = self._pasts | pasts
         mae, rmse = self._changes(grids)

@@ -315,7 +315,8 @@ class WindowForecaster(BaseForecaster):
     def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
         grids = self._with_calendars(grids, ids)
         names, owner = self.target_names_, type(self).__name__
-        self._preparation = self._preparation.with_series(self._to_scale_by(grids), names, owner, ids)
+        known = [self._as_auto_reads(grid) for grid in self._to_scale_by(grids)]
+        self._preparation = self._preparation.with_series(known, names, owner, ids)
         self._warn_constant(ids)
         levels, borders = self._padded(grids, ids)
         self._local_scale = self._local_scale.with_series(levels, borders)
@@ -324,6 +325,13 @@ class WindowForecaster(BaseForecaster):
         """All steps of these series, with columns made of their stamps."""
         pairs = zip(grids, ids, strict=True)
         return [self._with_calendar(grid, self._pasts[id_].calendar, 0) for grid, id_ in pairs]
+
+    def _as_auto_reads(self, grid: np.ndarray) -> np.ndarray:
+        """Without values that have no logarithm, if it was "auto" that took logarithms in fit."""
+        if self.target_transform != "auto" or self.target_transform_ != "log":
+            return grid
+        without = np.arange(grid.shape[1]) < self._n_targets
+        return np.where(without & (grid <= 0), np.nan, grid)
 
     def _to_scale_by(self, grids: list[np.ndarray]) -> list[np.ndarray]:
         """The steps that are not held back."""

@@ -15,6 +15,10 @@ from ..data.panel import Panel
 
 HORIZONS, SEASONS, FEWEST = 4, 4, 24  # steps back: so many horizons or seasons, but not fewer than that
 LEAST = 0.1  # of the usual change; after a flat stretch errors are not 0
+# Of one kind of change in the other: a series that all but repeats itself after a horizon would else have a
+# unit of all but 0, and its errors in it would widen the intervals of all others. A random walk changes
+# sqrt(horizon) times as much over a horizon as from step to step, so steps may be far the smaller.
+LEAST_OF_STEPS, LEAST_OF_WHOLE = 0.1, 0.01
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,20 @@ class LocalScale:
         rows = origins[:, None] + np.arange(-self.span, 0)
         values = levels.values[np.maximum(rows, 0), : self.usual.shape[1]]
         values[rows < levels.begins[series][:, None]] = np.nan
-        usual, changes = self.usual[levels.fitted[series]], np.diff(values, axis=1)
-        found = np.maximum(usual_change(values.swapaxes(0, 1), self.horizon), LEAST * usual)
-        found = np.where(np.isfinite(changes).any(axis=1), found, usual)
+        usual, own = self.usual[levels.fitted[series]], values.swapaxes(0, 1)
+        found = np.maximum(usual_change(own, self.horizon), LEAST * usual)
+        seen = mean_change(own, 1)[1] | mean_change(own, self.horizon)[1]
+        found = np.where(seen, found, usual)
         return np.where(found > 0, found, 1.0)[:, None]
 
 
 def usual_change(values: np.ndarray, horizon: int) -> np.ndarray:
-    """Along the first axis; 0 where no two neighbours were observed."""
+    """Along the first axis: of both kinds, or of that which was observed; 0 where neither was."""
     step, seen = mean_change(values, 1)
     whole, whole_seen = mean_change(values, horizon)
-    return np.where(seen, np.sqrt(step * np.where(whole_seen, whole, step)), 0.0)
+    step, whole = np.where(seen, step, whole), np.where(whole_seen, whole, step)
+    both = np.maximum(step, LEAST_OF_WHOLE * whole) * np.maximum(whole, LEAST_OF_STEPS * step)
+    return np.sqrt(both)
 
 
 def mean_change(values: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """How far off forecasts of each series are, beside those of all.
 
-Errors of several series are taken together, in units of what each of them moves from step to step. In this
-unit, errors of a series that moves little from step to step, but as far as others in a day, are larger. So
+Errors of several series are taken together, in units of what each of them moves at present. In this unit,
+errors of a series that drifts are larger than those of one that jumps about where it is. So
 each series has a size of its own, as far as its errors tell: the mean of their square roots, since mean
 squares of 359 weekly series (M4) are those of a few wild ones. Winkler scores at level 80 became 9 % better
 by this for these series, 4 % for the channels of ETTh1, and 1 % worse for forty series that were alike.
