@@ -172,7 +172,7 @@ class Training:
         self.queue = queue = model.queue
         self._epoch = Epoch(queue, model.dtype, n, n_batches, size.batch)
         self._sums = queue.zeros(2 * n_batches, model.dtype)
-        self.call = self.trainer._training(size.batch, self._epoch, self._sums)
+        self.call = self.trainer._training(size.batch, size.batch, self._epoch, self._sums)
 
     def rewind(self) -> None:
         """To the first batch."""

@@ -269,7 +269,7 @@ class CudaTrainer(Trainer):
             return mean_losses(self._rounds_of("validation", batches, self._evaluation).run(batches, *none))
 
     def _rounds_of(
-        self, name: str, batches: list[np.ndarray], make: Callable[[int, Epoch, Any], Callable[[], None]]
+        self, name: str, batches: list[np.ndarray], make: Callable[[int, int, Epoch, Any], Callable[[], None]]
     ) -> "Rounds":
         """Those of the last epoch, if this one has batches of the same sizes."""
         sizes = [len(batch) for batch in batches]
@@ -277,7 +277,7 @@ class CudaTrainer(Trainer):
             self._rounds[name] = Rounds(self._model, sizes, self.windows.window.n_targets, make)
         return self._rounds[name]
 
-    def _training(self, n_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
+    def _training(self, n_rows: int, usual_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
         window, options = self.windows.window, self.options
         begin, every_step = window.n_steps - self._chunk(), self._model.architecture.pooling != "last"
         size = Size(
@@ -287,14 +287,13 @@ class CudaTrainer(Trainer):
             begin=begin,
             dropout=options.dropout,
             outputs=every_step,
-            usual_rows=options.batch_size,
+            usual_rows=usual_rows,
         )
         training = Training(self._model, size, options.loss)
         return partial(training.update, epoch, self._series, self._optimizer, sums)
 
-    def _evaluation(self, n_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
-        usual = rows_per_call(self._model, self.windows.window.n_steps)
-        size = Size(self.windows.window, n_rows, usual_rows=usual)
+    def _evaluation(self, n_rows: int, usual_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
+        size = Size(self.windows.window, n_rows, usual_rows=usual_rows)
         evaluation = Evaluation(self._model, size, self.options.loss)
         return partial(evaluation.evaluate, epoch, self._series, self._judged_packed, sums)
 
@@ -309,7 +308,8 @@ class Rounds:
         Rows of each batch.
     n_targets : int
     make : callable
-        From a number of rows, the epoch and the array of sums to what handles the next batch of that size.
+        From a number of rows, that of the largest batch, the epoch and the array of sums to what handles the
+        next batch of that size.
     """
 
     def __init__(
@@ -317,12 +317,12 @@ class Rounds:
         model: Model,
         sizes: list[int],
         n_targets: int,
-        make: Callable[[int, Epoch, Any], Callable[[], None]],
+        make: Callable[[int, int, Epoch, Any], Callable[[], None]],
     ):
         self.sizes, self._queue, self._shape = sizes, model.queue, (len(sizes), 2, n_targets)
         self._epoch = Epoch(model.queue, model.dtype, sum(sizes), len(sizes), max(sizes))
         self._sums = model.queue.zeros(int(np.prod(self._shape)), model.dtype)
-        self._launches = {n: make(n, self._epoch, self._sums) for n in set(sizes)}
+        self._launches = {n: make(n, max(sizes), self._epoch, self._sums) for n in set(sizes)}
         self._graphs: dict[int, Graph] = {}
         self._seen: set[int] = set()
 
