@@ -104,6 +104,12 @@ def test_a_block_takes_few_rows_as_long_as_all_blocks_run_at_once():
     assert [chosen(n_rows=n, gpu=A100).n_rows for n in (200, 1000)] == [1, 4]
 
 
+def test_no_thread_waits_while_others_calculate_the_units_of_further_rows():
+    """A step of a GRU has three threads for each unit: a fourth row would take as long as six."""
+    assert [chosen(GRU, n_rows=n).n_rows for n in (1, 5000)] == [1, 3]
+    assert [chosen(RNN, n_rows=n).n_rows for n in (1, 50_000)] == [1, 4]
+
+
 def test_weights_that_registers_have_no_room_for_lie_in_shared_memory():
     assert chosen(hidden=64).n_own == 64
     large = chosen(hidden=128)

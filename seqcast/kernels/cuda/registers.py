@@ -219,6 +219,12 @@ class Place(NamedTuple):
     unit: Any
 
 
+@device_function
+def row_of(place, r, length):
+    """Of the batch, the r-th row of the block; calculated anew in each step, since registers are dearer."""
+    return uint32(place.first + r if length >= 0 else 0)
+
+
 @cache
 def make_forward(shape: Shape, keep: bool) -> Any:
     """keep: others and saved for a way back, too; a forecast needs but the rows and the final states."""
@@ -265,9 +271,8 @@ def make_forward(shape: Shape, keep: bool) -> Any:
 def make_forward_rows(shape: Shape, keep: bool) -> tuple[Callable, Callable, Callable]:
     """What a thread does for its unit of each of its rows: before the first step, in a step, after the last.
 
-    Of a row it carries its number, length, states but the first, and pre-activations that only x feeds, of
-    the next step. A length of -1 says that the batch has no such row: it reads the first one, and writes
-    nothing.
+    Of a row it carries its length, states but the first, and pre-activations that only x feeds, of the next
+    step. A length of -1 says that the batch has no such row: it reads the first one, and writes nothing.
     """
     H, R, threads, n_groups = shape.hidden, shape.n_rows, shape.threads, shape.n_groups
     n_columns, depth, h_at = shape.columns.total * H, shape.depth, shape.n_shared_weights
@@ -291,12 +296,14 @@ def make_forward_rows(shape: Shape, keep: bool) -> tuple[Callable, Callable, Cal
             arrays.rows[uint32(row * sizes.width + place.unit)] = initial[0]
             if keep:
                 store_others(arrays.others, H, uint32(row * (n_others * H) + place.unit), initial)
-        return row, length, initial[1:], load_x(arrays.z, H, uint32(row * n_columns + place.unit))
+        return length, initial[1:], load_x(arrays.z, H, uint32(row * n_columns + place.unit))
 
     @device_function
     def step(p, memory, arrays, sizes, place, steps, item):
-        row, length, before, x = item
-        r, at = uint32(p * n_groups + place.lane), uint32(steps[0] * sizes.n_rows + row)
+        length, before, x = item
+        r = uint32(p * n_groups + place.lane)
+        row = row_of(place, r, length)
+        at = uint32(steps[0] * sizes.n_rows + row)
         ahead = load_x(arrays.z, H, uint32((steps[1] * sizes.n_rows + row) * n_columns + place.unit))
         h = uint32(h_at + r * depth + place.unit)
         new = (memory[h],) + before
@@ -312,13 +319,14 @@ def make_forward_rows(shape: Shape, keep: bool) -> tuple[Callable, Callable, Cal
             arrays.rows[uint32(after * sizes.width + place.unit)] = new[0]
             if keep:
                 store_others(arrays.others, H, uint32(after * (n_others * H) + place.unit), new)
-        return row, length, new[1:], ahead
+        return length, new[1:], ahead
 
     @device_function
     def finish(p, memory, arrays, sizes, place, item):
-        row, length, before, _ = item
+        length, before, _ = item
         if length >= 0:
-            h = memory[uint32(h_at + (p * n_groups + place.lane) * depth + place.unit)]
+            r = uint32(p * n_groups + place.lane)
+            row, h = row_of(place, r, length), memory[uint32(h_at + r * depth + place.unit)]
             store_states(arrays.state, sizes.n_rows * H, uint32(row * H + place.unit), (h,) + before)
         return length
 
@@ -378,8 +386,8 @@ def make_backward(shape: Shape) -> Any:
 
 
 def make_backward_rows(shape: Shape) -> tuple[Callable, Callable, Callable]:
-    """The same on the way back. Of a row is carried its number, length, the gradients of its states, less
-    what comes back through products, and all of the next step that is read from the device's memory."""
+    """The same on the way back. Of a row is carried its length, the gradients of its states, less what comes
+    back through products, and all of the next step that is read from the device's memory."""
     H, R, n_groups, depth = shape.hidden, shape.n_rows, shape.n_groups, shape.depth
     n_columns, n_others, n_saved = shape.columns.total, len(shape.cell.states) - 1, shape.cell.n_saved
     d_z_at, d_row = shape.n_shared_weights, n_groups * depth
@@ -416,12 +424,14 @@ def make_backward_rows(shape: Shape) -> tuple[Callable, Callable, Callable]:
         row = uint32(place.first + r if exists else 0)
         length = int32(block[4 * row + LENGTH] if exists else -1)
         d = load_states(arrays.state, sizes.n_rows * H, uint32(row * H + place.unit))
-        return row, length, d, read(arrays, sizes, place.unit, step, row, length)
+        return length, d, read(arrays, sizes, place.unit, step, row, length)
 
     @device_function
     def step(p, memory, arrays, sizes, place, steps, item):
-        row, length, d, (d_out, states, back) = item
-        r, at = uint32(p * n_groups + place.lane), uint32(steps[0] * sizes.n_rows + row)
+        length, d, (d_out, states, back) = item
+        r = uint32(p * n_groups + place.lane)
+        row = row_of(place, r, length)
+        at = uint32(steps[0] * sizes.n_rows + row)
         ahead = read(arrays, sizes, place.unit, steps[1], row, length)
         d = add_d_h(r, memory, place.unit, d)
         if int32(steps[0]) < length:
@@ -432,13 +442,14 @@ def make_backward_rows(shape: Shape) -> tuple[Callable, Callable, Callable]:
         elif length >= 0:  # nothing of a row that had ended may reach the weights
             for k in range(n_columns):
                 arrays.z[uint32((at * n_columns + k) * H + place.unit)] = 0
-        return row, length, d, ahead
+        return length, d, ahead
 
     @device_function
     def finish(p, memory, arrays, sizes, place, item):
-        row, length, d, _ = item
+        length, d, _ = item
         if length >= 0:
-            d = add_d_h(uint32(p * n_groups + place.lane), memory, place.unit, d)
+            r = uint32(p * n_groups + place.lane)
+            row, d = row_of(place, r, length), add_d_h(r, memory, place.unit, d)
             store_states(arrays.state, sizes.n_rows * H, uint32(row * H + place.unit), d)
         return length
 
@@ -455,10 +466,10 @@ def ptx_examples() -> Iterator[Example]:
     array, block, number = real_type(dtype)[::1], int64[::1], int64
     forward, backward = (block, *[array] * 6, *[number] * 4), (block, *[array] * 7, *[number] * 7)
     h100 = Gpu(processors=132, shared=227 * 1024)
-    for cell, hidden, n_rows in product((LSTM, GRU, RNN), (32, 64, 96, 128), (1, 1000)):
-        shape = choose_shape(cell, dtype, hidden, n_rows, h100)
-        assert shape is not None
-        name = f"{cell.name}, {hidden} units, {shape.n_rows} rows"
+    sizes = product((LSTM, GRU, RNN), (32, 64, 96, 128), (1, 1000))
+    chosen = (choose_shape(cell, dtype, hidden, n_rows, h100) for cell, hidden, n_rows in sizes)
+    for shape in dict.fromkeys(shape for shape in chosen if shape is not None):
+        name = f"{shape.cell.name}, {shape.hidden} units, {shape.n_rows} rows"
         for title, kernel, signature, shared in (
             ("forward", make_forward(shape, True), forward, shape.shared_forward),
             ("backward", make_backward(shape), backward, shape.shared_backward),

@@ -10,7 +10,7 @@ from ...cells.contract import Cell
 from ..layout import Columns
 
 FOUR = 4  # numbers that are read from shared memory at once
-ROWS = (1, 2, 4)  # of the batch in a block: eight need so many registers that fewer rows run at once
+ROWS = (1, 2, 3, 4)  # of the batch in a block: eight need so many registers that fewer rows run at once
 MOST_THREADS = 1024  # of a block
 
 
@@ -104,6 +104,8 @@ def _shape(cell: Cell, dtype: np.dtype, hidden: int, n_rows: int, gpu: Gpu) -> S
     """As many weights in registers as there is room; None if the others do not fit in shared memory."""
     if cell.reset is not None or not (whole := Shape(cell, dtype, hidden, n_rows, 0)).n_groups:
         return None
+    if whole.n_pairs > 1 and whole.all_rows > n_rows:
+        return None  # a step of two pairs a thread, of which the second is missing for some
     room = (_most_registers(whole.threads, gpu) - _other_registers(whole)) // (dtype.itemsize // 4)
     shape = replace(whole, n_own=min(room // FOUR * FOUR, whole.depth))
     fits = shape.n_own > 0 and shape.threads <= MOST_THREADS and shape.shared_backward <= gpu.shared
@@ -114,7 +116,7 @@ def _other_registers(shape: Shape) -> int:
     """What a thread needs beside weights, as found in the machine code: for indices; for each row a number
     read ahead and two sums; for each pair what it carries, and that of the next step."""
     pair = 2 * (shape.cell.n_saved + len(shape.cell.states) + 1) + 4
-    return 28 + shape.dtype.itemsize // 4 * (3 * shape.n_rows + pair * shape.n_pairs)
+    return 32 + shape.dtype.itemsize // 4 * (3 * shape.n_rows + pair * shape.n_pairs)
 
 
 def _most_registers(threads: int, gpu: Gpu) -> int:
