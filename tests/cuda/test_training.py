@@ -79,6 +79,15 @@ def test_rows_of_different_lengths_and_weights(pooling):
     np.testing.assert_allclose(models[1].predict(X), models[0].predict(X), atol=1e-9)
 
 
+@pytest.mark.parametrize("n_targets", [3, 7])
+def test_more_targets_than_channels(n_targets):
+    X, y = sequences()
+    Y, options = np.outer(y, np.arange(1, n_targets + 1)), {"batch_size": 5, "dtype": "float64"}
+    cpu, cuda = (fitted(SeqRegressor, X, Y, device, **options) for device in ("cpu", "cuda"))
+    assert_alike(cpu, cuda, 1e-9)
+    np.testing.assert_allclose(cuda.predict(X), cpu.predict(X), atol=1e-9)
+
+
 def test_several_epochs_with_validation():
     X, y = sequences(24)
     options = {
@@ -234,6 +243,9 @@ def test_a_batch_that_kernels_can_not_count_is_told_of(monkeypatch):
     monkeypatch.setattr(batches, "MOST_NUMBERS", 100)
     with pytest.raises(MemoryError, match=r"takes an array of .* numbers on the GPU"):
         Recurrent("lstm", 1, 4, device="cuda").forward(np.zeros((5, 6, 1)))
+    monkeypatch.setattr(batches, "MOST_NUMBERS", 2 * 8 * 5 * 6)  # outputs, which are more than any walk has
+    with pytest.raises(MemoryError, match=r"takes an array of 480 numbers on the GPU"):
+        Recurrent("rnn", 1, 8, bidirectional=True, device="cuda").forward(np.zeros((5, 6, 1)))
 
 
 def test_arrays_of_a_gpu_are_taken(queue):

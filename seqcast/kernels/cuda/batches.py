@@ -302,20 +302,21 @@ class Pass:
 
 def check_size(model: Model, size: Size) -> None:
     """That a batch is not too large for the GPU's memory, nor for kernels, which count with 32 bits."""
-    needed = size.n_rows * bytes_of_row(model.layout, size.window.n_steps, size.keep)
+    net, n_steps = model.architecture, size.window.n_steps
+    ends = n_steps * (net.output_size * size.outputs + net.input_size * size.d_input)
+    needed = size.n_rows * (bytes_of_row(model.layout, n_steps, size.keep) + ends * model.dtype.itemsize)
     free = model.queue.free_memory
     if needed > free:
         raise MemoryError(
             f"A batch of {size.n_rows} windows takes {needed / 1e9:.1f} GB of the GPU's memory, and "
             f"{free / 1e9:.1f} GB are free. Lower batch_size, or pass fewer rows at once."
         )
-    numbers = max(
-        math.prod(shape)
+    shapes = [
+        shape
         for walk in model.layout.walks
-        for shape in shapes_of_space(
-            model.layout, walk, size.n_rows, size.window.n_steps, keep=size.keep
-        ).values()
-    )
+        for shape in shapes_of_space(model.layout, walk, size.n_rows, n_steps, keep=size.keep).values()
+    ]
+    numbers = max(math.prod(shape) for shape in [*shapes, (size.n_rows, n_steps, net.output_size)])
     if numbers >= MOST_NUMBERS:
         raise MemoryError(
             f"A batch of {size.n_rows} windows takes an array of {numbers:,} numbers on the GPU, where there "

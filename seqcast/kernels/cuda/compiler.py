@@ -4,7 +4,8 @@ What a kernel is compiled with, each with its reason:
 
 - Nothing of numba's ``fastmath``. It is all or nothing there: subnormals flushed, approximate division and
   square root, and ``tanh.approx``, 5e-4 off. Without it the compiler still contracts a product and a sum into
-  one fma, the liberty that matters here; division is exact, and NaN is NaN, so that diverging fits are seen.
+  one fma, the liberty that matters here; NaN is NaN, so that diverging fits are seen; division is exact, but
+  for that in activations, whose flags are the CPU's (2 units in the last place).
 - No link-time optimisation: the compiler would run twice for each kernel, and there is nothing to link. What
   `make ptx` looks at is then what runs.
 - Device functions are inlined, or the local arrays handed to them would leave the registers.

@@ -221,8 +221,9 @@ class Place(NamedTuple):
 
 @device_function
 def row_of(place, r, length):
-    """Of the batch, the r-th row of the block; calculated anew in each step, since registers are dearer."""
-    return uint32(place.first + r if length >= 0 else 0)
+    """Of the batch, the r-th row of the block, or its first one; calculated anew in each step, since registers
+    are dearer."""
+    return uint32(place.first + r if length >= 0 else place.first)
 
 
 @cache
@@ -272,7 +273,8 @@ def make_forward_rows(shape: Shape, keep: bool) -> tuple[Callable, Callable, Cal
     """What a thread does for its unit of each of its rows: before the first step, in a step, after the last.
 
     Of a row it carries its length, states but the first, and pre-activations that only x feeds, of the next
-    step. A length of -1 says that the batch has no such row: it reads the first one, and writes nothing.
+    step. A length of -1 says that the batch has no such row: it reads the block's first one, and writes
+    nothing.
     """
     H, R, threads, n_groups = shape.hidden, shape.n_rows, shape.threads, shape.n_groups
     n_columns, depth, h_at = shape.columns.total * H, shape.depth, shape.n_shared_weights
@@ -288,8 +290,8 @@ def make_forward_rows(shape: Shape, keep: bool) -> tuple[Callable, Callable, Cal
     def start(p, memory, arrays, sizes, place, block, _):
         r = uint32(p * n_groups + place.lane)
         exists = r < R and place.first + r < sizes.n_rows
-        row = uint32(place.first + r if exists else 0)
-        length = int32(block[4 * row + LENGTH] if exists else -1)
+        length = int32(block[4 * (place.first + r) + LENGTH] if exists else -1)
+        row = row_of(place, r, length)
         initial = load_states(arrays.state, sizes.n_rows * H, uint32(row * H + place.unit))
         memory[uint32(h_at + r * depth + place.unit)] = initial[0]
         if exists:
@@ -421,8 +423,8 @@ def make_backward_rows(shape: Shape) -> tuple[Callable, Callable, Callable]:
     def start(p, memory, arrays, sizes, place, block, step, _):
         r = uint32(p * n_groups + place.lane)
         exists = r < R and place.first + r < sizes.n_rows
-        row = uint32(place.first + r if exists else 0)
-        length = int32(block[4 * row + LENGTH] if exists else -1)
+        length = int32(block[4 * (place.first + r) + LENGTH] if exists else -1)
+        row = row_of(place, r, length)
         d = load_states(arrays.state, sizes.n_rows * H, uint32(row * H + place.unit))
         return length, d, read(arrays, sizes, place.unit, step, row, length)
 

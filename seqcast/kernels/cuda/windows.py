@@ -111,12 +111,12 @@ class Reader:
     Attributes
     ----------
     offsets, scales : arrays, (n_rows, n_channels), flat
-        0 and 1 for what is read as it is.
+        0 and 1 for what is read as it is, so for targets that are more than channels: there is room for them.
     """
 
     def __init__(self, queue: Queue, layout: CudaLayout, window: Window, n_rows: int):
         self._queue, self._window, self._n_rows = queue, window, n_rows
-        n, dtype = n_rows * window.n_channels, layout.layout.dtype
+        n, dtype = n_rows * max(window.n_channels, window.n_targets), layout.layout.dtype
         self.offsets, self.scales = queue.zeros(n, dtype), queue.upload(np.ones(n, dtype))
 
     def find_offsets(self, block, values) -> None:
