@@ -221,8 +221,8 @@ class Place(NamedTuple):
 
 @device_function
 def row_of(place, r, length):
-    """Of the batch, the r-th row of the block, or its first one; calculated anew in each step, since registers
-    are dearer."""
+    """Of the batch, the block's r-th row, or its first one; calculated anew in each step, since registers are
+    dearer."""
     return uint32(place.first + r if length >= 0 else place.first)
 
 
