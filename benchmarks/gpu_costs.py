@@ -117,9 +117,11 @@ def _seconds(fit: Callable[[str], object], device: str) -> float:
 
 def table(rows: list[dict]) -> list[tuple[str, ...]]:
     lines = []
-    for row in rows:
+    for row in (row for row in rows if "cell" not in row):  # others are those of one layer
         seconds = row.get("seconds", {})
-        if row["what"] == "GPU":
+        if "left out" in row:
+            lines.append((row["what"], row["left out"][:60], "", ""))
+        elif row["what"] == "GPU":
             lines += _of_gpu(row)
         elif row["what"].startswith("launch in"):
             lines.append((row["what"], f"{1e6 * seconds['seqcast']['device']:.2f} us", "", ""))

@@ -11,7 +11,7 @@ from numba.core.errors import NumbaError
 
 from seqcast.cells import find_cell
 from seqcast.kernels.cuda import batches, registers
-from seqcast.kernels.cuda.compiler import SIMULATED, cuda, driver
+from seqcast.kernels.cuda.compiler import GPU_ERRORS, SIMULATED, cuda, driver
 from seqcast.kernels.cuda.optimizers import corrections_of
 from seqcast.kernels.cuda.products import Matrix, products_for
 from seqcast.kernels.cuda.queue import Queue, queue_of
@@ -52,12 +52,7 @@ def stream_of(queue: Queue) -> Stream:
 
 def errors() -> tuple[type[Exception], ...]:
     """What a size that does not fit, or a kernel that does not compile, may raise."""
-    known = RuntimeError, MemoryError, NumbaError
-    if SIMULATED:
-        return known
-    from numba.cuda.cudadrv.error import CudaDriverError
-
-    return *known, CudaDriverError
+    return RuntimeError, MemoryError, NumbaError, *GPU_ERRORS
 
 
 def free_memory() -> None:

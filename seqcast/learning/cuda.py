@@ -4,7 +4,7 @@ device."""
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,16 @@ class CudaNetwork(Network):
         super().__init__(architecture, dtype)
         self.ordinal: int = ordinal
         self._kept: dict[Any, Any] = {}
+        self._model: Model | None = None
 
-    @cached_property
+    @property
     def model(self) -> Model:
-        """What lies on the device; made when it is first needed."""
-        return Model(queue_of(self.ordinal), self.layout)
+        """What lies on the device; made when it is first needed, once for all threads."""
+        queue = queue_of(self.ordinal)
+        with queue.lock:
+            if self._model is None:
+                self._model = Model(queue, self.layout)
+            return self._model
 
     def predict(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
         with self._loaded() as model:
@@ -208,29 +213,32 @@ class CudaTrainer(Trainer):
         state: OptimizerState,
     ):
         super().__init__(network, windows, options, rng, state)
-        self._model = model = network.model
-        self._queue = queue = model.queue
-        self._series = Series(queue, windows.values, windows.targets, self.weights)
-        model.load(network.flat)
+        self._model, self._queue = network.model, network.model.queue
+        self._rounds: dict[str, Rounds] = {}
+        self._n_updates = 0  # of this fit, which the average is of
+        with self._queue.lock:  # another thread may be recording
+            self._upload()
+
+    def _upload(self) -> None:
+        """All that stays on the device."""
+        queue, model, ema = self._queue, self._model, self.options.ema
+        self._series = Series(queue, self.windows.values, self.windows.targets, self.weights)
+        model.load(self.network.flat)
         self._optimizer = Optimizer(
             queue,
             model.layout,
-            options.optimizer,
+            self.options.optimizer,
             model.flat,
             self.settings,
             self.decay,
-            state.moments,
-            options.ema,
+            self.state.moments,
+            ema,
         )
-        self._n_updates = 0  # of this fit, which the average is of
-        self._judged, self._judged_packed = network, model.packed
-        if options.ema is not None:
-            self._judged, self._judged_packed = (
-                copy.copy(network),
-                queue.zeros(model.packing.size, model.dtype),
-            )
-            self._average = queue.zeros(network.flat.size + 1, model.dtype)
-        self._rounds: dict[str, Rounds] = {}
+        self._judged, self._judged_packed = self.network, model.packed
+        if ema is not None:
+            self._judged = copy.copy(self.network)
+            self._judged_packed = queue.zeros(model.packing.size, model.dtype)
+            self._average = queue.zeros(self.network.flat.size + 1, model.dtype)
 
     def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
         with self._queue.lock:

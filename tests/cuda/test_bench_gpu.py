@@ -188,6 +188,8 @@ def test_what_fails_is_told_and_the_rest_goes_on(monkeypatch, alone, capsys):
     (line,) = bench_gpu.table(rows)
     assert line[:5] == ("forward", "lstm", "512", "4096", "RuntimeError: out of memory")
     assert len(line) == len(bench_gpu.COLUMNS)
+    short = [{"what": what, "left out": "the time was up"} for what in ("GPU", "launches")]
+    assert gpu_costs.table([failed, *short]) == [(row["what"], "the time was up", "", "") for row in short]
     monkeypatch.setattr(bench_gpu, "BUDGET", -1.0)
     assert [row["left out"] for row in bench_gpu.run()] == ["the time was up"] * 2
 

@@ -89,9 +89,13 @@ def test_a_gpu_that_does_not_start_is_not_taken(monkeypatch):
     monkeypatch.setattr(compiler, "SIMULATED", False)
     monkeypatch.setattr(compiler, "gpu_capabilities", lambda: [(9, 0)])
     monkeypatch.setattr(compiler, "cuda", SimpleNamespace(gpus=[Gpu(*WORDS)]))
+    contexts = []  # back comes that of another library, which numba takes away
+    current = {"cuCtxGetCurrent": lambda: 7, "cuCtxSetCurrent": contexts.append}
+    monkeypatch.setattr(compiler, "driver", lambda: SimpleNamespace(**current))
     message = r"is 'cuda', but that GPU can not be used: .*DEVICE_UNAVAILABLE.*\. Without a GPU it runs with"
     with pytest.raises(RuntimeError, match=message):
         find_device("cuda", "Estimator")
+    assert contexts == [7]
     assert find_device("auto") is None
 
 

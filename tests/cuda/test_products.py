@@ -12,6 +12,7 @@ from seqcast.kernels.cuda import cublas, products
 from seqcast.kernels.cuda.compiler import SIMULATED
 from seqcast.kernels.cuda.cublas import Cublas, CublasProducts, open_cublas
 from seqcast.kernels.cuda.products import Matrix, TiledProducts, Tiling, plan, products_for
+from seqcast.kernels.cuda.queue import Queue
 
 GUARD = 7777  # stands where nothing may be written
 fake = pytest.mark.skipif(not SIMULATED, reason="a fake of cuBLAS reads memory of the host")
@@ -198,6 +199,20 @@ def test_cublas_is_told_of_the_stream_first_then_of_its_memory(queue):
     assert library.calls[3][1] == (0,)
     del handle
     assert library.calls[4][0] == "cublasDestroy_v2"
+
+
+@fake
+def test_cublas_goes_to_the_stream_that_the_queue_is_on(queue, monkeypatch):
+    library = FakeCublas()
+    products = CublasProducts(queue, "float32", Cublas(library, queue))
+    one = placed(queue, np.ones((2, 2), "float32"), 0, 0)
+    del library.calls[:]
+    for stream in (0, 5, 5):
+        monkeypatch.setattr(Queue, "stream_address", stream)
+        products.multiply(one, one, one, (2, 2, 2))
+    names = [name.removesuffix("_v2").removeprefix("cublas") for name, _ in library.calls]
+    assert names == ["Sgemm", "SetStream", "SetWorkspace", "Sgemm", "Sgemm"]
+    assert library.calls[1][1][0].value == 5
 
 
 @fake

@@ -13,7 +13,14 @@ from numba import float32
 
 from seqcast.kernels.cuda import compiler
 from seqcast.kernels.cuda import queue as queue_module
-from seqcast.kernels.cuda.compiler import SIMULATED, cuda, cuda_kernel, device_function, opt_in
+from seqcast.kernels.cuda.compiler import (
+    SIMULATED,
+    cuda,
+    cuda_kernel,
+    device_function,
+    free_from_any_thread,
+    opt_in,
+)
 from seqcast.kernels.cuda.queue import CudaGraph, Queue, limits_of, queue_of
 from seqcast.kernels.cuda.shapes import Gpu
 from seqcast.kernels.parallel import worker_of
@@ -358,14 +365,19 @@ def fake_driver(monkeypatch):
     return driver
 
 
-BEGIN = ("cuStreamBeginCapture", "stream", "CU_STREAM_CAPTURE_MODE_RELAXED")
-END = ("cuStreamEndCapture", "stream")
+def fake_queue():
+    stream, recorder = SimpleNamespace(handle="stream"), SimpleNamespace(handle="recorder")
+    return SimpleNamespace(gpu=nullcontext(), stream=stream, recorder=recorder, on=nullcontext)
+
+
+BEGIN = ("cuStreamBeginCapture", "recorder", "CU_STREAM_CAPTURE_MODE_RELAXED")
+END = ("cuStreamEndCapture", "recorder")
 
 
 @strict
 def test_the_driver_records_replays_and_forgets(fake_driver):
     """As far as it can be said without one."""
-    graph = CudaGraph(SimpleNamespace(gpu=nullcontext(), stream=SimpleNamespace(handle="stream")))
+    graph = CudaGraph(fake_queue())
     with graph.recording():
         assert not gc.isenabled()
         graph.add(lambda: fake_driver.launch(1), ())
@@ -385,7 +397,7 @@ def test_the_driver_records_replays_and_forgets(fake_driver):
 
 @strict
 def test_the_driver_forgets_a_recording_that_failed(fake_driver):
-    graph = CudaGraph(SimpleNamespace(gpu=nullcontext(), stream=SimpleNamespace(handle="stream")))
+    graph = CudaGraph(fake_queue())
     with pytest.raises(KeyError), graph.recording():
         raise KeyError
     assert gc.isenabled()
@@ -397,12 +409,42 @@ def test_the_driver_forgets_a_recording_that_failed(fake_driver):
 def test_a_garbage_collector_that_was_off_stays_off():
     gc.disable()
     try:
-        graph = CudaGraph(SimpleNamespace(gpu=nullcontext(), stream=SimpleNamespace(handle="stream")))
+        graph = CudaGraph(fake_queue())
         with graph.recording():
             pass
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@strict
+def test_any_thread_frees_memory_in_the_context_it_came_from(fake_driver, monkeypatch):
+    pending = SimpleNamespace(clear=lambda: fake_driver.free())
+    memory = SimpleNamespace(deallocations=SimpleNamespace(clear=lambda: fake_driver.free_memory()))
+    context = SimpleNamespace(deallocations=pending, memory_manager=memory, handle="context")
+    monkeypatch.setattr(compiler, "cuda", SimpleNamespace(current_context=lambda: context))
+    free_from_any_thread()
+    pending.clear()
+    memory.deallocations.clear()
+    push, pop = ("cuCtxPushCurrent", "context"), ("cuCtxPopCurrent",)
+    assert fake_driver.calls == [push, ("free",), pop, push, ("free_memory",), pop]
+    monkeypatch.setattr(compiler.os, "getpid", lambda: -1)
+    pending.clear()  # in a fork, which has no GPU
+    assert len(fake_driver.calls) == 6
+
+
+@strict
+def test_a_gpu_that_failed_frees_nothing_without_a_word(fake_driver, monkeypatch):
+    def fail_to_free():
+        raise compiler.CudaAPIError(700, "an illegal address")
+
+    pending = SimpleNamespace(clear=fail_to_free)
+    context = SimpleNamespace(deallocations=pending, memory_manager=SimpleNamespace(deallocations=pending))
+    context.handle = "context"
+    monkeypatch.setattr(compiler, "cuda", SimpleNamespace(current_context=lambda: context))
+    free_from_any_thread()
+    pending.clear()
+    assert fake_driver.calls[-1] == ("cuCtxPopCurrent",)
 
 
 @strict

@@ -248,6 +248,32 @@ def test_a_batch_that_kernels_can_not_count_is_told_of(monkeypatch):
         Recurrent("rnn", 1, 8, bidirectional=True, device="cuda").forward(np.zeros((5, 6, 1)))
 
 
+def test_whoever_touches_the_queue_holds_its_lock(monkeypatch):
+    """Another thread may be recording: what came from this one would be part of its graph."""
+    touched = set()
+
+    def check(name, method):
+        def checked(queue, *arguments, **options):
+            touched.add(name)
+            assert queue.lock._is_owned(), name
+            return method(queue, *arguments, **options)
+
+        return checked
+
+    X, y = sequences()
+    layer = Recurrent("gru", 2, 3, device="cuda")
+    for name in ("zeros", "upload", "download", "copy", "clear", "launch"):
+        monkeypatch.setattr(Queue, name, check(name, getattr(Queue, name)))
+    model = fitted(SeqRegressor, X, y, "cuda", early_stopping=True, max_iter=2, batch_size=4)
+    copy.deepcopy(model).partial_fit(X, y).predict(X)
+    fitted(SeqEncoder, X, None, "cuda").transform(X)
+    fitted(SeqForecaster, wander(), None, "cuda", horizon=2, window=4).forecast()
+    for training in (False, True):
+        output, _ = layer.forward(X, training=training)
+    layer.backward(np.ones_like(output))
+    assert touched == {"zeros", "upload", "download", "copy", "clear", "launch"}
+
+
 def test_arrays_of_a_gpu_are_taken(queue):
     X, y = sequences()
     there = [queue.upload(array) for array in (X, y)]

@@ -17,9 +17,12 @@ Every module of kernels says what its kernels look like, for that check of their
         yield Example("walk, H 64", kernel, (float32[::1], uint32), threads=256, stationary=True)
 """
 
+import atexit
 import hashlib
+import os
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
@@ -45,7 +48,14 @@ if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; numba-cuda 0.30 asks fo
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 # What numba raises where the driver reports an error; the simulator has no class for all of it.
-GPU_ERRORS = getattr(cuda_errors, "CudaDriverError", CudaAPIError), cuda_errors.CudaSupportError
+GPU_ERRORS: tuple[type[Exception], ...] = (
+    getattr(cuda_errors, "CudaDriverError", CudaAPIError),
+    cuda_errors.CudaSupportError,
+)
+if not SIMULATED:  # contexts, modules and launches are cuda-core's, whose error is no relative of numba's
+    from cuda.core._utils.cuda_utils import CUDAError
+
+    GPU_ERRORS += (CUDAError,)
 ALIGNMENT = None if SIMULATED else 16  # of shared arrays that are read four numbers at once
 TOOLS = (
     "numba-cuda",
@@ -67,6 +77,7 @@ __all__ = [
     "cuda_kernel",
     "device_function",
     "driver",
+    "free_from_any_thread",
     "gpu_capabilities",
     "has_toolkit",
     "is_out_of_memory",
@@ -74,6 +85,7 @@ __all__ = [
     "real_type",
     "signature_of",
     "start_gpu",
+    "stream_apart",
     "view_of",
 ]
 
@@ -220,7 +232,7 @@ def gpu_capabilities() -> list[tuple[int, int]]:
 
 def _ask_capabilities() -> list[tuple[int, int]]:
     if not cuda.is_available() and (said := cuda.cuda_error()):
-        raise RuntimeError(f"no GPU can be used: {' '.join(said.split())}")
+        raise RuntimeError(f"no GPU can be used: {_sentence(said)}")
     if not has_toolkit():
         raise ImportError("the compiler of the CUDA toolkit")
     (knows, _), (compiles, _) = driver().get_version(), cuda.runtime.get_version()
@@ -235,8 +247,19 @@ def start_gpu(ordinal: int) -> None:
     """Do what a GPU refuses where it is another process's alone, full, or broken; then RuntimeError."""
     if SIMULATED:
         return
-    with told("that GPU can not be used"), cuda.gpus[ordinal]:
+    with told("that GPU can not be used"), context_kept(), cuda.gpus[ordinal]:
         cuda.current_context().get_memory_info()
+
+
+@contextmanager
+def context_kept() -> Iterator[None]:
+    """Leave the thread the context it has, of PyTorch, say; numba's first one would take its place."""
+    before = driver().cuCtxGetCurrent()
+    try:
+        yield
+    finally:
+        if int(before):
+            driver().cuCtxSetCurrent(before)
 
 
 @contextmanager
@@ -245,12 +268,18 @@ def told(what: str) -> Iterator[None]:
     try:
         yield
     except GPU_ERRORS as error:
-        raise RuntimeError(f"{what}: {' '.join(str(error).split())}.") from error
+        raise RuntimeError(f"{what}: {_sentence(error)}") from error
+
+
+def _sentence(said: object) -> str:
+    """The driver's words on one line; it ends some of them with a full stop."""
+    return " ".join(str(said).split()).rstrip(".") + "."
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether that is what the driver reported."""
-    return getattr(getattr(error, "code", None), "name", "") == "CUDA_ERROR_OUT_OF_MEMORY"
+    code = getattr(getattr(error, "code", None), "name", "") or str(error).partition(":")[0]
+    return code == "CUDA_ERROR_OUT_OF_MEMORY"
 
 
 def has_toolkit() -> bool:
@@ -277,6 +306,45 @@ def clear(array, stream) -> None:
     from numba.cuda.cudadrv.driver import device_memset
 
     device_memset(array, 0, array.nbytes, stream)
+
+
+def free_from_any_thread() -> None:
+    """Let memory of the current GPU be freed by any thread, whatever GPU it has at hand, or none.
+
+    numba frees in whichever thread lets an array go, and the driver frees nothing in one without a context.
+    """
+    context = cuda.current_context()
+    for pending in (context.deallocations, context.memory_manager.deallocations):
+        pending.clear = _with_context(pending.clear, context.handle, threading.RLock())
+
+
+_ending: list[bool] = []
+atexit.register(_ending.append, True)
+
+
+def _with_context(clear: Callable[[], None], handle, lock) -> Callable[[], None]:
+    push, pop, process = driver().cuCtxPushCurrent, driver().cuCtxPopCurrent, os.getpid()
+
+    def clear_with_context() -> None:
+        # The end frees all, and numba would unload twice what two GPUs share; a fork has no GPU.
+        if _ending or os.getpid() != process:
+            return
+        with lock:  # numba's own loop may find nothing where another thread took the last
+            push(handle)
+            try:
+                with suppress(*GPU_ERRORS):  # of a GPU that has failed, of which others tell
+                    clear()
+            finally:
+                pop()
+
+    return clear_with_context
+
+
+def stream_apart() -> Any:
+    """A stream of the current GPU that does not wait for the default stream, nor lets it wait; for good."""
+    from cuda.bindings.driver import CUstream_flags
+
+    return cuda.external_stream(int(driver().cuStreamCreate(int(CUstream_flags.CU_STREAM_NON_BLOCKING))))
 
 
 def driver() -> Any:

@@ -70,7 +70,9 @@ class CublasProducts:
             ctypes.byref(self._scalar(add)),
             *_placed(c),
         )
-        self._queue.run(lambda: self._handle.call(self._name, *arguments), (a.array, b.array, c.array))
+        queue, handle = self._queue, self._handle
+        arrays = a.array, b.array, c.array
+        queue.run(lambda: handle.launch(queue.stream_address, self._name, *arguments), arrays)
 
 
 def _placed(matrix: Matrix) -> tuple[ctypes.c_void_p, int]:
@@ -93,16 +95,26 @@ class Cublas:
         with queue.gpu:
             _check("cublasCreate_v2", library.cublasCreate_v2(ctypes.byref(self._handle)))
             weakref.finalize(self, _close, library, self._handle, queue.gpu).atexit = False
-            self.call("cublasSetStream_v2", ctypes.c_void_p(queue.stream_address))
-            # Of its own accord it would take memory for each stream when it needs some, so while recording.
             self._workspace = queue.zeros(WORKSPACE, np.uint8)
-            memory = ctypes.c_void_p(address(self._workspace)), ctypes.c_size_t(WORKSPACE)
-            self.call("cublasSetWorkspace_v2", *memory)
+            self._use(queue.stream_address)
             self.call("cublasSetMathMode", DEFAULT_MATH)
+
+    def launch(self, stream: int, name: str, *arguments) -> None:
+        """Call a function of the library that puts work on a stream."""
+        if stream != self._stream:
+            self._use(stream)
+        self.call(name, *arguments)
 
     def call(self, name: str, *arguments) -> None:
         """Call a function of the library with its handle."""
         _check(name, getattr(self._library, name)(self._handle, *arguments))
+
+    def _use(self, stream: int) -> None:
+        self.call("cublasSetStream_v2", ctypes.c_void_p(stream))
+        # Of its own accord it would take memory for each stream when it needs some, so while recording.
+        memory = ctypes.c_void_p(address(self._workspace)), ctypes.c_size_t(WORKSPACE)
+        self.call("cublasSetWorkspace_v2", *memory)
+        self._stream = stream
 
 
 def _check(name: str, status: int) -> None:

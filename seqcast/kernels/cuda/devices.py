@@ -5,6 +5,7 @@ Nothing of numba is imported here before a GPU is asked for.
 
 import os
 import re
+import threading
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,6 +16,7 @@ OLDEST = (7, 5)  # compute capability, of 2018: CUDA 13 compiles for no older on
 EXAMPLES = '"cpu", "cuda", "cuda:1" or "auto"'
 _GPU = re.compile(r"cuda(?::(\d+))?")
 _asked_in: int | None = None  # the process that asked the driver first: it answers none that is forked off
+_asking = threading.Lock()  # numba makes its list of GPUs when first asked, and trips over a second thread
 
 
 def is_device_name(name: object) -> bool:
@@ -74,7 +76,8 @@ def _capabilities() -> list[tuple[int, int]]:
             raise ImportError("numba-cuda")
         from .compiler import gpu_capabilities
 
-        found = gpu_capabilities()
+        with _asking:
+            found = gpu_capabilities()
         _asked_in = os.getpid()
         return found
     except ImportError as error:

@@ -15,7 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import GPU_ERRORS, SIMULATED, clear, cuda, driver, is_out_of_memory, opt_in, signature_of
+from .compiler import (
+    GPU_ERRORS,
+    SIMULATED,
+    clear,
+    cuda,
+    driver,
+    free_from_any_thread,
+    is_out_of_memory,
+    opt_in,
+    signature_of,
+    stream_apart,
+)
 from .shapes import Gpu
 
 THREADS = 32 if SIMULATED else 256  # of a block, where any number would do
@@ -47,7 +58,7 @@ class CudaGraph:
     """Launches that the driver has recorded."""
 
     def __init__(self, queue: "Queue"):
-        self._gpu, self._stream = queue.gpu, queue.stream
+        self._queue, self._gpu, self._stream = queue, queue.gpu, queue.stream
         self._arguments: list[tuple] = []  # the graph knows the addresses of arrays, but does not keep them
 
     def add(self, call: Callable[[], None], arguments: tuple) -> None:
@@ -65,29 +76,36 @@ class CudaGraph:
 
         # "Relaxed", no memory freed, no garbage collected: otherwise what happens to be freed meanwhile, as a
         # handle of another library that waits for the GPU, would make the whole recording void.
-        mode = CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
-        with self._gpu, cuda.defer_cleanup(), no_garbage_collected():
-            driver().cuStreamBeginCapture(self._stream.handle, mode)
-            try:
+        mode, recorder = CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED, self._queue.recorder
+        with self._gpu, cuda.defer_cleanup(), no_garbage_collected(), self._queue.on(recorder):
+            try:  # here, as Ctrl-C may come when the driver records already
+                driver().cuStreamBeginCapture(recorder.handle, mode)
                 yield
             except BaseException:
                 with suppress(Exception):  # the first error is the one to be seen
-                    driver().cuGraphDestroy(driver().cuStreamEndCapture(self._stream.handle))
+                    driver().cuGraphDestroy(driver().cuStreamEndCapture(recorder.handle))
                 raise
-            self._instantiate(driver().cuStreamEndCapture(self._stream.handle))
+            self._instantiate(driver().cuStreamEndCapture(recorder.handle))
 
     def _instantiate(self, graph) -> None:
-        self._executable = driver().cuGraphInstantiate(graph, 0)
-        driver().cuGraphDestroy(graph)
-        weakref.finalize(self, driver().cuGraphExecDestroy, self._executable).atexit = False
+        try:
+            self._executable = driver().cuGraphInstantiate(graph, 0)
+        finally:
+            driver().cuGraphDestroy(graph)
+        weakref.finalize(self, _destroy, self._executable).atexit = False
+
+
+def _destroy(executable) -> None:
+    with suppress(*GPU_ERRORS):  # in a fork, or of a GPU that has failed
+        driver().cuGraphExecDestroy(executable)
 
 
 @contextmanager
 def no_garbage_collected() -> Iterator[None]:
     """Reference cycles wait, with whatever they do when they go."""
     enabled = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         yield
     finally:
         if enabled:
@@ -118,6 +136,10 @@ class Queue:
         # Which waits for the default stream, and lets it wait: arrays of other libraries come from there.
         with self.gpu:
             self.stream: Any = cuda.stream()
+            if not SIMULATED:
+                free_from_any_thread()
+                # Has nothing to do with the default stream, which other threads may use while it records.
+                self.recorder = stream_apart()
         self._graph: Graph | None = None
         self._launched: set = set()
         self._opted_in: dict[tuple, int] = {}
@@ -140,7 +162,7 @@ class Queue:
         with self.gpu:
             context = cuda.current_context()
             if not SIMULATED:  # numba may hold back what was freed, up to a fifth of all memory
-                context.deallocations.clear()
+                context.memory_manager.deallocations.clear()
             return context.get_memory_info()[0]
 
     def zeros(self, n: int, dtype) -> Any:
@@ -211,8 +233,7 @@ class Queue:
         """Record what is launched and copied meanwhile, instead of running it; ``.replay()`` runs it.
 
         Each kernel must have run before, as it would be compiled now, and nothing may touch the host. Another
-        thread that uses CUDA's legacy default stream meanwhile, as other libraries do unless told otherwise,
-        gets an error from the driver: that stream waits for this one, which runs nothing now.
+        thread that waits meanwhile for the whole GPU, and not for a stream, gets an error from the driver.
         """
         with self.lock:
             with self._host("recorded"):
@@ -223,6 +244,15 @@ class Queue:
                     yield graph
                 finally:
                     self._graph = None
+
+    @contextmanager
+    def on(self, stream: Any) -> Iterator[None]:
+        """Put all on another stream meanwhile."""
+        usual, self.stream = self.stream, stream
+        try:
+            yield
+        finally:
+            self.stream = usual
 
     def run(self, call: Callable[[], None], arguments: tuple) -> None:
         """Call a function that puts work on the stream, now or, while recording, in the graph.
@@ -274,7 +304,7 @@ class Queue:
 
     def _configure(self, kernel, blocks, threads, shared: int) -> Callable:
         """Kept, as numba's own cache has room for 128, of all kernels together."""
-        key = kernel, blocks, threads, shared
+        key = kernel, blocks, threads, shared, self.stream_address
         if key not in self._configured:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of few blocks; small batches have few
@@ -303,15 +333,8 @@ def limits_of(queue: Queue) -> Gpu:
     )
 
 
-class _Thread(threading.local):
-    """Whether this one has a GPU at hand."""
-
-    ready = False
-
-
 _queues: dict[tuple[int, int], Queue] = {}
 _making = threading.Lock()
-_thread = _Thread()
 
 
 def queue_of(ordinal: int = 0) -> Queue:
@@ -320,9 +343,6 @@ def queue_of(ordinal: int = 0) -> Queue:
     Who launches what belongs together holds its `lock`. A queue of its own for each fit would leave its
     stream, and the memory that cuBLAS works in, to the garbage collector.
     """
-    if not _thread.ready:  # for good, as a thread may free memory at any time; any GPU will do for that
-        cuda.select_device(ordinal)
-        _thread.ready = True
     key = os.getpid(), ordinal
     with _making:
         if key not in _queues:
