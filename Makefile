@@ -15,7 +15,7 @@ ESTIMATOR_TESTS := tests/conformance $(wildcard \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write into one environment
-.PHONY: help demo test nojit cudasim gpu ptx conformance conform check notebooks bench golden clean
+.PHONY: help demo test nojit cudasim emulate gpu ptx conformance conform check notebooks bench golden clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,10 @@ nojit: $(EXTRAS)test,plot,progress,notebooks  ## run the tests marked nojit as p
 # Status 5: nothing was collected, as there is no numba-cuda for this system.
 cudasim: $(EXTRAS)test,plot,progress,notebooks  ## run the tests of the CUDA kernels in a simulator, without a GPU
 	NUMBA_ENABLE_CUDASIM=1 $(PY) -m pytest tests/cuda || [ $$? -eq 5 ]
+
+# Needs a C compiler, cc, too.
+emulate: $(EXTRAS)test,$(CUDA)  ## run the tests of the CUDA kernels compiled, on the CPU, and check all they do, without a GPU
+	SEQCAST_EMULATE=1 $(PY) -m pytest tests/cuda
 
 gpu: $(EXTRAS)test,$(CUDA)  ## run the tests of the CUDA kernels on a GPU; driver older than 580: CUDA=cuda12
 	SEQCAST_TEST_GPU=1 $(PY) -m pytest tests/cuda

@@ -62,7 +62,12 @@ class Both:
 
     def compare(self):
         close(self.queue.download(self.on_device), self.flat)
-        close(self.queue.download(self.optimizer.moments).reshape(2, -1), self.moments, scale=1e-3)
+        found = self.queue.download(self.optimizer.moments).reshape(2, -1)
+        if self.moments.dtype == np.float32 and self.kind == "adam":
+            # The CPU's compiler makes a difference of (1 - beta) g g, of numbers 1,000 times as large.
+            np.testing.assert_allclose(found, self.moments, rtol=1e-4, atol=1e-8)
+        else:
+            close(found, self.moments, scale=1e-3)
 
 
 @dtypes

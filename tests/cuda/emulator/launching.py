@@ -1,0 +1,131 @@
+"""Launches of compiled kernels on the CPU, and what was wrong with them."""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.cuda import types
+from numba.cuda.np import numpy_support
+
+from .compilation import Program, program_of
+from .memory import DeviceArray, Memory
+from .structures import GLOBAL, LOCAL, SEVERAL, SHARED, Launch, Range, Report
+
+SHARED_WITHOUT_ASKING = 48 * 1024  # bytes
+MOST_REPORTS = 20  # of one launch
+OWN = "shared memory", "local memory", "the constants"  # a launch's memories that are no arguments
+ORDERS: dict[str, Callable[[int, int], np.ndarray]] = {
+    "ascending": lambda n, seed: np.arange(n),
+    "descending": lambda n, seed: np.arange(n)[::-1].copy(),
+    "shuffled": lambda n, seed: np.random.default_rng(seed).permutation(n),
+}
+
+
+class Size(NamedTuple):
+    """Of a launch; shared: bytes of dynamic shared memory."""
+
+    grid: tuple[int, int, int]
+    threads: int
+    shared: int
+
+
+class Emulator:
+    """Runs launches one after the other, each in another order of threads and blocks."""
+
+    def __init__(self) -> None:
+        self._n_launches = self._interval = 0
+        self._allowed: dict[Callable, int] = {}
+        self._reports: dict[tuple, str] = {}
+
+    def begin(self) -> None:
+        """Count launches, and so their orders, from here."""
+        self._n_launches = 0
+
+    def allow(self, function: Callable, shared: int) -> None:
+        """Let a kernel have so many bytes of dynamic shared memory."""
+        self._allowed[function] = shared
+
+    def take_reports(self) -> list[str]:
+        """What was wrong since this was last asked."""
+        found, self._reports = list(self._reports.values()), {}
+        return found
+
+    def launch(self, function: Callable, text: str, kinds: Sequence, values: Sequence, size: Size) -> None:
+        """Run a kernel that was made of a function, by its PTX; `kinds`: numba's types of the arguments."""
+        program, name = program_of(text), function.__qualname__
+        self._check(function, program, size)
+        of_block = Memory(program.static_shared + size.shared)
+        places = _places(function, values, of_block)
+        number, order = self._n_launches, list(ORDERS)[self._n_launches % len(ORDERS)]
+        self._n_launches += 1
+        orders = ORDERS[order](int(np.prod(size.grid)), number), ORDERS[order](size.threads, number)
+        for report in self._run(program, list(places.values()), _slots(kinds, values), size.grid, orders):
+            told = f"{name}: {_told(report, places, program)}; launch {number}, {order}, {size}"
+            self._reports.setdefault((function, report.what, report.line), told)
+
+    def _check(self, function: Callable, program: Program, size: Size) -> None:
+        """Refuse what the driver would refuse."""
+        if size.threads > program.most_threads:
+            raise RuntimeError(f"{function.__qualname__}: at most {program.most_threads} threads. Got {size}")
+        if size.shared > self._allowed.get(function, SHARED_WITHOUT_ASKING):
+            raise RuntimeError(f"{function.__qualname__} has not asked for so much shared memory: {size}")
+
+    def _run(
+        self, program: Program, places: list[Range], slots: np.ndarray, grid: tuple, orders: tuple
+    ) -> list[Report]:
+        if slots.size != program.n_arguments:
+            raise TypeError(f"{slots.size} numbers for {program.n_arguments} parameters")
+        ranges, reports = (Range * len(places))(*places), (Report * MOST_REPORTS)()
+        launch = Launch(
+            ctypes.addressof(ranges),
+            slots.ctypes.data,
+            *(order.ctypes.data for order in orders),
+            ctypes.addressof(reports),
+            *(len(ranges), *(order.size for order in orders), 0, MOST_REPORTS),
+            grid,
+            self._interval,
+        )
+        program.run(ctypes.byref(launch))
+        self._interval = launch.interval
+        return reports[: launch.n_reports]
+
+
+def _places(function: Callable, values: Sequence, of_block: Memory) -> dict[str, Range]:
+    """All memory that a launch may touch, by name."""
+    own = of_block.range(SHARED), Range(space=LOCAL), Range(space=GLOBAL)
+    named = zip(function.__code__.co_varnames[: len(values)], values, strict=True)
+    arrays = {
+        repr(name): value.memory.range(GLOBAL)
+        for name, value in named
+        if isinstance(value, DeviceArray) and value.memory
+    }
+    return dict(zip(OWN, own, strict=True)) | arrays
+
+
+def _slots(kinds: Sequence, values: Sequence) -> np.ndarray:
+    """Arguments as numba hands them over, 64 bits for each number."""
+    slots: list[int] = []
+    for kind, value in zip(kinds, values, strict=True):
+        slots += _numbers_of(value) if isinstance(value, DeviceArray) else [_bits(kind, value)]
+    return np.array(slots, np.uint64)
+
+
+def _numbers_of(array: DeviceArray) -> list[int]:
+    """What owns it comes first: nothing does."""
+    return [0, 0, array.size, array.dtype.itemsize, array.numbers.ctypes.data, *array.shape, *array.strides]
+
+
+def _bits(kind: types.Type, value: Any) -> int:
+    if isinstance(kind, types.Array):
+        raise TypeError("an array of the host is an argument of a kernel")
+    return int.from_bytes(numpy_support.as_dtype(kind).type(value).tobytes(), "little")
+
+
+def _told(report: Report, places: dict[str, Range], program: Program) -> str:
+    other = "several threads" if report.other == SEVERAL else f"thread {report.other}"
+    what = report.what.decode().format(other + " of another block" * report.between_blocks)
+    where = f" at byte {report.offset} of {list(places)[report.memory]}" if report.memory >= 0 else ""
+    line = " ".join(program.lines[report.line - 1].rstrip(";").split())
+    who = f"thread {report.thread} of block {report.block}"
+    return f"{who} {what}{where}; line {report.line} of its PTX, {line}"
