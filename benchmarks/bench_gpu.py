@@ -60,7 +60,7 @@ MORE = (gpu_limits, gpu_costs)  # further tables of the same rows
 
 
 def run() -> Iterator[dict]:
-    from seqcast.kernels.cuda.compiler import gpu_capabilities
+    from seqcast.kernels.cuda.driver import gpu_capabilities
 
     from .with_seqcast_cuda import errors, free_memory
 

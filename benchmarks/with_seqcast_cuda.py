@@ -11,7 +11,8 @@ from numba.core.errors import NumbaError
 
 from seqcast.cells import find_cell
 from seqcast.kernels.cuda import batches, registers
-from seqcast.kernels.cuda.compiler import GPU_ERRORS, SIMULATED, cuda, driver
+from seqcast.kernels.cuda.compiler import SIMULATED, cuda
+from seqcast.kernels.cuda.driver import GPU_ERRORS, driver
 from seqcast.kernels.cuda.optimizers import corrections_of
 from seqcast.kernels.cuda.products import Matrix, products_for
 from seqcast.kernels.cuda.queue import Queue, queue_of

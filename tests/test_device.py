@@ -38,7 +38,7 @@ def test_a_gpu_that_is_not_there_is_told_of_before_anything_is_done():
 
 
 def test_the_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "seqcast.kernels.cuda.compiler", None)
+    monkeypatch.setitem(sys.modules, "seqcast.kernels.cuda.driver", None)
     with pytest.raises(ImportError, match="The 'device' parameter of SeqRegressor is 'cuda', but"):
         SeqRegressor(device="cuda").fit(np.zeros((4, 3)), np.zeros(4))
 

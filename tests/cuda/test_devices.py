@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seqcast.kernels.cuda import compiler, devices
+from seqcast.kernels.cuda import devices, driver
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda
 from seqcast.kernels.cuda.devices import find_device, is_device_name, is_on_gpu, to_host
 
@@ -46,7 +46,7 @@ def test_other_names_mean_nothing(name):
 @pytest.fixture
 def no_start(monkeypatch):
     """GPUs that are only talked about."""
-    monkeypatch.setattr(compiler, "start_gpu", lambda ordinal: None)
+    monkeypatch.setattr(driver, "start_gpu", lambda ordinal: None)
 
 
 @pytest.mark.usefixtures("no_start")
@@ -54,7 +54,7 @@ def no_start(monkeypatch):
     ("capabilities", "there"), [([(9, 0)], "'cuda:0'"), ([(9, 0), (8, 6)], "'cuda:0' and 'cuda:1'")]
 )
 def test_there_are_only_so_many(monkeypatch, capabilities, there):
-    monkeypatch.setattr(compiler, "gpu_capabilities", lambda: capabilities)
+    monkeypatch.setattr(driver, "gpu_capabilities", lambda: capabilities)
     message = rf"^The 'device' parameter of Estimator is 'cuda:2', but there is only {there}\.$"
     with pytest.raises(ValueError, match=message):
         find_device("cuda:2", "Estimator")
@@ -63,7 +63,7 @@ def test_there_are_only_so_many(monkeypatch, capabilities, there):
 
 @pytest.mark.usefixtures("no_start")
 def test_an_old_gpu_is_not_taken(monkeypatch):
-    monkeypatch.setattr(compiler, "gpu_capabilities", lambda: [(6, 1), (7, 5)])
+    monkeypatch.setattr(driver, "gpu_capabilities", lambda: [(6, 1), (7, 5)])
     with pytest.raises(RuntimeError, match=r"its compute capability is 6\.1, 7\.5 is needed"):
         find_device("cuda")
     assert find_device("auto") is None
@@ -74,7 +74,7 @@ class Gpu:
     """One that the driver says something about."""
 
     def __init__(self, *words):
-        self.error = compiler.CudaAPIError(*words)
+        self.error = driver.CudaAPIError(*words)
 
     def __enter__(self):
         raise self.error
@@ -86,12 +86,12 @@ WORDS = 2, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_DEVICE_UNAVAI
 
 
 def test_a_gpu_that_does_not_start_is_not_taken(monkeypatch):
-    monkeypatch.setattr(compiler, "SIMULATED", False)
-    monkeypatch.setattr(compiler, "gpu_capabilities", lambda: [(9, 0)])
-    monkeypatch.setattr(compiler, "cuda", SimpleNamespace(gpus=[Gpu(*WORDS)]))
+    monkeypatch.setattr(driver, "SIMULATED", False)
+    monkeypatch.setattr(driver, "gpu_capabilities", lambda: [(9, 0)])
+    monkeypatch.setattr(driver, "cuda", SimpleNamespace(gpus=[Gpu(*WORDS)]))
     contexts = []  # back comes that of another library, which numba takes away
     current = {"cuCtxGetCurrent": lambda: 7, "cuCtxSetCurrent": contexts.append}
-    monkeypatch.setattr(compiler, "driver", lambda: SimpleNamespace(**current))
+    monkeypatch.setattr(driver, "driver", lambda: SimpleNamespace(**current))
     message = r"is 'cuda', but that GPU can not be used: .*DEVICE_UNAVAILABLE.*\. Without a GPU it runs with"
     with pytest.raises(RuntimeError, match=message):
         find_device("cuda", "Estimator")
@@ -99,13 +99,13 @@ def test_a_gpu_that_does_not_start_is_not_taken(monkeypatch):
     assert find_device("auto") is None
 
 
-@pytest.mark.parametrize("kind", compiler.GPU_ERRORS)
+@pytest.mark.parametrize("kind", driver.GPU_ERRORS)
 def test_what_the_driver_says_when_it_is_asked_is_told(monkeypatch, kind):
     def fails():
         raise kind(*WORDS)
 
-    monkeypatch.setattr(compiler, "SIMULATED", False)
-    monkeypatch.setattr(compiler, "_ask_capabilities", fails)
+    monkeypatch.setattr(driver, "SIMULATED", False)
+    monkeypatch.setattr(driver, "_ask_capabilities", fails)
     with pytest.raises(RuntimeError, match=r"is 'cuda', but no GPU can be used: .*DEVICE_UNAVAILABLE"):
         find_device("cuda", "Estimator")
     assert find_device("auto") is None
@@ -176,7 +176,7 @@ def test_without_the_toolkit_the_way_to_it_is_told(monkeypatch):
     def capabilities():
         raise ImportError("the compiler of the CUDA toolkit")
 
-    monkeypatch.setattr(compiler, "gpu_capabilities", capabilities)
+    monkeypatch.setattr(driver, "gpu_capabilities", capabilities)
     message = r"is 'cuda', but not all that it needs is installed \(the compiler of the CUDA toolkit\): pip"
     with pytest.raises(ImportError, match=message):
         find_device("cuda", "Estimator")

@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 from numba import float32
 
-from seqcast.kernels.cuda import compiler
+from seqcast.kernels.cuda import driver as driver_module
 from seqcast.kernels.cuda import queue as queue_module
 from seqcast.kernels.cuda.compiler import (
     SIMULATED,
     cuda,
     cuda_kernel,
     device_function,
-    free_from_any_thread,
-    opt_in,
 )
+from seqcast.kernels.cuda.driver import free_from_any_thread, opt_in
 from seqcast.kernels.cuda.queue import CudaGraph, Queue, limits_of, queue_of
 from seqcast.kernels.cuda.shapes import Gpu
 from seqcast.kernels.parallel import worker_of
@@ -145,7 +144,7 @@ def test_what_is_copied_is_kept_until_all_is_done(queue):
     assert queue._sources == []
 
 
-class OutOfMemory(compiler.CudaAPIError):
+class OutOfMemory(driver_module.CudaAPIError):
     def __init__(self, name="CUDA_ERROR_OUT_OF_MEMORY"):
         self.code, self.msg = SimpleNamespace(name=name), name
 
@@ -361,7 +360,7 @@ class FakeDriver:
 def fake_driver(monkeypatch):
     driver = FakeDriver()
     monkeypatch.setattr(queue_module, "driver", lambda: driver)
-    monkeypatch.setattr(compiler, "driver", lambda: driver)
+    monkeypatch.setattr(driver_module, "driver", lambda: driver)
     return driver
 
 
@@ -422,13 +421,13 @@ def test_any_thread_frees_memory_in_the_context_it_came_from(fake_driver, monkey
     pending = SimpleNamespace(clear=lambda: fake_driver.free())
     memory = SimpleNamespace(deallocations=SimpleNamespace(clear=lambda: fake_driver.free_memory()))
     context = SimpleNamespace(deallocations=pending, memory_manager=memory, handle="context")
-    monkeypatch.setattr(compiler, "cuda", SimpleNamespace(current_context=lambda: context))
+    monkeypatch.setattr(driver_module, "cuda", SimpleNamespace(current_context=lambda: context))
     free_from_any_thread()
     pending.clear()
     memory.deallocations.clear()
     push, pop = ("cuCtxPushCurrent", "context"), ("cuCtxPopCurrent",)
     assert fake_driver.calls == [push, ("free",), pop, push, ("free_memory",), pop]
-    monkeypatch.setattr(compiler.os, "getpid", lambda: -1)
+    monkeypatch.setattr(driver_module.os, "getpid", lambda: -1)
     pending.clear()  # in a fork, which has no GPU
     assert len(fake_driver.calls) == 6
 
@@ -436,12 +435,12 @@ def test_any_thread_frees_memory_in_the_context_it_came_from(fake_driver, monkey
 @strict
 def test_a_gpu_that_failed_frees_nothing_without_a_word(fake_driver, monkeypatch):
     def fail_to_free():
-        raise compiler.CudaAPIError(700, "an illegal address")
+        raise driver_module.CudaAPIError(700, "an illegal address")
 
     pending = SimpleNamespace(clear=fail_to_free)
     context = SimpleNamespace(deallocations=pending, memory_manager=SimpleNamespace(deallocations=pending))
     context.handle = "context"
-    monkeypatch.setattr(compiler, "cuda", SimpleNamespace(current_context=lambda: context))
+    monkeypatch.setattr(driver_module, "cuda", SimpleNamespace(current_context=lambda: context))
     free_from_any_thread()
     pending.clear()
     assert fake_driver.calls[-1] == ("cuCtxPopCurrent",)

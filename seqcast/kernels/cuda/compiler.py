@@ -1,4 +1,4 @@
-"""How CUDA kernels are compiled and kept on disk: the only module that imports numba.cuda.
+"""How CUDA kernels are compiled and kept on disk. No module but this one and `driver` imports numba.cuda.
 
 What a kernel is compiled with, each with its reason:
 
@@ -17,24 +17,18 @@ Every module of kernels says what its kernels look like, for that check of their
         yield Example("walk, H 64", kernel, (float32[::1], uint32), threads=256, stationary=True)
 """
 
-import atexit
 import hashlib
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType, SimpleNamespace
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda, float32, float64, njit, types
 from numba.core import config
 from numba.core.dispatcher import Dispatcher
-from numba.cuda.cudadrv import error as cuda_errors
-from numba.cuda.cudadrv.driver import CudaAPIError
 
 from ..cache import KernelCache, source_stamp
 from ..jit import FLAGS, silent
@@ -47,15 +41,6 @@ if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; numba-cuda 0.30 asks fo
     np.row_stack = np.vstack
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
-# What numba raises where the driver reports an error; the simulator has no class for all of it.
-GPU_ERRORS: tuple[type[Exception], ...] = (
-    getattr(cuda_errors, "CudaDriverError", CudaAPIError),
-    cuda_errors.CudaSupportError,
-)
-if not SIMULATED:  # contexts, modules and launches are cuda-core's, whose error is no relative of numba's
-    from cuda.core._utils.cuda_utils import CUDAError
-
-    GPU_ERRORS += (CUDAError,)
 ALIGNMENT = None if SIMULATED else 16  # of shared arrays that are read four numbers at once
 TOOLS = (
     "numba-cuda",
@@ -69,24 +54,14 @@ TOOLS = (
 
 __all__ = [
     "ALIGNMENT",
-    "GPU_ERRORS",
     "SIMULATED",
     "Example",
-    "clear",
     "cuda",
     "cuda_kernel",
     "device_function",
-    "driver",
-    "free_from_any_thread",
-    "gpu_capabilities",
     "has_toolkit",
-    "is_out_of_memory",
-    "opt_in",
     "real_type",
     "signature_of",
-    "start_gpu",
-    "stream_apart",
-    "view_of",
 ]
 
 
@@ -222,66 +197,6 @@ def _code(code: CodeType) -> Any:
     return code.co_code.hex(), code.co_names, constants
 
 
-def gpu_capabilities() -> list[tuple[int, int]]:
-    """The compute capability of each GPU; RuntimeError, with the driver's words, if none can be used."""
-    if SIMULATED:
-        return [(9, 0)]
-    with told("no GPU can be used"):
-        return _ask_capabilities()
-
-
-def _ask_capabilities() -> list[tuple[int, int]]:
-    if not cuda.is_available() and (said := cuda.cuda_error()):
-        raise RuntimeError(f"no GPU can be used: {_sentence(said)}")
-    if not has_toolkit():
-        raise ImportError("the compiler of the CUDA toolkit")
-    (knows, _), (compiles, _) = driver().get_version(), cuda.runtime.get_version()
-    if knows < compiles:
-        older = ', or pip install "seqcast[cuda12]" instead' if knows == 12 else ""
-        found = f"the driver is CUDA {knows}, the compiler CUDA {compiles}"
-        raise RuntimeError(f"{found}: update the driver{older}.")
-    return [gpu.compute_capability for gpu in cuda.gpus]
-
-
-def start_gpu(ordinal: int) -> None:
-    """Do what a GPU refuses where it is another process's alone, full, or broken; then RuntimeError."""
-    if SIMULATED:
-        return
-    with told("that GPU can not be used"), context_kept(), cuda.gpus[ordinal]:
-        cuda.current_context().get_memory_info()
-
-
-@contextmanager
-def context_kept() -> Iterator[None]:
-    """Leave the thread the context it has, of PyTorch, say; numba's first one would take its place."""
-    before = driver().cuCtxGetCurrent()
-    try:
-        yield
-    finally:
-        if int(before):
-            driver().cuCtxSetCurrent(before)
-
-
-@contextmanager
-def told(what: str) -> Iterator[None]:
-    """Raise a RuntimeError with the driver's words where it reports an error."""
-    try:
-        yield
-    except GPU_ERRORS as error:
-        raise RuntimeError(f"{what}: {_sentence(error)}") from error
-
-
-def _sentence(said: object) -> str:
-    """The driver's words on one line; it ends some of them with a full stop."""
-    return " ".join(str(said).split()).rstrip(".") + "."
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what the driver reported."""
-    code = getattr(getattr(error, "code", None), "name", "") or str(error).partition(":")[0]
-    return code == "CUDA_ERROR_OUT_OF_MEMORY"
-
-
 def has_toolkit() -> bool:
     """Whether the CUDA toolkit's compiler is installed, which numba-cuda can be imported without."""
     from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
@@ -292,77 +207,6 @@ def has_toolkit() -> bool:
         return False
 
 
-def view_of(array) -> Any:
-    """numba's view of an array of any library that lies on a GPU; waits for what that library still does."""
-    if not SIMULATED:
-        return cuda.as_cuda_array(array)
-    from numba.cuda.cudadrv.devicearray import FakeCUDAArray
-
-    return FakeCUDAArray(np.asarray(SimpleNamespace(__array_interface__=array.__cuda_array_interface__)))
-
-
-def clear(array, stream) -> None:
-    """Set all bytes of an array of the device to zero."""
-    from numba.cuda.cudadrv.driver import device_memset
-
-    device_memset(array, 0, array.nbytes, stream)
-
-
-def free_from_any_thread() -> None:
-    """Let memory of the current GPU be freed by any thread, whatever GPU it has at hand, or none.
-
-    numba frees in whichever thread lets an array go, and the driver frees nothing in one without a context.
-    """
-    context = cuda.current_context()
-    for pending in (context.deallocations, context.memory_manager.deallocations):
-        pending.clear = _with_context(pending.clear, context.handle, threading.RLock())
-
-
-_ending: list[bool] = []
-atexit.register(_ending.append, True)
-
-
-def _with_context(clear: Callable[[], None], handle, lock) -> Callable[[], None]:
-    push, pop, process = driver().cuCtxPushCurrent, driver().cuCtxPopCurrent, os.getpid()
-
-    def clear_with_context() -> None:
-        # The end frees all, and numba would unload twice what two GPUs share; a fork has no GPU.
-        if _ending or os.getpid() != process:
-            return
-        with lock:  # numba's own loop may find nothing where another thread took the last
-            push(handle)
-            try:
-                with suppress(*GPU_ERRORS):  # of a GPU that has failed, of which others tell
-                    clear()
-            finally:
-                pop()
-
-    return clear_with_context
-
-
-def stream_apart() -> Any:
-    """A stream of the current GPU that does not wait for the default stream, nor lets it wait; for good."""
-    from cuda.bindings.driver import CUstream_flags
-
-    return cuda.external_stream(int(driver().cuStreamCreate(int(CUstream_flags.CU_STREAM_NON_BLOCKING))))
-
-
-def driver() -> Any:
-    """The CUDA driver's functions, which raise where the driver reports an error."""
-    from numba.cuda.cudadrv.driver import driver
-
-    return driver
-
-
 def signature_of(kernel, arguments) -> tuple:
     """numba's types of arguments."""
     return tuple(kernel.typeof_pyval(argument) for argument in arguments)
-
-
-def opt_in(kernel, signature: tuple, n_bytes: int) -> None:
-    """Allow a kernel so much dynamic shared memory; without a word, 48 KB is the most."""
-    from cuda.bindings.driver import CUfunction_attribute
-
-    function = kernel.compile(signature).library.get_cufunc()
-    attribute = CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-    driver().cuKernelSetAttribute(attribute, n_bytes, function.handle, function.device.id)

@@ -74,7 +74,7 @@ def _capabilities() -> list[tuple[int, int]]:
     try:
         if find_spec("numba_cuda") is None:  # at once: the import would take a second, and numba's own target
             raise ImportError("numba-cuda")
-        from .compiler import gpu_capabilities
+        from .driver import gpu_capabilities
 
         with _asking:
             found = gpu_capabilities()
@@ -96,7 +96,7 @@ def _check(ordinal: int) -> None:
     if there[ordinal] < OLDEST:
         found, needed = (".".join(map(str, capability)) for capability in (there[ordinal], OLDEST))
         raise RuntimeError(f"that GPU is too old: its compute capability is {found}, {needed} is needed.")
-    from .compiler import start_gpu
+    from .driver import start_gpu
 
     start_gpu(ordinal)
 
@@ -110,6 +110,6 @@ def to_host(x: Any) -> np.ndarray:
     """Return an array as NumPy's, a copy if it lies on a GPU (CuPy, PyTorch, numba)."""
     if not is_on_gpu(x):
         return np.asarray(x)
-    from .compiler import view_of
+    from .driver import view_of
 
     return view_of(x).copy_to_host()

@@ -15,16 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from .compiler import (
+from .compiler import SIMULATED, cuda, signature_of
+from .driver import (
     GPU_ERRORS,
-    SIMULATED,
     clear,
-    cuda,
     driver,
     free_from_any_thread,
     is_out_of_memory,
     opt_in,
-    signature_of,
     stream_apart,
 )
 from .shapes import Gpu

@@ -9,6 +9,7 @@ from numba.cuda import api, dispatcher
 from numba.cuda.cudadrv import devices, driver
 
 from seqcast.kernels.cuda import compiler, cublas, queue
+from seqcast.kernels.cuda import driver as asked
 from seqcast.kernels.cuda.queue import RecordedLaunches
 
 from .launching import Emulator, Size
@@ -96,7 +97,8 @@ def install() -> None:
     _replace(dispatcher._Kernel, bind=lambda kernel: kernel.library.get_asm_str())
     _replace(dispatcher.CUDADispatcher, call=_launch)
     # A GPU must not find on the disk what was compiled here, as it has no machine code.
-    _replace(compiler, _ask_capabilities=lambda: [GPU.compute_capability], cuda_stamp=lambda: stamp + b"PTX")
+    _replace(compiler, cuda_stamp=lambda: stamp + b"PTX")
+    _replace(asked, _ask_capabilities=lambda: [GPU.compute_capability])
     _replace(cublas, find_library=lambda: None)
     _replace(queue, CudaGraph=lambda queue: RecordedLaunches(), opt_in=_opt_in)
 
