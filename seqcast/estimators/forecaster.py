@@ -485,6 +485,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     def _train(self, examples: Examples) -> None:
         blocks, rng = examples.blocks, check_random_state(self.random_state)
         judged = self._rows(blocks, examples.validation) if self.early_stopping else None
+        folds = self._folds(examples)  # of no network: an interrupted fit need not wait for it
         known: list[Network] = []
         self._previous = self._members() if self.warm_start and hasattr(self, "_networks") else []
         self._states = []
@@ -496,7 +497,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
                 None if judged is None else judged.spread(self.max_samples or len(judged)),
                 self._units(blocks),
                 {},  # callbacks get no rows: those of training can not be predicted
-                lambda network: self._decide(examples, [*known, network]),
+                lambda network: self._decide(examples, folds, [*known, network]),
                 rng,
             )
             known.append(self._network)
@@ -536,12 +537,14 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             lambda starts, lengths: (starts + lengths * segment) * n_targets,
         )
 
-    def _decide(self, examples: Examples, networks: list[Network]) -> dict[str, Any]:
+    def _decide(
+        self, examples: Examples, folds: tuple[np.ndarray, Trial] | None, networks: list[Network]
+    ) -> dict[str, Any]:
         """What rows that were not learned from tell.
 
         Weights of the parts, and how far off the forecast is.
         """
-        levels, folds, n = examples.levels, self._folds(examples), len(examples.validation)
+        levels, n = examples.levels, len(examples.validation)
         if not n:
             chosen, errors = self._without_validation(levels, folds)
             return {"_networks": networks, "chosen_": chosen, "_errors": errors}
