@@ -12,7 +12,7 @@ from numba.core.errors import NumbaError
 from seqcast.cells import find_cell
 from seqcast.kernels.cuda import batches, registers
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda
-from seqcast.kernels.cuda.driver import GPU_ERRORS, driver
+from seqcast.kernels.cuda.driver import GPU_ERRORS, cuda_driver
 from seqcast.kernels.cuda.optimizers import corrections_of
 from seqcast.kernels.cuda.products import Matrix, products_for
 from seqcast.kernels.cuda.queue import Queue, queue_of
@@ -223,7 +223,7 @@ def gpu_of(queue: Queue) -> dict[str, Any]:
     return {
         "name": gpu.name.decode() if isinstance(gpu.name, bytes) else gpu.name,
         "capability": list(gpu.compute_capability),
-        "driver": list(driver().get_version()),
+        "driver": list(cuda_driver().get_version()),
         "processors": gpu.MULTIPROCESSOR_COUNT,
         "clock": 1e3 * gpu.CLOCK_RATE,  # Hz, the highest
         "registers": gpu.MAX_REGISTERS_PER_MULTIPROCESSOR,

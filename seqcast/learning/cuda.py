@@ -241,8 +241,9 @@ class CudaTrainer(Trainer):
             self._average = queue.zeros(self.network.flat.size + 1, model.dtype)
 
     def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
+        batches = list(self._batches(rows))
         with self._queue.lock:
-            return self._train(list(self._batches(rows)))
+            return self._train(batches)
 
     def _train(self, batches: list[np.ndarray]) -> np.ndarray:
         n, state = len(batches), self.state

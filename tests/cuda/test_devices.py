@@ -8,6 +8,7 @@ import pytest
 from seqcast.kernels.cuda import devices, driver
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda
 from seqcast.kernels.cuda.devices import find_device, is_device_name, is_on_gpu, to_host
+from seqcast.kernels.cuda.queue import queue_of
 
 
 class OnGpu:
@@ -91,7 +92,7 @@ def test_a_gpu_that_does_not_start_is_not_taken(monkeypatch):
     monkeypatch.setattr(driver, "cuda", SimpleNamespace(gpus=[Gpu(*WORDS)]))
     contexts = []  # back comes that of another library, which numba takes away
     current = {"cuCtxGetCurrent": lambda: 7, "cuCtxSetCurrent": contexts.append}
-    monkeypatch.setattr(driver, "driver", lambda: SimpleNamespace(**current))
+    monkeypatch.setattr(driver, "cuda_driver", lambda: SimpleNamespace(**current))
     message = r"is 'cuda', but that GPU can not be used: .*DEVICE_UNAVAILABLE.*\. Without a GPU it runs with"
     with pytest.raises(RuntimeError, match=message):
         find_device("cuda", "Estimator")
@@ -118,6 +119,13 @@ def test_a_forked_process_is_told_to_spawn(monkeypatch):
         find_device("cuda", "Estimator")
     assert find_device("auto") is None
     assert find_device("cpu") is None
+    with pytest.raises(RuntimeError, match="spawn"):  # as a fitted model would ask for it
+        queue_of()
+
+
+def test_threads_ask_for_gpus_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(driver, "gpu_capabilities", lambda: [(9, 0)] * devices._asking.locked())
+    assert find_device("cuda") == 0
 
 
 def asked(run_python, prepare, **environment):

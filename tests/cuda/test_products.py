@@ -216,6 +216,21 @@ def test_cublas_goes_to_the_stream_that_the_queue_is_on(queue, monkeypatch):
 
 
 @fake
+def test_where_cublas_did_not_take_a_stream_it_is_told_the_next_one(queue, monkeypatch):
+    library = FakeCublas()
+    products = CublasProducts(queue, "float32", Cublas(library, queue))
+    one = placed(queue, np.ones((2, 2), "float32"), 0, 0)
+    monkeypatch.setattr(Queue, "stream_address", 5)
+    monkeypatch.setitem(library._statuses, "cublasSetWorkspace_v2", 1)
+    with pytest.raises(cublas.CublasError, match="cublasSetWorkspace_v2"):
+        products.multiply(one, one, one, (2, 2, 2))
+    monkeypatch.undo()
+    del library.calls[:]
+    products.multiply(one, one, one, (2, 2, 2))
+    assert library.calls[0][0] == "cublasSetStream_v2"
+
+
+@fake
 def test_cublas_is_opened_once_for_a_queue(queue, monkeypatch):
     monkeypatch.setattr(cublas, "find_library", FakeCublas)
     monkeypatch.setattr(cublas, "_opened", {})

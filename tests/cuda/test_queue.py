@@ -3,6 +3,7 @@
 import gc
 import math
 import threading
+import time
 import weakref
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -359,33 +360,53 @@ class FakeDriver:
 @pytest.fixture
 def fake_driver(monkeypatch):
     driver = FakeDriver()
-    monkeypatch.setattr(queue_module, "driver", lambda: driver)
-    monkeypatch.setattr(driver_module, "driver", lambda: driver)
+    monkeypatch.setattr(queue_module, "cuda_driver", lambda: driver)
+    monkeypatch.setattr(driver_module, "cuda_driver", lambda: driver)
+    monkeypatch.setattr(queue_module, "freeing", Noted(driver))
     return driver
+
+
+class Noted:
+    """A lock whose acquisition is remembered."""
+
+    def __init__(self, driver):
+        self._driver = driver
+
+    def __enter__(self):
+        self._driver.wait_for_others_to_free()
+
+    def __exit__(self, *_): ...
 
 
 def fake_queue():
     stream, recorder = SimpleNamespace(handle="stream"), SimpleNamespace(handle="recorder")
-    return SimpleNamespace(gpu=nullcontext(), stream=stream, recorder=recorder, on=nullcontext)
+    queue = SimpleNamespace(gpu=nullcontext(), stream=stream, recorder=recorder)
+    queue.on = lambda other: Queue.on(queue, other)
+    return queue
 
 
-BEGIN = ("cuStreamBeginCapture", "recorder", "CU_STREAM_CAPTURE_MODE_RELAXED")
+BEGIN = (
+    ("wait_for_others_to_free",),
+    ("cuStreamBeginCapture", "recorder", "CU_STREAM_CAPTURE_MODE_RELAXED"),
+)
 END = ("cuStreamEndCapture", "recorder")
 
 
 @strict
 def test_the_driver_records_replays_and_forgets(fake_driver):
     """As far as it can be said without one."""
-    graph = CudaGraph(fake_queue())
+    queue = fake_queue()
+    graph = CudaGraph(queue)
     with graph.recording():
         assert not gc.isenabled()
-        graph.add(lambda: fake_driver.launch(1), ())
+        graph.add(lambda: fake_driver.launch(queue.stream.handle), ())
     assert gc.isenabled()
+    assert queue.stream.handle == "stream"
     graph.replay()
     del graph
     assert fake_driver.calls == [
-        BEGIN,
-        ("launch", 1),
+        *BEGIN,
+        ("launch", "recorder"),
         END,
         ("cuGraphInstantiate", "cuStreamEndCapture", 0),
         ("cuGraphDestroy", "cuStreamEndCapture"),
@@ -400,7 +421,55 @@ def test_the_driver_forgets_a_recording_that_failed(fake_driver):
     with pytest.raises(KeyError), graph.recording():
         raise KeyError
     assert gc.isenabled()
-    assert fake_driver.calls == [BEGIN, END, ("cuGraphDestroy", "cuStreamEndCapture")]
+    assert fake_driver.calls == [*BEGIN, END, ("cuGraphDestroy", "cuStreamEndCapture")]
+
+
+@strict
+def test_a_graph_that_can_not_be_destroyed_is_let_go(monkeypatch):
+    def fail(executable):
+        raise driver_module.CudaAPIError(700, "an illegal address")
+
+    monkeypatch.setattr(queue_module, "cuda_driver", lambda: SimpleNamespace(cuGraphExecDestroy=fail))
+    queue_module._destroy("graph")
+
+
+class Configurable:
+    def __getitem__(self, configuration):
+        return object()
+
+
+@strict
+def test_a_kernel_is_configured_once_for_each_stream(queue, monkeypatch):
+    monkeypatch.setattr(queue_module, "SIMULATED", False)
+    kernel, found = Configurable(), []
+    for stream in (0, 5, 0, 5):
+        monkeypatch.setattr(Queue, "stream_address", stream)
+        found.append(queue._configure(kernel, 1, 32, 0))
+    assert found[0] is found[2] is not found[1]
+    assert found[1] is found[3]
+
+
+@strict
+def test_a_queue_frees_from_any_thread_and_records_on_a_stream_apart(monkeypatch):
+    freed = []
+    memory = SimpleNamespace(deallocations=SimpleNamespace(clear=lambda: freed.append("memory")))
+    context = SimpleNamespace(memory_manager=memory, get_memory_info=lambda: (5, 9))
+    cuda = SimpleNamespace(gpus=[nullcontext()], stream=lambda: "stream", current_context=lambda: context)
+    monkeypatch.setattr(queue_module, "SIMULATED", False)
+    monkeypatch.setattr(queue_module, "cuda", cuda)
+    monkeypatch.setattr(queue_module, "free_from_any_thread", lambda: freed.append("can"))
+    monkeypatch.setattr(queue_module, "stream_apart", lambda: "apart")
+    queue = Queue()
+    assert (queue.stream, queue.recorder, queue.free_memory) == ("stream", "apart", 5)
+    assert freed == ["can", "memory"]
+
+
+@strict
+def test_a_stream_apart_does_not_wait_for_the_default_one(monkeypatch):
+    driver = SimpleNamespace(cuStreamCreate=lambda flags: {1: 7}[flags])  # CU_STREAM_NON_BLOCKING
+    monkeypatch.setattr(driver_module, "cuda_driver", lambda: driver)
+    monkeypatch.setattr(driver_module, "cuda", SimpleNamespace(external_stream=lambda handle: [handle]))
+    assert driver_module.stream_apart() == [7]
 
 
 @strict
@@ -429,7 +498,34 @@ def test_any_thread_frees_memory_in_the_context_it_came_from(fake_driver, monkey
     assert fake_driver.calls == [push, ("free",), pop, push, ("free_memory",), pop]
     monkeypatch.setattr(driver_module.os, "getpid", lambda: -1)
     pending.clear()  # in a fork, which has no GPU
+    monkeypatch.undo()
+    monkeypatch.setattr(driver_module, "_ending", [True])
+    pending.clear()
     assert len(fake_driver.calls) == 6
+
+
+@strict
+@pytest.mark.usefixtures("fake_driver")
+def test_threads_free_one_after_the_other(monkeypatch):
+    inside, most = [], []
+
+    def clear():
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+
+    lists = [SimpleNamespace(clear=clear) for _ in range(2)]
+    memory = SimpleNamespace(deallocations=lists[1])
+    context = SimpleNamespace(deallocations=lists[0], memory_manager=memory, handle="context")
+    monkeypatch.setattr(driver_module, "cuda", SimpleNamespace(current_context=lambda: context))
+    free_from_any_thread()
+    threads = [threading.Thread(target=pending.clear) for pending in lists * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
 
 
 @strict
@@ -444,6 +540,9 @@ def test_a_gpu_that_failed_frees_nothing_without_a_word(fake_driver, monkeypatch
     free_from_any_thread()
     pending.clear()
     assert fake_driver.calls[-1] == ("cuCtxPopCurrent",)
+    fake_driver.cuCtxPushCurrent = lambda handle: fail_to_free()
+    free_from_any_thread()
+    pending.clear()
 
 
 @strict

@@ -316,7 +316,8 @@ def check_size(model: Model, size: Size) -> None:
         for walk in model.layout.walks
         for shape in shapes_of_space(model.layout, walk, size.n_rows, n_steps, keep=size.keep).values()
     ]
-    numbers = max(math.prod(shape) for shape in [*shapes, (size.n_rows, n_steps, net.output_size)])
+    outputs = size.n_rows, n_steps, net.output_size  # between layers, or those that a pass returns
+    numbers = max(math.prod(shape) for shape in [*shapes, outputs])
     if numbers >= MOST_NUMBERS:
         raise MemoryError(
             f"A batch of {size.n_rows} windows takes an array of {numbers:,} numbers on the GPU, where there "

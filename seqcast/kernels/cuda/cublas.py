@@ -110,6 +110,7 @@ class Cublas:
         _check(name, getattr(self._library, name)(self._handle, *arguments))
 
     def _use(self, stream: int) -> None:
+        self._stream = None  # unknown, should this end half-way
         self.call("cublasSetStream_v2", ctypes.c_void_p(stream))
         # Of its own accord it would take memory for each stream when it needs some, so while recording.
         memory = ctypes.c_void_p(address(self._workspace)), ctypes.c_size_t(WORKSPACE)

@@ -86,9 +86,7 @@ def _capabilities() -> list[tuple[int, int]]:
 
 def _check(ordinal: int) -> None:
     """Raise an error that says why the GPU can not be used."""
-    if _asked_in not in (None, os.getpid()):
-        text = "no process can use a GPU that was forked from one that did: start it by multiprocessing's"
-        raise RuntimeError(f'{text} "spawn", not "fork".')
+    refuse_fork()
     there = _capabilities()
     if ordinal >= len(there):
         names = " and ".join(repr(f"cuda:{number}") for number in range(len(there)))
@@ -99,6 +97,13 @@ def _check(ordinal: int) -> None:
     from .driver import start_gpu
 
     start_gpu(ordinal)
+
+
+def refuse_fork() -> None:
+    """Raise a RuntimeError in a process that was forked from one that has asked the driver."""
+    if _asked_in not in (None, os.getpid()):
+        text = "no process can use a GPU that was forked from one that did: start it by multiprocessing's"
+        raise RuntimeError(f'{text} "spawn", not "fork".')
 
 
 def is_on_gpu(x: object) -> bool:

@@ -19,13 +19,16 @@ GPU_ERRORS: tuple[type[Exception], ...] = (
     getattr(cuda_errors, "CudaDriverError", CudaAPIError),
     cuda_errors.CudaSupportError,
 )
-if not SIMULATED:  # contexts, modules and launches are cuda-core's, whose error is no relative of numba's
-    from cuda.core._utils.cuda_utils import CUDAError
+if not SIMULATED:
+    # Contexts, modules and launches are cuda-core's, whose error is no relative of numba's, and has no public
+    # name; should it have another one day, errors are told in its own words.
+    with suppress(ImportError):
+        from cuda.core._utils.cuda_utils import CUDAError
 
-    GPU_ERRORS += (CUDAError,)
+        GPU_ERRORS += (CUDAError,)
 
 
-def driver() -> Any:
+def cuda_driver() -> Any:
     """The CUDA driver's functions, which raise where the driver reports an error."""
     from numba.cuda.cudadrv.driver import driver
 
@@ -36,7 +39,7 @@ def gpu_capabilities() -> list[tuple[int, int]]:
     """The compute capability of each GPU; RuntimeError, with the driver's words, if none can be used."""
     if SIMULATED:
         return [(9, 0)]
-    with told("no GPU can be used"):
+    with errors_told("no GPU can be used"):
         return _ask_capabilities()
 
 
@@ -45,7 +48,7 @@ def _ask_capabilities() -> list[tuple[int, int]]:
         raise RuntimeError(f"no GPU can be used: {_sentence(said)}")
     if not has_toolkit():
         raise ImportError("the compiler of the CUDA toolkit")
-    (knows, _), (compiles, _) = driver().get_version(), cuda.runtime.get_version()
+    (knows, _), (compiles, _) = cuda_driver().get_version(), cuda.runtime.get_version()
     if knows < compiles:
         older = ', or pip install "seqcast[cuda12]" instead' if knows == 12 else ""
         found = f"the driver is CUDA {knows}, the compiler CUDA {compiles}"
@@ -57,23 +60,23 @@ def start_gpu(ordinal: int) -> None:
     """Do what a GPU refuses where it is another process's alone, full, or broken; then RuntimeError."""
     if SIMULATED:
         return
-    with told("that GPU can not be used"), context_kept(), cuda.gpus[ordinal]:
+    with errors_told("that GPU can not be used"), context_kept(), cuda.gpus[ordinal]:
         cuda.current_context().get_memory_info()
 
 
 @contextmanager
 def context_kept() -> Iterator[None]:
     """Leave the thread the context it has, of PyTorch, say; numba's first one would take its place."""
-    before = driver().cuCtxGetCurrent()
+    before = cuda_driver().cuCtxGetCurrent()
     try:
         yield
     finally:
         if int(before):
-            driver().cuCtxSetCurrent(before)
+            cuda_driver().cuCtxSetCurrent(before)
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def errors_told(what: str) -> Iterator[None]:
     """Raise a RuntimeError with the driver's words where it reports an error."""
     try:
         yield
@@ -114,7 +117,7 @@ def opt_in(kernel, signature: tuple, n_bytes: int) -> None:
 
     function = kernel.compile(signature).library.get_cufunc()
     attribute = CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-    driver().cuKernelSetAttribute(attribute, n_bytes, function.handle, function.device.id)
+    cuda_driver().cuKernelSetAttribute(attribute, n_bytes, function.handle, function.device.id)
 
 
 # -- streams, and memory that is freed
@@ -127,25 +130,27 @@ def free_from_any_thread() -> None:
     """
     context = cuda.current_context()
     for pending in (context.deallocations, context.memory_manager.deallocations):
-        pending.clear = _with_context(pending.clear, context.handle, threading.RLock())
+        pending.clear = _with_context(pending.clear, context.handle)
 
 
+# Held while memory is freed: numba's loop would trip over another thread that takes the last of a list. One
+# for all GPUs and kinds of memory, as what goes may let something else go.
+freeing = threading.RLock()
 _ending: list[bool] = []
 atexit.register(_ending.append, True)
 
 
-def _with_context(clear: Callable[[], None], handle, lock) -> Callable[[], None]:
-    push, pop, process = driver().cuCtxPushCurrent, driver().cuCtxPopCurrent, os.getpid()
+def _with_context(clear: Callable[[], None], handle) -> Callable[[], None]:
+    push, pop, process = cuda_driver().cuCtxPushCurrent, cuda_driver().cuCtxPopCurrent, os.getpid()
 
     def clear_with_context() -> None:
         # The end frees all, and numba would unload twice what two GPUs share; a fork has no GPU.
         if _ending or os.getpid() != process:
             return
-        with lock:  # numba's own loop may find nothing where another thread took the last
+        with freeing, suppress(*GPU_ERRORS):  # of a GPU that has failed, of which others tell
             push(handle)
             try:
-                with suppress(*GPU_ERRORS):  # of a GPU that has failed, of which others tell
-                    clear()
+                clear()
             finally:
                 pop()
 
@@ -156,4 +161,4 @@ def stream_apart() -> Any:
     """A stream of the current GPU that does not wait for the default stream, nor lets it wait; for good."""
     from cuda.bindings.driver import CUstream_flags
 
-    return cuda.external_stream(int(driver().cuStreamCreate(int(CUstream_flags.CU_STREAM_NON_BLOCKING))))
+    return cuda.external_stream(int(cuda_driver().cuStreamCreate(int(CUstream_flags.CU_STREAM_NON_BLOCKING))))

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from .compiler import SIMULATED, cuda, signature_of
+from .devices import refuse_fork
 from .driver import (
     GPU_ERRORS,
     clear,
-    driver,
+    cuda_driver,
     free_from_any_thread,
+    freeing,
     is_out_of_memory,
     opt_in,
     stream_apart,
@@ -66,7 +68,7 @@ class CudaGraph:
     def replay(self) -> None:
         """Run all that was recorded, in order."""
         with self._gpu:
-            driver().cuGraphLaunch(self._executable, self._stream.handle)
+            cuda_driver().cuGraphLaunch(self._executable, self._stream.handle)
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -76,26 +78,28 @@ class CudaGraph:
         # handle of another library that waits for the GPU, would make the whole recording void.
         mode, recorder = CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED, self._queue.recorder
         with self._gpu, cuda.defer_cleanup(), no_garbage_collected(), self._queue.on(recorder):
+            with freeing:  # another thread may have begun to free memory before
+                pass
             try:  # here, as Ctrl-C may come when the driver records already
-                driver().cuStreamBeginCapture(recorder.handle, mode)
+                cuda_driver().cuStreamBeginCapture(recorder.handle, mode)
                 yield
             except BaseException:
                 with suppress(Exception):  # the first error is the one to be seen
-                    driver().cuGraphDestroy(driver().cuStreamEndCapture(recorder.handle))
+                    cuda_driver().cuGraphDestroy(cuda_driver().cuStreamEndCapture(recorder.handle))
                 raise
-            self._instantiate(driver().cuStreamEndCapture(recorder.handle))
+            self._instantiate(cuda_driver().cuStreamEndCapture(recorder.handle))
 
     def _instantiate(self, graph) -> None:
         try:
-            self._executable = driver().cuGraphInstantiate(graph, 0)
+            self._executable = cuda_driver().cuGraphInstantiate(graph, 0)
         finally:
-            driver().cuGraphDestroy(graph)
+            cuda_driver().cuGraphDestroy(graph)
         weakref.finalize(self, _destroy, self._executable).atexit = False
 
 
 def _destroy(executable) -> None:
     with suppress(*GPU_ERRORS):  # in a fork, or of a GPU that has failed
-        driver().cuGraphExecDestroy(executable)
+        cuda_driver().cuGraphExecDestroy(executable)
 
 
 @contextmanager
@@ -246,8 +250,9 @@ class Queue:
     @contextmanager
     def on(self, stream: Any) -> Iterator[None]:
         """Put all on another stream meanwhile."""
-        usual, self.stream = self.stream, stream
+        usual = self.stream
         try:
+            self.stream = stream
             yield
         finally:
             self.stream = usual
@@ -341,6 +346,7 @@ def queue_of(ordinal: int = 0) -> Queue:
     Who launches what belongs together holds its `lock`. A queue of its own for each fit would leave its
     stream, and the memory that cuBLAS works in, to the garbage collector.
     """
+    refuse_fork()
     key = os.getpid(), ordinal
     with _making:
         if key not in _queues:

@@ -10,8 +10,10 @@ that changes from launch to launch, as does that of blocks. A test fails if in a
 - shared memory is read that the block has not written;
 - threads of a block wait at different barriers, or some of them at none.
 
-Not seen is what leaves one shared array for another, as a block has one memory for all; nor anything below
-PTX: the assembler, caches, streams, graphs, cuBLAS, and how a GPU rounds ex2.approx and rcp.approx.
+Not seen is what leaves one shared array for another, as a block has one memory for all, or a part of an array
+for the rest of it; memory of the device or of a thread that is read before it is written, but by NaN; nor
+anything below PTX: the assembler, caches, streams, graphs, cuBLAS, and how a GPU rounds ex2.approx and
+rcp.approx. Stricter than a GPU: two barriers at different places are not one.
 """
 
 from collections.abc import Iterator

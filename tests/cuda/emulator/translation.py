@@ -138,7 +138,7 @@ class Function:
     def _declare(self, text: str) -> str:
         if found := REGISTERS.fullmatch(text):
             self._fields[found[1]] = f"uint64_t {found[1]}" + (f"[{found[2]}]" if found[2] else "")
-        elif found := LOCAL.fullmatch(text):
+        elif (found := LOCAL.fullmatch(text)) and self._kind == "entry":
             self._fields["local"] = f"uint8_t local[{found[2]}] __attribute__((aligned(16)))"
             self._symbols[found[1]] = "(uint64_t)t->local"
         elif found := PARAMETER.fullmatch(text):
