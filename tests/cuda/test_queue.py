@@ -184,12 +184,6 @@ def test_a_gpu_has_one_queue_for_all_threads(queue):
 
 
 @strict
-def test_another_process_has_another_queue(queue, monkeypatch):
-    monkeypatch.setattr(queue_module.os, "getpid", lambda: -1)
-    monkeypatch.setattr(queue_module, "_queues", dict(queue_module._queues))
-    assert queue_of(0) is not queue
-
-
 def test_a_recording_has_the_queue_to_itself(queue):
     free = []
 

@@ -5,7 +5,6 @@ small network run. A graph takes that once for all its launches.
 """
 
 import gc
-import os
 import threading
 import warnings
 import weakref
@@ -336,7 +335,7 @@ def limits_of(queue: Queue) -> Gpu:
     )
 
 
-_queues: dict[tuple[int, int], Queue] = {}
+_queues: dict[int, Queue] = {}
 _making = threading.Lock()
 
 
@@ -347,8 +346,7 @@ def queue_of(ordinal: int = 0) -> Queue:
     stream, and the memory that cuBLAS works in, to the garbage collector.
     """
     refuse_fork()
-    key = os.getpid(), ordinal
     with _making:
-        if key not in _queues:
-            _queues[key] = Queue(ordinal)
-        return _queues[key]
+        if ordinal not in _queues:
+            _queues[ordinal] = Queue(ordinal)
+        return _queues[ordinal]
