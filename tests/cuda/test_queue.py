@@ -356,20 +356,8 @@ def fake_driver(monkeypatch):
     driver = FakeDriver()
     monkeypatch.setattr(queue_module, "cuda_driver", lambda: driver)
     monkeypatch.setattr(driver_module, "cuda_driver", lambda: driver)
-    monkeypatch.setattr(queue_module, "freeing", Noted(driver))
+    monkeypatch.setattr(queue_module, "wait_for_frees", driver.wait_for_frees)
     return driver
-
-
-class Noted:
-    """A lock whose acquisition is remembered."""
-
-    def __init__(self, driver):
-        self._driver = driver
-
-    def __enter__(self):
-        self._driver.wait_for_others_to_free()
-
-    def __exit__(self, *_): ...
 
 
 def fake_queue():
@@ -380,7 +368,7 @@ def fake_queue():
 
 
 BEGIN = (
-    ("wait_for_others_to_free",),
+    ("wait_for_frees",),
     ("cuStreamBeginCapture", "recorder", "CU_STREAM_CAPTURE_MODE_RELAXED"),
 )
 END = ("cuStreamEndCapture", "recorder")
@@ -496,6 +484,17 @@ def test_any_thread_frees_memory_in_the_context_it_came_from(fake_driver, monkey
     monkeypatch.setattr(driver_module, "_ending", [True])
     pending.clear()
     assert len(fake_driver.calls) == 6
+
+
+@strict
+def test_a_recording_waits_for_a_thread_that_frees():
+    waiting = threading.Thread(target=driver_module.wait_for_frees)
+    with driver_module.freeing:
+        waiting.start()
+        waiting.join(0.05)
+        assert waiting.is_alive()
+    waiting.join(10)
+    assert not waiting.is_alive()
 
 
 @strict

@@ -157,6 +157,12 @@ def _with_context(clear: Callable[[], None], handle) -> Callable[[], None]:
     return clear_with_context
 
 
+def wait_for_frees() -> None:
+    """Return when no thread is freeing memory any more that began before."""
+    freeing.acquire()
+    freeing.release()
+
+
 def stream_apart() -> Any:
     """A stream of the current GPU that does not wait for the default stream, nor lets it wait; for good."""
     from cuda.bindings.driver import CUstream_flags

@@ -21,10 +21,10 @@ from .driver import (
     clear,
     cuda_driver,
     free_from_any_thread,
-    freeing,
     is_out_of_memory,
     opt_in,
     stream_apart,
+    wait_for_frees,
 )
 from .shapes import Gpu
 
@@ -77,8 +77,7 @@ class CudaGraph:
         # handle of another library that waits for the GPU, would make the whole recording void.
         mode, recorder = CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED, self._queue.recorder
         with self._gpu, cuda.defer_cleanup(), no_garbage_collected(), self._queue.on(recorder):
-            with freeing:  # another thread may have begun to free memory before
-                pass
+            wait_for_frees()
             try:  # here, as Ctrl-C may come when the driver records already
                 cuda_driver().cuStreamBeginCapture(recorder.handle, mode)
                 yield
