@@ -11,7 +11,7 @@ CUDA := cuda# or cuda12, for drivers older than 580
 OLDEST_PYTHON ?= $(PYTHON)
 OLDEST_PINS := --constraint tests/conformance/oldest.txt --constraint tests/conformance/oldest_extras.txt --only-binary numba,numpy,pandas,scikit-learn
 ESTIMATOR_TESTS := tests/conformance $(wildcard \
-	$(addprefix tests/test_,classifier.py encoder.py forecaster*.py regressor.py window_transformer.py))
+	$(addprefix tests/estimators/test_,classifier.py encoder.py forecaster*.py regressor.py window_transformer.py))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write into one environment

@@ -57,7 +57,7 @@ def _rolled(model) -> list[dict]:
 
 
 def _network() -> SeqForecaster:
-    return SeqForecaster(STEPS, max_iter=3, fallback=False, random_state=0)
+    return SeqForecaster(STEPS, max_iter=3, naive_fallback=False, random_state=0)
 
 
 def _timed(model, frame: pd.DataFrame, **options) -> tuple[pd.DataFrame, float]:

@@ -22,7 +22,7 @@ PEERS = {
 NETWORK_ALONE = {
     "segment": 1,
     "linear": False,
-    "fallback": False,
+    "naive_fallback": False,
     "ema": None,
     "dropout": 0.0,
     "loss": "squared",

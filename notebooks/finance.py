@@ -62,7 +62,7 @@ print(f"skill over the last 500 days: {model.score(price[-500:]):.2f}")
 # with four fits.
 
 # %%
-stubborn = seqcast.SeqForecaster(horizon, season_length=1, fallback=False, random_state=0)
+stubborn = seqcast.SeqForecaster(horizon, season_length=1, naive_fallback=False, random_state=0)
 price_rows = seqcast.backtest(stubborn, price, n_windows=40, refit=10, n_jobs=2)
 seqcast.summarize(price_rows)[["rmse", "rmse_persistence", "skill"]]
 

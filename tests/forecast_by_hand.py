@@ -89,12 +89,12 @@ def parts_by_hand(model, scaled, masked, clock):
 def groups_of(model, n_columns):
     """Columns that forecasts are made of together: of all targets, or of each, with all covariates."""
     k = len(model.target_names_)
-    return [list(range(n_columns))] if model.joint else [[j, *range(k, n_columns)] for j in range(k)]
+    return [list(range(n_columns))] if model.multivariate else [[j, *range(k, n_columns)] for j in range(k)]
 
 
 def n_targets_of(model):
     """Targets of such a group."""
-    return len(model.target_names_) if model.joint else 1
+    return len(model.target_names_) if model.multivariate else 1
 
 
 def network_by_hand(model, scaled, masked):
@@ -169,31 +169,31 @@ def naive_by_hand(column, season, n):
     return np.array(forecast)
 
 
-def naives_by_hand(model, scaled, origins, season):
-    """Of all targets at each origin, (n_origins, horizon, n_targets)."""
+def naives_by_hand(model, scaled, cutoffs, season):
+    """Of all targets at each cutoff, (n_cutoffs, horizon, n_targets)."""
     columns = scaled[:, : len(model.target_names_)].T
-    forecasts = [[naive_by_hand(column[:at], season, model.horizon_) for column in columns] for at in origins]
+    forecasts = [[naive_by_hand(column[:at], season, model.horizon_) for column in columns] for at in cutoffs]
     return np.array(forecasts).swapaxes(1, 2)
 
 
 # -- windows
 
 
-def origins_between(model, scaled, begin, end):
+def cutoffs_between(model, scaled, begin, end):
     """First steps that are forecast, from `begin` on, by windows that end by `end` and of which something is
     known."""
     k = len(model.target_names_)
     return [
-        origin
-        for origin in range(max(begin, model.window_), end - model.horizon_ + 1)
-        if np.isfinite(scaled[origin - model.window_ : origin, :k]).any()
-        and np.isfinite(scaled[origin : origin + model.horizon_, :k]).any()
+        cutoff
+        for cutoff in range(max(begin, model.window_), end - model.horizon_ + 1)
+        if np.isfinite(scaled[cutoff - model.window_ : cutoff, :k]).any()
+        and np.isfinite(scaled[cutoff : cutoff + model.horizon_, :k]).any()
     ]
 
 
-def truth_at(model, scaled, origins):
+def truth_at(model, scaled, cutoffs):
     k = len(model.target_names_)
-    return np.stack([scaled[origin : origin + model.horizon_, :k] for origin in origins])
+    return np.stack([scaled[cutoff : cutoff + model.horizon_, :k] for cutoff in cutoffs])
 
 
 def scaled_rows(model, rows):
@@ -205,8 +205,8 @@ def scaled_rows(model, rows):
 def truth_and_parts(model, rows):
     """Of each window that the parts were weighed by: scaled truths (n, horizon, n_targets), and forecasts."""
     scaled = scaled_rows(model, rows)
-    origins = origins_between(model, scaled, training_end(model, len(rows)), len(rows))
+    cutoffs = cutoffs_between(model, scaled, training_end(model, len(rows)), len(rows))
     masked = np.isnan(scaled).any()
-    parts = [parts_by_hand(model, scaled[:origin], masked, FIRST + origin) for origin in origins]
+    parts = [parts_by_hand(model, scaled[:cutoff], masked, FIRST + cutoff) for cutoff in cutoffs]
     forecasts = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    return truth_at(model, scaled, origins), forecasts
+    return truth_at(model, scaled, cutoffs), forecasts

@@ -8,15 +8,15 @@ import pytest
 
 from seqcast.data.panel import Clock
 from seqcast.data.roles import Columns
-from seqcast.forecasting.blocks import Blocks
 from seqcast.forecasting.linear import LEAST_GAIN, PHASES_RIDGE, RIDGES, fit_linear
-from seqcast.forecasting.phases import Phases
-from seqcast.forecasting.ways import Way
+from seqcast.forecasting.seasonal_features import SeasonalFeatures
+from seqcast.forecasting.window_scaling import WindowScaling
+from seqcast.forecasting.window_source import WindowSource
 
 WINDOW, HORIZON = 8, 3
 TRAIN, VALIDATION = np.arange(90), np.arange(100, 130)
-NOTHING = Phases()
-LAST, NONE, INSTANCE = Way("last"), Way("none"), Way("instance")
+NOTHING = SeasonalFeatures()
+LAST, NONE, INSTANCE = WindowScaling("last"), WindowScaling("none"), WindowScaling("instance")
 
 
 def make_grid(holes=0.0, n=141, seed=0):
@@ -34,12 +34,14 @@ def clock_from(first, n=141):
 class Task:
     """Series as blocks; the windows to learn from and to judge by are always the same."""
 
-    blocks: Blocks
+    blocks: WindowSource
 
     @classmethod
-    def of(cls, joint=True, holes=0.0, n_targets=2, columns=3):
+    def of(cls, multivariate=True, holes=0.0, n_targets=2, columns=3):
         grid = make_grid(holes)[:, :columns]
-        return cls(Blocks.of(grid, Columns(n_targets, columns - n_targets), joint, clock_from(5)))
+        return cls(
+            WindowSource.of(grid, Columns(n_targets, columns - n_targets), multivariate, clock_from(5))
+        )
 
     def fit(self, train=TRAIN, validation=VALIDATION, ways=(LAST,), **calendar):
         return fit_linear(self.blocks, train, validation, WINDOW, HORIZON, ways, **calendar)
@@ -112,11 +114,11 @@ def choices_of(found):
 TASKS = {
     "one target": {"n_targets": 1, "columns": 1},
     "a covariate": {"n_targets": 1, "columns": 2},
-    "joint targets": {"joint": True},
-    "separate targets": {"joint": False},
-    "joint, holes": {"joint": True, "holes": 0.05},
-    "separate, holes": {"joint": False, "holes": 0.1},
+    "multivariate targets": {"multivariate": True},
+    "separate targets": {"multivariate": False},
+    "multivariate, holes": {"multivariate": True, "holes": 0.05},
+    "separate, holes": {"multivariate": False, "holes": 0.1},
 }
 tasks = pytest.mark.parametrize("task", [Task.of(**options) for options in TASKS.values()], ids=TASKS)
-WAYS = [LAST, NONE, INSTANCE, Way("last", "level"), Way("instance", "none")]
+WAYS = [LAST, NONE, INSTANCE, WindowScaling("last", "level"), WindowScaling("instance", "none")]
 ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.normalization}-{way.covariates}")

@@ -23,7 +23,7 @@ def fit(series, epochs, steps):
         # the network alone, step by step, as the peers'
         segment=1,
         linear=False,
-        fallback=False,
+        naive_fallback=False,
         ema=None,
         dropout=0.0,
         loss="squared",

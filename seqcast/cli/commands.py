@@ -12,7 +12,7 @@ from .formats import csv_text, picture
 from .messages import CommandError
 from .reading import read_data
 from .report import Report
-from .words import span, stamps
+from .text_format import span, stamps
 from .writing import file_outputs
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run_forecast(arguments: argparse.Namespace) -> None:
 
 
 def run_backtest(arguments: argparse.Namespace) -> None:
-    """Forecast the last rows of a file from several origins, and compare with the truth."""
+    """Forecast the last rows of a file from several cutoffs, and compare with the truth."""
     outputs = file_outputs(arguments)
     df, targets = read_data(arguments)
     forecaster = make_forecaster(arguments, targets, progress(quiet=False))
@@ -51,21 +51,21 @@ def run_backtest(arguments: argparse.Namespace) -> None:
     seconds = time.perf_counter() - started
     if rows.empty:
         raise CommandError(f"{arguments.data}: no target was observed within the horizon of any origin")
-    origins = rows["cutoff"].drop_duplicates()
+    cutoffs = rows["cutoff"].drop_duplicates()
     report = Report(sys.stdout)
     report.item("data", f"{arguments.data}: {span(df)}")
     network = network_in_words(forecaster)
-    report.item("fitted", f"{network}, anew at each of {len(origins)} origins, in {seconds:.1f} s")
-    first, last = stamps([origins.iloc[0], origins.iloc[-1]])
+    report.item("fitted", f"{network}, anew at each of {len(cutoffs)} cutoffs, in {seconds:.1f} s")
+    first, last = stamps([cutoffs.iloc[0], cutoffs.iloc[-1]])
     report.item("", f"the first at {first}, the last at {last}")
     report.item("tested", f"on up to {rows['lead'].max()} steps after each, which it had never seen")
     for target, errors in summarize(rows).to_dict("index").items():
         report.errors(errors, title=str(target))
-    report.files(outputs.write(rows, lambda: picture(df, *_last_origin(rows))))
+    report.files(outputs.write(rows, lambda: picture(df, *_last_cutoff(rows))))
 
 
-def _last_origin(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Forecast and truth of the last origin, one column a target."""
+def _last_cutoff(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Forecast and truth of the last cutoff, one column a target."""
     last = rows[rows["cutoff"] == rows["cutoff"].iloc[-1]]
     table = last.pivot(index="time", columns="target", values=["y_hat", "y"])
     targets = last["target"].unique()  # pivot has sorted them

@@ -10,7 +10,7 @@ from .fitting import fit, progress
 from .formats import MATPLOTLIB_HINT, picture
 from .messages import CommandError
 from .report import Report
-from .words import span
+from .text_format import span
 from .writing import demo_outputs
 
 if TYPE_CHECKING:

@@ -66,20 +66,20 @@ def _add_forecast(commands: Any) -> None:
 
 def _add_backtest(commands: Any) -> None:
     text = (
-        "Forecast the last rows of a CSV file from several origins, each time with a network that was fitted "
+        "Forecast the last rows of a CSV file from several cutoffs, each time with a network that was fitted "
         "on earlier rows only, and compare with the truth and with naive forecasts."
     )
     parser = commands.add_parser("backtest", help="measure forecasts on the past", description=text)
     _add_data(parser)
     parser.add_argument(
-        "--windows", metavar="N", type=_count, default=5, help="number of origins (default 5)"
+        "--windows", metavar="N", type=_count, default=5, help="number of cutoffs (default 5)"
     )
     parser.add_argument(
-        "--step", metavar="N", type=_count, help="rows between origins (default: the horizon)"
+        "--step", metavar="N", type=_count, help="rows between cutoffs (default: the horizon)"
     )
     _add_model(parser)
     parser.add_argument("--out", metavar="FILE", help="CSV file for all forecasts beside the truth")
-    parser.add_argument("--plot", metavar="FILE", help="picture of the last origin (.png, .svg, .pdf)")
+    parser.add_argument("--plot", metavar="FILE", help="picture of the last cutoff (.png, .svg, .pdf)")
     _add_common(parser)
     parser.set_defaults(run=run_backtest)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .words import decimals, from_to, skill_in_words, skyline
+from .text_format import decimals, from_to, skill_in_words, skyline
 
 if TYPE_CHECKING:
     import pandas as pd

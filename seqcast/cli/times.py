@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .csv_file import line_of
 from .messages import CommandError
-from .words import stamps
+from .text_format import stamps
 
 if TYPE_CHECKING:
     import pandas as pd

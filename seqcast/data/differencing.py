@@ -24,7 +24,7 @@ def difference(values: np.ndarray, lags: Sequence[int]) -> np.ndarray:
 def integrate(
     forecasts: np.ndarray,
     values: np.ndarray,
-    origins: np.ndarray,
+    cutoffs: np.ndarray,
     lags: Sequence[int],
     reach: int | None = None,
 ) -> np.ndarray:
@@ -32,28 +32,28 @@ def integrate(
 
     Parameters
     ----------
-    forecasts : ndarray, shape (n_origins, horizon, n_columns)
-        Of what ``difference(values, lags)`` would be from each origin on.
+    forecasts : ndarray, shape (n_cutoffs, horizon, n_columns)
+        Of what ``difference(values, lags)`` would be from each cutoff on.
     values : ndarray, shape (n, n_columns)
-        Only steps before an origin are read for it. Instead of a missing one stands what `seasonal_naive`
+        Only steps before a cutoff are read for it. Instead of a missing one stands what `seasonal_naive`
         repeats: the last observed at the same place in the season of the lag, or else the last observed;
         instead of a missing change, if none was observed, 0.
-    origins : ndarray of int, shape (n_origins,)
+    cutoffs : ndarray of int, shape (n_cutoffs,)
         First step that is forecast.
     lags : sequence of int
         As in `difference`.
     reach : int or None
-        How many steps before an origin are read; None for all.
+        How many steps before a cutoff are read; None for all.
 
     Returns
     -------
-    ndarray, shape (n_origins, horizon, n_columns)
-        NaN from where nothing was observed before the origin, or a forecast is missing.
+    ndarray, shape (n_cutoffs, horizon, n_columns)
+        NaN from where nothing was observed before the cutoff, or a forecast is missing.
     """
     for done in reversed(range(len(lags))):
         left = None if reach is None else reach - sum(lags[:done])  # changes whose both ends are read
         horizon = forecasts.shape[1]
-        season = seasonal_naive(difference(values, lags[:done]), origins, lags[done], horizon, left)
+        season = seasonal_naive(difference(values, lags[:done]), cutoffs, lags[done], horizon, left)
         if done:
             season = np.nan_to_num(season)
         with np.errstate(over="ignore"):

@@ -92,39 +92,39 @@ class Panel:
         """Other values of the same series."""
         return replace(self, values=values)
 
-    def around(self, origins: np.ndarray, before: int, after: int) -> tuple[Panel, np.ndarray]:
-        """Only so many rows before and after each origin, as series of their own; and the origins there."""
-        rows = origins[:, None] + np.arange(-before, after)
-        bounds = np.arange(len(origins) + 1) * (before + after)
+    def around(self, cutoffs: np.ndarray, before: int, after: int) -> tuple[Panel, np.ndarray]:
+        """Only so many rows before and after each cutoff, as series of their own; and the cutoffs there."""
+        rows = cutoffs[:, None] + np.arange(-before, after)
+        bounds = np.arange(len(cutoffs) + 1) * (before + after)
         values = self.values[rows.ravel()]
-        clocks = self.clock[origins] - before
-        return Panel(values, bounds, self.fitted[self.numbers(origins)], clocks), bounds[:-1] + before
+        clocks = self.clock[cutoffs] - before
+        return Panel(values, bounds, self.fitted[self.numbers(cutoffs)], clocks), bounds[:-1] + before
 
     @property
     def clock(self) -> Clock:
         """When each step is."""
         return Clock(self.bounds, self.clocks)
 
-    def numbers(self, origins: np.ndarray) -> np.ndarray:
-        """Which series comes before each origin: an origin may be the row after the last of a series."""
-        return np.searchsorted(self.bounds, origins, side="left") - 1
+    def numbers(self, cutoffs: np.ndarray) -> np.ndarray:
+        """Which series comes before each cutoff: a cutoff may be the row after the last of a series."""
+        return np.searchsorted(self.bounds, cutoffs, side="left") - 1
 
-    def series_origins(self, origins: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Of each series with origins: its number, places among them, and origins counted from its begin."""
+    def series_cutoffs(self, cutoffs: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Of each series with cutoffs: its number, places among them, and cutoffs counted from its begin."""
         if len(self) == 1:
-            yield 0, np.arange(len(origins)), origins
+            yield 0, np.arange(len(cutoffs)), cutoffs
             return
-        numbers = self.numbers(origins)
+        numbers = self.numbers(cutoffs)
         order = np.argsort(numbers, kind="stable")
         cuts = np.searchsorted(numbers[order], np.arange(len(self) + 1))
         for number in np.unique(numbers):
             places = order[cuts[number] : cuts[number + 1]]
-            yield number, places, origins[places] - self.bounds[number]
+            yield number, places, cutoffs[places] - self.bounds[number]
 
-    def seasonal_naive(self, origins: np.ndarray, season_length: int, n: int) -> np.ndarray:
-        """`windows.seasonal_naive` of each column, within the series; shape (n_origins, n, n_columns)."""
-        forecasts = np.empty((len(origins), n, self.values.shape[1]))
-        for number, places, own in self.series_origins(origins):
+    def seasonal_naive(self, cutoffs: np.ndarray, season_length: int, n: int) -> np.ndarray:
+        """`windows.seasonal_naive` of each column, within the series; shape (n_cutoffs, n, n_columns)."""
+        forecasts = np.empty((len(cutoffs), n, self.values.shape[1]))
+        for number, places, own in self.series_cutoffs(cutoffs):
             forecasts[places] = seasonal_naive(self.series(number), own, season_length, n)
         return forecasts
 

@@ -3,7 +3,7 @@
 In two stages. *Levels* are transformed and scaled columns: targets by what was learned of their own series,
 covariates by what was learned of all series together, since their level may tell one series from another.
 Errors are weighed in these units. *Inputs* are what windows are cut from: targets may be differenced; lags
-beyond the window and columns that are known ahead are moved, so that a window before an origin holds them up
+beyond the window and columns that are known ahead are moved, so that a window before a cutoff holds them up
 to the last step that is forecast from there.
 """
 
@@ -153,17 +153,17 @@ class Preparation:
         return changes
 
     def integrate(
-        self, forecasts: np.ndarray, levels: Panel, origins: np.ndarray, reach: int | None = None
+        self, forecasts: np.ndarray, levels: Panel, cutoffs: np.ndarray, reach: int | None = None
     ) -> np.ndarray:
-        """Forecasts of inputs (n_origins, horizon, n_targets) as those of levels.
+        """Forecasts of inputs (n_cutoffs, horizon, n_targets) as those of levels.
 
-        reach : so many steps before an origin are read; None: all.
+        reach : so many steps before a cutoff are read; None: all.
         """
         if not self.treatment.differences:
             return forecasts
-        changes = self.changes.of_series(levels.fitted[levels.numbers(origins)]).inverse(forecasts)
+        changes = self.changes.of_series(levels.fitted[levels.numbers(cutoffs)]).inverse(forecasts)
         summed = np.empty_like(changes)
-        for number, places, own in levels.series_origins(origins):
+        for number, places, own in levels.series_cutoffs(cutoffs):
             values = levels.series(number)[:, : self.given.targets]
             summed[places] = integrate(changes[places], values, own, self.treatment.differences, reach)
         return np.nan_to_num(summed)
@@ -178,7 +178,7 @@ class Preparation:
 
 
 @contextmanager
-def noted(note: str | None) -> Iterator[None]:
+def add_note(note: str | None) -> Iterator[None]:
     """Add to the errors of what is done meanwhile."""
     try:
         yield
@@ -198,7 +198,7 @@ def _of_targets(
     """What a `Preparation` has of each series, of series (n, n_targets) with these ids."""
     fitted = []
     for grid, id_ in zip(grids, ids, strict=True):
-        with noted(None if id_ is None else f"This is series {id_!r}."):
+        with add_note(None if id_ is None else f"This is series {id_!r}."):
             fitted.append((*_fit_targets(grid, treatment, names, owner), Scaler.of(grid)))
     transforms, targets, changes, raw = zip(*fitted, strict=True)
     return {

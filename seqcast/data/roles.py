@@ -15,7 +15,7 @@ SEVERAL = (list, tuple, np.ndarray, pd.Index)  # what may hold several names
 
 
 @dataclass(frozen=True)
-class Declared:
+class ColumnSpec:
     """What a forecaster's parameters say about columns; see there."""
 
     target: Any = None

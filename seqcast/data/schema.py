@@ -15,13 +15,13 @@ from ..kernels.cuda.devices import is_on_gpu, to_host
 from .categories import Categories, check_static
 from .frames import Argument, Kind, Table, in_order, is_counted, read_table, select_columns, to_pandas_frame
 from .long import LongTable, check_observed, long_frame, read_long, to_long
-from .roles import Declared, Roles, labels
+from .roles import ColumnSpec, Roles, labels
 from .targets import read_history
 from .windows import on_grid
 
 
 @dataclass(frozen=True)
-class Given:
+class InputRows:
     """Rows of one or several series, as they came in one argument.
 
     Attributes
@@ -44,11 +44,11 @@ class Given:
     kind: Kind
 
     @classmethod
-    def of_long(cls, series: LongTable, index: pd.Index) -> Given:
+    def of_long(cls, series: LongTable, index: pd.Index) -> InputRows:
         return cls(list(series.ids), [table for _, table in series], series.rows, index, "frame")
 
     @classmethod
-    def of_table(cls, table: Table) -> Given:
+    def of_table(cls, table: Table) -> InputRows:
         ordered, order = in_order(table)
         return cls([None], [ordered], [order], table.index, table.kind)
 
@@ -106,7 +106,7 @@ class Schema:
     target_ndim: int
     apart: bool
     counted: bool
-    declared: Declared
+    declared: ColumnSpec
     categories: Categories
     id_dtype: Any
     owner: str
@@ -115,20 +115,20 @@ class Schema:
     def has_ids(self) -> bool:
         return self.declared.id_col is not None
 
-    def read(self, X: Any, method: str) -> Given:
+    def read(self, X: Any, method: str) -> InputRows:
         """Rows with the columns of fit."""
         own = [] if self.apart else self.roles.targets
         names = [*own, *self.roles.past, *self.roles.future]
         return self._read(X, names, self.columns, f"{self.owner}.{method}", "X")
 
-    def read_future(self, X: Any, method: str) -> Given:
+    def read_future(self, X: Any, method: str) -> InputRows:
         """Rows with the columns that are known before their time."""
         names = self.roles.future
         return self._read(X, names, tuple(names), f"{self.owner}.{method}", "X_future")
 
     def _read(
         self, X: Any, names: list[Hashable], places: tuple[Hashable, ...], owner: str, parameter: str
-    ) -> Given:
+    ) -> InputRows:
         X = self.categories.of_columns(names).apply(X, owner, parameter)
         if self.declared.is_long:
             return self._read_long(X, names, owner, parameter)
@@ -137,13 +137,13 @@ class Schema:
             table = replace(table, columns=places)
         if "array" in (table.kind, self.kind):
             table = _by_place(table, places, self.owner, is_flat=len(getattr(X, "shape", (0, 0))) == 1)
-        return Given.of_table(select_columns(table, names, owner=owner))
+        return InputRows.of_table(select_columns(table, names, owner=owner))
 
-    def _read_long(self, X: Any, names: list[Hashable], owner: str, parameter: str) -> Given:
+    def _read_long(self, X: Any, names: list[Hashable], owner: str, parameter: str) -> InputRows:
         series = read_long(X, self.declared.id_col, self.declared.time_col, names, owner, parameter)
-        return Given.of_long(series, X.index)
+        return InputRows.of_long(series, X.index)
 
-    def read_first(self, X: Any, rows: np.ndarray, targets: np.ndarray, method: str) -> Given:
+    def read_first(self, X: Any, rows: np.ndarray, targets: np.ndarray, method: str) -> InputRows:
         """Rows of series that are not known, with all columns as fit reads them, constant ones too.
 
         rows : where they stand in X; targets : of each row of X as it came.
@@ -156,7 +156,7 @@ class Schema:
             numbers = pd.concat([pd.DataFrame(targets[rows], X.index, self.roles.targets), numbers], axis=1)
         series = read_long(numbers, declared.id_col, declared.time_col, self.roles.all, owner)
         check_observed(series, self.roles.targets, Argument("X", owner))
-        return Given.of_long(series, X.index)
+        return InputRows.of_long(series, X.index)
 
     def with_ids(self, known: Iterable[Any], ids: Sequence[Any]) -> Schema:
         """Where there are series with these ids, too."""
@@ -180,14 +180,14 @@ class Schema:
                 f"with update, from rows of their past (where each series has a model of its own: with fit)."
             )
 
-    def is_untimed(self, given: Given) -> bool:
+    def is_untimed(self, given: InputRows) -> bool:
         """Whether the rows' index tells nothing of their time: they follow the training rows."""
         if self.declared.is_long:
             return False
         without_time = self.apart and self.counted and is_counted(given.index)
         return self.kind == "array" or not given.tables[0].timed or without_time
 
-    def truth(self, given: Given, y: Any, method: str) -> np.ndarray:
+    def truth(self, given: InputRows, y: Any, method: str) -> np.ndarray:
         """The targets of each row as it came: y, or those columns of X."""
         n_targets, owner = len(self.roles.targets), f"{self.owner}.{method}"
         if y is None and not self.apart:
@@ -213,7 +213,7 @@ class Schema:
             truth = select_columns(truth, self.roles.targets, owner=owner)
         return truth.values
 
-    def known_truth(self, given: Given, y: Any, method: str) -> np.ndarray:
+    def known_truth(self, given: InputRows, y: Any, method: str) -> np.ndarray:
         """The same, of rows that are learned from: y must equal those columns of X."""
         truth = self.truth(given, y, method)
         if (
@@ -227,7 +227,7 @@ class Schema:
             )
         return truth
 
-    def in_form(self, forecasts: np.ndarray, given: Given) -> pd.DataFrame | pd.Series | np.ndarray:
+    def in_form(self, forecasts: np.ndarray, given: InputRows) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecasts of rows in the form that y had, or X if there was none; of an array always in that of
         one."""
         form = given.kind if self.form is None or given.kind == "array" else self.form
@@ -300,7 +300,7 @@ def _by_place(table: Table, names: tuple[Hashable, ...], owner: str, is_flat: bo
     return replace(table, columns=names)
 
 
-def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Given]:
+def read_fit(X: Any, y: Any, declared: ColumnSpec, owner: str) -> tuple[Schema, InputRows]:
     """What the arguments of ``fit`` hold.
 
     Raises
@@ -328,11 +328,11 @@ def read_fit(X: Any, y: Any, declared: Declared, owner: str) -> tuple[Schema, Gi
     )
     roles = declared.roles(history.targets, history.covariates, categories, owner)
     table = select_columns(history.table, roles.all, owner=fit)
-    given = Given([None], [table], [history.order], table.index, table.kind)
+    given = InputRows([None], [table], [history.order], table.index, table.kind)
     if keys:
         series = series.holding(roles.all, table.values)
         check_observed(series, roles.targets, Argument("X", fit))
-        given = Given.of_long(series, X.index)
+        given = InputRows.of_long(series, X.index)
     schema = Schema(
         roles=roles,
         columns=columns if keys or categories.of_column else history.columns,

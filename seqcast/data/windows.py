@@ -34,7 +34,7 @@ def usable(targets: np.ndarray, first: int, end: int, window: int, horizon: int)
     return first + np.flatnonzero((middle > start) & (last > middle))
 
 
-def spread(starts: np.ndarray, n: int | None) -> np.ndarray:
+def subsample(starts: np.ndarray, n: int | None) -> np.ndarray:
     """At most `n` of `starts`, from the first to the last at equal distances."""
     if n is None or len(starts) <= n:
         return starts
@@ -52,21 +52,21 @@ def on_grid(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 
 def seasonal_naive(
-    values: np.ndarray, origins: np.ndarray, season_length: int, n: int, reach: int | None = None
+    values: np.ndarray, cutoffs: np.ndarray, season_length: int, n: int, reach: int | None = None
 ) -> np.ndarray:
-    """The seasonal naive forecast of each column from the steps before each origin, shape (n_origins, n,
+    """The seasonal naive forecast of each column from the steps before each cutoff, shape (n_cutoffs, n,
     n_columns).
 
     Each step repeats the last observed value of the same place in the season; where there is none, the last
     observed value; where there is none at all, NaN. ``season_length=1`` repeats the last observed value
     (persistence).
 
-    reach : of so many steps before an origin; None: of all.
+    reach : of so many steps before a cutoff; None: of all.
     """
-    steps = origins[:, None] - season_length + np.arange(n) % season_length
-    firsts = None if reach is None else origins[:, None] - reach
+    steps = cutoffs[:, None] - season_length + np.arange(n) % season_length
+    firsts = None if reach is None else cutoffs[:, None] - reach
     same_place = _last_seen(values, season_length, steps, firsts)
-    last = _last_seen(values, 1, origins[:, None] - 1, firsts)
+    last = _last_seen(values, 1, cutoffs[:, None] - 1, firsts)
     return np.where(np.isnan(same_place), last, same_place)
 
 

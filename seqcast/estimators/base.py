@@ -19,7 +19,7 @@ from ..kernels.head import POINT_LOSSES
 from ..kernels.layout import Architecture
 from ..kernels.optimizers import OPTIMIZERS
 from ..kernels.parallel import thread_count
-from ..learning.network import Network, Rows, Windows, placed
+from ..learning.network import Network, Rows, Windows, to_device
 from ..learning.progress import progress
 from ..learning.training import (
     Epoch,
@@ -98,7 +98,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         """
         rng = check_random_state(self.random_state) if rng is None else rng
         network, state = self._starting_point(windows.window.input_size, n_outputs, rng)
-        network = placed(network, self._ordinal(network, windows, train_rows))
+        network = to_device(network, self._ordinal(network, windows, train_rows))
         with callbacks(self, self.max_iter, data, partial(self._as_of, network, state, rng, decide)) as tell:
             with progress(self.verbose, self.max_iter) as show:
                 history = fit_network(
@@ -168,7 +168,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         else:
             rng = check_random_state(self.random_state)
             network, state = self._new_network(windows.window.input_size, n_outputs, rng)
-        network = placed(network, self._ordinal(network, windows, rows))
+        network = to_device(network, self._ordinal(network, windows, rows))
         options, started = self._training_options(rows), time.perf_counter()
         with callbacks(self, 1, data, lambda epoch: {}) as tell:
             loss = train_epoch(network, windows, rows, options, rng=rng, units=_units(scales), state=state)

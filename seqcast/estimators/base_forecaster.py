@@ -16,15 +16,15 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.calendar import Calendar, calendars_of
-from ..data.changes import seasonal_changes
 from ..data.frames import Table
-from ..data.past import Past, step_numbers
-from ..data.preparation import noted
-from ..data.schema import Declared, Given, Schema, read_fit
+from ..data.naive_errors import seasonal_naive_errors
+from ..data.preparation import add_note
+from ..data.schema import ColumnSpec, InputRows, Schema, read_fit
+from ..data.series_state import SeriesState, step_numbers
 from ..data.windows import on_grid
-from ..forecasting.bounds import Bounds
-from .keeping import NOTHING, last_fit_kept_on_error
-from .origins import OriginForecaster
+from ..forecasting.requested_quantiles import RequestedQuantiles
+from .rollback import NOTHING, rollback_on_error
+from .rolling import CutoffForecaster
 from .tooltips import ToolTips
 
 logger = logging.getLogger("seqcast")
@@ -34,7 +34,7 @@ Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
 DEFAULT_HORIZON = 12  # where the index tells no season
 
 
-class Moved(NamedTuple):
+class UpdatedSeries(NamedTuple):
     """A series after later rows.
 
     Attributes
@@ -46,13 +46,13 @@ class Moved(NamedTuple):
         How many these are.
     """
 
-    past: Past
+    past: SeriesState
     whole: np.ndarray
     n_new: int
 
 
-class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
-    """Base of the forecasters: they differ in how they learn, and in how they forecast from one origin."""
+class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
+    """Base of the forecasters: they differ in how they learn, and in how they forecast from one cutoff."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "horizon": [None, Interval(Integral, 1, None, closed="left")],
@@ -135,14 +135,14 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
     def _fit(self, X: Data, y: Data | None, sample_weight: ArrayLike | None = None) -> Self:
         self._validate_params()
         schema, given = read_fit(X, y, self._declared(), type(self).__name__)
-        with last_fit_kept_on_error(self, self._essence):
+        with rollback_on_error(self, self._essence):
             self._fit_rows(schema, given, sample_weight)
         return self
 
-    def _declared(self) -> Declared:
-        return Declared(self.target, self.id_col, self.time_col)
+    def _declared(self) -> ColumnSpec:
+        return ColumnSpec(self.target, self.id_col, self.time_col)
 
-    def _fit_rows(self, schema: Schema, given: Given, sample_weight: ArrayLike | None) -> None:
+    def _fit_rows(self, schema: Schema, given: InputRows, sample_weight: ArrayLike | None) -> None:
         self._remember(schema)
         calendars = calendars_of([table.index for table in given.tables])
         seasons = [calendar.season_length for calendar in calendars]
@@ -168,17 +168,20 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def _steps_of(self, given: Given, calendars: list[Calendar], method: str) -> list[np.ndarray]:
+    def _steps_of(self, given: InputRows, calendars: list[Calendar], method: str) -> list[np.ndarray]:
         """The step number of each row of each series."""
         pairs, owner = zip(calendars, given.tables, strict=True), f"{type(self).__name__}.{method}"
         return [step_numbers(calendar, table.index, owner) for calendar, table in pairs]
 
     def _pasts_of(
-        self, given: Given, calendars: list[Calendar], grids: list[np.ndarray], kept: list[int]
-    ) -> dict[Any, Past]:
+        self, given: InputRows, calendars: list[Calendar], grids: list[np.ndarray], kept: list[int]
+    ) -> dict[Any, SeriesState]:
         """Of the series with these numbers."""
         lasts = [table.index[-1] for table in given.tables]
-        return {given.ids[k]: Past(calendars[k], lasts[k], len(grids[k]), self._tail(grids[k])) for k in kept}
+        return {
+            given.ids[k]: SeriesState(calendars[k], lasts[k], len(grids[k]), self._tail(grids[k]))
+            for k in kept
+        }
 
     def _training_grid(self, table: Table, steps: np.ndarray) -> np.ndarray:
         """The columns at each step of the calendar."""
@@ -191,7 +194,7 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
     def _changes(self, grids: list[np.ndarray]) -> np.ndarray:
         """Mean and root mean squared change of each series' targets, (2, n_series, n_targets)."""
         targets = [grid[:, : self._n_targets] for grid in grids]
-        return np.stack([seasonal_changes(values, self.season_length_) for values in targets], axis=1)
+        return np.stack([seasonal_naive_errors(values, self.season_length_) for values in targets], axis=1)
 
     def _check_observed(self, known: list[np.ndarray]) -> None:
         """That every column has a value to learn from in some series, and every target in each."""
@@ -283,7 +286,7 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         """
         check_is_fitted(self)
         steps = self._check_steps(horizon)
-        bounds = Bounds.of(level, quantiles, f"{type(self).__name__}.forecast")
+        bounds = RequestedQuantiles.of(level, quantiles, f"{type(self).__name__}.forecast")
         self._check_errors(bounds.probabilities)
         panel, begins, labels = self._ahead(X_future, steps)
         values = [self._forecast_at(panel, begins, bounds.probabilities)]
@@ -451,11 +454,11 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
             If its id is of another type than those of fit.
         """
         check_is_fitted(self)
-        with last_fit_kept_on_error(self, NOTHING):
+        with rollback_on_error(self, NOTHING):
             self._go_on(X, y, "update")
         return self
 
-    def _go_on(self, X: Data, y: Data | None, method: str) -> dict[Any, Moved]:
+    def _go_on(self, X: Data, y: Data | None, method: str) -> dict[Any, UpdatedSeries]:
         """Take rows as known; those of other series than those of fit, as all that came of them."""
         given = self._schema.read(X, method)
         targets = self._schema.known_truth(given, y, method)
@@ -468,11 +471,11 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
             moved |= self._added(self._schema.read_first(X, rows, targets, method), method)
         return moved
 
-    def _take_over(self, pasts: dict[Any, Past]) -> None:
+    def _take_over(self, pasts: dict[Any, SeriesState]) -> None:
         """Start forecasts of these series after their last rows."""
         self._pasts = self._pasts | pasts
 
-    def _moved_on(self, given: Given, targets: np.ndarray) -> dict[Any, Moved]:
+    def _moved_on(self, given: InputRows, targets: np.ndarray) -> dict[Any, UpdatedSeries]:
         """The series that are known, as they are after these rows."""
         moved = {}
         for (id_, table), places in zip(given, given.places, strict=True):
@@ -483,7 +486,7 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
             grid = on_grid(known, steps)
             whole = self._continued(past.tail, grid, 0)
             index = past.future(len(table.index)) if self._schema.is_untimed(given) else table.index
-            moved[id_] = Moved(past.moved_on(len(grid), index, self._tail(whole)), whole, len(grid))
+            moved[id_] = UpdatedSeries(past.moved_on(len(grid), index, self._tail(whole)), whole, len(grid))
         return moved
 
     def _check_alike(self, stamps: pd.Index, ours: pd.Index, method: str) -> None:
@@ -496,7 +499,7 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
                 f"tz_localize."
             )
 
-    def _added(self, given: Given, method: str) -> dict[Any, Moved]:
+    def _added(self, given: InputRows, method: str) -> dict[Any, UpdatedSeries]:
         """Series that were not fitted.
 
         They are treated as in fit, but nothing that others share is learned of them.
@@ -512,7 +515,7 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         pasts, grids = self._pasts_of(given, calendars, grids, kept), [grids[k] for k in kept]
         ours = next(iter(self._pasts.values())).future(1)
         for id_, past in pasts.items():
-            with noted(f"This is series {id_!r}."):
+            with add_note(f"This is series {id_!r}."):
                 # One row may not tell how it goes on, and then no forecast could be made.
                 self._check_alike(past.future(1), ours, method)
         logger.info("%s.%s: added the series %s", type(self).__name__, method, ", ".join(map(repr, pasts)))
@@ -524,7 +527,7 @@ class BaseForecaster(ToolTips, RegressorMixin, OriginForecaster):
         self._errors = None if self._errors is None else self._errors.with_series(len(kept))
         self._learn_scales(list(pasts), grids)
         parts = zip(pasts.items(), grids, strict=True)
-        return {id_: Moved(past, grid, len(grid)) for (id_, past), grid in parts}
+        return {id_: UpdatedSeries(past, grid, len(grid)) for (id_, past), grid in parts}
 
     def _check_steps(self, horizon: int | np.integer | None) -> int:
         return self.horizon_ if horizon is None else self._check_count("horizon", horizon)

@@ -7,11 +7,11 @@ import numpy as np
 
 from ..data.panel import Panel
 from ..data.scaling import Scaler
-from ..data.windows import filled, spread
-from ..forecasting.blocks import to_wide
-from ..forecasting.conformal import MOST, Errors
-from ..forecasting.local_scale import LocalScale, span_of
+from ..data.windows import filled, subsample
+from ..forecasting.conformal import MOST, ConformalResiduals
+from ..forecasting.recent_volatility import RecentVolatility, span_of
 from ..forecasting.sensitivity import Chain, linear_slopes
+from ..forecasting.window_source import to_wide
 from .base_forecaster import BaseForecaster
 from .window_forecaster import Examples, WindowForecaster
 
@@ -88,12 +88,14 @@ class NaiveForecaster(BaseForecaster):
         self._check_observed(grids)
         self._scaler = self._scalers(grids)
         levels = self._padded(grids, list(self._pasts))
-        self._local_scale = LocalScale.of(levels, levels.ends, self._n_targets, self.horizon_, self._span())
+        self._local_scale = RecentVolatility.of(
+            levels, levels.ends, self._n_targets, self.horizon_, self._span()
+        )
         # Nothing is learned: all rows tell errors.
         shape = self._n_targets, self.season_length_, self.horizon_
-        origins = spread(levels.training_starts(*shape, levels.ends), MOST) + self.season_length_
-        misses = self._misses(levels, origins, self._level_forecasts(levels, origins))
-        self._errors = Errors.of_series(levels, [(origins, misses)]) if len(origins) else None
+        cutoffs = subsample(levels.training_starts(*shape, levels.ends), MOST) + self.season_length_
+        misses = self._misses(levels, cutoffs, self._level_forecasts(levels, cutoffs))
+        self._errors = ConformalResiduals.of_series(levels, [(cutoffs, misses)]) if len(cutoffs) else None
 
     def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
         self._scaler = self._scaler.followed_by(self._scalers(grids))
@@ -127,8 +129,8 @@ class NaiveForecaster(BaseForecaster):
         ]
         return panel.holding(np.concatenate(scaled))
 
-    def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
-        return np.nan_to_num(levels.seasonal_naive(origins, self.season_length_, self.horizon_))
+    def _level_forecasts(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
+        return np.nan_to_num(levels.seasonal_naive(cutoffs, self.season_length_, self.horizon_))
 
     def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         return self._scaler.of_series(fitted).inverse(forecasts)
@@ -195,7 +197,7 @@ class LinearForecaster(WindowForecaster):
         dict ``models_`` then has the fitted forecaster of each.
     half_life : float, default=None
         Steps after which a row of training counts half as much as a target. None: all count the same.
-    joint : bool, default=False
+    multivariate : bool, default=False
         Whether several targets are forecast from all of their pasts; otherwise each from its own (and all
         covariates), by the same weights.
     normalization : {"last", "instance", "none", "auto"}, default="last"
@@ -263,7 +265,7 @@ class LinearForecaster(WindowForecaster):
         short_series: str = "pad",
         scope: str = "global",
         half_life: float | None = None,
-        joint: bool = False,
+        multivariate: bool = False,
         normalization: str = "last",
         validation_fraction: float = 0.1,
     ) -> None:
@@ -283,7 +285,7 @@ class LinearForecaster(WindowForecaster):
         self.short_series = short_series
         self.scope = scope
         self.half_life = half_life
-        self.joint = joint
+        self.multivariate = multivariate
         self.normalization = normalization
         self.validation_fraction = validation_fraction
 
@@ -300,22 +302,22 @@ class LinearForecaster(WindowForecaster):
             )
         self._linear, self.ridge_, self.n_steps_ = linear, linear.ridge, linear.n_steps
         levels, judged = examples.levels, self._judged(examples)
-        groups = [(origins, self._misses(levels, origins, forecasts)) for origins, forecasts in judged]
-        self._errors = Errors.of_series(levels, groups)
+        groups = [(cutoffs, self._misses(levels, cutoffs, forecasts)) for cutoffs, forecasts in judged]
+        self._errors = ConformalResiduals.of_series(levels, groups)
 
     def _judged(self, examples: Examples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Origins, and forecasts there by maps that had not learned from them."""
-        origins = spread(examples.validation, MOST) + self.window_
-        yield origins, self._level_forecasts(examples.levels, origins)
-        origins, forecasts = self._out_of_fold(examples)
-        if len(origins):
-            yield origins, forecasts
+        cutoffs = subsample(examples.validation, MOST) + self.window_
+        yield cutoffs, self._level_forecasts(examples.levels, cutoffs)
+        cutoffs, forecasts = self._out_of_fold(examples)
+        if len(cutoffs):
+            yield cutoffs, forecasts
 
-    def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
+    def _level_forecasts(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
         blocks = self._blocks(levels)
-        forecasts = self._linear.forecast(blocks.changing(), origins - self.window_, self.window_)
-        return self._integrated(to_wide(forecasts, len(blocks)), levels, origins)
+        forecasts = self._linear.forecast(blocks.changing(), cutoffs - self.window_, self.window_)
+        return self._integrated(to_wide(forecasts, len(blocks)), levels, cutoffs)
 
     def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
-        start, blocks = chain.origin - self.window_, chain.blocks.changing()
+        start, blocks = chain.cutoff - self.window_, chain.blocks.changing()
         return chain.of_part(linear_slopes(self._linear, blocks, start, self.window_))

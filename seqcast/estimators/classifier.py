@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 
 from ..data.scaling import Scaler
 from ..data.sequences import Samples
-from .keeping import last_fit_kept_on_error
+from .rollback import rollback_on_error
 from .sequences import SequenceEstimator, as_given
 
 
@@ -223,7 +223,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        with last_fit_kept_on_error(self, "_network"):
+        with rollback_on_error(self, "_network"):
             sequences, target = self._read_labels(X, y, reset=True)
             classes = np.unique(target)
             if self.warm_start and hasattr(self, "_network") and not np.array_equal(classes, self.classes_):
@@ -276,7 +276,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
                 "sees a part of the rows. Got 'balanced' instead. Compute the weights of all rows with "
                 "sklearn.utils.compute_class_weight and pass them as a dict."
             )
-        with last_fit_kept_on_error(self, "_network"):
+        with rollback_on_error(self, "_network"):
             _check_partial_fit_first_call(self, classes)
             sequences, target = self._read_labels(X, y, reset=not hasattr(self, "_network"))
             samples = self._labelled(sequences, target, sample_weight)

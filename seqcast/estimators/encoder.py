@@ -15,7 +15,7 @@ from ..kernels.pooling import POOLINGS
 from ..learning.network import Network, Rows, Windows, make_network
 from ..learning.training import History
 from .base import POINT_LOSS
-from .keeping import last_fit_kept_on_error
+from .rollback import rollback_on_error
 from .sequences import SequenceEstimator, as_given, relative
 
 SHARED_RULES = {
@@ -214,7 +214,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        with last_fit_kept_on_error(self, "_network"):
+        with rollback_on_error(self, "_network"):
             samples = self._training_samples(X, sample_weight, reset=True)
             self._fit_samples(samples, as_given(X, None, sample_weight))
         return self
@@ -243,7 +243,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
             If the loss became infinite; the encoder stays as it was.
         """
         self._validate_params()
-        with last_fit_kept_on_error(self, "_network"):
+        with rollback_on_error(self, "_network"):
             reset = not hasattr(self, "_network")
             samples = self._training_samples(X, sample_weight, reset)
             self._fit_pass(samples, as_given(X, None, sample_weight))

@@ -13,13 +13,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..data.panel import Clock, Panel
-from ..data.windows import spread
-from ..forecasting.blocks import Blocks, to_wide
-from ..forecasting.combination import Trial, choose, mixed, root_mean_square
-from ..forecasting.conformal import Errors
+from ..data.windows import subsample
+from ..forecasting.combination import ValidationForecasts, blend, choose, root_mean_square
+from ..forecasting.conformal import ConformalResiduals
 from ..forecasting.distributions import DISTRIBUTIONS, LEAST_MEAN, Distribution, find_distribution
-from ..forecasting.outlook import DistributionOutlook, Outlook, has_spread, spread_of
+from ..forecasting.predictive import DistributionForecast, PredictiveForecast, has_spread, spread_of
 from ..forecasting.sensitivity import Chain, linear_slopes
+from ..forecasting.window_source import WindowSource, to_wide
 from ..kernels.distributions import MAX_LEVELS
 from ..kernels.head import POINT_LOSSES
 from ..kernels.layout import Architecture
@@ -29,8 +29,8 @@ from ..learning.network import Network, Rows, Windows
 from ..learning.slopes import window_slopes
 from ..learning.training import OptimizerState
 from .base import NetworkEstimator
-from .base_forecaster import Data, Moved
-from .keeping import NOTHING, last_fit_kept_on_error
+from .base_forecaster import Data, UpdatedSeries
+from .rollback import NOTHING, rollback_on_error
 from .window_forecaster import Examples, WindowForecaster
 
 logger = logging.getLogger("seqcast")
@@ -111,7 +111,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         Steps of the window that the network reads at one of its own: 1 for step by step. Segments make long
         windows quick to read and easy to remember [1]_. None: a fourteenth of the window where that is two
         steps or more. The network reads as many whole segments as the window has, the last ones.
-    joint : bool, default=False
+    multivariate : bool, default=False
         Whether several targets are forecast from all of their pasts; otherwise each from its own (and all
         covariates), by the same weights, which is more accurate as a rule [2]_.
     n_models : int, default=1
@@ -119,7 +119,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     linear : bool, default=True
         Whether the linear map takes part. Its ridge, the steps it reads, what it does with covariates and
         whether it looks at the calendar are chosen on the last rows.
-    fallback : bool, default=True
+    naive_fallback : bool, default=True
         Whether to forecast naively where rows that were not learned from show nothing better.
     normalization : {"last", "instance", "none", "auto"}, default="last"
         "last" subtracts from a window each target's and past covariate's last observed value, and adds the
@@ -253,7 +253,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         "n_models": [Interval(Integral, 1, None, closed="left")],
         "segment": [None, Interval(Integral, 1, None, closed="left")],
         "linear": ["boolean"],
-        "fallback": ["boolean"],
+        "naive_fallback": ["boolean"],
         "ema": [None, Interval(Real, 0, 1, closed="left")],
     }
     _essence: ClassVar[str] = "_network"
@@ -285,10 +285,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         scope: str = "global",
         half_life: float | None = None,
         segment: int | None = None,
-        joint: bool = False,
+        multivariate: bool = False,
         n_models: int = 1,
         linear: bool = True,
-        fallback: bool = True,
+        naive_fallback: bool = True,
         normalization: str = "last",
         bidirectional: bool = False,
         dropout: float = 0.3,
@@ -336,10 +336,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self.scope = scope
         self.half_life = half_life
         self.segment = segment
-        self.joint = joint
+        self.multivariate = multivariate
         self.n_models = n_models
         self.linear = linear
-        self.fallback = fallback
+        self.naive_fallback = naive_fallback
         self.normalization = normalization
         self.bidirectional = bidirectional
         self.dropout = dropout
@@ -463,7 +463,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             levels=distribution.levels,
         )
 
-    def _in_blocks(self, inputs: np.ndarray, clock: Clock) -> Blocks:
+    def _in_blocks(self, inputs: np.ndarray, clock: Clock) -> WindowSource:
         blocks = super()._in_blocks(inputs, clock)
         return blocks if self._reads_past else blocks.without_past()
 
@@ -494,7 +494,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
                 self._windows(blocks, np.dtype(self.dtype)),
                 self.horizon_ * blocks.n_targets,
                 self._rows(blocks, examples.train),
-                None if judged is None else judged.spread(self.max_samples or len(judged)),
+                None if judged is None else judged.subsample(self.max_samples or len(judged)),
                 self._units(blocks),
                 {},  # callbacks get no rows: those of training can not be predicted
                 lambda network: self._decide(examples, folds, [*known, network]),
@@ -517,18 +517,18 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         """All networks, and where their training ended; also the last one of an interrupted fit."""
         return list(zip(self._networks, [*self._states, self._optimizer_state], strict=False))
 
-    def _units(self, blocks: Blocks) -> np.ndarray:
+    def _units(self, blocks: WindowSource) -> np.ndarray:
         """What losses are reported in: the target's own unit, if there is one."""
         scales = self._preparation.targets.scale
         return scales[0] if len(blocks) == len(scales) == 1 and self._preparation.is_linear else np.ones(1)
 
-    def _windows(self, blocks: Blocks, dtype: np.dtype) -> Windows:
+    def _windows(self, blocks: WindowSource, dtype: np.dtype) -> Windows:
         values = np.ascontiguousarray(blocks.values.reshape(-1, blocks.n_columns), dtype)
         targets = np.ascontiguousarray(values[:, : blocks.n_targets])
         weights = None if blocks.weights is None else np.tile(blocks.weights, len(blocks)).astype(dtype)
         return Windows(values, targets, self._reading, weights)
 
-    def _rows(self, blocks: Blocks, starts: np.ndarray) -> Rows:
+    def _rows(self, blocks: WindowSource, starts: np.ndarray) -> Rows:
         segment, n_targets = self._reading.segment, blocks.n_targets
         unread = self.window_ - self._reading.n_steps * segment
         return Rows(
@@ -538,7 +538,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         )
 
     def _decide(
-        self, examples: Examples, folds: tuple[np.ndarray, Trial] | None, networks: list[Network]
+        self,
+        examples: Examples,
+        folds: tuple[np.ndarray, ValidationForecasts] | None,
+        networks: list[Network],
     ) -> dict[str, Any]:
         """What rows that were not learned from tell.
 
@@ -549,74 +552,74 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             chosen, errors = self._without_validation(levels, folds)
             return {"_networks": networks, "chosen_": chosen, "_errors": errors}
         most = max(1, VALIDATION_NUMBERS // (self.horizon_ * self._n_targets))
-        origins = spread(examples.validation, most) + self.window_
-        parts, parameters = self._level_parts(levels, origins, networks)
-        trial = self._trial(levels, origins, parts, n / self.horizon_)
+        cutoffs = subsample(examples.validation, most) + self.window_
+        parts, parameters = self._level_parts(levels, cutoffs, networks)
+        trial = self._trial(levels, cutoffs, parts, n / self.horizon_)
         chosen = choose(trial, folds[1] if folds else None)
         if "recurrent" not in chosen:
             logger.info("SeqForecaster: nothing was better than the %s forecast of the last rows", *chosen)
-        errors = self._errors_of(levels, chosen, (origins, trial), folds, parameters)
+        errors = self._errors_of(levels, chosen, (cutoffs, trial), folds, parameters)
         return {"_networks": networks, "chosen_": chosen, "_errors": errors}
 
-    def _folds(self, examples: Examples) -> tuple[np.ndarray, Trial] | None:
+    def _folds(self, examples: Examples) -> tuple[np.ndarray, ValidationForecasts] | None:
         """Origins in the rows that were learned from, and forecasts there by linear maps that had not."""
         if self._linear is None:
             return None
-        origins, forecasts = self._out_of_fold(examples)
+        cutoffs, forecasts = self._out_of_fold(examples)
         n_horizons = len(examples.train) / self.horizon_
-        if not len(origins):
+        if not len(cutoffs):
             return None
-        return origins, self._trial(examples.levels, origins, {"linear": forecasts}, n_horizons)
+        return cutoffs, self._trial(examples.levels, cutoffs, {"linear": forecasts}, n_horizons)
 
     def _trial(
-        self, levels: Panel, origins: np.ndarray, parts: dict[str, np.ndarray], n_horizons: float
-    ) -> Trial:
-        naive = self._naive(levels, origins) if self.fallback else {}
-        return Trial(parts, naive, self._truth(levels, origins), n_horizons)
+        self, levels: Panel, cutoffs: np.ndarray, parts: dict[str, np.ndarray], n_horizons: float
+    ) -> ValidationForecasts:
+        naive = self._naive(levels, cutoffs) if self.naive_fallback else {}
+        return ValidationForecasts(parts, naive, self._truth(levels, cutoffs), n_horizons)
 
     def _without_validation(
-        self, levels: Panel, folds: tuple[np.ndarray, Trial] | None
-    ) -> tuple[dict[str, float], Errors | None]:
+        self, levels: Panel, folds: tuple[np.ndarray, ValidationForecasts] | None
+    ) -> tuple[dict[str, float], ConformalResiduals | None]:
         """The parts count the same, and errors are those of the linear one."""
         names = ["recurrent"] if self._linear is None else ["recurrent", "linear"]
         chosen = dict.fromkeys(names, 1 / len(names))
         if folds is None or self._distribution is not None:  # whose spread is the unit of errors
             return chosen, None
-        origins, trial = folds
-        misses = self._misses(levels, origins, trial.parts["linear"])
-        return chosen, Errors.of_series(levels, [(origins, misses)])
+        cutoffs, trial = folds
+        misses = self._misses(levels, cutoffs, trial.parts["linear"])
+        return chosen, ConformalResiduals.of_series(levels, [(cutoffs, misses)])
 
     def _errors_of(
         self,
         levels: Panel,
         chosen: dict[str, float],
-        validation: tuple[np.ndarray, Trial],
-        folds: tuple[np.ndarray, Trial] | None,
+        validation: tuple[np.ndarray, ValidationForecasts],
+        folds: tuple[np.ndarray, ValidationForecasts] | None,
         parameters: np.ndarray | None,
-    ) -> Errors:
+    ) -> ConformalResiduals:
         """Of the validation windows.
 
         And, since these are of one season only, of the folds of the linear map, or the naive forecast, as
         large as the forecast's own would be.
         """
-        origins, trial = validation
+        cutoffs, trial = validation
         misses = trial.truth - trial.forecast(chosen)
         if "recurrent" in chosen and parameters is not None:
-            unit = self._error_unit(levels, origins, parameters)
-            return Errors.of_series(levels, [(origins, misses / unit)])
-        groups = [(origins, misses / self._error_unit(levels, origins, None))]
+            unit = self._error_unit(levels, cutoffs, parameters)
+            return ConformalResiduals.of_series(levels, [(cutoffs, misses / unit)])
+        groups = [(cutoffs, misses / self._error_unit(levels, cutoffs, None))]
         if folds is not None:
-            origins, fold_trial = folds
+            cutoffs, fold_trial = folds
             like = {"linear": 1.0} if "recurrent" in chosen else chosen
             ratio = root_mean_square(misses) / root_mean_square(trial.truth - trial.forecast(like))
-            groups.append((origins, ratio * self._misses(levels, origins, fold_trial.forecast(like))))
-        return Errors.of_series(levels, groups)
+            groups.append((cutoffs, ratio * self._misses(levels, cutoffs, fold_trial.forecast(like))))
+        return ConformalResiduals.of_series(levels, groups)
 
-    def _naive(self, levels: Panel, origins: np.ndarray) -> dict[str, np.ndarray]:
+    def _naive(self, levels: Panel, cutoffs: np.ndarray) -> dict[str, np.ndarray]:
         seasons = {"naive": 1, "seasonal_naive": self.season_length_}
         targets = levels.holding(levels.values[:, : self._n_targets])
         return {
-            name: np.nan_to_num(targets.seasonal_naive(origins, season, self.horizon_))
+            name: np.nan_to_num(targets.seasonal_naive(cutoffs, season, self.horizon_))
             for name, season in seasons.items()
         }
 
@@ -652,11 +655,11 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if not self.__sklearn_is_fitted__():
             return self.fit(X, y)
         self._validate_params()
-        with last_fit_kept_on_error(self, NOTHING):
+        with rollback_on_error(self, NOTHING):
             self._learn_on(self._go_on(X, y, "partial_fit"))
         return self
 
-    def _learn_on(self, moved: dict[Any, Moved]) -> None:
+    def _learn_on(self, moved: dict[Any, UpdatedSeries]) -> None:
         """One pass over windows that end in steps which are new."""
         if hasattr(self, "models_"):
             self.models_ = copy.deepcopy(self.models_)
@@ -682,7 +685,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             learned.append((self._network, self._optimizer_state))
         self._networks, self._states = map(list, zip(*learned, strict=True))
 
-    def _lately(self, moved: dict[Any, Moved]) -> tuple[Panel, np.ndarray]:
+    def _lately(self, moved: dict[Any, UpdatedSeries]) -> tuple[Panel, np.ndarray]:
         """What was kept of each series with the steps since; and how many these are."""
         grids, clocks = [], []
         for past, whole, _ in moved.values():
@@ -696,13 +699,13 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     # -- forecast
 
     def _level_parts(
-        self, levels: Panel, origins: np.ndarray, networks: list[Network]
+        self, levels: Panel, cutoffs: np.ndarray, networks: list[Network]
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Forecasts of each part in the unit of `levels`, (n_origins, horizon_, n_targets).
+        """Forecasts of each part in the unit of `levels`, (n_cutoffs, horizon_, n_targets).
 
-        And the parameters of the networks' distributions, (n_origins, n_parameters, horizon_, n_targets).
+        And the parameters of the networks' distributions, (n_cutoffs, n_parameters, horizon_, n_targets).
         """
-        blocks, starts = self._blocks(levels), origins - self.window_
+        blocks, starts = self._blocks(levels), cutoffs - self.window_
         first = starts.min()  # what no window reads need not be converted
         blocks, starts = blocks.since(first), starts - first
         outputs = self._outputs(blocks, starts, networks)
@@ -710,10 +713,10 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if self._linear is not None:
             forecasts = self._linear.forecast(blocks.changing(), starts, self.window_)
             parts["linear"] = to_wide(forecasts, len(blocks))
-        parts = {name: self._integrated(part, levels, origins) for name, part in parts.items()}
+        parts = {name: self._integrated(part, levels, cutoffs) for name, part in parts.items()}
         return parts, None if self._distribution is None else outputs
 
-    def _outputs(self, blocks: Blocks, starts: np.ndarray, networks: list[Network]) -> np.ndarray:
+    def _outputs(self, blocks: WindowSource, starts: np.ndarray, networks: list[Network]) -> np.ndarray:
         """The mean of the networks', (n_starts, n_parameters, horizon_, n_targets)."""
         rows, windows = self._rows(blocks, starts)[:], self._windows(blocks, networks[0].dtype)
         threads, horizon = thread_count(self.n_jobs), self.horizon_
@@ -722,28 +725,30 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         by_parameter = mean.reshape(len(rows), -1, horizon, blocks.n_targets).swapaxes(0, 1)
         return np.stack([to_wide(part, len(blocks)) for part in by_parameter], axis=1)
 
-    def _error_unit(self, levels: Panel, origins: np.ndarray, parameters: np.ndarray | None) -> np.ndarray:
+    def _error_unit(self, levels: Panel, cutoffs: np.ndarray, parameters: np.ndarray | None) -> np.ndarray:
         """What errors grow and shrink with.
 
         The spread that the network forecasts, or how much the series moved in the last steps.
         """
         distribution = self._distribution
         if parameters is None or distribution is None or not has_spread(distribution):
-            return self._local_scale.at(levels, origins)
+            return self._local_scale.at(levels, cutoffs)
         return spread_of(distribution, parameters)
 
-    def _outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
-        series = levels.fitted[levels.numbers(origins)]
+    def _outlook(self, levels: Panel, cutoffs: np.ndarray) -> PredictiveForecast:
+        series = levels.fitted[levels.numbers(cutoffs)]
         if "recurrent" not in self.chosen_:
-            naive = self._naive(levels, origins)[next(iter(self.chosen_))]
-            return Outlook(naive, partial(self._error_unit, levels, origins, None), series, self._errors)
-        parts, parameters = self._level_parts(levels, origins, self._networks)
-        centre, distribution = mixed(parts, self.chosen_), self._distribution
-        unit = partial(self._error_unit, levels, origins, parameters)
+            naive = self._naive(levels, cutoffs)[next(iter(self.chosen_))]
+            return PredictiveForecast(
+                naive, partial(self._error_unit, levels, cutoffs, None), series, self._errors
+            )
+        parts, parameters = self._level_parts(levels, cutoffs, self._networks)
+        centre, distribution = blend(parts, self.chosen_), self._distribution
+        unit = partial(self._error_unit, levels, cutoffs, parameters)
         if distribution is None or parameters is None or not self._tells_by_distribution:
-            return Outlook(centre, unit, series, self._errors)
+            return PredictiveForecast(centre, unit, series, self._errors)
         moved = distribution.moved(parameters, centre)
-        return DistributionOutlook(moved[:, 0], unit, series, self._errors, distribution, moved)
+        return DistributionForecast(moved[:, 0], unit, series, self._errors, distribution, moved)
 
     @property
     def _tells_by_distribution(self) -> bool:
@@ -783,24 +788,24 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             raise AttributeError("SeqForecaster has weights_ of local models in models_[id].weights_ only.")
         return super().weights_
 
-    def _level_forecasts(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
-        return self._outlook(levels, origins).centre
+    def _level_forecasts(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
+        return self._outlook(levels, cutoffs).centre
 
     # -- what a forecast depends on
 
     def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
         if "recurrent" not in self.chosen_:
             return chain.of_naive(1 if "naive" in self.chosen_ else self.season_length_)
-        start, blocks = chain.origin - self.window_, chain.blocks
+        start, blocks = chain.cutoff - self.window_, chain.blocks
         parts = {"recurrent": self._network_slopes(blocks, start)}
         if self._linear is not None:
             parts["linear"] = linear_slopes(self._linear, blocks.changing(), start, self.window_)
-        slopes = mixed({name: chain.of_part(part) for name, part in parts.items()}, self.chosen_)
+        slopes = blend({name: chain.of_part(part) for name, part in parts.items()}, self.chosen_)
         if self.loss == "negative_binomial" and self._tells_by_distribution:
             slopes[forecasts <= LEAST_MEAN] = 0.0  # where a distribution of counts is moved no further
         return slopes
 
-    def _network_slopes(self, blocks: Blocks, start: int) -> np.ndarray:
+    def _network_slopes(self, blocks: WindowSource, start: int) -> np.ndarray:
         """The mean of the networks'."""
         networks, starts = self._networks, self._rows(blocks, np.array([start])).starts
         windows, threads = self._windows(blocks, networks[0].dtype), thread_count(self.n_jobs)

@@ -9,7 +9,7 @@ from sklearn.utils import Tags, assert_all_finite
 
 from ..data.sequences import Samples
 from .base import POINT_LOSS
-from .keeping import last_fit_kept_on_error
+from .rollback import rollback_on_error
 from .sequences import SequenceEstimator, as_given
 
 
@@ -214,7 +214,7 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        with last_fit_kept_on_error(self, "_network"):
+        with rollback_on_error(self, "_network"):
             samples = self._training_samples(X, y, sample_weight, reset=True)
             self._fit_samples(samples, as_given(X, y, sample_weight))
         return self
@@ -243,7 +243,7 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
             If the loss became infinite; the estimator stays as it was.
         """
         self._validate_params()
-        with last_fit_kept_on_error(self, "_network"):
+        with rollback_on_error(self, "_network"):
             reset = not hasattr(self, "_network")
             samples = self._training_samples(X, y, sample_weight, reset)
             self._fit_pass(samples, as_given(X, y, sample_weight))

@@ -159,7 +159,7 @@ class SequenceEstimator(NetworkEstimator):
         self._check_truncated(rows, windows.window.n_steps)
         later = self._rows(windows, numbers[n_train:]) if n_train < len(together) else None
         if later is not None:
-            later = later.spread(self._n_drawn(later))
+            later = later.subsample(self._n_drawn(later))
         self._fit_network(windows, self._n_outputs, rows, later, self._target_scaler.scale, data)
 
     def _fit_pass(self, samples: Samples, data: dict[str, Any]) -> None:

@@ -18,26 +18,26 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..callers import callers_level
 from ..data.calendar import WEEK, YEAR, Calendar
 from ..data.calendar_features import calendar_features, chosen_cycles
+from ..data.log_transform_test import spread_grows_with_level
 from ..data.panel import Clock, Panel
-from ..data.past import Past
-from ..data.preparation import Preparation, Treatment, noted
-from ..data.roles import Columns, Declared
-from ..data.schema import Given
-from ..data.spread_level import spread_grows_with_level
+from ..data.preparation import Preparation, Treatment, add_note
+from ..data.roles import Columns, ColumnSpec
+from ..data.schema import InputRows
+from ..data.series_state import SeriesState
 from ..data.transforms import KINDS
 from ..data.windows import border
 from ..forecasting.blas import one_blas_thread
-from ..forecasting.blocks import Blocks, to_wide
 from ..forecasting.linear import LinearMap, fit_linear
-from ..forecasting.local_scale import LocalScale
 from ..forecasting.out_of_fold import out_of_fold
-from ..forecasting.outlook import Outlook
+from ..forecasting.predictive import PredictiveForecast
+from ..forecasting.recent_volatility import RecentVolatility
 from ..forecasting.sensitivity import Chain, by_column_and_lag
-from ..forecasting.ways import Way
-from .base_forecaster import BaseForecaster, Data, Moved
+from ..forecasting.window_scaling import WindowScaling
+from ..forecasting.window_source import WindowSource, to_wide
+from ..stacklevel import find_stacklevel
+from .base_forecaster import BaseForecaster, Data, UpdatedSeries
 
 # The default window: so many seasons, but not more steps than that, ...
 WINDOW_SEASONS, WINDOW_STEPS = 14, 336
@@ -73,7 +73,7 @@ class Examples:
     """
 
     levels: Panel
-    blocks: Blocks
+    blocks: WindowSource
     train: np.ndarray
     validation: np.ndarray
 
@@ -99,7 +99,7 @@ class WindowForecaster(BaseForecaster):
         "future_cols": "no_validation",
         "static_cols": "no_validation",
         "window": [None, Interval(Integral, 1, None, closed="left")],
-        "joint": ["boolean"],
+        "multivariate": ["boolean"],
         "normalization": [StrOptions({"last", "instance", "none", "auto"})],
         "target_transform": [StrOptions({"auto", *KINDS})],
         "scaling": [StrOptions({"standard", "robust", "none"})],
@@ -130,8 +130,8 @@ class WindowForecaster(BaseForecaster):
         1,
     )
 
-    def _declared(self) -> Declared:
-        return Declared(self.target, self.id_col, self.time_col, self.future_cols, self.static_cols)
+    def _declared(self) -> ColumnSpec:
+        return ColumnSpec(self.target, self.id_col, self.time_col, self.future_cols, self.static_cols)
 
     # -- how long
 
@@ -190,7 +190,7 @@ class WindowForecaster(BaseForecaster):
             warnings.warn(
                 f"{len(short)} of {len(ids)} series are too short for window={self.window_} and "
                 f"horizon={self.horizon_}, and are left out, such as {ids[short[0]]!r}.",
-                stacklevel=callers_level(),
+                stacklevel=find_stacklevel(),
             )
         left_out = set(short)
         return [k for k in range(len(ids)) if k not in left_out]
@@ -238,7 +238,7 @@ class WindowForecaster(BaseForecaster):
         model._pasts = {id_: self._pasts[id_]}
         return model
 
-    def _added(self, given: Given, method: str) -> dict[Any, Moved]:
+    def _added(self, given: InputRows, method: str) -> dict[Any, UpdatedSeries]:
         if hasattr(self, "models_"):
             raise ValueError(
                 f"The column {self.id_col!r} of X in {type(self).__name__}.{method} must hold series that "
@@ -247,7 +247,7 @@ class WindowForecaster(BaseForecaster):
             )
         return super()._added(given, method)
 
-    def _take_over(self, pasts: dict[Any, Past]) -> None:
+    def _take_over(self, pasts: dict[Any, SeriesState]) -> None:
         super()._take_over(pasts)
         for id_, past in pasts.items() if hasattr(self, "models_") else ():
             model = copy.copy(self.models_[id_])  # a copy of this one may share it
@@ -258,12 +258,12 @@ class WindowForecaster(BaseForecaster):
         return list(self.models_.values())[number] if hasattr(self, "models_") else self
 
     def _forecast_at(
-        self, panel: Panel, origins: np.ndarray, probabilities: tuple[float, ...] = ()
+        self, panel: Panel, cutoffs: np.ndarray, probabilities: tuple[float, ...] = ()
     ) -> np.ndarray:
         if not hasattr(self, "models_"):
-            return super()._forecast_at(panel, origins, probabilities)
-        forecasts = np.empty((1 + len(probabilities), len(origins), self.horizon_, self._n_targets))
-        for number, places, own in panel.series_origins(origins):
+            return super()._forecast_at(panel, cutoffs, probabilities)
+        forecasts = np.empty((1 + len(probabilities), len(cutoffs), self.horizon_, self._n_targets))
+        for number, places, own in panel.series_cutoffs(cutoffs):
             series = Panel.of([panel.series(number)], clocks=panel.clocks[[number]])
             model = self._model_of(panel.fitted[number])
             forecasts[:, places] = model._forecast_at(series, own, probabilities)
@@ -306,7 +306,7 @@ class WindowForecaster(BaseForecaster):
         )
         self._warn_constant(ids)
         levels, borders = self._padded(grids, ids)
-        self._local_scale = LocalScale.of(levels, borders, self._n_targets, self.horizon_, self._span())
+        self._local_scale = RecentVolatility.of(levels, borders, self._n_targets, self.horizon_, self._span())
         starts = self._window_starts(levels, borders, self._lost_steps())
         blocks = replace(self._blocks(levels), weights=self._row_weights(levels, weights))
         self._check_weights(blocks, *starts)
@@ -362,7 +362,7 @@ class WindowForecaster(BaseForecaster):
                 out *= 0.5 ** (np.arange(len(out))[::-1] / self.half_life)
         return counts / (counts.mean() or 1.0)  # so that penalties mean what they do without weights
 
-    def _check_weights(self, blocks: Blocks, *starts: np.ndarray) -> None:
+    def _check_weights(self, blocks: WindowSource, *starts: np.ndarray) -> None:
         for own, which in zip(starts, ("learned from", "judged by"), strict=True):
             if blocks.weights is None or not len(own):
                 continue
@@ -429,11 +429,11 @@ class WindowForecaster(BaseForecaster):
         """Steps of the window that every part reads."""
         return self.window_
 
-    def _blocks(self, levels: Panel) -> Blocks:
+    def _blocks(self, levels: Panel) -> WindowSource:
         return self._in_blocks(self._preparation.inputs(levels), levels.clock)
 
-    def _in_blocks(self, inputs: np.ndarray, clock: Clock) -> Blocks:
-        return Blocks.of(inputs, self._preparation.columns, self.joint, clock)
+    def _in_blocks(self, inputs: np.ndarray, clock: Clock) -> WindowSource:
+        return WindowSource.of(inputs, self._preparation.columns, self.multivariate, clock)
 
     def _window_starts(self, levels: Panel, borders: np.ndarray, lost: int) -> tuple[np.ndarray, np.ndarray]:
         """Of windows to learn from, and to judge by, with `lost` steps before them."""
@@ -458,7 +458,7 @@ class WindowForecaster(BaseForecaster):
             message = f"Targets {names} are"
         if flat.any():
             message += " constant in training and are forecast as such."
-            warnings.warn(message, stacklevel=callers_level())
+            warnings.warn(message, stacklevel=find_stacklevel())
 
     def _fit_linear(self, examples: Examples) -> LinearMap | None:
         """The best linear map on the windows to judge by; None where no window is complete."""
@@ -471,7 +471,7 @@ class WindowForecaster(BaseForecaster):
         with one_blas_thread():
             return fit_linear(blocks, *starts, *lengths, self._ways(), sorted(periods), year)
 
-    def _ways(self) -> list[Way]:
+    def _ways(self) -> list[WindowScaling]:
         """How the linear map may read windows."""
         kinds = ["last", "instance", "none"] if self.normalization == "auto" else [self.normalization]
         if self.normalization == "last" and len(self._pasts) > 1:
@@ -479,9 +479,9 @@ class WindowForecaster(BaseForecaster):
         if self.normalization == "last" and self.lags is not None:
             kinds.append("none")  # relative to the last value, "as a year ago" could not be told
         if not self._schema.roles.past:
-            return [Way(kind) for kind in kinds]
-        ways = [Way(kind, how) for kind in kinds for how in ("relative", "level", "none")]
-        return [way for way in ways if way != Way("none", "relative")]  # which is at their level
+            return [WindowScaling(kind) for kind in kinds]
+        ways = [WindowScaling(kind, how) for kind in kinds for how in ("relative", "level", "none")]
+        return [way for way in ways if way != WindowScaling("none", "relative")]  # which is at their level
 
     def _out_of_fold(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Origins in training rows.
@@ -491,32 +491,32 @@ class WindowForecaster(BaseForecaster):
         blocks, lengths = examples.blocks.changing(), (self.window_, self.horizon_)
         with one_blas_thread():
             starts, found = out_of_fold(self._linear, blocks, examples.train, *lengths)
-        origins, wide = starts + self.window_, to_wide(found, len(blocks))
-        return origins, self._integrated(wide, examples.levels, origins)
+        cutoffs, wide = starts + self.window_, to_wide(found, len(blocks))
+        return cutoffs, self._integrated(wide, examples.levels, cutoffs)
 
     # -- forecast
 
     def _levels(self, panel: Panel) -> Panel:
         return self._preparation.levels(panel)
 
-    def _integrated(self, forecasts: np.ndarray, levels: Panel, origins: np.ndarray) -> np.ndarray:
+    def _integrated(self, forecasts: np.ndarray, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
         """Forecasts of inputs as those of levels, made from rows that `update` keeps, too."""
-        return self._preparation.integrate(forecasts, levels, origins, self._memory() - 1)
+        return self._preparation.integrate(forecasts, levels, cutoffs, self._memory() - 1)
 
     def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         return self._preparation.undo(forecasts, fitted)
 
-    def _full_outlook(self, levels: Panel, origins: np.ndarray) -> Outlook:
+    def _full_outlook(self, levels: Panel, cutoffs: np.ndarray) -> PredictiveForecast:
         """The same, but the last value where nothing was observed since a window ago: no part has seen it."""
-        outlook, silent = self._outlook(levels, origins), self._silent(levels, origins)
+        outlook, silent = self._outlook(levels, cutoffs), self._silent(levels, cutoffs)
         if not silent.any():
             return outlook
-        last = levels.holding(levels.values[:, : self._n_targets]).seasonal_naive(origins, 1, self.horizon_)
+        last = levels.holding(levels.values[:, : self._n_targets]).seasonal_naive(cutoffs, 1, self.horizon_)
         return outlook.around(np.where(silent[:, None], np.nan_to_num(last), outlook.centre))
 
-    def _silent(self, levels: Panel, origins: np.ndarray) -> np.ndarray:
-        """Which targets were not observed in the window before each origin, (n_origins, n_targets)."""
-        rows = origins[:, None] + np.arange(-self.window_, 0)
+    def _silent(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
+        """Which targets were not observed in the window before each cutoff, (n_cutoffs, n_targets)."""
+        rows = cutoffs[:, None] + np.arange(-self.window_, 0)
         return np.isnan(levels.values[np.maximum(rows, 0), : self._n_targets]).all(axis=1)
 
     def _target_scales(self) -> np.ndarray:
@@ -597,20 +597,20 @@ class WindowForecaster(BaseForecaster):
             )
         return list(ids)
 
-    def _slopes(self, panel: Panel, origin: np.ndarray) -> np.ndarray:
-        """Of the forecast at one origin (1,) by what stands around it.
+    def _slopes(self, panel: Panel, cutoff: np.ndarray) -> np.ndarray:
+        """Of the forecast at one cutoff (1,) by what stands around it.
 
         Shape (horizon_, n_targets, n_rows, n_columns).
         """
-        near, origin = panel.around(origin, self._memory() - 1, self.horizon_)  # what is read
+        near, cutoff = panel.around(cutoff, self._memory() - 1, self.horizon_)  # what is read
         model: Any = self._model_of(near.fitted[0])
         if model is not self:
             near = near.of_fitted(np.zeros(1, np.int64))
         in_blocks = partial(model._in_blocks, clock=near.clock)
-        chain = Chain(model._preparation, near, int(origin[0]), in_blocks)
-        forecasts = model._level_forecasts(chain.levels, origin)[0]
+        chain = Chain(model._preparation, near, int(cutoff[0]), in_blocks)
+        forecasts = model._level_forecasts(chain.levels, cutoff)[0]
         slopes = chain.in_units(model._level_slopes(chain, forecasts), forecasts)
-        slopes[:, model._silent(chain.levels, origin)[0]] *= 0.0  # forecast by an older value
+        slopes[:, model._silent(chain.levels, cutoff)[0]] *= 0.0  # forecast by an older value
         return slopes
 
     @abstractmethod
@@ -627,7 +627,7 @@ def steps_of(given: Any) -> tuple[int, ...]:
 
 def _learned(model: WindowForecaster, grid: np.ndarray, weights: list[np.ndarray] | None) -> WindowForecaster:
     """In a process of its own, perhaps."""
-    with noted(f"This was the local model of series {next(iter(model._pasts))!r}."):
+    with add_note(f"This was the local model of series {next(iter(model._pasts))!r}."):
         model._learn_together([grid], weights)
     return model
 

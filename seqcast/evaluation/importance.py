@@ -15,7 +15,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.panel import Panel
-from ..estimators.origins import ROLLING_NUMBERS
+from ..estimators.rolling import ROLLING_NUMBERS
 
 __all__ = ["permutation_importance"]
 
@@ -168,38 +168,38 @@ def _forecast_elsewhere(
     places: list[int],
     rng: np.random.Generator,
     panel: Panel,
-    origins: np.ndarray,
+    cutoffs: np.ndarray,
     probabilities: tuple[float, ...] = (),
 ) -> np.ndarray:
-    """`_forecast_at`, with these columns as they are around other origins."""
-    series = panel.numbers(origins)
+    """`_forecast_at`, with these columns as they are around other cutoffs."""
+    series = panel.numbers(cutoffs)
     if len(np.unique(series)) == len(series):
         raise ValueError(
             f"permutation_importance needs two forecasts of a series, which are made every "
             f"{forecaster.horizon_} steps. Got one of each. Pass more rows."
         )
     of_whom = np.zeros_like(series) if places and min(places) < 0 else series
-    others = _others(origins, of_whom, rng) if places else origins
+    others = _others(cutoffs, of_whom, rng) if places else cutoffs
     before, after = forecaster._memory(), forecaster.horizon_
     size = max(1, ROLLING_NUMBERS // ((before + after) * panel.values.shape[1]))
     parts = []
-    for first in range(0, len(origins), size):
-        near, own = panel.around(origins[first : first + size], before, after)
+    for first in range(0, len(cutoffs), size):
+        near, own = panel.around(cutoffs[first : first + size], before, after)
         far, _ = panel.around(others[first : first + size], before, after)
         near.values[:, places] = far.values[:, places]
         parts.append(forecaster._forecast_at(near, own, probabilities))
     return np.concatenate(parts, axis=1)
 
 
-def _others(origins: np.ndarray, series: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Each origin's predecessor in a random circle through the origins of its series.
+def _others(cutoffs: np.ndarray, series: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each origin's predecessor in a random circle through the cutoffs of its series.
 
-    So it is never the origin itself, unless that is the only one.
+    So it is never the cutoff itself, unless that is the only one.
     """
-    order = np.lexsort((rng.random(len(origins)), series))
+    order = np.lexsort((rng.random(len(cutoffs)), series))
     firsts = np.unique(series[order], return_index=True)[1]
-    before = np.arange(len(origins)) - 1
-    before[firsts] = np.append(firsts[1:], len(origins)) - 1
-    others = np.empty_like(origins)
-    others[order] = origins[order[before]]
+    before = np.arange(len(cutoffs)) - 1
+    before[firsts] = np.append(firsts[1:], len(cutoffs)) - 1
+    others = np.empty_like(cutoffs)
+    others[order] = cutoffs[order[before]]
     return others

@@ -51,7 +51,7 @@ class PanelTimeSeriesSplit(BaseCrossValidator):
     See Also
     --------
     sklearn.model_selection.TimeSeriesSplit : the same folds for the sorted rows of one series.
-    seqcast.backtest : forecasts of one table from many origins.
+    seqcast.backtest : forecasts of one table from many cutoffs.
 
     Notes
     -----

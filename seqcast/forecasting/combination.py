@@ -51,7 +51,7 @@ def _share(one: np.ndarray, other: np.ndarray, truth: np.ndarray, n_horizons: fl
 
 
 @dataclass(frozen=True)
-class Trial:
+class ValidationForecasts:
     """Forecasts of windows that were not learned from.
 
     Attributes
@@ -70,7 +70,7 @@ class Trial:
 
     def forecast(self, weights: dict[str, float]) -> np.ndarray:
         """The weighted sum, of parts or of a naive forecast."""
-        return mixed(self.parts | self.naive, weights)
+        return blend(self.parts | self.naive, weights)
 
     def gains(self, forecast: np.ndarray, rival: str) -> Gains:
         """By how much a forecast of these windows is better than a naive one."""
@@ -113,7 +113,7 @@ class Gains:
         return self.mean > t * float(np.sqrt(variance / freedom))
 
 
-def choose(validation: Trial, folds: Trial | None = None) -> dict[str, float]:
+def choose(validation: ValidationForecasts, folds: ValidationForecasts | None = None) -> dict[str, float]:
     """As `combine`; or a naive forecast alone.
 
     The forecast must be better than each naive one on the validation windows, and not by luck, for they are
@@ -133,7 +133,7 @@ def choose(validation: Trial, folds: Trial | None = None) -> dict[str, float]:
     weights = combine(parts, truth, validation.n_horizons)
     if not naive or not np.isfinite(truth).any():
         return weights
-    mixture, best = mixed(parts, weights), _nearest(naive, truth)
+    mixture, best = blend(parts, weights), _nearest(naive, truth)
     if squared_error(mixture, truth) >= squared_error(naive[best], truth):
         return {best: 1.0}
     if folds is None or validation.gains(mixture, best).exceed(CERTAIN):
@@ -153,7 +153,7 @@ def _nearest(forecasts: dict[str, np.ndarray], truth: np.ndarray) -> str:
     return min(forecasts, key=lambda name: squared_error(forecasts[name], truth))
 
 
-def mixed(parts: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
+def blend(parts: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
     """The weighted sum."""
     return sum(weight * parts[name] for name, weight in weights.items())  # type: ignore[return-value]
 

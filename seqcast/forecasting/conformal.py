@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.panel import Panel
-from .series_sizes import series_sizes
+from .residual_scale import residual_scales
 
 NUMBERS, FEWEST, MOST = 400_000, 200, 2000  # errors that are kept in all, and windows of them
 ALIKE = np.ones((1, 1, 1))  # of one series
 
 
 @dataclass(frozen=True)
-class Errors:
+class ConformalResiduals:
     """Truth minus forecast, in units of their expected size.
 
     Attributes
@@ -42,13 +42,13 @@ class Errors:
     sizes: np.ndarray
 
     @classmethod
-    def of_series(cls, levels: Panel, groups: Sequence[tuple[np.ndarray, np.ndarray]]) -> Errors:
-        """Of groups of windows by their origins, as `series_sizes` takes them."""
-        sizes = series_sizes(levels, groups)
-        return cls.of([errors / sizes[levels.numbers(origins)] for origins, errors in groups], sizes)
+    def of_series(cls, levels: Panel, groups: Sequence[tuple[np.ndarray, np.ndarray]]) -> ConformalResiduals:
+        """Of groups of windows by their cutoffs, as `residual_scales` takes them."""
+        sizes = residual_scales(levels, groups)
+        return cls.of([errors / sizes[levels.numbers(cutoffs)] for cutoffs, errors in groups], sizes)
 
     @classmethod
-    def of(cls, groups: Sequence[np.ndarray], sizes: np.ndarray = ALIKE) -> Errors:
+    def of(cls, groups: Sequence[np.ndarray], sizes: np.ndarray = ALIKE) -> ConformalResiduals:
         """Of groups of windows that count the same, such as those of two times; of each, windows at equal
         distances, so many as are worth keeping."""
         most = min(max(NUMBERS // max(1, groups[0][0].size), FEWEST), MOST) // len(groups)
@@ -56,7 +56,7 @@ class Errors:
         weights = [np.full(len(group), 1 / len(groups) / len(group)) for group in kept]
         return cls(np.concatenate(kept).astype(np.float32), np.concatenate(weights), sizes)
 
-    def with_series(self, n: int) -> Errors:
+    def with_series(self, n: int) -> ConformalResiduals:
         """With `n` series more, of whose errors nothing is known: they are taken to be as those of all."""
         return replace(self, sizes=np.concatenate([self.sizes, np.ones((n, *self.sizes.shape[1:]))]))
 

@@ -15,11 +15,11 @@ from operator import add, itemgetter
 
 import numpy as np
 
-from ..data.windows import spread
-from .blocks import Blocks
-from .moments import Moments
-from .phases import Phases, choices, together
-from .ways import Way
+from ..data.windows import subsample
+from .normal_equations import NormalEquations
+from .seasonal_features import SeasonalFeatures, choices, together
+from .window_scaling import WindowScaling
+from .window_source import WindowSource
 
 RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # in units of the mean square of an input
 USUAL_RIDGE = 1e-3
@@ -49,30 +49,32 @@ class Reading:
     horizon : int
     """
 
-    way: Way
-    phases: Phases
+    way: WindowScaling
+    phases: SeasonalFeatures
     n_steps: int
     horizon: int
 
-    def moments(self, blocks: Blocks, starts: np.ndarray, window: int) -> Moments:
+    def moments(self, blocks: WindowSource, starts: np.ndarray, window: int) -> NormalEquations:
         """Of the windows of `window` steps whose targets were all observed: the inputs of the calendar, then
         those of the window."""
         n_inputs = len(self.phases) + self.n_steps * self.way.n_read(blocks.columns)
         n_outputs = self.horizon * blocks.n_targets
-        none = Moments.of(np.empty((0, n_inputs)), np.empty((0, n_outputs)))
+        none = NormalEquations.of(np.empty((0, n_inputs)), np.empty((0, n_outputs)))
         return reduce(add, self._parts(blocks, starts, window), none)
 
-    def _parts(self, blocks: Blocks, starts: np.ndarray, window: int) -> Iterator[Moments]:
+    def _parts(self, blocks: WindowSource, starts: np.ndarray, window: int) -> Iterator[NormalEquations]:
         for _, places, windows in blocks.chunks(starts, window + self.horizon):
             read = self.way.read(windows[:, :window], blocks.columns, self.n_steps)
             targets = read.relative(windows[:, window:, : blocks.n_targets])
             complete = ~np.isnan(targets).any(axis=(1, 2))
-            phases = self.phases.inputs(_origins(blocks, starts[places], window))
+            phases = self.phases.inputs(_cutoffs(blocks, starts[places], window))
             inputs, weights = np.hstack([phases, read.inputs]), None
             if blocks.weights is not None:
                 rows = starts[places][complete, None] + window + np.arange(self.horizon)
                 weights = blocks.weights[rows].mean(axis=1)
-            yield Moments.of(inputs[complete], targets[complete].reshape(-1, targets[0].size), weights)
+            yield NormalEquations.of(
+                inputs[complete], targets[complete].reshape(-1, targets[0].size), weights
+            )
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class LinearMap(Reading):
     intercept: np.ndarray
     ridge: float
 
-    def forecast(self, blocks: Blocks, starts: np.ndarray, window: int) -> np.ndarray:
+    def forecast(self, blocks: WindowSource, starts: np.ndarray, window: int) -> np.ndarray:
         """Forecasts from windows of `window` steps, shape (n_blocks * n_starts, horizon, n_targets)."""
         shape = self.horizon, blocks.n_targets
         forecasts = np.empty((len(blocks), len(starts), *shape))
@@ -101,22 +103,22 @@ class LinearMap(Reading):
             read = self.way.read(windows, blocks.columns, self.n_steps)
             # row by row, not in one product: the same bits in any batch
             part = (read.inputs[:, None] @ self.weights)[:, 0] + self.intercept
-            part += self.phases.product(_origins(blocks, starts[places], window), self.phase_weights)
+            part += self.phases.product(_cutoffs(blocks, starts[places], window), self.phase_weights)
             forecasts[block, places] = read.absolute(part.reshape(-1, *shape))
         return forecasts.reshape(-1, *shape)
 
-    def refitted(self, known: Moments) -> LinearMap:
+    def refitted(self, known: NormalEquations) -> LinearMap:
         """What the same choices give for other windows, whose moments these are."""
         return _Fit.of(self, known).map(self.n_steps, self.ridge)
 
 
 def fit_linear(
-    blocks: Blocks,
+    blocks: WindowSource,
     training: np.ndarray,
     validation: np.ndarray,
     window: int,
     horizon: int,
-    ways: Sequence[Way],
+    ways: Sequence[WindowScaling],
     periods: Sequence[int] = (),
     year: float | None = None,
 ) -> LinearMap | None:
@@ -127,10 +129,10 @@ def fit_linear(
     Of the calendar, at most one of the `periods` is read, and the `year`, both in steps. None where no window
     is complete: those with missing targets are left out.
     """
-    training, validation = thinned(training, len(blocks)), thinned(validation, len(blocks))
-    calendars = [Phases()]
+    training, validation = limit_windows(training, len(blocks)), limit_windows(validation, len(blocks))
+    calendars = [SeasonalFeatures()]
     if blocks.clock is not None and len(training) and len(validation):
-        seen = np.ptp(_origins(blocks, training, window)) + window + horizon
+        seen = np.ptp(_cutoffs(blocks, training, window)) + window + horizon
         calendars = choices(periods, year, int(seen))
     fits = []
     for way in ways:
@@ -139,13 +141,15 @@ def fit_linear(
         known, judged = (reading.moments(blocks, starts, window) for starts in (training, validation))
         if known.count > 1:
             fits.append(_best(reading, known, judged, calendars))
-    judged_starts = spread(validation, max(1, MOST_JUDGED // len(blocks)))
+    judged_starts = subsample(validation, max(1, MOST_JUDGED // len(blocks)))
     if len(fits) < 2 or not len(judged_starts):
         return fits[0] if fits else None
     return min(fits, key=lambda fit: _squared_error(fit, blocks, judged_starts, window))
 
 
-def _best(reading: Reading, known: Moments, judged: Moments, calendars: list[Phases]) -> LinearMap:
+def _best(
+    reading: Reading, known: NormalEquations, judged: NormalEquations, calendars: list[SeasonalFeatures]
+) -> LinearMap:
     """Of the maps of one way: the one without the calendar, if the calendar does not gain enough."""
     found = []
     for phases in calendars:
@@ -168,10 +172,10 @@ class _Fit:
 
     reading: Reading
     explained: np.ndarray
-    left: Moments
+    left: NormalEquations
 
     @classmethod
-    def of(cls, reading: Reading, known: Moments) -> _Fit:
+    def of(cls, reading: Reading, known: NormalEquations) -> _Fit:
         known = known.penalized(len(reading.phases), PHASES_RIDGE)
         explained = known.explained(len(reading.phases))
         return cls(reading, explained, known.less(explained))
@@ -184,7 +188,7 @@ class _Fit:
         reading = self.reading.way, self.reading.phases, n_steps, self.reading.horizon
         return LinearMap(*reading, weights, phase_weights, intercept, ridge)
 
-    def best(self, judged: Moments) -> tuple[float, LinearMap]:
+    def best(self, judged: NormalEquations) -> tuple[float, LinearMap]:
         """The steps and the ridge with the least error on the windows with these moments; and the error."""
         judged = judged.less(self.explained)
         maps = (self.map(steps, ridge) for steps in _halved(self.reading.n_steps) for ridge in RIDGES)
@@ -198,18 +202,18 @@ def _halved(steps: int) -> Iterator[int]:
         yield steps
 
 
-def _squared_error(fit: LinearMap, blocks: Blocks, starts: np.ndarray, window: int) -> float:
+def _squared_error(fit: LinearMap, blocks: WindowSource, starts: np.ndarray, window: int) -> float:
     """The sum over what was observed after these windows, in the unit of the blocks."""
     truth = blocks.targets[:, starts[:, None] + window + np.arange(fit.horizon)]
     errors = fit.forecast(blocks, starts, window) - truth.reshape(-1, *truth.shape[2:])
     return float(np.nansum(errors * errors))
 
 
-def _origins(blocks: Blocks, starts: np.ndarray, window: int) -> np.ndarray:
+def _cutoffs(blocks: WindowSource, starts: np.ndarray, window: int) -> np.ndarray:
     """The numbers of the first steps that are forecast; zeros where steps have none."""
     return np.zeros_like(starts) if blocks.clock is None else blocks.clock[starts + window]
 
 
-def thinned(starts: np.ndarray, n_blocks: int) -> np.ndarray:
+def limit_windows(starts: np.ndarray, n_blocks: int) -> np.ndarray:
     """Not more windows than are read."""
     return starts[:: max(1, -(-len(starts) * n_blocks // MOST_ROWS))]

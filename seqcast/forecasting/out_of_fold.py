@@ -8,9 +8,9 @@ from operator import add
 
 import numpy as np
 
-from ..data.windows import spread
-from .blocks import Blocks
-from .linear import LinearMap, thinned
+from ..data.windows import subsample
+from .linear import LinearMap, limit_windows
+from .window_source import WindowSource
 
 FOLDS = 5
 MOST_WINDOWS = 2000
@@ -18,7 +18,7 @@ MOST_WINDOWS = 2000
 
 def out_of_fold(
     linear: LinearMap,
-    blocks: Blocks,
+    blocks: WindowSource,
     training: np.ndarray,
     window: int,
     horizon: int,
@@ -41,10 +41,10 @@ def out_of_fold(
         Those whose fold leaves at least two complete windows to learn from.
     forecasts : ndarray, shape (n_blocks * n, horizon, n_targets)
     """
-    training = thinned(training, len(blocks))
+    training = limit_windows(training, len(blocks))
     folds = np.array_split(training, FOLDS)
     own = [linear.moments(blocks, fold, window) for fold in folds]
-    total, wanted = reduce(add, own), spread(training, most)
+    total, wanted = reduce(add, own), subsample(training, most)
     starts, forecasts = [], [np.empty((len(blocks), 0, horizon, blocks.n_targets))]
     for fold, moments in zip(folds, own, strict=True):
         near = linear.moments(blocks, _margins(training, fold, horizon), window)

@@ -25,16 +25,16 @@ from ..data.roles import Columns, Roles
 from ..data.scaling import LIMIT, Scaler
 from ..data.transforms import Transform
 from ..data.windows import seasonal_naive
-from ..kernels.deviation import LEAST_DEVIATION
-from ..learning.units import Units, last_observed
-from .blocks import Blocks, to_wide
+from ..kernels.constants import LEAST_DEVIATION
+from ..learning.window_denormalization import Units, last_observed
 from .linear import LinearMap
-from .ways import Way, deviations
+from .window_scaling import WindowScaling, deviations
+from .window_source import WindowSource, to_wide
 
 
 @dataclass(frozen=True)
 class Chain:
-    """From the rows around one origin to the forecast made there.
+    """From the rows around one cutoff to the forecast made there.
 
     Letters: h steps of the horizon, k targets, m rows, c columns.
 
@@ -42,28 +42,28 @@ class Chain:
     ----------
     preparation : Preparation
     panel : Panel
-        Of one series: the rows before the origin that a forecast may read, and h rows after it.
-    origin : int
+        Of one series: the rows before the cutoff that a forecast may read, and h rows after it.
+    cutoff : int
     in_blocks : callable
         From inputs (m, columns of inputs) to the blocks that parts read.
     """
 
     preparation: Preparation
     panel: Panel
-    origin: int
-    in_blocks: Callable[[np.ndarray], Blocks]
+    cutoff: int
+    in_blocks: Callable[[np.ndarray], WindowSource]
 
     @cached_property
     def levels(self) -> Panel:
         return self.preparation.levels(self.panel)
 
     @cached_property
-    def blocks(self) -> Blocks:
+    def blocks(self) -> WindowSource:
         """What parts read."""
         return self.in_blocks(self.preparation.inputs(self.levels))
 
     @cached_property
-    def sources(self) -> Blocks:
+    def sources(self) -> WindowSource:
         """The number of the cell (m, c) of `_changed` that each number of `blocks` was, NaN where missing."""
         changed = self._changed
         cells = np.where(np.isnan(changed), np.nan, np.arange(changed.size).reshape(changed.shape))
@@ -103,11 +103,11 @@ class Chain:
     def of_part(self, slopes: np.ndarray) -> np.ndarray:
         """Of a part's forecasts, from those by what it read.
 
-        slopes : (n_blocks, n_outputs, n_rows, n_columns), by the last rows before the origin and the first
+        slopes : (n_blocks, n_outputs, n_rows, n_columns), by the last rows before the cutoff and the first
         columns of each block.
         """
         n_blocks, n_outputs, n_rows, n_columns = slopes.shape
-        cells = self.sources.values[:, self.origin - n_rows : self.origin, :n_columns]
+        cells = self.sources.values[:, self.cutoff - n_rows : self.cutoff, :n_columns]
         found = np.zeros((n_blocks, self._changed.size, n_outputs))
         for by_cell, by_input, source in zip(found, slopes, cells, strict=True):
             seen = ~np.isnan(source)
@@ -123,7 +123,7 @@ class Chain:
     def _of_repeated(self, values: np.ndarray, season_length: int) -> np.ndarray:
         """Of what `seasonal_naive` repeats of `values` (m, k): 1 by the one value that it is."""
         numbers = np.where(np.isnan(values), np.nan, np.arange(len(values))[:, None])
-        rows = seasonal_naive(numbers, np.array([self.origin]), season_length, self._horizon)[0]
+        rows = seasonal_naive(numbers, np.array([self.cutoff]), season_length, self._horizon)[0]
         lead, target = np.nonzero(~np.isnan(rows))
         slopes = np.zeros((*rows.shape, *self._changed.shape))
         slopes[lead, target, rows[lead, target].astype(np.int64), target] = 1.0
@@ -141,13 +141,13 @@ class Chain:
             season = self._of_repeated(difference(targets, lags[:done]), lag)
             slopes += self._summed(_of_differenced(season, lags[:done]), lags[:done])
         nothing = np.zeros((1, self._horizon, k))
-        unknown = np.isnan(integrate(nothing, targets, np.array([self.origin]), lags))[0]
+        unknown = np.isnan(integrate(nothing, targets, np.array([self.cutoff]), lags))[0]
         return np.where(unknown[:, :, None, None], 0.0, slopes)
 
     def _summed(self, slopes: np.ndarray, lags: tuple[int, ...]) -> np.ndarray:
         """Of what `integrate` makes of forecasts: how they add up, it tells of unit vectors."""
-        units, zeros = np.eye(self._horizon)[:, :, None], np.zeros((self.origin, 1))
-        sums = integrate(units, zeros, np.full(self._horizon, self.origin), lags)[:, :, 0]
+        units, zeros = np.eye(self._horizon)[:, :, None], np.zeros((self.cutoff, 1))
+        sums = integrate(units, zeros, np.full(self._horizon, self.cutoff), lags)[:, :, 0]
         return np.einsum("io,ikmc->okmc", sums, slopes)
 
     # -- in the user's units
@@ -181,7 +181,7 @@ class Chain:
 # -- one part, and one number at a time
 
 
-def linear_slopes(linear: LinearMap, blocks: Blocks, start: int, window: int) -> np.ndarray:
+def linear_slopes(linear: LinearMap, blocks: WindowSource, start: int, window: int) -> np.ndarray:
     """Of its forecast from the window at `start`, by the values of the window in each block: (n_blocks,
     n_outputs, window, n_columns)."""
     windows, n_outputs, way = blocks.values[:, start : start + window], len(linear.intercept), linear.way
@@ -194,8 +194,8 @@ def linear_slopes(linear: LinearMap, blocks: Blocks, start: int, window: int) ->
     return units.of_values(slopes, windows, units.outputs(forecasts))
 
 
-def _units(windows: np.ndarray, way: Way, columns: Columns) -> Units:
-    """As `Way.read` reads windows (n, n_rows, n_columns)."""
+def _units(windows: np.ndarray, way: WindowScaling, columns: Columns) -> Units:
+    """As `WindowScaling.read` reads windows (n, n_rows, n_columns)."""
     relative, k, of_scales = way.n_relative(columns), columns.targets, np.zeros_like(windows)
     offsets, of_offsets = last_observed(windows, relative)
     scales, made_of = np.ones_like(offsets), np.zeros((windows.shape[2],) * 2, bool)
@@ -266,9 +266,9 @@ def _at_the_end(transform: Transform, undone: np.ndarray) -> np.ndarray:
 def by_column_and_lag(slopes: np.ndarray, roles: Roles) -> tuple[list[tuple[Hashable, int]], np.ndarray]:
     """Column and lag of each value, and derivatives by it, (n_series * k * h, n_values).
 
-    slopes : (n_series, h, k, m, c), of rows that end h steps after the origin. What lies after it is left out
+    slopes : (n_series, h, k, m, c), of rows that end h steps after the cutoff. What lies after it is left out
     but of columns that are known ahead, and so are features made of stamps, which stand before the static
-    columns. All rows of a static column have the value of the last one before the origin.
+    columns. All rows of a static column have the value of the last one before the cutoff.
     """
     _, horizon, _, m, c = slopes.shape
     slopes, lags = slopes.swapaxes(1, 2).reshape(-1, m, c), m - horizon - np.arange(m)

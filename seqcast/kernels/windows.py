@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .deviation import LEAST_DEVIATION
+from .constants import LEAST_DEVIATION
 from .distributions import to_parameters, to_values_unit
 from .jit import kernel
 from .recurrence import LENGTH, ROW, START, TARGET, clear, copy_row, natural_time

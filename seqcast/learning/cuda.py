@@ -24,7 +24,7 @@ from ..kernels.cuda.queue import Graph, queue_of
 from ..kernels.cuda.windows import Epoch
 from ..kernels.layout import Architecture
 from ..kernels.workspace import Window
-from .network import Network, Rows, Windows, restored
+from .network import Network, Rows, Windows, restore
 from .passes import LayerPass
 from .training import OptimizerState, Trainer, TrainingOptions, mean_losses
 
@@ -130,7 +130,7 @@ class CudaNetwork(Network):
 
     def __reduce__(self) -> tuple:
         """Without what lies on the device."""
-        return restored, (self.architecture, self.dtype, self.ordinal, self.flat.copy())
+        return restore, (self.architecture, self.dtype, self.ordinal, self.flat.copy())
 
 
 class CudaPass(LayerPass):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.windows import spread
+from ..data.windows import subsample
 from ..kernels import cpu, parallel
 from ..kernels.cuda.devices import find_device
 from ..kernels.layout import MAX_SHARDS, SHARD_ROWS, Architecture, Layout
@@ -62,9 +62,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def spread(self, n: int) -> "Rows":
+    def subsample(self, n: int) -> "Rows":
         """At most `n` of these, from the first to the last at equal distances."""
-        which = spread(np.arange(len(self)), n)
+        which = subsample(np.arange(len(self)), n)
         lengths = self.lengths[which] if isinstance(self.lengths, np.ndarray) else self.lengths
         return Rows(self.starts[which], lengths, self.targets_of)
 
@@ -93,7 +93,7 @@ def make_network(architecture: Architecture, dtype: str | np.dtype, ordinal: int
     return CudaNetwork(architecture, dtype, ordinal)
 
 
-def placed(network: "Network", ordinal: int | None) -> "Network":
+def to_device(network: "Network", ordinal: int | None) -> "Network":
     """The same weights there; the network itself if it is there already."""
     if network.ordinal == ordinal:
         return network
@@ -102,7 +102,7 @@ def placed(network: "Network", ordinal: int | None) -> "Network":
     return moved
 
 
-def restored(architecture: Architecture, dtype: np.dtype, ordinal: int, flat: np.ndarray) -> "Network":
+def restore(architecture: Architecture, dtype: np.dtype, ordinal: int, flat: np.ndarray) -> "Network":
     """From a copy or a file: on the GPU of that number, or on another one, or, where there is none, on the
     CPU."""
     try:

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..kernels.deviation import LEAST_DEVIATION
+from ..kernels.constants import LEAST_DEVIATION
 from ..kernels.distributions import LEAST_COUNT
 from ..kernels.layout import BLOCK_ROWS
 from ..kernels.workspace import Window, Workspace
 from .network import Network, Windows, row_table
-from .units import Units, last_observed
+from .window_denormalization import Units, last_observed
 
 WORK_NUMBERS = 2**25  # of work space at once: 256 MB in float64
 

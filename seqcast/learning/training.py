@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..callers import callers_level
-from ..data.windows import spread
+from ..data.windows import subsample
 from ..exceptions import TrainingDivergedError
 from ..kernels.distributions import DISTRIBUTIONS, output_levels
 from ..kernels.head import LOSSES, add_distribution_losses, add_losses
 from ..kernels.optimizers import OPTIMIZERS, train_update
 from ..kernels.workspace import Workspace, plan
+from ..stacklevel import find_stacklevel
 from .network import PREDICT_ROWS, Network, Rows, Windows
 
 
@@ -343,7 +343,7 @@ class Trainer(ABC):
 
     def forecasts_are_sound(self, rows: Rows | np.ndarray) -> bool:
         """Whether forecasts of (a sample of) `rows`, and their squares, are finite as the weights are now."""
-        rows = rows[spread(np.arange(len(rows)), self.options.max_samples)]
+        rows = rows[subsample(np.arange(len(rows)), self.options.max_samples)]
         with np.errstate(over="ignore", invalid="ignore"):
             return all(
                 np.isfinite(np.square(self.network.predict(self.windows, part, self.options.n_threads))).all()
@@ -518,7 +518,7 @@ def _warn_diverged(number: int, kept: int) -> None:
     warnings.warn(
         f"Training diverged in epoch {number}; the weights of epoch {kept} are kept. {DIVERGENCE_HINT}",
         ConvergenceWarning,
-        stacklevel=callers_level(),
+        stacklevel=find_stacklevel(),
     )
 
 
@@ -527,5 +527,5 @@ def _warn_unfinished(options: TrainingOptions) -> None:
         f"Stopped at max_iter={options.max_iter}, before {options.n_iter_no_change} epochs in a row had "
         f"brought no improvement. Raise max_iter if the loss still falls.",
         ConvergenceWarning,
-        stacklevel=callers_level(),
+        stacklevel=find_stacklevel(),
     )

@@ -2,7 +2,7 @@
 
 =============  ============================================================
 ``forecasts``  a forecast after the end of its history
-``backtests``  forecasts from many origins beside the truth; errors by lead
+``backtests``  forecasts from many cutoffs beside the truth; errors by lead
 ``panels``     one panel for each target, and how all of them look
 =============  ============================================================
 

@@ -1,4 +1,4 @@
-"""Forecasts from many origins beside the truth, and their errors by lead."""
+"""Forecasts from many cutoffs beside the truth, and their errors by lead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from ..forecasting.bound_names import intervals_of
+from ..forecasting.interval_columns import intervals_of
 from .panels import (
     ACTUAL,
     BEGIN,
@@ -56,7 +56,7 @@ class BacktestDisplay:
     figure_ : matplotlib.figure.Figure
     axes_ : ndarray of Axes, shape (n_targets,)
     lines_ : list of dict
-        For each target, kind "series": "actual", and a line for each origin, by its cutoff; kind "lead":
+        For each target, kind "series": "actual", and a line for each cutoff, by its cutoff; kind "lead":
         "forecast", "seasonal naive" and "persistence".
 
     See Also
@@ -90,7 +90,7 @@ class BacktestDisplay:
         ax: Axes | Sequence[Axes] | None = None,
         **options: Any,
     ) -> Self:
-        """Forecast from many origins, and draw.
+        """Forecast from many cutoffs, and draw.
 
         Parameters
         ----------
@@ -151,10 +151,10 @@ class BacktestDisplay:
         ax : Axes or sequence of n_targets Axes, default=None
             Where to draw. A new figure if None.
         kind : {"series", "lead"}, default="series"
-            "series": the truth over time, and the forecasts of each origin with their intervals. "lead":
+            "series": the truth over time, and the forecasts of each cutoff with their intervals. "lead":
             errors by lead, beside those of the naive forecasts.
         last : int, default=10
-            For "series": so many origins, the last ones; None for all.
+            For "series": so many cutoffs, the last ones; None for all.
         metric : {"rmse", "mae"}, default="rmse"
             For "lead".
 
@@ -186,7 +186,7 @@ class BacktestDisplay:
         return self
 
     def _draw_series(self, panels: list[Axes], targets: list[Hashable], last: int | None) -> None:
-        rows = _last_origins(self.rows, last)
+        rows = _last_cutoffs(self.rows, last)
         self.lines_ = []
         for panel, target in zip(panels, targets, strict=True):
             own = rows[rows["target"] == target].set_index("time")
@@ -234,10 +234,10 @@ def plot_backtest(
         From `seqcast.backtest` or `seqcast.evaluate`. Of several series: ``rows[rows["id"] == "a"]`` for
         "series"; errors by lead are those of all.
     kind : {"series", "lead"}, default="series"
-        "series": the truth over time, and the forecasts of each origin with their intervals. "lead": errors
+        "series": the truth over time, and the forecasts of each cutoff with their intervals. "lead": errors
         by lead, beside those of the naive forecasts.
     last : int, default=10
-        For "series": so many origins, the last ones; None for all.
+        For "series": so many cutoffs, the last ones; None for all.
     metric : {"rmse", "mae"}, default="rmse"
         For "lead".
     ax : Axes or sequence of n_targets Axes, default=None
@@ -269,7 +269,7 @@ def plot_backtest(
     return BacktestDisplay.from_predictions(rows, kind=kind, last=last, metric=metric, ax=ax).figure_
 
 
-def _last_origins(rows: pd.DataFrame, last: int | None) -> pd.DataFrame:
+def _last_cutoffs(rows: pd.DataFrame, last: int | None) -> pd.DataFrame:
     if last is not None and last < 1:
         raise ValueError(f"The 'last' parameter of {OWNER} must be at least 1 or None. Got {last!r} instead.")
     if rows.duplicated(["cutoff", "target", "time"]).any():

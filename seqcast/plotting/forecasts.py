@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from ..forecasting.bound_names import centres_of, intervals_of, quantiles_of
+from ..forecasting.interval_columns import centres_of, intervals_of, quantiles_of
 from .panels import (
     ACTUAL,
     FORECAST,

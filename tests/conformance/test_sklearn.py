@@ -30,7 +30,7 @@ DEEP = {
 CONFIGURATIONS = {
     "LinearForecaster": {
         "defaults": {},
-        "jointly": {"horizon": 2, "window": 3, "joint": True},
+        "jointly": {"horizon": 2, "window": 3, "multivariate": True},
         "treated": {"horizon": 2, "window": 3, "differences": 1, "normalization": "auto", "half_life": 9},
     },
     "NaiveForecaster": {"defaults": {}, "season": {"horizon": 2, "season_length": 3}},

@@ -62,7 +62,7 @@ def make(request, queue):
     return lambda dtype: CublasProducts(queue, dtype, handle)
 
 
-def placed(queue, numbers, offset, gap):
+def to_device(queue, numbers, offset, gap):
     """A matrix somewhere in a larger array."""
     m, n = numbers.shape
     array = np.full(offset + m * (n + gap) + 3, GUARD, numbers.dtype)
@@ -85,9 +85,9 @@ def check(products, queue, m, n, depth, dtype="float32", transposed="", add=Fals
     a, b, c = (draw.integers(-9, 10, shape).astype(dtype) for shape in ((m, depth), (depth, n), (m, n)))
     if not add:
         c[:] = np.nan
-    a_there = placed(queue, a.T if transposed == "a" else a, offset, gap)
-    b_there = placed(queue, b.T if transposed == "b" else b, 2 * offset, 0)
-    c_there = placed(queue, c, 3 * offset, 2 * gap)
+    a_there = to_device(queue, a.T if transposed == "a" else a, offset, gap)
+    b_there = to_device(queue, b.T if transposed == "b" else b, 2 * offset, 0)
+    c_there = to_device(queue, c, 3 * offset, 2 * gap)
     products.multiply(a_there, b_there, c_there, (m, n, depth), transposed=transposed, add=add)
     expected = a.astype(float) @ b.astype(float) + (c if add else 0)
     np.testing.assert_array_equal(read(queue, c_there, m, n), expected)
@@ -157,8 +157,8 @@ def test_the_same_sizes_give_the_same_bits(queue):
     a, b = draw.normal(size=(300, 5)).astype("float32"), draw.normal(size=(300, 7)).astype("float32")
     results = []
     for offset, gap in ((0, 0), (5, 3)):
-        c = placed(queue, np.zeros((5, 7), "float32"), 0, 0)
-        a_there, b_there = placed(queue, a, offset, gap), placed(queue, b, offset, gap)
+        c = to_device(queue, np.zeros((5, 7), "float32"), 0, 0)
+        a_there, b_there = to_device(queue, a, offset, gap), to_device(queue, b, offset, gap)
         TiledProducts(queue, "float32").multiply(a_there, b_there, c, (5, 7, 300), transposed="a")
         results.append(read(queue, c, 5, 7))
     np.testing.assert_array_equal(*results)
@@ -167,8 +167,8 @@ def test_the_same_sizes_give_the_same_bits(queue):
 
 @pytest.mark.parametrize("depth", [3, 400])
 def test_products_are_recorded(make, queue, depth):
-    a, b = (placed(queue, np.ones(shape, "float32"), 0, 0) for shape in ((2, depth), (depth, 3)))
-    c, products = placed(queue, np.zeros((2, 3), "float32"), 0, 0), make("float32")
+    a, b = (to_device(queue, np.ones(shape, "float32"), 0, 0) for shape in ((2, depth), (depth, 3)))
+    c, products = to_device(queue, np.zeros((2, 3), "float32"), 0, 0), make("float32")
     products.multiply(a, b, c, (2, 3, depth))
     with queue.captured() as graph:
         products.multiply(a, b, c, (2, 3, depth), add=True)
@@ -205,7 +205,7 @@ def test_cublas_is_told_of_the_stream_first_then_of_its_memory(queue):
 def test_cublas_goes_to_the_stream_that_the_queue_is_on(queue, monkeypatch):
     library = FakeCublas()
     products = CublasProducts(queue, "float32", Cublas(library, queue))
-    one = placed(queue, np.ones((2, 2), "float32"), 0, 0)
+    one = to_device(queue, np.ones((2, 2), "float32"), 0, 0)
     del library.calls[:]
     for stream in (0, 5, 5):
         monkeypatch.setattr(Queue, "stream_address", stream)
@@ -219,7 +219,7 @@ def test_cublas_goes_to_the_stream_that_the_queue_is_on(queue, monkeypatch):
 def test_where_cublas_did_not_take_a_stream_it_is_told_the_next_one(queue, monkeypatch):
     library = FakeCublas()
     products = CublasProducts(queue, "float32", Cublas(library, queue))
-    one = placed(queue, np.ones((2, 2), "float32"), 0, 0)
+    one = to_device(queue, np.ones((2, 2), "float32"), 0, 0)
     monkeypatch.setattr(Queue, "stream_address", 5)
     monkeypatch.setitem(library._statuses, "cublasSetWorkspace_v2", 1)
     with pytest.raises(cublas.CublasError, match="cublasSetWorkspace_v2"):
@@ -255,6 +255,6 @@ def test_cublas_that_does_not_start_is_told_of(queue, monkeypatch):
 @fake
 def test_what_cublas_reports_is_raised(queue):
     products = CublasProducts(queue, "float32", Cublas(FakeCublas(), queue))
-    a = placed(queue, np.ones((2, 2), "float32"), 0, 0)
+    a = to_device(queue, np.ones((2, 2), "float32"), 0, 0)
     with pytest.raises(cublas.CublasError, match="cublasSgemm_v2 failed with status 7"):
         products.multiply(a._replace(stride=1), a, a, (2, 2, 2))

@@ -132,7 +132,7 @@ def wander(n=26):
 FORECASTERS = {
     "default": {},
     "instance": {"normalization": "instance", "segment": 2},
-    "joint": {"joint": True, "ema": None},
+    "multivariate": {"multivariate": True, "ema": None},
     "gaussian": {"loss": "gaussian"},
     "quantile": {"loss": "quantile", "quantiles": [0.1, 0.5, 0.9]},
     "student_t": {"loss": "student_t", "normalization": "none"},
@@ -142,7 +142,10 @@ FORECASTERS = {
 
 @pytest.mark.parametrize("options", FORECASTERS.values(), ids=FORECASTERS)
 def test_forecasts_are_those_of_the_cpu(options):
-    y, fixed = wander(), SMALL | {"linear": False, "fallback": False, "dtype": "float64", "max_samples": 6}
+    y, fixed = (
+        wander(),
+        SMALL | {"linear": False, "naive_fallback": False, "dtype": "float64", "max_samples": 6},
+    )
     options = fixed | {"hidden_size": 2, "batch_size": 4} | options
     cpu, cuda = (SeqForecaster(2, 4, **options, device=device).fit(y) for device in ("cpu", "cuda"))
     assert_alike(cpu, cuda, 1e-8)

@@ -1,4 +1,4 @@
-"""Forecasts from many origins in the past, and of a forecaster that was fitted once."""
+"""Forecasts from many cutoffs in the past, and of a forecaster that was fitted once."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ...data.frames import read_table
 from ...data.windows import on_grid
 from ...estimators.base_forecaster import DEFAULT_HORIZON, BaseForecaster, Data
 from ...forecasting.blas import one_blas_thread
-from ...forecasting.bounds import Bounds
-from .comparison import Compared, Series
+from ...forecasting.requested_quantiles import RequestedQuantiles
+from .comparison import ForecastComparison, Series
+from .cutoffs import count, cutoffs
 from .folds import Task, fit_and_roll, roll
-from .origins import count, origins
 from .progress import shown
 from .rows import Rows
 
@@ -41,10 +41,10 @@ def backtest(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
-    """Forecast from several origins in the past, as if nothing after each of them were known.
+    """Forecast from several cutoffs in the past, as if nothing after each of them were known.
 
-    For each origin, a fresh copy of the forecaster is fitted on all rows up to there and forecasts the steps
-    after it. The last origin lies `horizon` (and `gap`) rows before the end, the others `step_size` rows
+    For each cutoff, a fresh copy of the forecaster is fitted on all rows up to there and forecasts the steps
+    after it. The last cutoff lies `horizon` (and `gap`) rows before the end, the others `step_size` rows
     before each other. Of several series, one below the other, all are cut at the same stamps, and a stamp
     counts once, however many series have a row there.
 
@@ -57,27 +57,27 @@ def backtest(
     df : DataFrame or Series of shape (n,) or (n, n_columns)
         What the forecaster's ``fit`` takes. Later rows tell the columns that `future_cols` names; a missing
         row or value counts as missing. Series that the forecaster has not seen in ``fit`` are left out, such
-        as those that begin after an origin; for one that was fitted before, they are an error.
+        as those that begin after a cutoff; for one that was fitted before, they are an error.
     y : DataFrame or Series of shape (n,) or (n, n_targets), default=None
         The targets, where they are no columns of `df`.
     horizon : int, default=None
         Steps to forecast. None: the forecaster's own horizon or, where that is None too, one season of the
         index, 12 steps where it tells none.
     n_windows : int, default=None
-        Number of origins. None: 5; as many as there is room for with a fitted forecaster and
+        Number of cutoffs. None: 5; as many as there is room for with a fitted forecaster and
         ``refit=False``.
     step_size : int, default=None
-        Rows (of several series: stamps) from one origin to the next. None: `horizon`, so that no row is
+        Rows (of several series: stamps) from one cutoff to the next. None: `horizon`, so that no row is
         forecast twice.
     refit : bool or int, default=True
-        True: fit at each origin. An int k: at every k-th one; what is learned there serves the origins up to
+        True: fit at each cutoff. An int k: at every k-th one; what is learned there serves the cutoffs up to
         the next, which know all rows up to themselves. False: a forecaster that has been fitted stays as it
-        is, and all origins lie after its training rows (these may be in `df` too, and are left out by their
-        stamps; rows without stamps must be later ones). One that has not is fitted at the first origin.
+        is, and all cutoffs lie after its training rows (these may be in `df` too, and are left out by their
+        stamps; rows without stamps must be later ones). One that has not is fitted at the first cutoff.
     gap : int, default=0
-        So many steps after each origin are forecast, but not compared: those are the steps from ``gap + 1``
+        So many steps after each cutoff are forecast, but not compared: those are the steps from ``gap + 1``
         to ``gap + horizon``. As in ``TimeSeriesSplit(gap=...)``, the compared rows stay where they are, and
-        the origins move back. Steps beyond the forecaster's own horizon are forecast from its forecasts.
+        the cutoffs move back. Steps beyond the forecaster's own horizon are forecast from its forecasts.
     level : float or list of float, default=None
         Prediction intervals, in percent, as in ``forecast``.
     quantiles : float or list of float, default=None
@@ -91,11 +91,11 @@ def backtest(
     Returns
     -------
     DataFrame
-        A row for each origin, series, target and observed step, in this order, with the columns
+        A row for each cutoff, series, target and observed step, in this order, with the columns
 
         ==================  =================================================================
         name of `id_col`    the series; only if there is such a column
-        ``cutoff``          stamp of the origin: the last one whose rows were known
+        ``cutoff``          stamp of the cutoff: the last one whose rows were known
         ``time``            stamp of the row that is forecast
         ``lead``            steps from the last known row of the series to ``time``,
                             from ``gap + 1`` to ``gap + horizon``
@@ -117,7 +117,7 @@ def backtest(
         If `df` holds other things than the forecaster takes.
     ValueError
         If a parameter is out of its range, there are too few rows, or the forecaster refuses them; a note
-        tells the origin.
+        tells the cutoff.
 
     See Also
     --------
@@ -131,7 +131,7 @@ def backtest(
     >>> rows = backtest(SeqForecaster(24), datasets.load_weather()[["temp"]])  # doctest: +SKIP
     >>> summarize(rows)  # doctest: +SKIP
     """
-    bounds, every = Bounds.of(level, quantiles, "backtest"), _every(refit)
+    bounds, every = RequestedQuantiles.of(level, quantiles, "backtest"), _every(refit)
     _check_others(forecaster, asked_for_much=every != 1 or y is not None or bool(bounds))
     keep = every is None and _is_fitted(forecaster)
     parameters = forecaster.get_params(deep=False)
@@ -141,7 +141,7 @@ def backtest(
     natural = forecaster.horizon_ if keep else _natural_horizon(parameters, rows.stamps)
     task = Task(count("gap", gap, least=0), natural if horizon is None else count("horizon", horizon), bounds)
     step_size = task.horizon if step_size is None else count("step_size", step_size)
-    ends = origins(rows, task.horizon, task.gap, n_windows, step_size)
+    ends = cutoffs(rows, task.horizon, task.gap, n_windows, step_size)
     if keep:
         return rows.labelled(roll(forecaster, rows, ends, task))
     folds = np.split(ends, range(every or len(ends), len(ends), every or len(ends)))
@@ -152,11 +152,11 @@ def backtest(
             for fold in folds
         )
         parts = list(shown(done, len(folds), verbose))
-    return rows.labelled(Compared.joined(parts))
+    return rows.labelled(ForecastComparison.joined(parts))
 
 
 def _every(refit: Any) -> int | None:
-    """At how many origins to fit once; None: at the first only."""
+    """At how many cutoffs to fit once; None: at the first only."""
     if refit is False:
         return None
     if refit is True:
@@ -232,7 +232,7 @@ def evaluate(
 
     See Also
     --------
-    backtest : with ``refit=False``, the same from any origins, and of several series.
+    backtest : with ``refit=False``, the same from any cutoffs, and of several series.
     """
     _check_wide(forecaster)
     known, later = _frame(train, "train"), _frame(test, "test")
@@ -243,11 +243,11 @@ def evaluate(
     series = Series.cut(rows.index, rows.to_numpy(), np.arange(len(rows)), len(known), calendar)
     steps = np.arange(series.steps[-1] + 1)
     y_hat = on_grid(predictions[targets].to_numpy(), series.steps)
-    origins = steps[::horizon]
-    padded = np.pad(y_hat, ((0, len(origins) * horizon - len(steps)), (0, 0)))
-    block = series.beside(origins, padded.reshape(len(origins), horizon, -1, 1), 0, forecaster.season_length_)
-    last_known = len(known) - 1 + np.searchsorted(series.steps, origins)
-    compared = Compared.of(targets, ["y_hat"], [block], last_known)
+    cutoffs = steps[::horizon]
+    padded = np.pad(y_hat, ((0, len(cutoffs) * horizon - len(steps)), (0, 0)))
+    block = series.beside(cutoffs, padded.reshape(len(cutoffs), horizon, -1, 1), 0, forecaster.season_length_)
+    last_known = len(known) - 1 + np.searchsorted(series.steps, cutoffs)
+    compared = ForecastComparison.of(targets, ["y_hat"], [block], last_known)
     return compared.frame(rows.index, rows.index)
 
 

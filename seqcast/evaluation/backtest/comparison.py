@@ -45,16 +45,16 @@ class Series:
         return cls(on_grid(values[:n], steps[:n]), steps[n:] - end, values[n:], places[n:])
 
     def beside(
-        self, origins: np.ndarray, forecasts: np.ndarray, gap: int, season_length: int
+        self, cutoffs: np.ndarray, forecasts: np.ndarray, gap: int, season_length: int
     ) -> dict[str, np.ndarray]:
-        """What was observed and forecast, and where: each of shape (n_origins, horizon - gap, k).
+        """What was observed and forecast, and where: each of shape (n_cutoffs, horizon - gap, k).
 
-        origins : steps after training that each knows.
-        forecasts : shape (n_origins, horizon, k, n_forecasts).
+        cutoffs : steps after training that each knows.
+        forecasts : shape (n_cutoffs, horizon, k, n_forecasts).
         """
         horizon = forecasts.shape[1]
-        rows = self._rows_at(origins[:, None] + np.arange(gap, horizon))[:, :, None]
-        naive = [self._naive(origins, season, horizon)[:, gap:] for season in (season_length, 1)]
+        rows = self._rows_at(cutoffs[:, None] + np.arange(gap, horizon))[:, :, None]
+        naive = [self._naive(cutoffs, season, horizon)[:, gap:] for season in (season_length, 1)]
         return {
             "y": np.where(rows < 0, np.nan, self.truth[rows[:, :, 0]]),
             "place": np.broadcast_to(self.places[rows], naive[0].shape),
@@ -68,14 +68,14 @@ class Series:
         near = np.minimum(np.searchsorted(self.steps, steps), len(self.steps) - 1)
         return np.where(self.steps[near] == steps, near, -1)
 
-    def _naive(self, origins: np.ndarray, season_length: int, n: int) -> np.ndarray:
-        """From all steps before each origin, shape (n_origins, n, k); NaN where nothing was observed."""
+    def _naive(self, cutoffs: np.ndarray, season_length: int, n: int) -> np.ndarray:
+        """From all steps before each cutoff, shape (n_cutoffs, n, k); NaN where nothing was observed."""
         known = np.concatenate([self.history, on_grid(self.truth, self.steps)])
-        return seasonal_naive(known, origins + len(self.history), season_length, n)
+        return seasonal_naive(known, cutoffs + len(self.history), season_length, n)
 
 
 @dataclass(frozen=True)
-class Compared:
+class ForecastComparison:
     """Forecasts of values that were observed: columns of one length.
 
     Attributes
@@ -99,18 +99,18 @@ class Compared:
         targets: list[Hashable],
         names: list[Hashable],
         series: Sequence[dict[str, np.ndarray]],
-        origins: np.ndarray,
+        cutoffs: np.ndarray,
         gap: int = 0,
-    ) -> Compared:
-        """From `Series.beside` of each, in the order of origins, series, targets and leads."""
+    ) -> ForecastComparison:
+        """From `Series.beside` of each, in the order of cutoffs, series, targets and leads."""
         parts = {name: np.stack([one[name] for one in series], axis=1).swapaxes(2, 3) for name in series[0]}
         number, _, target, lead = np.ogrid[tuple(slice(n) for n in parts["y"].shape)]
-        parts |= {"origin": origins[number], "target": target, "lead": lead + gap + 1}
+        parts |= {"origin": cutoffs[number], "target": target, "lead": lead + gap + 1}
         observed = np.isfinite(parts["y"])
         return cls(targets, names, {name: _where(observed, part) for name, part in parts.items()})
 
     @classmethod
-    def joined(cls, parts: Sequence[Compared]) -> Compared:
+    def joined(cls, parts: Sequence[ForecastComparison]) -> ForecastComparison:
         """One below the other."""
         names = parts[0].columns
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in names}
@@ -119,7 +119,7 @@ class Compared:
     def frame(
         self, stamps: pd.Index, times: pd.Index, ids: Mapping[Hashable, pd.Index] = MappingProxyType({})
     ) -> pd.DataFrame:
-        """With labels for the numbers: stamps of origins; time and id of each row that was given."""
+        """With labels for the numbers: stamps of cutoffs; time and id of each row that was given."""
         columns, forecasts = self.columns, dict(zip(self.names, self.columns["forecasts"].T, strict=True))
         return pd.DataFrame(
             {

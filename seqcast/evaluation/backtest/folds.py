@@ -1,4 +1,4 @@
-"""Fit on the rows up to a moment, then forecast from there, or from several origins from there on."""
+"""Fit on the rows up to a moment, then forecast from there, or from several cutoffs from there on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 
 from ...data.calendar import Calendar
 from ...data.frames import Table, in_order, read_table, select_columns
-from ...data.schema import Given
+from ...data.schema import InputRows
 from ...data.windows import on_grid
 from ...estimators.base_forecaster import BaseForecaster
 from ...forecasting.blas import one_blas_thread
-from ...forecasting.bounds import Bounds
-from .comparison import Compared, Series
+from ...forecasting.requested_quantiles import RequestedQuantiles
+from .comparison import ForecastComparison, Series
 from .rows import Rows
 
 Y_HAT = "y_hat"
@@ -24,12 +24,12 @@ Y_HAT = "y_hat"
 
 @dataclass(frozen=True)
 class Task:
-    """What to forecast from each origin.
+    """What to forecast from each cutoff.
 
     Attributes
     ----------
     gap : int
-        Steps after the origin that are forecast, but not compared.
+        Steps after the cutoff that are forecast, but not compared.
     horizon : int
         Steps after these.
     bounds : Bounds
@@ -37,7 +37,7 @@ class Task:
 
     gap: int
     horizon: int
-    bounds: Bounds
+    bounds: RequestedQuantiles
 
     @property
     def n_steps(self) -> int:
@@ -54,8 +54,8 @@ class Task:
         return self.bounds.side_by_side(values[..., None])
 
 
-def fit_and_roll(forecaster: Any, rows: Rows, ends: np.ndarray, task: Task) -> Compared:
-    """Fit on the rows that the first of the origins knows, and forecast from all of them."""
+def fit_and_roll(forecaster: Any, rows: Rows, ends: np.ndarray, task: Task) -> ForecastComparison:
+    """Fit on the rows that the first of the cutoffs knows, and forecast from all of them."""
     end = int(ends[0])
     try:
         with one_blas_thread():
@@ -66,31 +66,35 @@ def fit_and_roll(forecaster: Any, rows: Rows, ends: np.ndarray, task: Task) -> C
     except (TypeError, ValueError) as error:
         cutoff = rows.stamps[end - 1]
         error.add_note(
-            f"This was the origin of backtest at {cutoff}, the end of the first {end} {rows.noun}."
+            f"This was the cutoff of backtest at {cutoff}, the end of the first {end} {rows.noun}."
         )
         raise
 
 
-def roll(forecaster: BaseForecaster, rows: Rows, ends: np.ndarray, task: Task, trained: int = 0) -> Compared:
-    """Forecast from several origins, the weights staying as they are.
+def roll(
+    forecaster: BaseForecaster, rows: Rows, ends: np.ndarray, task: Task, trained: int = 0
+) -> ForecastComparison:
+    """Forecast from several cutoffs, the weights staying as they are.
 
-    ends : of so many stamps each origin knows the rows.
+    ends : of so many stamps each cutoff knows the rows.
     trained : rows of so many stamps were learned from; others are left out where `fit` knew nothing of them.
     """
     given = forecaster._schema.read(rows.X, "predict")
     truth = forecaster._schema.known_truth(given, rows.y, "predict")
     known, later = _cut(given, rows.numbers, trained, forecaster._pasts)
     series = _series(forecaster, known, later, truth)
-    origins = [_known_steps(one, rows.numbers, ends) for one in series]
-    forecasts = forecaster._rolling(later, truth, origins, task.n_steps, task.bounds.probabilities)
+    cutoffs = [_known_steps(one, rows.numbers, ends) for one in series]
+    forecasts = forecaster._rolling(later, truth, cutoffs, task.n_steps, task.bounds.probabilities)
     blocks = [
         one.beside(own, task.by_name(values), task.gap, forecaster.season_length_)
-        for one, own, values in zip(series, origins, forecasts, strict=True)
+        for one, own, values in zip(series, cutoffs, forecasts, strict=True)
     ]
-    return Compared.of(forecaster.target_names_, task.names, blocks, ends - 1, task.gap)
+    return ForecastComparison.of(forecaster.target_names_, task.names, blocks, ends - 1, task.gap)
 
 
-def _cut(given: Given, numbers: np.ndarray, trained: int, pasts: Container[Hashable]) -> tuple[Given, Given]:
+def _cut(
+    given: InputRows, numbers: np.ndarray, trained: int, pasts: Container[Hashable]
+) -> tuple[InputRows, InputRows]:
     """The rows up to there and those after, of fitted series that have some after."""
     ends = [int(np.searchsorted(numbers[places], trained)) for places in given.places]
     chosen = [
@@ -100,14 +104,14 @@ def _cut(given: Given, numbers: np.ndarray, trained: int, pasts: Container[Hasha
     ]
     if not chosen:
         raise ValueError(
-            "The 'df' parameter of backtest must hold a series with rows both before and after each origin. "
+            "The 'df' parameter of backtest must hold a series with rows both before and after each cutoff. "
             "Got none. Pass more rows, or fewer windows."
         )
     known = _part(given, {k: slice(ends[k]) for k in chosen})
     return known, _part(given, {k: slice(ends[k], None) for k in chosen})
 
 
-def _part(given: Given, rows: Mapping[int, slice]) -> Given:
+def _part(given: InputRows, rows: Mapping[int, slice]) -> InputRows:
     """Of these series, these rows."""
     return replace(
         given,
@@ -121,7 +125,9 @@ def _rows_of(table: Table, which: slice) -> Table:
     return replace(table, values=table.values[which], index=table.index[which])
 
 
-def _series(forecaster: BaseForecaster, known: Given, later: Given, truth: np.ndarray) -> list[Series]:
+def _series(
+    forecaster: BaseForecaster, known: InputRows, later: InputRows, truth: np.ndarray
+) -> list[Series]:
     """Each series, of which these rows were known at the end of training, and those came later."""
     parts = zip(known, known.places, later.tables, later.places, strict=True)
     return [
@@ -144,12 +150,12 @@ def _history(forecaster: BaseForecaster, id_: Any, index: pd.Index, values: np.n
 
 
 def _known_steps(series: Series, numbers: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Steps after training that each origin knows: up to the last row that it knows."""
+    """Steps after training that each cutoff knows: up to the last row that it knows."""
     n = np.searchsorted(numbers[series.places], ends)
     return np.where(n > 0, series.steps[n - 1] + 1, 0)
 
 
-def _forecast(forecaster: Any, rows: Rows, end: int, task: Task) -> Compared:
+def _forecast(forecaster: Any, rows: Rows, end: int, task: Task) -> ForecastComparison:
     """With an estimator of others, which can forecast from the end of its training rows only."""
     forecast = forecaster.forecast(task.n_steps)
     table = read_table(rows.X, owner="backtest", parameter="df", unsorted="keep", require_observed=False)
@@ -159,4 +165,4 @@ def _forecast(forecaster: Any, rows: Rows, end: int, task: Task) -> Compared:
     series = Series.cut(ordered.index, values, places, end, Calendar.from_index(ordered.index[:end]))
     values = forecast.to_numpy()[None, :, :, None]
     block = series.beside(np.zeros(1, np.int64), values, task.gap, forecaster.season_length_)
-    return Compared.of(targets, task.names, [block], np.array([end - 1]), task.gap)
+    return ForecastComparison.of(targets, task.names, [block], np.array([end - 1]), task.gap)

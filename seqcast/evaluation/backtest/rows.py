@@ -18,7 +18,7 @@ from ...data.frames import (
 )
 from ...data.long import long_frame
 from ...estimators.base_forecaster import BaseForecaster
-from .comparison import OWN_COLUMNS, Compared
+from .comparison import OWN_COLUMNS, ForecastComparison
 
 BACKTEST = Argument("df", "backtest")
 
@@ -38,7 +38,7 @@ class Rows:
     numbers : ndarray of int, shape (n,)
         Of each row's stamp.
     stamps : pandas.Index
-        In the order of time. An origin is told by how many of them it knows, one at least.
+        In the order of time. A cutoff is told by how many of them it knows, one at least.
     after_fit : bool
         Whether rows that a forecaster was fitted on have been left out. Then the first stamp is that of the
         last one of them.
@@ -67,11 +67,11 @@ class Rows:
 
     @property
     def noun(self) -> str:
-        """What an origin counts."""
+        """What a cutoff counts."""
         return "rows" if self.keys[0] is None else "stamps"
 
     def before(self, end: int) -> tuple[Any, ...]:
-        """What ``fit`` takes, of the rows that an origin knows."""
+        """What ``fit`` takes, of the rows that a cutoff knows."""
         known = self._at(np.flatnonzero(self.numbers < end))
         return (known.X,) if known.y is None else (known.X, known.y)
 
@@ -87,7 +87,7 @@ class Rows:
         ]
         rows, end = rows._at(np.sort(np.concatenate(later))), max(lasts)
         numbers, stamps = _numbered(rows.times)
-        n = int((stamps <= end).sum())  # of rows that all origins know, of series that ended earlier
+        n = int((stamps <= end).sum())  # of rows that all cutoffs know, of series that ended earlier
         stamps = pd.Index([end]).astype(stamps.dtype).append(stamps[n:])
         return replace(rows, numbers=numbers - n + 1, stamps=stamps, after_fit=True)
 
@@ -96,7 +96,7 @@ class Rows:
         """The stamp of each row."""
         return _times(self.X, self.keys[1])
 
-    def labelled(self, compared: Compared) -> pd.DataFrame:
+    def labelled(self, compared: ForecastComparison) -> pd.DataFrame:
         """With labels for the numbers."""
         id_col = self.keys[0]
         ids = {} if id_col is None else {id_col: pd.Index(self.X[id_col])}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...data.roles import labels
-from ...forecasting.bound_names import intervals_of
+from ...forecasting.interval_columns import intervals_of
 from ..metrics import coverage, mae, rmse, skill
 
 # The columns that are compared with y, and how the names of their errors end.
