@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from . import datasets, evaluation, exceptions
     from .cells import Cell, Gate, check_cell, register_cell
     from .data.sequences import pad_sequences
-    from .estimators.baselines import LinearForecaster, NaiveForecaster
     from .estimators.classifier import SeqClassifier
     from .estimators.encoder import SeqEncoder
     from .estimators.forecaster import SeqForecaster
+    from .estimators.linear_forecaster import LinearForecaster
+    from .estimators.naive_forecaster import NaiveForecaster
     from .estimators.recurrent import Recurrent
     from .estimators.regressor import SeqRegressor
     from .estimators.window_transformer import WindowTransformer
@@ -32,8 +33,8 @@ _HOME = {
     "Cell": "cells",
     "Gate": "cells",
     "LeakError": "exceptions",
-    "LinearForecaster": "estimators.baselines",
-    "NaiveForecaster": "estimators.baselines",
+    "LinearForecaster": "estimators.linear_forecaster",
+    "NaiveForecaster": "estimators.naive_forecaster",
     "PanelTimeSeriesSplit": "evaluation.splits",
     "Recurrent": "estimators.recurrent",
     "SeqClassifier": "estimators.classifier",

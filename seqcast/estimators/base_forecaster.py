@@ -1,105 +1,82 @@
-"""The surface that all forecasters share: from rows of the past to rows of the future."""
+"""The interface that all forecasters share."""
 
-import logging
+from __future__ import annotations
+
 from abc import abstractmethod
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Callable, Hashable, Sequence
 from numbers import Integral
-from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.base import RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..data.calendar import Calendar, calendars_of
-from ..data.frames import Table
-from ..data.naive_errors import seasonal_naive_errors
 from ..data.preparation import add_note
-from ..data.schema import ColumnSpec, InputRows, Schema, read_fit
-from ..data.series_state import SeriesState, step_numbers
-from ..data.windows import on_grid
+from ..data.roles import ColumnSpec
+from ..forecasting.examples import FitPlan
+from ..forecasting.fitted import FittedForecaster, series_states
+from ..forecasting.lengths import LengthRules, Lengths
+from ..forecasting.local import LocalModels
+from ..forecasting.model import ForecastModel
+from ..forecasting.panels import PanelBuilder
 from ..forecasting.requested_quantiles import RequestedQuantiles
-from .rollback import NOTHING, rollback_on_error
-from .rolling import CutoffForecaster
-from .tooltips import ToolTips
-
-logger = logging.getLogger("seqcast")
+from ..forecasting.rolling import compare_rows, forecast_ahead, forecast_rows, sample_ahead
+from ..forecasting.sensitivity import to_frame
+from ..forecasting.series_preparer import InputOptions
+from ..forecasting.training_data import read_training_data
+from ..forecasting.updating import update
 
 Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
 
-DEFAULT_HORIZON = 12  # where the index tells no season
 
-
-class UpdatedSeries(NamedTuple):
-    """A series after later rows.
+class BaseForecaster(RegressorMixin, BaseEstimator):
+    """Base of the forecasters: they differ in how a model is fitted, and in nothing else.
 
     Attributes
     ----------
-    past : Past
-    whole : ndarray, shape (n, n_columns)
-        What was kept of it before, and the steps since.
-    n_new : int
-        How many these are.
+    fitted_ : FittedForecaster
+        All that fit has left. The other attributes that end in an underscore tell what it holds.
     """
-
-    past: SeriesState
-    whole: np.ndarray
-    n_new: int
-
-
-class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
-    """Base of the forecasters: they differ in how they learn, and in how they forecast from one cutoff."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "horizon": [None, Interval(Integral, 1, None, closed="left")],
-        "target": "no_validation",  # any label, or several: what X has no such column for is told by name
+        # Any label, or several: a label that X has no column for is named in an error.
+        "target": "no_validation",
         "id_col": "no_validation",
         "time_col": "no_validation",
         "season_length": [None, Interval(Integral, 1, None, closed="left")],
     }
+    # What to do for more residuals, for messages.
+    _residual_hint: ClassVar[str] = "Pass more rows."
 
-    _essence: ClassVar[str]  # the attribute that a forecaster can forecast with as soon as it is there
+    fitted_: FittedForecaster
 
     # -- what a forecaster is
 
     @abstractmethod
-    def _learn(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
-        """Learn from each series' targets and covariates at each step.
-
-        (n_steps, n_columns), NaN where there are none; weights of the steps (n_steps,), if there are any.
-        """
+    def _column_spec(self) -> ColumnSpec:
+        """Return what the parameters say about columns."""
 
     @abstractmethod
-    def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
-        """Learn of the last series of `_pasts`, which were not fitted, what is known of each."""
+    def _length_rules(self, season_length: int) -> LengthRules:
+        """Return what the parameters say about lengths."""
 
     @abstractmethod
-    def _target_scales(self) -> np.ndarray:
-        """Training deviations of each series' targets, (n_series, n_targets)."""
+    def _input_options(self, lengths: Lengths) -> InputOptions:
+        """Return what the parameters say about inputs."""
 
     @abstractmethod
-    def _lengths(self, n: int) -> tuple[int, int]:
-        """Horizon and window for `n` steps."""
-
-    def _room(self, n: int, horizon: int) -> int:
-        """Steps of `n` that a training window has room in."""
-        return n
-
-    def _fewest_steps(self, window: int) -> int:
-        """Of a training window."""
-        return window
-
-    def _holds_back(self) -> bool:
-        """Whether the last rows are kept for validation."""
-        return False
+    def _fit_model(self, plan: FitPlan, keep: Callable[[ForecastModel], None]) -> None:
+        """Fit one model of all series of the plan, and hand it to `keep` once it is complete."""
 
     # -- fit
 
-    def fit(self, X: Data, y: Data | None = None) -> Self:
+    def fit(self, X: Data, y: Data | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn to forecast the targets.
 
         Parameters
@@ -112,6 +89,10 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
             a column of `X`, which it must equal, that column is the target: for tools that need a ``y``. Any
             other y is a target beside `X`, of which nothing is known in the rows that `predict` gets; all
             columns of `X` are covariates.
+
+        sample_weight : array-like, shape (n,), optional
+            What each row of `X` counts as a target, 0 or more; as an input, it counts as ever. For the linear
+            map, which learns all steps of a horizon at once, a window counts the mean of its targets.
 
         Returns
         -------
@@ -130,120 +111,94 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
         KeyboardInterrupt
             On Ctrl-C, after keeping the best weights so far.
         """
-        return self._fit(X, y)
-
-    def _fit(self, X: Data, y: Data | None, sample_weight: ArrayLike | None = None) -> Self:
         self._validate_params()
-        schema, given = read_fit(X, y, self._declared(), type(self).__name__)
-        with rollback_on_error(self, self._essence):
-            self._fit_rows(schema, given, sample_weight)
+        data = read_training_data(
+            X, y, sample_weight, self._column_spec(), self.season_length, type(self).__name__
+        )
+        rules = self._length_rules(data.season_length)
+        lengths = rules.choose(data.n_steps)
+        data = data.select(rules.keep(data.ids, data.n_steps, lengths, "fit"))
+        plan = FitPlan.make(data, rules, lengths, self._input_options(lengths))
+        if data.schema.has_ids and getattr(self, "scope", "global") == "local":
+            self._set_fitted(self._freeze(plan, self._fit_local(plan)))
+        else:
+            self._fit_model(plan, lambda model: self._set_fitted(self._freeze(plan, model)))
         return self
 
-    def _declared(self) -> ColumnSpec:
-        return ColumnSpec(self.target, self.id_col, self.time_col)
+    def _fit_local(self, plan: FitPlan) -> LocalModels:
+        """Fit a model to each series."""
+        fitted = Parallel(n_jobs=getattr(self, "n_jobs", None))(
+            delayed(_fit_one)(self._local_copy(), plan.for_one(number))
+            for number in range(len(plan.data.ids))
+        )
+        return LocalModels(dict(zip(plan.data.ids, fitted, strict=True)))
 
-    def _fit_rows(self, schema: Schema, given: InputRows, sample_weight: ArrayLike | None) -> None:
-        self._remember(schema)
-        calendars = calendars_of([table.index for table in given.tables])
-        seasons = [calendar.season_length for calendar in calendars]
-        self.season_length_ = self.season_length or max(set(seasons), key=seasons.count)
-        steps = self._steps_of(given, calendars, "fit")
-        grids = [self._training_grid(*one) for one in zip(given.tables, steps, strict=True)]
-        kept = self._choose_lengths(given.ids, [len(grid) for grid in grids])
-        self._pasts = self._pasts_of(given, calendars, grids, kept)
-        weights = given.on_steps(sample_weight, steps)
-        grids = [grids[k] for k in kept]
-        changes = self._changes(grids)
-        if not schema.has_ids:
-            changes = changes[:, 0]
-        self.naive_mae_, self.naive_rmse_ = changes
-        self._learn(grids, None if weights is None else [weights[k] for k in kept])
+    def _local_copy(self) -> Self:
+        """Return an unfitted forecaster of one series."""
+        serial = {"n_jobs": 1} if hasattr(self, "n_jobs") else {}
+        return clone(self).set_params(scope="global", **serial)
 
-    def _remember(self, schema: Schema) -> None:
-        self._schema = schema
-        self.target_names_, self.covariate_names_ = schema.roles.targets, schema.roles.covariates
-        self.n_features_in_ = len(schema.columns)
-        if schema.kind == "frame" and all(isinstance(column, str) for column in schema.columns):
-            self.feature_names_in_ = np.asarray(schema.columns, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
-    def _steps_of(self, given: InputRows, calendars: list[Calendar], method: str) -> list[np.ndarray]:
-        """The step number of each row of each series."""
-        pairs, owner = zip(calendars, given.tables, strict=True), f"{type(self).__name__}.{method}"
-        return [step_numbers(calendar, table.index, owner) for calendar, table in pairs]
-
-    def _pasts_of(
-        self, given: InputRows, calendars: list[Calendar], grids: list[np.ndarray], kept: list[int]
-    ) -> dict[Any, SeriesState]:
-        """Of the series with these numbers."""
-        lasts = [table.index[-1] for table in given.tables]
-        return {
-            given.ids[k]: SeriesState(calendars[k], lasts[k], len(grids[k]), self._tail(grids[k]))
-            for k in kept
-        }
-
-    def _training_grid(self, table: Table, steps: np.ndarray) -> np.ndarray:
-        """The columns at each step of the calendar."""
-        grid, static = on_grid(table.values, steps), self._schema.roles.columns.static_ones
-        if self._schema.roles.static:
-            grid = grid.copy()
-            grid[:, static] = table.values[-1, static]  # in gaps too
-        return grid
-
-    def _changes(self, grids: list[np.ndarray]) -> np.ndarray:
-        """Mean and root mean squared change of each series' targets, (2, n_series, n_targets)."""
-        targets = [grid[:, : self._n_targets] for grid in grids]
-        return np.stack([seasonal_naive_errors(values, self.season_length_) for values in targets], axis=1)
-
-    def _check_observed(self, known: list[np.ndarray]) -> None:
-        """That every column has a value to learn from in some series, and every target in each."""
-        names = self._schema.roles.all
-        blank = np.array([np.isnan(values).all(axis=0) for values in known])
-        if blank.all(axis=0).any():
-            name = names[int(np.argmax(blank.all(axis=0)))]
-            raise ValueError(
-                f"The column {name!r} of X in {type(self).__name__}.fit must have an observed value among "
-                f"its first {max(map(len, known))} steps, which are trained on. Got none. Drop the column, "
-                f"or pass more rows."
-            )
-
-    def _choose_lengths(self, ids: list[Any], lengths: list[int]) -> list[int]:
-        """Horizon and window where they were not given; the numbers of the series that are kept."""
-        self.horizon_, self.window_ = self._lengths(int(np.median(lengths)))
-        if max(self._room(n, self.horizon_) for n in lengths) < self._fewest_steps(self.window_):
-            raise ValueError(self._too_short(max(lengths)))
-        return self._long_enough(ids, lengths, "fit")
-
-    def _long_enough(self, ids: list[Any], lengths: list[int], method: str) -> list[int]:
-        """Numbers of the series that are kept."""
-        return list(range(len(ids)))
-
-    def _too_short(self, n: int) -> str:
-        least = next(m for m in count(n) if self._has_room(m))
-        horizon, window = self._lengths(least)
-        fraction = getattr(self, "validation_fraction", None)
-        held_back = f" (with validation_fraction={fraction})" if self._holds_back() else ""
-        return (
-            f"{type(self).__name__}.fit needs at least {least} rows for window={window} and "
-            f"horizon={horizon}{held_back}. Got n_samples={n} instead. Pass more rows, or a shorter "
-            f"window or horizon."
+    def _freeze(self, plan: FitPlan, model: ForecastModel | LocalModels) -> FittedForecaster:
+        return FittedForecaster(
+            plan.data.schema,
+            plan.rules,
+            plan.lengths,
+            plan.memory,
+            plan.calendar_columns,
+            series_states(plan.data, plan.memory),
+            model,
+            plan.data.naive_errors(),
+            self._residual_hint,
         )
 
-    def _has_room(self, n: int) -> bool:
-        horizon, window = self._lengths(n)
-        return self._room(n, horizon) >= self._fewest_steps(window)
+    def _set_fitted(self, fitted: FittedForecaster) -> None:
+        """Replace the attributes of the last fit."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            del self.__dict__[name]
+        self.__dict__ |= self._attributes(fitted)
 
-    def _natural_horizon(self) -> int:
-        return self.season_length_ if self.season_length_ > 1 else DEFAULT_HORIZON
+    def _attributes(self, fitted: FittedForecaster) -> dict[str, Any]:
+        """Return the attributes of a forecaster with this record."""
+        schema, errors = (
+            fitted.schema,
+            fitted.naive_errors if fitted.schema.has_ids else fitted.naive_errors[:, 0],
+        )
+        attributes: dict[str, Any] = {
+            "fitted_": fitted,
+            "horizon_": fitted.lengths.horizon,
+            "window_": fitted.lengths.window,
+            "season_length_": fitted.lengths.season_length,
+            "target_names_": schema.roles.targets,
+            "covariate_names_": schema.roles.covariates,
+            "naive_mae_": errors[0],
+            "naive_rmse_": errors[1],
+            "n_features_in_": len(schema.columns),
+        }
+        if schema.kind == "frame" and all(isinstance(column, str) for column in schema.columns):
+            attributes["feature_names_in_"] = np.asarray(schema.columns, dtype=object)
+        return attributes
+
+    @property
+    def models_(self) -> dict[Any, Self]:
+        """With ``scope="local"``, the fitted forecaster of each series by its id."""
+        if not isinstance(getattr(getattr(self, "fitted_", None), "model", None), LocalModels):
+            raise AttributeError(f"{type(self).__name__} has models_ after a fit with scope='local' only.")
+        models = {id_: self._local_copy() for id_ in self.fitted_.series}
+        for id_, model in models.items():
+            model._set_fitted(self.fitted_.for_one(id_))
+        return models
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.target_tags.required = False
         tags.target_tags.single_output, tags.target_tags.multi_output = True, True
-        tags.regressor_tags.poor_score = True  # of rows that are independent, where the past says nothing
+        # Of rows that are independent, the past says nothing.
+        tags.regressor_tags.poor_score = True
         return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "fitted_")
 
     # -- forecast
 
@@ -285,16 +240,9 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
             forecaster that held no rows back.
         """
         check_is_fitted(self)
-        steps = self._check_steps(horizon)
-        bounds = RequestedQuantiles.of(level, quantiles, f"{type(self).__name__}.forecast")
-        self._check_errors(bounds.probabilities)
-        panel, begins, labels = self._ahead(X_future, steps)
-        values = [self._forecast_at(panel, begins, bounds.probabilities)]
-        if steps > self.horizon_:
-            values.append(self._later_blocks(panel, begins, steps, bounds.probabilities))
-        columns = bounds.side_by_side(np.concatenate(values, axis=2)[:, :, :steps])
-        names = bounds.names(self.target_names_)
-        return self._schema.as_future(list(self._pasts), labels, list(columns), names)
+        steps = self._check_steps(horizon, "forecast")
+        asked = RequestedQuantiles.of(level, quantiles, f"{type(self).__name__}.forecast")
+        return forecast_ahead(self.fitted_, steps, X_future, asked)
 
     def sample_paths(
         self,
@@ -331,12 +279,10 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
             As `forecast`.
         """
         check_is_fitted(self)
-        steps, n_paths = self._check_steps(horizon), self._check_count("n_paths", n_paths)
-        self._check_errors((0.5,))
-        panel, begins, labels = self._ahead(X_future, steps)
+        steps = self._check_steps(horizon, "sample_paths")
+        n_paths = check_count("n_paths", n_paths, f"{type(self).__name__}.sample_paths")
         seed = check_random_state(random_state).randint(2**32, dtype=np.uint32)
-        paths = self._paths(panel, begins, steps, n_paths, int(seed))
-        return self._schema.as_paths(list(self._pasts), labels, paths, self.target_names_)
+        return sample_ahead(self.fitted_, steps, X_future, n_paths, int(seed))
 
     def predict(self, X: Data | int | np.integer | None = None) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecast each row of `X` from rows before it.
@@ -367,9 +313,9 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
         check_is_fitted(self)
         if X is None or isinstance(X, int | np.integer):
             return self.forecast(X)
-        given = self._schema.read(X, "predict")
-        forecasts, _ = self._row_forecasts(given)
-        return self._schema.in_form(forecasts, given)
+        rows = self.fitted_.schema.read(X, "predict")
+        forecasts, _ = forecast_rows(self.fitted_, rows)
+        return self.fitted_.schema.in_form(forecasts, rows)
 
     def score(self, X: Data, y: Data | None = None) -> float:
         """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
@@ -399,30 +345,14 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
             As `predict`; ValueError also if no target is observed in `X`.
         """
         check_is_fitted(self)
-        truth, forecasts, naive, series = self._beside_truth(X, y)
-        scales = self._target_scales()[series]
-        error, naive_error = scaled_rmse(forecasts, truth, scales), scaled_rmse(naive, truth, scales)
+        rows = compare_rows(self.fitted_, X, y, "score")
+        scales = self.fitted_.model.target_scales[rows.series]
+        error, naive_error = (
+            _mean_rmse((forecasts - rows.truth) / scales) for forecasts in (rows.forecasts, rows.naive)
+        )
         if naive_error == 0:
             return 0.0 if error == 0 else -np.inf
         return float(1 - error / naive_error)
-
-    def _beside_truth(self, X: Data, y: Data | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The truth of each row, its forecast and its seasonal naive forecast, each (n, n_targets).
-
-        And the number of its series.
-        """
-        given = self._schema.read(X, "score")
-        truth = self._schema.truth(given, y, "score")
-        if not np.isfinite(truth).any():
-            raise ValueError(
-                f"The '{'X' if y is None else 'y'}' parameter of {type(self).__name__}.score must have an "
-                f"observed target. Got missing values only."
-            )
-        forecasts = self._row_forecasts(given)
-        series = np.empty(len(given.index), np.int64)
-        for number, places in zip(self._numbers(given.ids), given.places, strict=True):
-            series[places] = number
-        return truth, *forecasts, series
 
     def update(self, X: Data, y: Data | None = None) -> Self:
         """Take later rows as known: what was learned stays, forecasts start after them.
@@ -454,96 +384,102 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
             If its id is of another type than those of fit.
         """
         check_is_fitted(self)
-        with rollback_on_error(self, NOTHING):
-            self._go_on(X, y, "update")
+        fitted, _ = update(self.fitted_, X, y, "update")
+        self._set_fitted(fitted)
         return self
 
-    def _go_on(self, X: Data, y: Data | None, method: str) -> dict[Any, UpdatedSeries]:
-        """Take rows as known; those of other series than those of fit, as all that came of them."""
-        given = self._schema.read(X, method)
-        targets = self._schema.known_truth(given, y, method)
-        pairs = zip(given.ids, given.places, strict=True)
-        first = [places for id_, places in pairs if id_ not in self._pasts]
-        moved = self._moved_on(given, targets)
-        self._take_over({id_: series.past for id_, series in moved.items()})
-        if first:
-            rows = np.sort(np.concatenate(first))
-            moved |= self._added(self._schema.read_first(X, rows, targets, method), method)
-        return moved
+    # -- what a forecast depends on
 
-    def _take_over(self, pasts: dict[Any, SeriesState]) -> None:
-        """Start forecasts of these series after their last rows."""
-        self._pasts = self._pasts | pasts
+    def sensitivity(
+        self,
+        X: Data | None = None,
+        y: Data | None = None,
+        *,
+        X_future: Data | None = None,
+        ids: Sequence[Hashable] | None = None,
+    ) -> pd.DataFrame:
+        """How much each step of the forecast changes with each value that it is made from.
 
-    def _moved_on(self, given: InputRows, targets: np.ndarray) -> dict[Any, UpdatedSeries]:
-        """The series that are known, as they are after these rows."""
-        moved = {}
-        for (id_, table), places in zip(given, given.places, strict=True):
-            if id_ not in self._pasts:
-                continue
-            past, steps, known = self._pasts[id_], self._steps_after(id_, table, given), self._known(table)
-            known[:, : self._n_targets] = targets[places]
-            grid = on_grid(known, steps)
-            whole = self._continued(past.tail, grid, 0)
-            index = past.future(len(table.index)) if self._schema.is_untimed(given) else table.index
-            moved[id_] = UpdatedSeries(past.moved_on(len(grid), index, self._tail(whole)), whole, len(grid))
-        return moved
+        These are exact derivatives, by the chain rule through all that is done to the values, in the units of
+        the columns: 0.5 says that one unit more there makes the forecast half a unit higher, as long as the
+        change is small. At a kink, such as that of an "rnn_relu" cell, it is the derivative of one side.
 
-    def _check_alike(self, stamps: pd.Index, ours: pd.Index, method: str) -> None:
-        """That stamps of a series that is added can stand beside those of the others."""
-        kinds = [(type(index), str(getattr(index, "tz", None))) for index in (stamps, ours)]
-        if kinds[0] != kinds[1]:
-            raise TypeError(
-                f"The stamps of X in {type(self).__name__}.{method} must be of the same kind as in fit, "
-                f"{ours.dtype}. Got {stamps.dtype} instead. Convert them with pd.to_datetime, tz_convert or "
-                f"tz_localize."
-            )
+        Parameters
+        ----------
+        X : Series, DataFrame or array-like, optional
+            Rows that follow the training rows, as for `update`: the forecast is that made after them, and
+            the forecaster stays as it is. None: the forecast is that of `forecast`.
+        y : Series, DataFrame or array-like, optional
+            The targets, where they are no columns of `X`.
+        X_future : Series, DataFrame or array-like, optional
+            As in `forecast`.
+        ids : list, optional
+            Which of several series; all if None.
 
-    def _added(self, given: InputRows, method: str) -> dict[Any, UpdatedSeries]:
-        """Series that were not fitted.
+        Returns
+        -------
+        DataFrame, shape (n_targets * horizon_, n_values)
+            A row for each target and step, with the index levels ``target`` and ``lead``, from 1 to
+            `horizon_`; of series in a long frame with their ids as the outermost level. The columns have the
+            levels ``column`` and ``lag``, in the order of time. Lag 1 is the last row before the forecast,
+            lag 2 the one before it. Of columns that are known ahead, lag 0 is the first step that is
+            forecast, -1 the second, and so on. A static column is read from the last row, so it has lag 1
+            only. NaN where nothing was observed, 0 where a value has no influence. Features made of stamps
+            have no columns; categories have those of zeros and ones that they are read as.
 
-        They are treated as in fit, but nothing that others share is learned of them.
+        Raises
+        ------
+        NotFittedError, ValueError
+            As `update` and `forecast`; ValueError also if `ids` holds others than those of fit.
+
+        Examples
+        --------
+        >>> from seqcast import LinearForecaster
+        >>> model = LinearForecaster(horizon=2, window=4).fit([float(n % 5) for n in range(60)])
+        >>> slopes = model.sensitivity().loc["y"]
+        >>> slopes["y"].sum(axis=1).round(3).tolist()  # a level that is one higher stays one higher
+        [1.0, 1.0]
         """
-        calendars = calendars_of(
-            [table.index for table in given.tables], [past.calendar for past in self._pasts.values()]
-        )
-        steps = self._steps_of(given, calendars, method)
-        grids = [self._training_grid(*one) for one in zip(given.tables, steps, strict=True)]
-        kept = self._long_enough(given.ids, [len(grid) for grid in grids], method)
-        if not kept:
-            return {}
-        pasts, grids = self._pasts_of(given, calendars, grids, kept), [grids[k] for k in kept]
-        ours = next(iter(self._pasts.values())).future(1)
-        for id_, past in pasts.items():
-            with add_note(f"This is series {id_!r}."):
-                # One row may not tell how it goes on, and then no forecast could be made.
-                self._check_alike(past.future(1), ours, method)
-        logger.info("%s.%s: added the series %s", type(self).__name__, method, ", ".join(map(repr, pasts)))
-        self._schema = self._schema.with_ids(self._pasts, list(pasts))
-        self._pasts = self._pasts | pasts
-        mae, rmse = self._changes(grids)
-        self.naive_mae_ = np.concatenate([self.naive_mae_, mae])
-        self.naive_rmse_ = np.concatenate([self.naive_rmse_, rmse])
-        self._errors = None if self._errors is None else self._errors.with_series(len(kept))
-        self._learn_scales(list(pasts), grids)
-        parts = zip(pasts.items(), grids, strict=True)
-        return {id_: UpdatedSeries(past, grid, len(grid)) for (id_, past), grid in parts}
+        check_is_fitted(self)
+        fitted = self.fitted_ if X is None else update(self.fitted_, X, y, "update")[0]
+        ahead = PanelBuilder(fitted).ahead(X_future, fitted.lengths.horizon)
+        chosen = fitted.ids if ids is None else self._check_ids(ids, fitted)
+        begins = ahead.begins[fitted.numbers(chosen)]
+        slopes = [fitted.model.gradient(ahead.panel, begins[[k]]) for k in range(len(chosen))]
+        return to_frame(np.stack(slopes), fitted.schema, chosen)
 
-    def _check_steps(self, horizon: int | np.integer | None) -> int:
-        return self.horizon_ if horizon is None else self._check_count("horizon", horizon)
-
-    def _check_count(self, name: str, given: Any) -> int:
-        if not isinstance(given, Integral) or isinstance(given, bool) or given < 1:
-            method = "forecast" if name == "horizon" else "sample_paths"
+    def _check_ids(self, ids: Sequence[Hashable], fitted: FittedForecaster) -> list[Any]:
+        others = [id_ for id_ in ids if id_ not in fitted.series]
+        if others or not len(ids):
             raise ValueError(
-                f"The {name!r} parameter of {type(self).__name__}.{method} must be an int of at least 1. "
-                f"Got {given!r} instead."
+                f"The 'ids' parameter of {type(self).__name__}.sensitivity must hold series that are known. "
+                f"Got {repr(others[0]) if others else 'none'} instead. Leave it out for all series."
             )
-        return int(given)
+        return list(ids)
+
+    def _check_steps(self, horizon: int | np.integer | None, method: str) -> int:
+        if horizon is None:
+            return self.fitted_.lengths.horizon
+        return check_count("horizon", horizon, f"{type(self).__name__}.{method}")
 
 
-def scaled_rmse(forecasts: np.ndarray, truth: np.ndarray, scales: np.ndarray) -> float:
-    """Of each target over the rows, in units of its deviation, averaged over targets."""
-    errors = (forecasts - truth) / scales
+def check_count(name: str, value: Any, caller: str) -> int:
+    """Check that an argument is an int of at least 1, and return it."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"The {name!r} parameter of {caller} must be an int of at least 1. Got {value!r} instead."
+        )
+    return int(value)
+
+
+def _fit_one(forecaster: BaseForecaster, plan: FitPlan) -> ForecastModel:
+    """Fit one local model; in a worker process, if there are several."""
+    with add_note(f"This was the local model of series {plan.data.ids[0]!r}."):
+        forecaster._fit_model(plan, lambda model: forecaster._set_fitted(forecaster._freeze(plan, model)))
+    return forecaster.fitted_.models[0]
+
+
+def _mean_rmse(errors: np.ndarray) -> float:
+    """Return the root mean squared error of each target, averaged over the targets that were observed."""
     observed = np.isfinite(errors).any(axis=0)
     return float(np.sqrt(np.nanmean(errors[:, observed] ** 2, axis=0)).mean())

@@ -1,49 +1,48 @@
 """The forecaster: a recurrent network and a linear map, together."""
 
-import copy
-import logging
-from collections.abc import Hashable, Sequence
-from dataclasses import replace
-from functools import partial
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
-from ..data.panel import Clock, Panel
-from ..data.windows import subsample
-from ..forecasting.combination import ValidationForecasts, blend, choose, root_mean_square
-from ..forecasting.conformal import ConformalResiduals
-from ..forecasting.distributions import DISTRIBUTIONS, LEAST_MEAN, Distribution, find_distribution
-from ..forecasting.predictive import DistributionForecast, PredictiveForecast, has_spread, spread_of
-from ..forecasting.sensitivity import Chain, linear_slopes
-from ..forecasting.window_source import WindowSource, to_wide
+from ..data.roles import ColumnSpec
+from ..forecasting.distributions import DISTRIBUTIONS, Distribution, find_distribution
+from ..forecasting.examples import FitPlan
+from ..forecasting.fit_combination import (
+    CombinationOptions,
+    fit_combination,
+    fit_further,
+    recurrent_part,
+)
+from ..forecasting.fitted import FittedForecaster
+from ..forecasting.lengths import LengthRules, Lengths
+from ..forecasting.local import LocalModels
+from ..forecasting.model import ForecastModel
+from ..forecasting.parts.recurrent import RecurrentOptions, RecurrentPart
+from ..forecasting.series_preparer import InputOptions
+from ..forecasting.updating import update
 from ..kernels.distributions import MAX_LEVELS
 from ..kernels.head import POINT_LOSSES
-from ..kernels.layout import Architecture
-from ..kernels.parallel import thread_count
-from ..kernels.workspace import Window
-from ..learning.network import Network, Rows, Windows
-from ..learning.slopes import window_slopes
-from ..learning.training import OptimizerState
-from .base import NetworkEstimator
-from .base_forecaster import Data, UpdatedSeries
-from .rollback import NOTHING, rollback_on_error
-from .window_forecaster import Examples, WindowForecaster
+from ..learning.training import Epoch
+from .base_forecaster import BaseForecaster, Data
+from .callbacks import CallbackSupport
+from .network_parameters import NETWORK_CONSTRAINTS, check_device, network_options, watch
+from .window_parameters import WINDOW_CONSTRAINTS, column_spec, input_options, length_rules
 
-logger = logging.getLogger("seqcast")
-
-SEGMENTS = 14  # steps of the network that the default segment makes of a window
 # Updates of an epoch that batch_size="auto" aims at. With few of them, early stopping ends short series after
 # few updates (validation losses of four series, 16: 649, .442, 2.54, 3.15; 48: 581, .439, 2.54, 3.13).
-AUTO_UPDATES, AUTO_LEAST, AUTO_MOST = 48, 8, 256
+AUTO_UPDATES, MIN_BATCH, MAX_BATCH = 48, 8, 256
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
-VALIDATION_NUMBERS = 4_000_000  # of the forecasts that the parts are weighed by
 
 
-class SeqForecaster(WindowForecaster, NetworkEstimator):
+class SeqForecaster(CallbackSupport, BaseForecaster):
     """Forecast one or several series with a recurrent network and a linear map.
 
     One row of the data is one step of time. Two parts forecast all steps of the horizon at once from a window
@@ -245,8 +244,9 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **NetworkEstimator._parameter_constraints,
-        **WindowForecaster._parameter_constraints,
+        **NETWORK_CONSTRAINTS,
+        **BaseForecaster._parameter_constraints,
+        **WINDOW_CONSTRAINTS,
         "loss": [StrOptions({*POINT_LOSSES, *DISTRIBUTIONS})],
         "quantiles": [list, tuple, np.ndarray],
         "intervals": [StrOptions({"auto", "conformal", "distribution"})],
@@ -256,11 +256,6 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         "naive_fallback": ["boolean"],
         "ema": [None, Interval(Real, 0, 1, closed="left")],
     }
-    _essence: ClassVar[str] = "_network"
-    _network: Network  # the last one
-    _networks: list[Network]
-    _states: list[OptimizerState]
-    loss_curve_: list[float]
 
     def __init__(
         self,
@@ -367,68 +362,31 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    # -- how long, how much
+    # -- parameters
 
-    def _holds_back(self) -> bool:
-        return self.early_stopping
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_device(self)
+        self._check_loss()
 
-    def _reach(self) -> int:
-        return self.window_ // self._segment() * self._segment()
-
-    def _way_to_errors(self) -> str:
-        return super()._way_to_errors() if self.early_stopping else "Fit with early_stopping=True."
-
-    def _segment(self) -> int:
-        return min(self.segment or max(1, self.window_ // SEGMENTS), self.window_)
-
-    def _batch_rows(self, n_rows: int) -> int:
-        if self.batch_size == "auto":
-            return min(max(n_rows // AUTO_UPDATES, AUTO_LEAST), AUTO_MOST)
-        return super()._batch_rows(n_rows)
-
-    @property
-    def _ema(self) -> float | None:
-        return self.ema
-
-    # -- learn
-
-    def _learn_together(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
-        self._check_loss(grids)
-        self._reads_past = True
-        examples = self._examples(grids, weights)
-        self._linear = self._fit_linear(examples) if self.linear else None
-        if self._linear is not None and self._linear.way.covariates == "none":
-            self._reads_past = False  # what is of no use to the linear map is of none to the network
-            examples = replace(examples, blocks=examples.blocks.without_past())
-        self._reading = self._reading_of(examples)
-        self._train(examples)
-
-    def _check_loss(self, grids: list[np.ndarray]) -> None:
-        """That what is asked for goes with the loss."""
-        self._check_quantiles()
-        if self.loss == "negative_binomial":
-            self._check_counts(grids)
-        if self.intervals == "distribution" and (self._distribution is None or self.differences):
-            raise ValueError(
-                f"The 'intervals' parameter of SeqForecaster can be 'distribution' only with the loss of one "
-                f"({', '.join(map(repr, DISTRIBUTIONS))}) and without differences. Got {self.loss!r} and "
-                f"{self.differences!r}. Use 'conformal'."
-            )
-
-    def _check_quantiles(self) -> None:
+    def _check_loss(self) -> None:
+        """Check the options that depend on the loss."""
         known = [q for q in self.quantiles if isinstance(q, Real) and not isinstance(q, bool) and 0 < q < 1]
         if len(set(known)) < len(self.quantiles) or 0.5 not in known or len(known) > MAX_LEVELS:
             raise ValueError(
                 f"The 'quantiles' parameter of SeqForecaster must hold numbers above 0 and below 1, each "
                 f"once, 0.5 among them, and at most {MAX_LEVELS}. Got {self.quantiles!r} instead."
             )
-
-    def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
         if self.loss == "negative_binomial":
-            self._check_counts(grids)
-        super()._learn_scales(ids, grids)
+            self._check_count_options()
+        if self.intervals == "distribution" and (self.loss not in DISTRIBUTIONS or self.differences):
+            raise ValueError(
+                f"The 'intervals' parameter of SeqForecaster can be 'distribution' only with the loss of one "
+                f"({', '.join(map(repr, DISTRIBUTIONS))}) and without differences. Got {self.loss!r} and "
+                f"{self.differences!r}. Use 'conformal'."
+            )
 
-    def _check_counts(self, grids: list[np.ndarray]) -> None:
+    def _check_count_options(self) -> None:
         options = {name: getattr(self, name) for name in ("normalization", "scaling", "differences")}
         transformed = self.target_transform not in ("auto", "none")
         if options != {"normalization": "none", "scaling": "none", "differences": None} or transformed:
@@ -437,193 +395,68 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
                 f"normalization='none', scaling='none', differences=None and no target_transform, since it "
                 f"is the loss of counts. Got {options}, and target_transform={self.target_transform!r}."
             )
-        for name, *columns in zip(self.target_names_, *(grid.T for grid in grids), strict=False):
-            lowest = min(np.nanmin(column, initial=np.inf) for column in columns)
-            if lowest < 0:
-                raise ValueError(
-                    f"The target {name!r} must be a count, 0 or more, for loss='negative_binomial' of "
-                    f"SeqForecaster. Got {lowest:g}. Use another loss, such as 'student_t'."
-                )
 
-    @property
+    def _column_spec(self) -> ColumnSpec:
+        return column_spec(self)
+
+    def _length_rules(self, season_length: int) -> LengthRules:
+        return length_rules(self, season_length, holds_back=self.early_stopping)
+
+    def _input_options(self, lengths: Lengths) -> InputOptions:
+        return input_options(self, lengths, counts=self.loss == "negative_binomial")
+
+    def _combination_options(self) -> CombinationOptions:
+        by_distribution = self.intervals == "distribution"
+        # Counts are whole: quantiles of residuals are not.
+        by_distribution |= self.intervals == "auto" and self.loss == "negative_binomial"
+        return CombinationOptions(
+            RecurrentOptions(
+                network_options(self, auto_batch_size, ema=self.ema),
+                self.n_models,
+                self.segment,
+                self.normalization,
+                self._distribution(),
+            ),
+            self.normalization,
+            self.linear,
+            self.naive_fallback,
+            by_distribution,
+        )
+
     def _distribution(self) -> Distribution | None:
-        """What the network forecasts of each step, if not just a number."""
+        """Return what the network forecasts of each step, None for a number."""
         if self.loss not in DISTRIBUTIONS:
             return None
         return find_distribution(self.loss, tuple(sorted(self.quantiles)) if self.loss == "quantile" else ())
 
-    def _architecture(self, input_size: int, n_outputs: int) -> Architecture:
-        architecture, distribution = super()._architecture(input_size, n_outputs), self._distribution
-        if distribution is None:
-            return architecture
-        return replace(
-            architecture,
-            n_outputs=n_outputs * distribution.n_parameters,
-            distribution=distribution.name,
-            levels=distribution.levels,
-        )
+    @property
+    def _residual_hint(self) -> str:  # type: ignore[override]
+        if not self.early_stopping:
+            return "Fit with early_stopping=True."
+        return "Pass more rows, or a larger validation_fraction."
 
-    def _in_blocks(self, inputs: np.ndarray, clock: Clock) -> WindowSource:
-        blocks = super()._in_blocks(inputs, clock)
-        return blocks if self._reads_past else blocks.without_past()
+    # -- fit
 
-    def _reading_of(self, examples: Examples) -> Window:
-        """How the network reads a window."""
-        segment, blocks = self._segment(), examples.blocks
-        scale = "deviation" if self.normalization == "instance" else "none"
-        return Window(
-            self.window_ // segment,
-            blocks.n_columns,
-            blocks.n_targets,
-            normalize=self.normalization != "none",
-            masked=examples.has_gaps(self.window_),
-            segment=segment,
-            scale="mean" if self.loss == "negative_binomial" else scale,
-            n_normalized=blocks.n_relative,
-        )
-
-    def _train(self, examples: Examples) -> None:
-        blocks, rng = examples.blocks, check_random_state(self.random_state)
-        judged = self._rows(blocks, examples.validation) if self.early_stopping else None
-        folds = self._folds(examples)  # of no network: an interrupted fit need not wait for it
-        known: list[Network] = []
-        self._previous = self._members() if self.warm_start and hasattr(self, "_networks") else []
-        self._states = []
-        for _ in range(self.n_models):
-            self._fit_network(
-                self._windows(blocks, np.dtype(self.dtype)),
-                self.horizon_ * blocks.n_targets,
-                self._rows(blocks, examples.train),
-                None if judged is None else judged.subsample(self.max_samples or len(judged)),
-                self._units(blocks),
-                {},  # callbacks get no rows: those of training can not be predicted
-                lambda network: self._decide(examples, folds, [*known, network]),
-                rng,
+    def _fit_model(self, plan: FitPlan, keep: Callable[[ForecastModel], None]) -> None:
+        def monitor(
+            max_iter: int, result: Callable[[Epoch], ForecastModel]
+        ) -> AbstractContextManager[Callable[[Epoch], bool]]:
+            # Callbacks get no data: rows that are trained on can not be predicted.
+            return watch(
+                self, max_iter, {}, lambda epoch: self._attributes(self._freeze(plan, result(epoch)))
             )
-            known.append(self._network)
-            self._states.append(self._optimizer_state)
 
-    def _starting_point(
-        self, input_size: int, n_outputs: int, rng: np.random.RandomState
-    ) -> tuple[Network, OptimizerState]:
-        """Of the next network: where the one of this number ended, under ``warm_start``."""
-        number = len(self._states)
-        if not self.warm_start or number >= len(self._previous):
-            return self._new_network(input_size, n_outputs, rng)
-        self._check_architecture("fit with warm_start=True", input_size, n_outputs)
-        return copy.deepcopy(self._previous[number])
+        previous = self._recurrent() if self.warm_start and hasattr(self, "fitted_") else None
+        rng = check_random_state(self.random_state)
+        fit_combination(plan, self._combination_options(), previous, rng, monitor, keep)
 
-    def _members(self) -> list[tuple[Network, OptimizerState]]:
-        """All networks, and where their training ended; also the last one of an interrupted fit."""
-        return list(zip(self._networks, [*self._states, self._optimizer_state], strict=False))
-
-    def _units(self, blocks: WindowSource) -> np.ndarray:
-        """What losses are reported in: the target's own unit, if there is one."""
-        scales = self._preparation.targets.scale
-        return scales[0] if len(blocks) == len(scales) == 1 and self._preparation.is_linear else np.ones(1)
-
-    def _windows(self, blocks: WindowSource, dtype: np.dtype) -> Windows:
-        values = np.ascontiguousarray(blocks.values.reshape(-1, blocks.n_columns), dtype)
-        targets = np.ascontiguousarray(values[:, : blocks.n_targets])
-        weights = None if blocks.weights is None else np.tile(blocks.weights, len(blocks)).astype(dtype)
-        return Windows(values, targets, self._reading, weights)
-
-    def _rows(self, blocks: WindowSource, starts: np.ndarray) -> Rows:
-        segment, n_targets = self._reading.segment, blocks.n_targets
-        unread = self.window_ - self._reading.n_steps * segment
-        return Rows(
-            blocks.rows(starts + unread),
-            self._reading.n_steps,
-            lambda starts, lengths: (starts + lengths * segment) * n_targets,
-        )
-
-    def _decide(
-        self,
-        examples: Examples,
-        folds: tuple[np.ndarray, ValidationForecasts] | None,
-        networks: list[Network],
-    ) -> dict[str, Any]:
-        """What rows that were not learned from tell.
-
-        Weights of the parts, and how far off the forecast is.
-        """
-        levels, n = examples.levels, len(examples.validation)
-        if not n:
-            chosen, errors = self._without_validation(levels, folds)
-            return {"_networks": networks, "chosen_": chosen, "_errors": errors}
-        most = max(1, VALIDATION_NUMBERS // (self.horizon_ * self._n_targets))
-        cutoffs = subsample(examples.validation, most) + self.window_
-        parts, parameters = self._level_parts(levels, cutoffs, networks)
-        trial = self._trial(levels, cutoffs, parts, n / self.horizon_)
-        chosen = choose(trial, folds[1] if folds else None)
-        if "recurrent" not in chosen:
-            logger.info("SeqForecaster: nothing was better than the %s forecast of the last rows", *chosen)
-        errors = self._errors_of(levels, chosen, (cutoffs, trial), folds, parameters)
-        return {"_networks": networks, "chosen_": chosen, "_errors": errors}
-
-    def _folds(self, examples: Examples) -> tuple[np.ndarray, ValidationForecasts] | None:
-        """Origins in the rows that were learned from, and forecasts there by linear maps that had not."""
-        if self._linear is None:
-            return None
-        cutoffs, forecasts = self._out_of_fold(examples)
-        n_horizons = len(examples.train) / self.horizon_
-        if not len(cutoffs):
-            return None
-        return cutoffs, self._trial(examples.levels, cutoffs, {"linear": forecasts}, n_horizons)
-
-    def _trial(
-        self, levels: Panel, cutoffs: np.ndarray, parts: dict[str, np.ndarray], n_horizons: float
-    ) -> ValidationForecasts:
-        naive = self._naive(levels, cutoffs) if self.naive_fallback else {}
-        return ValidationForecasts(parts, naive, self._truth(levels, cutoffs), n_horizons)
-
-    def _without_validation(
-        self, levels: Panel, folds: tuple[np.ndarray, ValidationForecasts] | None
-    ) -> tuple[dict[str, float], ConformalResiduals | None]:
-        """The parts count the same, and errors are those of the linear one."""
-        names = ["recurrent"] if self._linear is None else ["recurrent", "linear"]
-        chosen = dict.fromkeys(names, 1 / len(names))
-        if folds is None or self._distribution is not None:  # whose spread is the unit of errors
-            return chosen, None
-        cutoffs, trial = folds
-        misses = self._misses(levels, cutoffs, trial.parts["linear"])
-        return chosen, ConformalResiduals.of_series(levels, [(cutoffs, misses)])
-
-    def _errors_of(
-        self,
-        levels: Panel,
-        chosen: dict[str, float],
-        validation: tuple[np.ndarray, ValidationForecasts],
-        folds: tuple[np.ndarray, ValidationForecasts] | None,
-        parameters: np.ndarray | None,
-    ) -> ConformalResiduals:
-        """Of the validation windows.
-
-        And, since these are of one season only, of the folds of the linear map, or the naive forecast, as
-        large as the forecast's own would be.
-        """
-        cutoffs, trial = validation
-        misses = trial.truth - trial.forecast(chosen)
-        if "recurrent" in chosen and parameters is not None:
-            unit = self._error_unit(levels, cutoffs, parameters)
-            return ConformalResiduals.of_series(levels, [(cutoffs, misses / unit)])
-        groups = [(cutoffs, misses / self._error_unit(levels, cutoffs, None))]
-        if folds is not None:
-            cutoffs, fold_trial = folds
-            like = {"linear": 1.0} if "recurrent" in chosen else chosen
-            ratio = root_mean_square(misses) / root_mean_square(trial.truth - trial.forecast(like))
-            groups.append((cutoffs, ratio * self._misses(levels, cutoffs, fold_trial.forecast(like))))
-        return ConformalResiduals.of_series(levels, groups)
-
-    def _naive(self, levels: Panel, cutoffs: np.ndarray) -> dict[str, np.ndarray]:
-        seasons = {"naive": 1, "seasonal_naive": self.season_length_}
-        targets = levels.holding(levels.values[:, : self._n_targets])
-        return {
-            name: np.nan_to_num(targets.seasonal_naive(cutoffs, season, self.horizon_))
-            for name, season in seasons.items()
-        }
-
-    # -- learn on
+    def _fit_local(self, plan: FitPlan) -> LocalModels:
+        if self.warm_start:
+            raise ValueError(
+                "The 'scope' parameter of SeqForecaster can be 'local' only with warm_start=False: local "
+                "models start anew. Use partial_fit to go on."
+            )
+        return super()._fit_local(plan)
 
     def partial_fit(self, X: Data, y: Data | None = None) -> Self:
         """Take later rows as known, as `update` does, and learn from them.
@@ -655,158 +488,52 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if not self.__sklearn_is_fitted__():
             return self.fit(X, y)
         self._validate_params()
-        with rollback_on_error(self, NOTHING):
-            self._learn_on(self._go_on(X, y, "partial_fit"))
+        fitted, updated = update(self.fitted_, X, y, "partial_fit")
+        options = self._combination_options().recurrent
+        self._set_fitted(fit_further(fitted, updated, options, self._monitor_epoch))
         return self
 
-    def _learn_on(self, moved: dict[Any, UpdatedSeries]) -> None:
-        """One pass over windows that end in steps which are new."""
-        if hasattr(self, "models_"):
-            self.models_ = copy.deepcopy(self.models_)
-            for id_, of_one in moved.items():
-                model = self.models_[id_].set_params(**(self.get_params() | {"scope": "global", "n_jobs": 1}))
-                model._learn_on({id_: of_one})
-            return
-        if not moved:
-            return  # series that are too short, all of them
-        panel, n_new = self._lately(moved)
-        blocks = self._blocks(self._preparation.levels(panel))
-        starts = panel.training_starts(
-            self._n_targets, self.window_, self.horizon_, panel.ends, self._lost_steps()
-        )
-        new = starts + self.window_ + self.horizon_ > (panel.ends - n_new)[panel.numbers(starts + 1)]
-        if not new.any():
-            return  # too few rows, or nothing observed: the next ones may do
-        rows, windows = self._rows(blocks, starts[new]), self._windows(blocks, np.dtype(self.dtype))
-        n_outputs, learned, losses = self.horizon_ * blocks.n_targets, [], self.loss_curve_
-        for network, state in self._members():
-            self._network, self._optimizer_state, self.loss_curve_ = network, state, losses
-            self._fit_epoch(windows, n_outputs, rows, self._units(blocks), {})
-            learned.append((self._network, self._optimizer_state))
-        self._networks, self._states = map(list, zip(*learned, strict=True))
+    def _monitor_epoch(
+        self, max_iter: int, result: Callable[[Epoch], Any]
+    ) -> AbstractContextManager[Callable[[Epoch], bool]]:
+        return watch(self, max_iter, {}, lambda epoch: {})
 
-    def _lately(self, moved: dict[Any, UpdatedSeries]) -> tuple[Panel, np.ndarray]:
-        """What was kept of each series with the steps since; and how many these are."""
-        grids, clocks = [], []
-        for past, whole, _ in moved.values():
-            first = past.n_steps - len(whole)
-            grids.append(self._with_calendar(whole, past.calendar, first))
-            clocks.append(past.calendar.clock + first)
-        panel = Panel.of(grids, self._lost_steps() + self.window_ + self.horizon_, clocks)
-        n_new = np.array([series.n_new for series in moved.values()])
-        return panel.of_fitted(self._numbers(list(moved))), n_new
+    # -- what was fitted
 
-    # -- forecast
+    def _recurrent(self) -> RecurrentPart | None:
+        """Return the networks of a global model."""
+        if isinstance(self.fitted_.model, LocalModels):
+            return None
+        return recurrent_part(self.fitted_.models[0])
 
-    def _level_parts(
-        self, levels: Panel, cutoffs: np.ndarray, networks: list[Network]
-    ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Forecasts of each part in the unit of `levels`, (n_cutoffs, horizon_, n_targets).
-
-        And the parameters of the networks' distributions, (n_cutoffs, n_parameters, horizon_, n_targets).
-        """
-        blocks, starts = self._blocks(levels), cutoffs - self.window_
-        first = starts.min()  # what no window reads need not be converted
-        blocks, starts = blocks.since(first), starts - first
-        outputs = self._outputs(blocks, starts, networks)
-        parts = {"recurrent": outputs[:, 0]}
-        if self._linear is not None:
-            forecasts = self._linear.forecast(blocks.changing(), starts, self.window_)
-            parts["linear"] = to_wide(forecasts, len(blocks))
-        parts = {name: self._integrated(part, levels, cutoffs) for name, part in parts.items()}
-        return parts, None if self._distribution is None else outputs
-
-    def _outputs(self, blocks: WindowSource, starts: np.ndarray, networks: list[Network]) -> np.ndarray:
-        """The mean of the networks', (n_starts, n_parameters, horizon_, n_targets)."""
-        rows, windows = self._rows(blocks, starts)[:], self._windows(blocks, networks[0].dtype)
-        threads, horizon = thread_count(self.n_jobs), self.horizon_
-        outputs = [network.predict(windows, rows, threads) for network in networks]
-        mean = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0, dtype=np.float64)
-        by_parameter = mean.reshape(len(rows), -1, horizon, blocks.n_targets).swapaxes(0, 1)
-        return np.stack([to_wide(part, len(blocks)) for part in by_parameter], axis=1)
-
-    def _error_unit(self, levels: Panel, cutoffs: np.ndarray, parameters: np.ndarray | None) -> np.ndarray:
-        """What errors grow and shrink with.
-
-        The spread that the network forecasts, or how much the series moved in the last steps.
-        """
-        distribution = self._distribution
-        if parameters is None or distribution is None or not has_spread(distribution):
-            return self._local_scale.at(levels, cutoffs)
-        return spread_of(distribution, parameters)
-
-    def _outlook(self, levels: Panel, cutoffs: np.ndarray) -> PredictiveForecast:
-        series = levels.fitted[levels.numbers(cutoffs)]
-        if "recurrent" not in self.chosen_:
-            naive = self._naive(levels, cutoffs)[next(iter(self.chosen_))]
-            return PredictiveForecast(
-                naive, partial(self._error_unit, levels, cutoffs, None), series, self._errors
-            )
-        parts, parameters = self._level_parts(levels, cutoffs, self._networks)
-        centre, distribution = blend(parts, self.chosen_), self._distribution
-        unit = partial(self._error_unit, levels, cutoffs, parameters)
-        if distribution is None or parameters is None or not self._tells_by_distribution:
-            return PredictiveForecast(centre, unit, series, self._errors)
-        moved = distribution.moved(parameters, centre)
-        return DistributionForecast(moved[:, 0], unit, series, self._errors, distribution, moved)
-
-    @property
-    def _tells_by_distribution(self) -> bool:
-        """Whether quantiles are those of the network's distribution, not of the errors that were seen."""
-        return self.intervals == "distribution" or (
-            self.intervals == "auto" and self.loss == "negative_binomial"  # counts are whole
-        )
-
-    def _check_errors(self, probabilities: tuple[float, ...]) -> None:
-        if any(model._needs_errors() for model in self._models()):
-            super()._check_errors(probabilities)
-        elif self.loss == "quantile" and probabilities:
-            known = min(self.quantiles), max(self.quantiles)
-            if min(probabilities) < known[0] or max(probabilities) > known[1]:
-                raise ValueError(
-                    f"The 'level' and 'quantiles' parameters of SeqForecaster.forecast must not reach beyond "
-                    f"the quantiles that were learned, {known[0]} to {known[1]}. Got {min(probabilities):g} "
-                    f"and {max(probabilities):g}. Fit with quantiles as far out, or intervals='conformal'."
-                )
-
-    def _models(self) -> list[Self]:
-        return list(self.models_.values()) if hasattr(self, "models_") else [self]
-
-    def _needs_errors(self) -> bool:
-        """Whether its quantiles come from errors that were seen."""
-        return not self._tells_by_distribution or "recurrent" not in self.chosen_
-
-    def _n_errors(self) -> float:
-        if not hasattr(self, "models_"):
-            return super()._n_errors()
-        return min((model._n_errors() for model in self._models() if model._needs_errors()), default=np.inf)
+    def _attributes(self, fitted: FittedForecaster) -> dict[str, Any]:
+        attributes = super()._attributes(fitted)
+        attributes["calendar_features_"] = list(fitted.calendar_columns.names)
+        if isinstance(fitted.model, LocalModels):
+            attributes["chosen_"] = {id_: own.weights for id_, own in fitted.model.models.items()}
+            return attributes
+        (model,) = fitted.models
+        last = recurrent_part(model).members[-1]
+        return attributes | {
+            "chosen_": model.weights,
+            "target_transform_": model.preparer.preparation.treatment.transform,
+            "device_": last.device,
+            "n_iter_": len(last.history.loss),
+            "best_iter_": last.history.best_epoch,
+            "loss_curve_": last.history.loss,
+            "validation_loss_curve_": last.history.validation_loss or None,
+        }
 
     @property
     def weights_(self) -> dict[str, np.ndarray]:
         """Copies of the fitted weights by PyTorch's names, with ``head_weight`` and ``head_bias``."""
-        if hasattr(self, "models_"):
+        check_is_fitted(self)
+        recurrent = self._recurrent()
+        if recurrent is None:
             raise AttributeError("SeqForecaster has weights_ of local models in models_[id].weights_ only.")
-        return super().weights_
+        return {name: weight.copy() for name, weight in recurrent.members[-1].network.weights.items()}
 
-    def _level_forecasts(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
-        return self._outlook(levels, cutoffs).centre
 
-    # -- what a forecast depends on
-
-    def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
-        if "recurrent" not in self.chosen_:
-            return chain.of_naive(1 if "naive" in self.chosen_ else self.season_length_)
-        start, blocks = chain.cutoff - self.window_, chain.blocks
-        parts = {"recurrent": self._network_slopes(blocks, start)}
-        if self._linear is not None:
-            parts["linear"] = linear_slopes(self._linear, blocks.changing(), start, self.window_)
-        slopes = blend({name: chain.of_part(part) for name, part in parts.items()}, self.chosen_)
-        if self.loss == "negative_binomial" and self._tells_by_distribution:
-            slopes[forecasts <= LEAST_MEAN] = 0.0  # where a distribution of counts is moved no further
-        return slopes
-
-    def _network_slopes(self, blocks: WindowSource, start: int) -> np.ndarray:
-        """The mean of the networks'."""
-        networks, starts = self._networks, self._rows(blocks, np.array([start])).starts
-        windows, threads = self._windows(blocks, networks[0].dtype), thread_count(self.n_jobs)
-        return np.mean([window_slopes(network, windows, starts, threads) for network in networks], axis=0)
+def auto_batch_size(n_samples: int) -> int:
+    """Return the samples of one update for ``batch_size="auto"``."""
+    return min(max(n_samples // AUTO_UPDATES, MIN_BATCH), MAX_BATCH)

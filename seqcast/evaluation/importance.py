@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable
-from functools import partial
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -15,7 +15,9 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.panel import Panel
-from ..estimators.rolling import ROLLING_NUMBERS
+from ..estimators.base_forecaster import BaseForecaster
+from ..forecasting.fitted import FittedForecaster
+from ..forecasting.rolling import MAX_NUMBERS
 
 __all__ = ["permutation_importance"]
 
@@ -100,7 +102,7 @@ def permutation_importance(
     'cause'
     """
     _check(forecaster, n_repeats)
-    schema, seed = forecaster._schema, check_random_state(random_state).randint(2**32, dtype=np.uint32)
+    schema, seed = forecaster.fitted_.schema, check_random_state(random_state).randint(2**32, dtype=np.uint32)
     if y is None:
         y = schema.truth(schema.read(X, "score"), None, "score")
     scorer, columns = check_scoring(forecaster, scoring=scoring), _columns(schema)
@@ -121,7 +123,7 @@ def permutation_importance(
 
 
 def _check(forecaster: Any, n_repeats: Any) -> None:
-    if not hasattr(forecaster, "_forecast_at"):
+    if not isinstance(forecaster, BaseForecaster):
         raise TypeError(
             f"The 'forecaster' parameter of permutation_importance must be a forecaster of this library. Got "
             f"{type(forecaster).__name__} instead. Pass the best_estimator_ of a search; of a pipeline the "
@@ -133,7 +135,7 @@ def _check(forecaster: Any, n_repeats: Any) -> None:
             f"The 'n_repeats' parameter of permutation_importance must be an int of at least 1. Got "
             f"{n_repeats!r} instead."
         )
-    if forecaster._schema.apart:
+    if forecaster.fitted_.schema.apart:
         raise ValueError(
             "The 'forecaster' parameter of permutation_importance must be fitted on rows that hold its "
             "targets. Got one whose targets were in y only: its forecasts are made from earlier ones, and "
@@ -159,36 +161,75 @@ def _score(
 ) -> float:
     """With these columns from other forecasts' histories."""
     exchanged = copy.copy(forecaster)
-    exchanged._forecast_at = partial(_forecast_elsewhere, forecaster, places, rng)
+    model = _ExchangedHistories(forecaster.fitted_, places, rng)
+    exchanged.fitted_ = replace(forecaster.fitted_, model=model)
     return scorer(exchanged, X, y)
 
 
-def _forecast_elsewhere(
-    forecaster: Any,
-    places: list[int],
-    rng: np.random.Generator,
-    panel: Panel,
-    cutoffs: np.ndarray,
-    probabilities: tuple[float, ...] = (),
-) -> np.ndarray:
-    """`_forecast_at`, with these columns as they are around other cutoffs."""
-    series = panel.numbers(cutoffs)
-    if len(np.unique(series)) == len(series):
-        raise ValueError(
-            f"permutation_importance needs two forecasts of a series, which are made every "
-            f"{forecaster.horizon_} steps. Got one of each. Pass more rows."
-        )
-    of_whom = np.zeros_like(series) if places and min(places) < 0 else series
-    others = _others(cutoffs, of_whom, rng) if places else cutoffs
-    before, after = forecaster._memory(), forecaster.horizon_
-    size = max(1, ROLLING_NUMBERS // ((before + after) * panel.values.shape[1]))
-    parts = []
-    for first in range(0, len(cutoffs), size):
-        near, own = panel.around(cutoffs[first : first + size], before, after)
-        far, _ = panel.around(others[first : first + size], before, after)
-        near.values[:, places] = far.values[:, places]
-        parts.append(forecaster._forecast_at(near, own, probabilities))
-    return np.concatenate(parts, axis=1)
+@dataclass(frozen=True)
+class _ExchangedHistories:
+    """A model that forecasts with some columns as they are around other cutoffs.
+
+    Attributes
+    ----------
+    fitted : FittedForecaster
+    places : list of int
+        The columns.
+    rng : Generator
+        Draws the other cutoffs.
+    """
+
+    fitted: FittedForecaster
+    places: list[int]
+    rng: np.random.Generator
+
+    @property
+    def needs_residuals(self) -> bool:
+        """Whether quantiles come from residuals."""
+        return self.fitted.model.needs_residuals
+
+    @property
+    def n_residuals(self) -> float:
+        """The number of residuals; see `Model.n_residuals`."""
+        return self.fitted.model.n_residuals
+
+    @property
+    def target_scales(self) -> np.ndarray:
+        """Standard deviations of the targets in training, shape (n_series, n_targets)."""
+        return self.fitted.model.target_scales
+
+    def forecast(
+        self, panel: Panel, cutoffs: np.ndarray, probabilities: tuple[float, ...] = ()
+    ) -> np.ndarray:
+        """Return forecasts; see `Model.forecast`."""
+        series, horizon = panel.numbers(cutoffs), self.fitted.lengths.horizon
+        if len(np.unique(series)) == len(series):
+            raise ValueError(
+                f"permutation_importance needs two forecasts of a series, which are made every {horizon} "
+                f"steps. Got one of each. Pass more rows."
+            )
+        is_static = bool(self.places) and min(self.places) < 0
+        of_whom = np.zeros_like(series) if is_static else series
+        others = _others(cutoffs, of_whom, self.rng) if self.places else cutoffs
+        n_before = self.fitted.memory.n_steps
+        size = max(1, MAX_NUMBERS // ((n_before + horizon) * panel.values.shape[1]))
+        parts = []
+        for first in range(0, len(cutoffs), size):
+            near, own = panel.around(cutoffs[first : first + size], n_before, horizon)
+            far, _ = panel.around(others[first : first + size], n_before, horizon)
+            near.values[:, self.places] = far.values[:, self.places]
+            parts.append(self.fitted.model.forecast(near, own, probabilities))
+        return np.concatenate(parts, axis=1)
+
+    def draw(
+        self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, rngs: list[np.random.Generator]
+    ) -> np.ndarray:
+        """Return sample paths of the model itself; see `Model.draw`."""
+        return self.fitted.model.draw(panel, begins, steps, n_paths, rngs)
+
+    def gradient(self, panel: Panel, cutoff: np.ndarray) -> np.ndarray:
+        """Return derivatives of the model itself; see `Model.gradient`."""
+        return self.fitted.model.gradient(panel, cutoff)
 
 
 def _others(cutoffs: np.ndarray, series: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from ..estimators.base_forecaster import BaseForecaster
+from ..forecasting.rolling import compare_rows
 from .metrics import crps, mae, mape, pinball, rmse, smape
 
 IN_UNITS = {"mae": mae, "rmse": rmse, "pinball": pinball, "crps": crps}
@@ -98,14 +100,14 @@ class ForecastScorer:
             The skill, or the negative error.
         """
         estimator, X = _unwrapped(estimator, X)
-        if not hasattr(estimator, "_beside_truth"):
+        if not isinstance(estimator, BaseForecaster):
             raise TypeError(
                 f"A scorer of make_forecast_scorer scores forecasters, and pipelines and searches that end "
                 f"in one. Got {type(estimator).__name__} instead. Use a string scorer of scikit-learn for it."
             )
         if self.metric == "skill":
             return estimator.score(X, y)
-        truth, forecasts, _, series = estimator._beside_truth(X, y)
+        truth, forecasts, _, series = compare_rows(estimator.fitted_, X, y, "score")
         names = list(estimator.target_names_)
         judged = [
             self._judged(estimator, truth[:, k], forecasts[:, k], series, k)

@@ -19,7 +19,7 @@ import numpy as np
 from ..data.panel import Panel
 from .residual_scale import residual_scales
 
-NUMBERS, FEWEST, MOST = 400_000, 200, 2000  # errors that are kept in all, and windows of them
+MAX_NUMBERS, MIN_SAMPLES, MAX_SAMPLES = 400_000, 200, 2000  # errors that are kept in all, and windows of them
 ALIKE = np.ones((1, 1, 1))  # of one series
 
 
@@ -51,7 +51,7 @@ class ConformalResiduals:
     def of(cls, groups: Sequence[np.ndarray], sizes: np.ndarray = ALIKE) -> ConformalResiduals:
         """Of groups of windows that count the same, such as those of two times; of each, windows at equal
         distances, so many as are worth keeping."""
-        most = min(max(NUMBERS // max(1, groups[0][0].size), FEWEST), MOST) // len(groups)
+        most = min(max(MAX_NUMBERS // max(1, groups[0][0].size), MIN_SAMPLES), MAX_SAMPLES) // len(groups)
         kept = [group[spread_rows(len(group), most)] for group in groups]
         weights = [np.full(len(group), 1 / len(groups) / len(group)) for group in kept]
         return cls(np.concatenate(kept).astype(np.float32), np.concatenate(weights), sizes)

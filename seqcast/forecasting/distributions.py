@@ -24,6 +24,7 @@ class Distribution(ABC):
     """What all of them share; `name` is also that of the loss, and of the network's distribution."""
 
     name: ClassVar[str]
+    least_location: ClassVar[float] = -np.inf
     levels: tuple[float, ...] = ()
 
     @property
@@ -47,6 +48,10 @@ class Distribution(ABC):
     def moved(self, parameters: np.ndarray, location: np.ndarray) -> np.ndarray:
         """The parameters of the same distribution around another location, (n, horizon, n_targets)."""
         return np.concatenate([location[:, None], parameters[:, 1:]], axis=1)
+
+    def check_probabilities(self, probabilities: Sequence[float], owner: str) -> None:
+        """Check that quantiles this far out are known; `owner` is the estimator, for messages."""
+        return  # most distributions know all of them
 
     def quantiles(self, parameters: np.ndarray, levels: Sequence[float]) -> np.ndarray:
         """What the value lies below with each of these probabilities.
@@ -120,6 +125,15 @@ class Quantile(Distribution):
                 f"{MAX_LEVELS}. Got {self.levels} instead."
             )
 
+    def check_probabilities(self, probabilities: Sequence[float], owner: str) -> None:
+        lowest, highest = self.levels[0], self.levels[-1]
+        if min(probabilities) < lowest or max(probabilities) > highest:
+            raise ValueError(
+                f"The 'level' and 'quantiles' parameters of {owner}.forecast must not reach beyond the "
+                f"quantiles that were learned, {lowest} to {highest}. Got {min(probabilities):g} and "
+                f"{max(probabilities):g}. Fit with quantiles as far out, or intervals='conformal'."
+            )
+
     def moved(self, parameters: np.ndarray, location: np.ndarray) -> np.ndarray:
         return parameters + (location - parameters[:, 0])[:, None]
 
@@ -189,9 +203,10 @@ class NegativeBinomial(Distribution):
     """Parameters: mean, and alpha, the variance being ``mean + alpha mean^2``."""
 
     name: ClassVar[str] = "negative_binomial"
+    least_location: ClassVar[float] = LEAST_MEAN
 
     def moved(self, parameters: np.ndarray, location: np.ndarray) -> np.ndarray:
-        return super().moved(parameters, np.maximum(location, LEAST_MEAN))
+        return super().moved(parameters, np.maximum(location, self.least_location))
 
     def _inverse(self, p: np.ndarray, levels: np.ndarray) -> np.ndarray:
         from scipy.stats import nbinom

@@ -9,7 +9,7 @@ from operator import add
 import numpy as np
 
 from ..data.windows import subsample
-from .linear import LinearMap, limit_windows
+from .linear_map import LinearMap, limit_windows
 from .window_source import WindowSource
 
 FOLDS = 5

@@ -1,4 +1,4 @@
-"""What is forecast from some cutoffs, in levels: the centre, and how far off the truth may be."""
+"""What is forecast from some cutoffs, in levels: the center, and how far off the truth may be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from ..data.panel import Panel
 from .conformal import ConformalResiduals
+from .recent_volatility import RecentVolatility
 
 if TYPE_CHECKING:  # numba takes half a second, and only networks need it
     from .distributions import Distribution
@@ -23,9 +25,9 @@ class PredictiveForecast:
 
     Attributes
     ----------
-    centre : ndarray, shape (n, horizon, n_targets)
+    center : ndarray, shape (n, horizon, n_targets)
     unit : callable
-        Gives an ndarray, broadcast against `centre`, with which errors grow and shrink: only quantiles and
+        Gives an ndarray, broadcast against `center`, with which errors grow and shrink: only quantiles and
         draws ask for it (in a rolling backtest without them it would take a third of the time).
     series : ndarray of int, shape (n,)
         Of which of the series that were fitted each is.
@@ -33,31 +35,31 @@ class PredictiveForecast:
         In these units and the sizes of their series; None if none were seen.
     """
 
-    centre: np.ndarray
+    center: np.ndarray
     unit: Callable[[], np.ndarray]
     series: np.ndarray
     errors: ConformalResiduals | None
 
-    def around(self, centre: np.ndarray) -> PredictiveForecast:
-        """The same, around another centre."""
-        return replace(self, centre=centre)
+    def around(self, center: np.ndarray) -> PredictiveForecast:
+        """The same, around another center."""
+        return replace(self, center=center)
 
     def repeated(self, n: int) -> Self:
         """Each forecast so many times, one after the other."""
-        centre, series = (np.repeat(of_each, n, axis=0) for of_each in (self.centre, self.series))
-        return replace(self, centre=centre, unit=lambda: np.repeat(self.unit(), n, axis=0), series=series)
+        center, series = (np.repeat(of_each, n, axis=0) for of_each in (self.center, self.series))
+        return replace(self, center=center, unit=lambda: np.repeat(self.unit(), n, axis=0), series=series)
 
     def quantiles(self, probabilities: tuple[float, ...]) -> np.ndarray:
         """Shape (n_probabilities, n, horizon, n_targets)."""
         assert self.errors is not None  # which is checked where they are asked for
         unit = self.unit() * self.errors.sizes_of(self.series)
-        return self.centre + self.errors.quantiles(probabilities)[:, None] * unit
+        return self.center + self.errors.quantiles(probabilities)[:, None] * unit
 
     def draws(self, rngs: Sequence[np.random.Generator]) -> np.ndarray:
         """One for each forecast, all steps and targets together; of as many forecasts by each generator."""
         assert self.errors is not None
-        n, unit = len(self.centre) // len(rngs), self.unit() * self.errors.sizes_of(self.series)
-        return self.centre + np.concatenate([self.errors.paths(n, rng) for rng in rngs]) * unit
+        n, unit = len(self.center) // len(rngs), self.unit() * self.errors.sizes_of(self.series)
+        return self.center + np.concatenate([self.errors.paths(n, rng) for rng in rngs]) * unit
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,15 @@ class DistributionForecast(PredictiveForecast):
     ----------
     distribution : Distribution
     parameters : ndarray, shape (n, n_parameters, horizon, n_targets)
-        Of which the location is `centre`.
+        Of which the location is `center`.
     """
 
     distribution: Distribution
     parameters: np.ndarray
 
-    def around(self, centre: np.ndarray) -> PredictiveForecast:
-        parameters = self.distribution.moved(self.parameters, centre)
-        return replace(self, centre=parameters[:, 0], parameters=parameters)
+    def around(self, center: np.ndarray) -> PredictiveForecast:
+        parameters = self.distribution.moved(self.parameters, center)
+        return replace(self, center=parameters[:, 0], parameters=parameters)
 
     def repeated(self, n: int) -> Self:
         return replace(super().repeated(n), parameters=np.repeat(self.parameters, n, axis=0))
@@ -88,13 +90,13 @@ class DistributionForecast(PredictiveForecast):
         """Draws of each step and target at the ranks that errors which were seen together have among their
         kind: so they depend on each other as errors do (Clark et al., "The Schaake Shuffle", Journal of
         Hydrometeorology 5, 2004); each by itself where no errors were seen."""
-        n = len(self.centre) // len(rngs)
+        n = len(self.center) // len(rngs)
         probabilities = np.concatenate([self._probabilities(n, rng) for rng in rngs])
         return self.distribution.at(self.parameters, probabilities)
 
     def _probabilities(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Shape (n, horizon, n_targets)."""
-        probabilities = rng.random((n, *self.centre.shape[1:]))
+        probabilities = rng.random((n, *self.center.shape[1:]))
         if self.errors is None:
             return probabilities
         ranks = self.errors.paths(n, rng).argsort(axis=0, kind="stable").argsort(axis=0)
@@ -112,3 +114,20 @@ def spread_of(distribution: Distribution, parameters: np.ndarray) -> np.ndarray:
     levels = (max(QUARTERS[0], min(known)), min(QUARTERS[1], max(known)))
     low, high = np.moveaxis(distribution.quantiles(parameters, levels), 1, 0)
     return np.maximum(high - low, LEAST_SPREAD)
+
+
+def residual_unit(
+    distribution: Distribution | None,
+    parameters: np.ndarray | None,
+    volatility: RecentVolatility,
+    scaled: Panel,
+    cutoffs: np.ndarray,
+) -> np.ndarray:
+    """Return the unit of residuals, broadcast against forecasts: they grow and shrink with it.
+
+    It is the spread of the distribution that is forecast or, without one, how much the series moved before
+    the cutoff.
+    """
+    if parameters is None or distribution is None or not has_spread(distribution):
+        return volatility.at(scaled, cutoffs)
+    return spread_of(distribution, parameters)

@@ -80,5 +80,6 @@ def mean_change(values: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]
     return np.where(seen, changes, 0.0).sum(axis=0) / np.maximum(n, 1), n > 0
 
 
-def span_of(horizon: int, season_length: int) -> int:
+def steps_to_look_back(horizon: int, season_length: int) -> int:
+    """Return the number of steps that tell how much a series moves at present."""
     return max(HORIZONS * horizon, SEASONS * season_length, FEWEST)

@@ -12,22 +12,26 @@ written twice here is little: the slopes of transforms and scalers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..data.differencing import difference, integrate
 from ..data.panel import Panel
 from ..data.preparation import Preparation
 from ..data.roles import Columns, Roles
 from ..data.scaling import LIMIT, Scaler
+from ..data.schema import Schema
 from ..data.transforms import Transform
 from ..data.windows import seasonal_naive
 from ..kernels.constants import LEAST_DEVIATION
 from ..learning.window_denormalization import Units, last_observed
-from .linear import LinearMap
+from .linear_map import LinearMap
+from .prepared_panel import PanelPreparer, PreparedPanel
 from .window_scaling import WindowScaling, deviations
 from .window_source import WindowSource, to_wide
 
@@ -40,41 +44,48 @@ class Chain:
 
     Attributes
     ----------
-    preparation : Preparation
+    preparer : PanelPreparer
     panel : Panel
-        Of one series: the rows before the cutoff that a forecast may read, and h rows after it.
+        One series: the rows before the cutoff that a forecast may read, and h rows after it.
     cutoff : int
-    in_blocks : callable
-        From inputs (m, columns of inputs) to the blocks that parts read.
     """
 
-    preparation: Preparation
+    preparer: PanelPreparer
     panel: Panel
     cutoff: int
-    in_blocks: Callable[[np.ndarray], WindowSource]
 
     @cached_property
-    def levels(self) -> Panel:
-        return self.preparation.levels(self.panel)
-
-    @cached_property
-    def blocks(self) -> WindowSource:
+    def prepared(self) -> PreparedPanel:
         """What parts read."""
-        return self.in_blocks(self.preparation.inputs(self.levels))
+        return self.preparer.prepare(self.panel)
+
+    @property
+    def preparation(self) -> Preparation:
+        return self.preparer.preparation
+
+    @property
+    def levels(self) -> Panel:
+        """The scaled values."""
+        return self.prepared.scaled
+
+    @property
+    def source(self) -> WindowSource:
+        """The inputs that windows are cut from."""
+        return self.prepared.source
 
     @cached_property
-    def sources(self) -> WindowSource:
-        """The number of the cell (m, c) of `_changed` that each number of `blocks` was, NaN where missing."""
+    def cells(self) -> WindowSource:
+        """The number of the cell (m, c) of `_changed` that each input was, NaN where missing."""
         changed = self._changed
         cells = np.where(np.isnan(changed), np.nan, np.arange(changed.size).reshape(changed.shape))
         treatment = replace(self.preparation.treatment, differences=())
-        moving = replace(self.preparation, treatment=treatment)
-        return self.in_blocks(moving.inputs(self.levels.holding(cells)))
+        moving = replace(self.preparer, preparation=replace(self.preparation, treatment=treatment))
+        return moving.prepare_scaled(self.levels.holding(cells)).source
 
     @cached_property
     def _changed(self) -> np.ndarray:
         """Levels, of the targets their scaled changes if these are read: (m, c)."""
-        return np.hstack([self.blocks.wide_targets(), self.levels.values[:, self._k :]])
+        return np.hstack([self.source.wide_targets(), self.levels.values[:, self._k :]])
 
     @property
     def _targets(self) -> np.ndarray:
@@ -100,19 +111,20 @@ class Chain:
 
     # -- from the forecasts of levels back to levels: (h, k, m, c)
 
-    def of_part(self, slopes: np.ndarray) -> np.ndarray:
-        """Of a part's forecasts, from those by what it read.
+    def of_part(self, slopes: np.ndarray, reads_past_covariates: bool = True) -> np.ndarray:
+        """Return derivatives of a part's forecasts, from those by what it read.
 
         slopes : (n_blocks, n_outputs, n_rows, n_columns), by the last rows before the cutoff and the first
-        columns of each block.
+        columns of each block; without past covariates, if the part does not read them.
         """
         n_blocks, n_outputs, n_rows, n_columns = slopes.shape
-        cells = self.sources.values[:, self.cutoff - n_rows : self.cutoff, :n_columns]
+        source = self.cells if reads_past_covariates else self.cells.without_past()
+        cells = source.values[:, self.cutoff - n_rows : self.cutoff, :n_columns]
         found = np.zeros((n_blocks, self._changed.size, n_outputs))
         for by_cell, by_input, source in zip(found, slopes, cells, strict=True):
             seen = ~np.isnan(source)
             np.add.at(by_cell, source[seen].astype(np.int64), by_input[:, seen].T)
-        wide = to_wide(found.reshape(-1, self._horizon, self.blocks.n_targets), n_blocks)
+        wide = to_wide(found.reshape(-1, self._horizon, self.source.n_targets), n_blocks)
         by_changed = wide.reshape(*self._changed.shape, self._horizon, -1).transpose(2, 3, 0, 1)
         return self._integrated(by_changed) if self._lags else by_changed
 
@@ -261,6 +273,16 @@ def _at_the_end(transform: Transform, undone: np.ndarray) -> np.ndarray:
 
 
 # -- all together
+
+
+def to_frame(slopes: np.ndarray, schema: Schema, ids: list[Any]) -> pd.DataFrame:
+    """Return derivatives of forecasts (n_series, h, k, m, c) as a frame; see `BaseForecaster.sensitivity`."""
+    columns, values = by_column_and_lag(slopes, schema.roles)
+    labels = [ids, schema.roles.targets, list(range(1, slopes.shape[1] + 1))]
+    names = [schema.declared.id_col, "target", "lead"]
+    first = 0 if schema.has_ids else 1
+    index = pd.MultiIndex.from_product(labels[first:], names=names[first:])
+    return pd.DataFrame(values, index, pd.MultiIndex.from_tuples(columns, names=["column", "lag"]))
 
 
 def by_column_and_lag(slopes: np.ndarray, roles: Roles) -> tuple[list[tuple[Hashable, int]], np.ndarray]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
-from seqcast.forecasting.conformal import MOST, ConformalResiduals, fewest_for
+from seqcast.forecasting.conformal import MAX_SAMPLES, ConformalResiduals, fewest_for
 from seqcast.forecasting.requested_quantiles import RequestedQuantiles
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
@@ -201,7 +201,7 @@ def test_groups_of_windows_count_the_same_however_many_they_are(sizes, seed, lev
 def test_of_many_windows_some_at_equal_distances_are_kept():
     values = np.arange(50_000.0)[:, None, None]
     errors = ConformalResiduals.of([values])
-    assert len(errors.values) == MOST
+    assert len(errors.values) == MAX_SAMPLES
     assert errors.values[[0, -1], 0, 0].tolist() == [0, 49_999]
     assert np.ptp(np.diff(errors.values[:, 0, 0])) <= 1
     assert len(ConformalResiduals.of([values[:100], values[:70]]).values) == 170

@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from ...data.calendar import Calendar
 from ...data.frames import read_table
 from ...data.windows import on_grid
-from ...estimators.base_forecaster import DEFAULT_HORIZON, BaseForecaster, Data
+from ...estimators.base_forecaster import BaseForecaster, Data
 from ...forecasting.blas import one_blas_thread
+from ...forecasting.lengths import natural_horizon
 from ...forecasting.requested_quantiles import RequestedQuantiles
 from .comparison import ForecastComparison, Series
 from .cutoffs import count, cutoffs
@@ -191,7 +192,7 @@ def _natural_horizon(parameters: Mapping[str, Any], stamps: pd.Index) -> int:
     if parameters.get("horizon") is not None:
         return parameters["horizon"]
     season = parameters.get("season_length") or Calendar.from_index(stamps).season_length
-    return season if season > 1 else DEFAULT_HORIZON
+    return natural_horizon(season)
 
 
 def _settings(parameters: Mapping[str, Any], horizon: int, in_parallel: bool) -> dict[str, int]:

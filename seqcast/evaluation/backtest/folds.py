@@ -15,7 +15,9 @@ from ...data.schema import InputRows
 from ...data.windows import on_grid
 from ...estimators.base_forecaster import BaseForecaster
 from ...forecasting.blas import one_blas_thread
+from ...forecasting.panels import PanelBuilder
 from ...forecasting.requested_quantiles import RequestedQuantiles
+from ...forecasting.rolling import forecast_cutoffs
 from .comparison import ForecastComparison, Series
 from .rows import Rows
 
@@ -79,12 +81,14 @@ def roll(
     ends : of so many stamps each cutoff knows the rows.
     trained : rows of so many stamps were learned from; others are left out where `fit` knew nothing of them.
     """
-    given = forecaster._schema.read(rows.X, "predict")
-    truth = forecaster._schema.known_truth(given, rows.y, "predict")
-    known, later = _cut(given, rows.numbers, trained, forecaster._pasts)
+    given = forecaster.fitted_.schema.read(rows.X, "predict")
+    truth = forecaster.fitted_.schema.known_truth(given, rows.y, "predict")
+    known, later = _cut(given, rows.numbers, trained, forecaster.fitted_.series)
     series = _series(forecaster, known, later, truth)
     cutoffs = [_known_steps(one, rows.numbers, ends) for one in series]
-    forecasts = forecaster._rolling(later, truth, cutoffs, task.n_steps, task.bounds.probabilities)
+    forecasts = forecast_cutoffs(
+        forecaster.fitted_, later, truth, cutoffs, task.n_steps, task.bounds.probabilities
+    )
     blocks = [
         one.beside(own, task.by_name(values), task.gap, forecaster.season_length_)
         for one, own, values in zip(series, cutoffs, forecasts, strict=True)
@@ -133,7 +137,7 @@ def _series(
     return [
         Series(
             _history(forecaster, id_, seen.index, truth[seen_places]),
-            forecaster._steps_after(id_, table, later),
+            PanelBuilder(forecaster.fitted_).steps_after(id_, table, later),
             truth[places],
             places,
         )
@@ -143,7 +147,7 @@ def _series(
 
 def _history(forecaster: BaseForecaster, id_: Any, index: pd.Index, values: np.ndarray) -> np.ndarray:
     """The targets at each step up to the end of training; without its rows, what was kept of them."""
-    past = forecaster._pasts[id_]
+    past = forecaster.fitted_.series[id_]
     if len(index):
         return on_grid(values, past.calendar.positions(index))
     return past.tail[:, : len(forecaster.target_names_)]

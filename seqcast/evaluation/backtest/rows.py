@@ -77,10 +77,10 @@ class Rows:
 
     def after(self, forecaster: BaseForecaster) -> Rows:
         """Only rows that come after those of their series that the forecaster knows."""
-        rows, schema = self._timed(forecaster), forecaster._schema
+        rows, schema = self._timed(forecaster), forecaster.fitted_.schema
         given = schema.read(rows.X, "predict")
-        schema.check_known(given.ids, forecaster._pasts, "predict")
-        lasts: list[Any] = [forecaster._pasts[id_].last for id_ in given.ids]
+        schema.check_known(given.ids, forecaster.fitted_.series, "predict")
+        lasts: list[Any] = [forecaster.fitted_.series[id_].last for id_ in given.ids]
         later = [
             places[table.index > last]
             for places, table, last in zip(given.places, given.tables, lasts, strict=True)
@@ -115,9 +115,9 @@ class Rows:
 
     def _timed(self, forecaster: BaseForecaster) -> Rows:
         """Rows without stamps follow those that the forecaster knows."""
-        if not forecaster._schema.is_untimed(forecaster._schema.read(self.X, "predict")):
+        if not forecaster.fitted_.schema.is_untimed(forecaster.fitted_.schema.read(self.X, "predict")):
             return self
-        index = forecaster._pasts[None].future(len(self.X))
+        index = forecaster.fitted_.series[None].future(len(self.X))
         y = self.y.set_axis(index) if hasattr(self.y, "set_axis") else self.y
         return replace(self, X=self.X.set_axis(index), y=y)
 

@@ -1,145 +1,23 @@
-"""Forecasters to compare with: the naive ones, and a linear map."""
+"""The linear forecaster: ridge regression of the horizon on the window."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
-from ..data.panel import Panel
-from ..data.scaling import Scaler
-from ..data.windows import filled, subsample
-from ..forecasting.conformal import MOST, ConformalResiduals
-from ..forecasting.recent_volatility import RecentVolatility, span_of
-from ..forecasting.sensitivity import Chain, linear_slopes
-from ..forecasting.window_source import to_wide
+from ..data.roles import ColumnSpec
+from ..forecasting.examples import FitPlan
+from ..forecasting.fit_baselines import fit_linear
+from ..forecasting.fitted import FittedForecaster
+from ..forecasting.lengths import LengthRules, Lengths
+from ..forecasting.model import ForecastModel
+from ..forecasting.parts.linear import LinearPart
+from ..forecasting.series_preparer import InputOptions
 from .base_forecaster import BaseForecaster
-from .window_forecaster import Examples, WindowForecaster
+from .window_parameters import WINDOW_CONSTRAINTS, column_spec, input_options, length_rules
 
 
-class NaiveForecaster(BaseForecaster):
-    """Repeat the last season: what every other forecast has to beat.
-
-    Parameters
-    ----------
-    horizon : int, default=None
-        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for
-        short data.
-    target : str or list of str, default=None
-        Columns to forecast; the others must hold numbers, too, but are not used. None: every column.
-    season_length : int, default=None
-        Steps of one season; 1 repeats the last observed value. None: what the index tells (hourly 24, daily
-        7, monthly 12, ...), 1 where it tells none.
-    id_col : label, default=None
-        Column of a long frame that tells its series apart: each is forecast by itself. None: `X` is a wide
-        frame, or one series.
-    time_col : label, default=None
-        Column of the stamps. None: the index tells the time.
-
-    Attributes
-    ----------
-    horizon_, season_length_ : int
-        What was chosen where the parameter is None.
-    window_ : int
-        Steps that a forecast repeats: one season.
-    target_names_, covariate_names_ : list
-        Columns that are forecast, and columns that are not.
-    naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
-        Errors of the seasonal naive forecast, one season ahead, within the training rows.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As everywhere in scikit-learn.
-
-    See Also
-    --------
-    LinearForecaster : The best linear function of the past.
-    SeqForecaster : With a recurrent network.
-
-    Examples
-    --------
-    >>> from seqcast import NaiveForecaster
-    >>> model = NaiveForecaster(horizon=4, season_length=3).fit([1.0, 2.0, 3.0, 4.0, 5.0])
-    >>> model.forecast()["y"].tolist()
-    [3.0, 4.0, 5.0, 3.0]
-    """
-
-    _essence: ClassVar[str] = "_scaler"
-
-    def __init__(
-        self,
-        horizon: int | None = None,
-        *,
-        target: Hashable | Sequence[Hashable] | None = None,
-        season_length: int | None = None,
-        id_col: Hashable | None = None,
-        time_col: Hashable | None = None,
-    ) -> None:
-        self.horizon = horizon
-        self.target = target
-        self.season_length = season_length
-        self.id_col = id_col
-        self.time_col = time_col
-
-    def _lengths(self, n: int) -> tuple[int, int]:
-        return self.horizon or max(1, min(self._natural_horizon(), n // 8)), self.season_length_
-
-    def _fewest_steps(self, window: int) -> int:
-        return 1
-
-    def _learn(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
-        self._check_observed(grids)
-        self._scaler = self._scalers(grids)
-        levels = self._padded(grids, list(self._pasts))
-        self._local_scale = RecentVolatility.of(
-            levels, levels.ends, self._n_targets, self.horizon_, self._span()
-        )
-        # Nothing is learned: all rows tell errors.
-        shape = self._n_targets, self.season_length_, self.horizon_
-        cutoffs = subsample(levels.training_starts(*shape, levels.ends), MOST) + self.season_length_
-        misses = self._misses(levels, cutoffs, self._level_forecasts(levels, cutoffs))
-        self._errors = ConformalResiduals.of_series(levels, [(cutoffs, misses)]) if len(cutoffs) else None
-
-    def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
-        self._scaler = self._scaler.followed_by(self._scalers(grids))
-        levels = self._padded(grids, ids)
-        self._local_scale = self._local_scale.with_series(levels, levels.ends)
-
-    def _scalers(self, grids: list[np.ndarray]) -> Scaler:
-        return Scaler.stacked([Scaler.of(grid[:, : self._n_targets]) for grid in grids])
-
-    def _padded(self, grids: list[np.ndarray], ids: list[Any]) -> Panel:
-        """Levels of these series, each with room for a forecast."""
-        panel = Panel.of(grids, self.season_length_ + self.horizon_)
-        return self._levels(panel.of_fitted(self._numbers(ids)))
-
-    def _memory(self) -> int:
-        return max(self.season_length_, span_of(self.horizon_, self.season_length_))
-
-    def _tail(self, values: np.ndarray) -> np.ndarray:
-        """Before what is kept, missing values are those of seasons before: these would be repeated."""
-        first = max(0, len(values) - self._memory())
-        before = filled(values[:first], self.season_length_)[-self.season_length_ :]
-        return np.concatenate([before, values[first:]])
-
-    def _target_scales(self) -> np.ndarray:
-        return self._scaler.scale
-
-    def _levels(self, panel: Panel) -> Panel:
-        scaled = [
-            self._scaler.of_series(number).transform(values[:, : self._n_targets], values.dtype)
-            for values, number in zip(panel, panel.fitted, strict=True)
-        ]
-        return panel.holding(np.concatenate(scaled))
-
-    def _level_forecasts(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
-        return np.nan_to_num(levels.seasonal_naive(cutoffs, self.season_length_, self.horizon_))
-
-    def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-        return self._scaler.of_series(fitted).inverse(forecasts)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_scaler")
-
-
-class LinearForecaster(WindowForecaster):
+class LinearForecaster(BaseForecaster):
     """Forecast by a linear function of the past, fitted in closed form.
 
     Every step of the horizon is a ridge regression on the window. The ridge, how many steps of the window are
@@ -244,7 +122,11 @@ class LinearForecaster(WindowForecaster):
     True
     """
 
-    _essence: ClassVar[str] = "_linear"
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseForecaster._parameter_constraints,
+        **WINDOW_CONSTRAINTS,
+    }
+    _residual_hint = "Pass more rows, or a larger validation_fraction."
 
     def __init__(
         self,
@@ -289,35 +171,24 @@ class LinearForecaster(WindowForecaster):
         self.normalization = normalization
         self.validation_fraction = validation_fraction
 
-    def _holds_back(self) -> bool:
-        return True
+    def _column_spec(self) -> ColumnSpec:
+        return column_spec(self)
 
-    def _learn_together(self, grids: list[np.ndarray], weights: list[np.ndarray] | None) -> None:
-        examples = self._examples(grids, weights)
-        linear = self._fit_linear(examples)
-        if linear is None:
-            raise ValueError(
-                f"LinearForecaster.fit needs windows with all {self.horizon_} steps after them observed. Got "
-                f"none among those to learn from. Pass more rows, or a shorter horizon."
-            )
-        self._linear, self.ridge_, self.n_steps_ = linear, linear.ridge, linear.n_steps
-        levels, judged = examples.levels, self._judged(examples)
-        groups = [(cutoffs, self._misses(levels, cutoffs, forecasts)) for cutoffs, forecasts in judged]
-        self._errors = ConformalResiduals.of_series(levels, groups)
+    def _length_rules(self, season_length: int) -> LengthRules:
+        return length_rules(self, season_length)
 
-    def _judged(self, examples: Examples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Origins, and forecasts there by maps that had not learned from them."""
-        cutoffs = subsample(examples.validation, MOST) + self.window_
-        yield cutoffs, self._level_forecasts(examples.levels, cutoffs)
-        cutoffs, forecasts = self._out_of_fold(examples)
-        if len(cutoffs):
-            yield cutoffs, forecasts
+    def _input_options(self, lengths: Lengths) -> InputOptions:
+        return input_options(self, lengths)
 
-    def _level_forecasts(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
-        blocks = self._blocks(levels)
-        forecasts = self._linear.forecast(blocks.changing(), cutoffs - self.window_, self.window_)
-        return self._integrated(to_wide(forecasts, len(blocks)), levels, cutoffs)
+    def _fit_model(self, plan: FitPlan, keep: Callable[[ForecastModel], None]) -> None:
+        keep(fit_linear(plan, self.normalization))
 
-    def _level_slopes(self, chain: Chain, forecasts: np.ndarray) -> np.ndarray:
-        start, blocks = chain.cutoff - self.window_, chain.blocks.changing()
-        return chain.of_part(linear_slopes(self._linear, blocks, start, self.window_))
+    def _attributes(self, fitted: FittedForecaster) -> dict[str, Any]:
+        attributes = super()._attributes(fitted)
+        attributes["calendar_features_"] = list(fitted.calendar_columns.names)
+        if isinstance(fitted.model, ForecastModel):
+            part = fitted.model.parts["linear"]
+            assert isinstance(part, LinearPart)
+            attributes["ridge_"], attributes["n_steps_"] = part.map.ridge, part.map.n_steps
+            attributes["target_transform_"] = fitted.model.preparer.preparation.treatment.transform
+        return attributes

@@ -1,0 +1,228 @@
+"""What the parts of a forecaster learn from: a prepared panel, and cutoffs for training and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..data.calendar import Calendar
+from ..data.calendar_features import chosen_cycles
+from ..data.log_transform_test import spread_grows_with_level
+from ..data.panel import Panel
+from ..data.preparation import Preparation, Treatment
+from .calendar_columns import CalendarColumns
+from .lengths import LengthRules, Lengths
+from .memory import Memory
+from .prepared_panel import PanelPreparer, PreparedPanel
+from .recent_volatility import RecentVolatility, steps_to_look_back
+from .series_preparer import InputOptions, SeriesPreparer
+from .training_data import TrainingData
+from .window_source import WindowSource
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the parts of a forecaster learn from.
+
+    Attributes
+    ----------
+    preparer : PanelPreparer
+    series_preparer : SeriesPreparer
+    prepared : PreparedPanel
+    lengths : Lengths
+    train, validation : ndarray of int
+        Cutoffs: the row of `prepared` at which the horizon begins, whose window lies before it.
+    weights : ndarray, shape (n_rows,), or None
+        What each row counts as a target.
+    volatility : RecentVolatility
+    calendar : Calendar
+        Of the first series.
+    """
+
+    preparer: PanelPreparer
+    series_preparer: SeriesPreparer
+    prepared: PreparedPanel
+    lengths: Lengths
+    train: np.ndarray
+    validation: np.ndarray
+    weights: np.ndarray | None
+    volatility: RecentVolatility
+    calendar: Calendar
+
+    @property
+    def n_series(self) -> int:
+        return len(self.prepared.scaled)
+
+    @property
+    def source(self) -> WindowSource:
+        """The inputs that windows are cut from, with the weights of their rows."""
+        return replace(self.prepared.source, weights=self.weights)
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What is settled before anything is learned.
+
+    Attributes
+    ----------
+    data : TrainingData
+    rules : LengthRules
+    lengths : Lengths
+    options : InputOptions
+    memory : Memory
+    calendar_columns : CalendarColumns
+    """
+
+    data: TrainingData
+    rules: LengthRules
+    lengths: Lengths
+    options: InputOptions
+    memory: Memory
+    calendar_columns: CalendarColumns
+
+    @classmethod
+    def make(cls, data: TrainingData, rules: LengthRules, lengths: Lengths, options: InputOptions) -> FitPlan:
+        """Choose what is kept of each series, and the columns that are made of stamps."""
+        n_lost = options.n_lost_steps(lengths.horizon)
+        memory = Memory.for_windows(lengths, n_lost) if rules.learns else Memory.for_seasons(lengths)
+        names = _choose_calendar_features(data, options, rules)
+        calendar_columns = CalendarColumns(tuple(names), data.schema.roles.columns)
+        return cls(data, rules, lengths, options, memory, calendar_columns)
+
+    def for_one(self, number: int) -> FitPlan:
+        """Return the plan for one of the series."""
+        return replace(self, data=self.data.select([number]))
+
+
+def make_examples(plan: FitPlan, reach: int) -> Examples:
+    """Learn how series are prepared, prepare them, and find the cutoffs to learn from.
+
+    reach : steps of a window, the last ones, that all parts read.
+    """
+    data, rules, lengths, options = plan.data, plan.rules, plan.lengths, plan.options
+    check_observed(data, [rules.n_training_steps(n, lengths.horizon) for n in data.n_steps])
+    everything = np.arange(len(data.ids))
+    series_preparer = SeriesPreparer(options, rules, lengths, plan.calendar_columns)
+    series_preparer.check_counts(data)
+    data = series_preparer.add_calendar(data)
+    preparation = Preparation.of(
+        series_preparer.scaling_grids(data),
+        plan.calendar_columns.widen(data.schema.roles.columns),
+        Treatment(_choose_transform(data, options), options.scaling, options.differences, options.lags),
+        lengths.horizon,
+        reach,
+        data.schema.roles.targets,
+        rules.owner,
+        data.ids,
+    )
+    series_preparer.warn_constant(preparation, data, everything)
+    preparer = PanelPreparer(preparation, options.multivariate, plan.memory.n_read)
+    prepared, borders = series_preparer.prepare(data, preparer, everything)
+    span = min(plan.memory.n_steps, steps_to_look_back(lengths.horizon, lengths.season_length))
+    volatility = RecentVolatility.of(prepared.scaled, borders, data.n_targets, lengths.horizon, span)
+    n_lost = options.n_lost_steps(lengths.horizon)
+    train, validation = _find_cutoffs(prepared, borders, lengths, n_lost, rules)
+    weights = _step_weights(prepared.scaled, data.weights, options.half_life)
+    _check_weights(weights, train, validation, lengths.horizon, rules.owner)
+    return Examples(
+        preparer,
+        series_preparer,
+        prepared,
+        lengths,
+        train,
+        validation,
+        weights,
+        volatility,
+        data.calendars[0],
+    )
+
+
+def check_observed(data: TrainingData, ends: Sequence[int]) -> None:
+    """Check that each column has an observed value to learn from in some series."""
+    blank = np.array([np.isnan(grid[:end]).all(axis=0) for grid, end in zip(data.grids, ends, strict=True)])
+    if blank.all(axis=0).any():
+        name = data.schema.roles.all[int(np.argmax(blank.all(axis=0)))]
+        raise ValueError(
+            f"The column {name!r} of X in {data.schema.owner}.fit must have an observed value among "
+            f"its first {max(ends)} steps, which are trained on. Got none. Drop the column, or pass more "
+            f"rows."
+        )
+
+
+def _choose_calendar_features(data: TrainingData, options: InputOptions, rules: LengthRules) -> list[str]:
+    """Return the names of the columns made of stamps, the same for all series.
+
+    One row of dates does not tell its step.
+    """
+    if options.calendar_features is None:
+        return []
+    told = [k for k, calendar in enumerate(data.calendars) if calendar.shortest_step is not None]
+    step = max((data.calendars[k].shortest_step for k in told), default=None)
+    ends = [data.calendars[k].labels(0, 1).append(data.future_labels(k, 1)) for k in told]
+    return chosen_cycles(options.calendar_features, ends, step, rules.owner)
+
+
+def _choose_transform(data: TrainingData, options: InputOptions) -> str:
+    """Return logarithms for several series that are positive and change more where they are higher.
+
+    What these have in common is how much they grow, relative to their level.
+    """
+    if options.target_transform != "auto":
+        return options.target_transform
+    if len(data.grids) < 2 or options.counts:
+        return "none"
+    columns = [column for grid in data.grids for column in grid[:, : data.n_targets].T]
+    positive = all(np.nanmin(column) > 0 for column in columns)
+    return "log" if positive and spread_grows_with_level(columns) else "none"
+
+
+def _find_cutoffs(
+    prepared: PreparedPanel, borders: np.ndarray, lengths: Lengths, n_lost: int, rules: LengthRules
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cutoffs for training, and those for validation, none if nothing is held back."""
+    shape = prepared.n_targets, lengths.window, lengths.horizon
+    train = prepared.scaled.training_starts(*shape, borders, n_lost) + lengths.window
+    validation = prepared.scaled.validation_starts(*shape, borders, n_lost) + lengths.window
+    enough = len(train) and (len(validation) or not rules.holds_back)
+    if rules.learns and not enough:
+        raise ValueError(
+            f"{rules.owner}.fit needs windows of {lengths.window} steps with observed targets in them and in "
+            f"the {lengths.horizon} steps after them, both before and after step {borders[0]}. Got too few: "
+            f"most targets are missing there. Pass more rows, or a shorter window or horizon."
+        )
+    return train, validation if rules.holds_back else np.empty(0, np.int64)
+
+
+def _step_weights(
+    scaled: Panel, weights: list[np.ndarray] | None, half_life: float | None
+) -> np.ndarray | None:
+    """Return what each row counts as a target: the user's weights, halved with every half-life.
+
+    In units of their mean, so that penalties mean what they do without weights.
+    """
+    if weights is None and half_life is None:
+        return None
+    counts = np.ones(len(scaled.values))
+    for number, out in enumerate(scaled.holding(counts)):
+        if weights is not None:
+            out[-len(weights[number]) :] = np.nan_to_num(weights[number])
+        if half_life is not None:
+            out *= 0.5 ** (np.arange(len(out))[::-1] / half_life)
+    return counts / (counts.mean() or 1.0)
+
+
+def _check_weights(
+    weights: np.ndarray | None, train: np.ndarray, validation: np.ndarray, horizon: int, owner: str
+) -> None:
+    """Check that weights leave something to train on and to validate on."""
+    if weights is None:
+        return
+    begins = np.concatenate([[0.0], np.cumsum(weights)])
+    for cutoffs, use in ((train, "trained on"), (validation, "held back for validation")):
+        if len(cutoffs) and not (begins[cutoffs + horizon] - begins[cutoffs]).sum() > 0:
+            raise ValueError(
+                f"The 'sample_weight' parameter of {owner}.fit, and half_life, must leave rows that are "
+                f"{use} a weight above 0. Got none. Pass other weights, or a longer half_life."
+            )

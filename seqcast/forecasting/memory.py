@@ -1,0 +1,60 @@
+"""What is kept of the past of a series, for forecasts that start after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.windows import filled
+from .lengths import Lengths
+from .recent_volatility import steps_to_look_back
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The steps before a cutoff that are kept of a series.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps that are kept.
+    n_read : int
+        Steps that parts read, at most.
+    season_length : int or None
+        If not None, missing values are filled from earlier seasons, since a naive forecast repeats them.
+    """
+
+    n_steps: int
+    n_read: int
+    season_length: int | None = None
+
+    @classmethod
+    def for_windows(cls, lengths: Lengths, n_lost: int) -> Memory:
+        """Return what forecasts from windows need, if `n_lost` steps before a window are read, too."""
+        n_read = max(lengths.window, lengths.season_length) + n_lost
+        # One step more, for the last value of a target that has no recent observations.
+        return cls(n_read + 1, n_read)
+
+    @classmethod
+    def for_seasons(cls, lengths: Lengths) -> Memory:
+        """Return what the seasonal naive forecast, and the unit of its residuals, need."""
+        n_steps = max(lengths.season_length, steps_to_look_back(lengths.horizon, lengths.season_length))
+        return cls(n_steps, n_steps, lengths.season_length)
+
+    def tail(self, grid: np.ndarray, n_targets: int) -> np.ndarray:
+        """Return what is kept of a series (n_steps, n_columns)."""
+        if self.season_length is not None:
+            return self._season_and_tail(grid, self.season_length)
+        tail, before = grid[-self.n_steps :].copy(), grid[: -self.n_steps]
+        # Targets without a recent observation: their last observed value comes first.
+        for k in np.flatnonzero(np.isnan(tail[:, :n_targets]).all(axis=0)):
+            seen = before[~np.isnan(before[:, k]), k]
+            tail[0, k] = seen[-1] if seen.size else np.nan
+        return tail
+
+    def _season_and_tail(self, grid: np.ndarray, season_length: int) -> np.ndarray:
+        """Return the last steps, after one season of the values that were last observed before them."""
+        first = max(0, len(grid) - self.n_steps)
+        before = filled(grid[:first], season_length)[-season_length:]
+        return np.concatenate([before, grid[first:]])

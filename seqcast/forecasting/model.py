@@ -1,0 +1,250 @@
+"""One model of one or several series: parts, their weights, and how far off they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from ..data.panel import Panel
+from .combination import blend
+from .conformal import ConformalResiduals
+from .memory import Memory
+from .parts.part import Part, PartForecast
+from .predictive import DistributionForecast, PredictiveForecast, residual_unit
+from .prepared_panel import PanelPreparer, PreparedPanel
+from .recent_volatility import RecentVolatility
+from .sensitivity import Chain
+from .series_preparer import SeriesPreparer
+from .training_data import TrainingData
+
+
+class Model(Protocol):
+    """What forecasts panels: one model of all series, or one for each."""
+
+    def forecast(
+        self, panel: Panel, cutoffs: np.ndarray, probabilities: tuple[float, ...] = ()
+    ) -> np.ndarray:
+        """Return forecasts at each cutoff, and their quantiles, in the targets' units.
+
+        Shape (1 + n_probabilities, n_cutoffs, horizon, n_targets).
+        """
+        ...
+
+    def draw(
+        self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, rngs: list[np.random.Generator]
+    ) -> np.ndarray:
+        """Return sample paths from each of these rows on, (n_begins, n_paths, steps, n_targets)."""
+        ...
+
+    def gradient(self, panel: Panel, cutoff: np.ndarray) -> np.ndarray:
+        """Return derivatives of the forecast at one cutoff, (horizon, n_targets, n_rows, n_columns)."""
+        ...
+
+    @property
+    def needs_residuals(self) -> bool:
+        """Whether quantiles come from residuals."""
+        ...
+
+    @property
+    def n_residuals(self) -> float:
+        """The number of residuals of the step, target or series with the fewest."""
+        ...
+
+    @property
+    def target_scales(self) -> np.ndarray:
+        """Standard deviations of the targets in training, shape (n_series, n_targets)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ForecastModel:
+    """A weighted sum of parts, with residuals that tell how far off it may be.
+
+    Attributes
+    ----------
+    memory : Memory
+        What is kept of a series before a cutoff.
+    preparer : PanelPreparer
+        The way from values to what parts read, and back.
+    series_preparer : SeriesPreparer
+        Prepares series that are added.
+    parts : dict of Part
+        Those that take part in the forecast.
+    weights : dict of float
+        The weight of each part; they add up to 1.
+    residuals : ConformalResiduals or None
+        Of samples that were not learned from; None if there were none.
+    volatility : RecentVolatility
+        The unit of residuals, unless a distribution's spread is.
+    window : int or None
+        Steps before a cutoff in which a target must be observed for its parts to be used; if it is not, its
+        last observed value is the forecast. None: any number of steps.
+    intervals_by_distribution : bool
+        Whether quantiles come from the distribution that a part forecasts, not from residuals.
+    """
+
+    memory: Memory
+    preparer: PanelPreparer
+    series_preparer: SeriesPreparer
+    parts: dict[str, Part]
+    weights: dict[str, float]
+    residuals: ConformalResiduals | None
+    volatility: RecentVolatility
+    window: int | None
+    intervals_by_distribution: bool = False
+
+    # -- forecasts
+
+    def forecast(
+        self, panel: Panel, cutoffs: np.ndarray, probabilities: tuple[float, ...] = ()
+    ) -> np.ndarray:
+        """Return forecasts at each cutoff, and their quantiles; see `Model.forecast`."""
+        prepared = self.preparer.prepare(panel)
+        predictive = self.predict(prepared, cutoffs)
+        around = predictive.quantiles(probabilities) if probabilities else ()
+        series = prepared.series(cutoffs)
+        return np.stack([self.preparer.unscale(scaled, series) for scaled in (predictive.center, *around)])
+
+    def predict(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PredictiveForecast:
+        """Return the predictive distribution at each cutoff, in scaled values."""
+        predictive = self._predict_by_parts(prepared, cutoffs)
+        unobserved = self._unobserved(prepared, cutoffs)
+        if not unobserved.any():
+            return predictive
+        last = prepared.targets.seasonal_naive(cutoffs, 1, prepared.preparation.horizon)
+        return predictive.around(np.where(unobserved[:, None], np.nan_to_num(last), predictive.center))
+
+    def _predict_by_parts(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PredictiveForecast:
+        found = blend_parts(self.parts, self.weights, prepared, cutoffs)
+        unit = partial(
+            residual_unit, found.distribution, found.parameters, self.volatility, prepared.scaled, cutoffs
+        )
+        series = prepared.series(cutoffs)
+        if found.distribution is None or found.parameters is None or not self.intervals_by_distribution:
+            return PredictiveForecast(found.center, unit, series, self.residuals)
+        moved = found.distribution.moved(found.parameters, found.center)
+        return DistributionForecast(moved[:, 0], unit, series, self.residuals, found.distribution, moved)
+
+    def _unobserved(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> np.ndarray:
+        """Return which targets were not observed in the window before each cutoff, (n_cutoffs, n_targets)."""
+        if self.window is None:
+            return np.zeros((len(cutoffs), prepared.n_targets), bool)
+        rows = cutoffs[:, None] + np.arange(-self.window, 0)
+        return np.isnan(prepared.scaled.values[np.maximum(rows, 0), : prepared.n_targets]).all(axis=1)
+
+    def draw(
+        self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, rngs: list[np.random.Generator]
+    ) -> np.ndarray:
+        """Return sample paths; see `Model.draw`.
+
+        Each horizon of a path is read as observed by the next one. Up to the first draw, the paths of a row
+        are one.
+        """
+        n_before, horizon = self.memory.n_steps, self._horizon
+        n_after = -(-steps // horizon) * horizon
+        copies, cutoffs = panel.around(begins, n_before, n_after)
+        blocks = []
+        for done in range(0, steps, horizon):
+            near, near_cutoffs = copies.around(cutoffs + done, n_before, horizon)
+            predictive = self.predict(self._prepare_copies(near, len(begins)), near_cutoffs)
+            if not done:
+                predictive = predictive.repeated(n_paths)
+                copies, cutoffs = copies.around(np.repeat(cutoffs, n_paths), n_before, n_after)
+            blocks.append(self.preparer.unscale(predictive.draws(rngs), copies.fitted))
+            rows = (cutoffs + done)[:, None] + np.arange(horizon)
+            copies.values[rows, : blocks[-1].shape[2]] = blocks[-1]
+        drawn = np.concatenate(blocks, axis=1)[:, :steps]
+        return drawn.reshape(len(begins), n_paths, *drawn.shape[1:])
+
+    def _prepare_copies(self, copies: Panel, n_series: int) -> PreparedPanel:
+        """Prepare as many copies of each of these series; it does not matter where a copy ends."""
+        each = len(copies) // n_series
+        firsts = slice(None, None, each)
+        whole = Panel(copies.values, copies.bounds[firsts], copies.fitted[firsts], copies.clocks[firsts])
+        scaled = self.preparer.prepare(whole).scaled.values
+        return self.preparer.prepare_scaled(copies.holding(scaled))
+
+    def gradient(self, panel: Panel, cutoff: np.ndarray) -> np.ndarray:
+        """Return derivatives of the forecast by the values around its cutoff; see `Model.gradient`."""
+        near, cutoff = panel.around(cutoff, self.memory.n_read, self._horizon)
+        chain = Chain(self.preparer, near, int(cutoff[0]))
+        predictive = self._predict_by_parts(chain.prepared, cutoff)
+        slopes = blend({name: self.parts[name].gradient(chain) for name in self.weights}, self.weights)
+        if isinstance(predictive, DistributionForecast):
+            # A distribution is moved no further than to its least location.
+            slopes[predictive.center[0] <= predictive.distribution.least_location] = 0.0
+        slopes = chain.in_units(slopes, predictive.center[0])
+        # These are forecast by an older value.
+        slopes[:, self._unobserved(chain.prepared, cutoff)[0]] *= 0.0
+        return slopes
+
+    # -- what it was learned from
+
+    @property
+    def _horizon(self) -> int:
+        return self.preparer.preparation.horizon
+
+    @property
+    def needs_residuals(self) -> bool:
+        """Whether quantiles come from residuals."""
+        has_distribution = any(self.parts[name].distribution is not None for name in self.weights)
+        return not (self.intervals_by_distribution and has_distribution)
+
+    def check_probabilities(self, probabilities: tuple[float, ...], owner: str) -> None:
+        """Check that a distribution that is forecast tells quantiles this far out."""
+        for part in self.parts.values():
+            if part.distribution is not None and not self.needs_residuals:
+                part.distribution.check_probabilities(probabilities, owner)
+
+    @property
+    def n_residuals(self) -> float:
+        """The number of residuals of the step and target with the fewest."""
+        return 0 if self.residuals is None else self.residuals.fewest()
+
+    @property
+    def target_scales(self) -> np.ndarray:
+        """Standard deviations of the targets in training, shape (n_series, n_targets)."""
+        return self.preparer.preparation.target_scales
+
+    def add_series(self, data: TrainingData) -> ForecastModel:
+        """Return the model with series that were not in fit, after the others.
+
+        Only their scales are learned.
+        """
+        before = self.preparer.preparation
+        numbers = len(before.target_scales) + np.arange(len(data.ids))
+        self.series_preparer.check_counts(data)
+        data = self.series_preparer.add_calendar(data)
+        grids = [self._as_transformed(grid) for grid in self.series_preparer.scaling_grids(data)]
+        owner, targets = data.schema.owner, data.schema.roles.targets
+        preparer = replace(self.preparer, preparation=before.with_series(grids, targets, owner, data.ids))
+        self.series_preparer.warn_constant(preparer.preparation, data, numbers)
+        prepared, borders = self.series_preparer.prepare(data, preparer, numbers)
+        return replace(
+            self,
+            preparer=preparer,
+            volatility=self.volatility.with_series(prepared.scaled, borders),
+            residuals=None if self.residuals is None else self.residuals.with_series(len(numbers)),
+        )
+
+    def _as_transformed(self, grid: np.ndarray) -> np.ndarray:
+        """Return a grid without targets that have no logarithm, if "auto" took logarithms in fit."""
+        chosen = self.preparer.preparation.treatment.transform
+        if self.series_preparer.options.target_transform != "auto" or chosen != "log":
+            return grid
+        is_target = np.arange(grid.shape[1]) < self.preparer.preparation.given.targets
+        return np.where(is_target & (grid <= 0), np.nan, grid)
+
+
+def blend_parts(
+    parts: dict[str, Part], weights: dict[str, float], prepared: PreparedPanel, cutoffs: np.ndarray
+) -> PartForecast:
+    """Return the weighted sum of the parts' forecasts, with the distribution of the one that has one."""
+    found = {name: parts[name].forecast(prepared, cutoffs) for name in weights}
+    with_distribution = (part for part in found.values() if part.distribution is not None)
+    center = blend({name: part.center for name, part in found.items()}, weights)
+    one = next(with_distribution, None)
+    return PartForecast(center) if one is None else one._replace(center=center)

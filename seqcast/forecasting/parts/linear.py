@@ -1,0 +1,110 @@
+"""The linear part: ridge regression of the horizon on the window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ...data.calendar import WEEK, YEAR
+from ..blas import one_blas_thread
+from ..examples import Examples
+from ..linear_map import LinearMap, fit_linear
+from ..out_of_fold import out_of_fold
+from ..prepared_panel import PreparedPanel
+from ..sensitivity import Chain, linear_slopes
+from ..window_scaling import WindowScaling
+from ..window_source import to_wide
+from .part import PartForecast
+
+
+@dataclass(frozen=True)
+class LinearPart:
+    """A linear map from a window to the horizon.
+
+    Attributes
+    ----------
+    map : LinearMap
+    window : int
+        Steps of a window.
+    """
+
+    map: LinearMap
+    window: int
+    distribution: ClassVar[None] = None
+
+    @classmethod
+    def fit(cls, examples: Examples, normalization: str) -> LinearPart | None:
+        """Fit the linear map that forecasts the validation samples best.
+
+        Parameters
+        ----------
+        examples : Examples
+        normalization : {"last", "instance", "none", "auto"}
+            The estimator's parameter.
+
+        Returns
+        -------
+        LinearPart or None
+            None if no training sample is complete.
+        """
+        lengths, calendar = examples.lengths, examples.calendar
+        seasons = {lengths.season_length, calendar.per(WEEK)} if calendar.keeps_phase else set()
+        periods = {int(steps) for steps in seasons if steps > 1 and steps == int(steps)}
+        with one_blas_thread():
+            fitted = fit_linear(
+                examples.source.changing(),
+                examples.train - lengths.window,
+                examples.validation - lengths.window,
+                lengths.window,
+                lengths.horizon,
+                _scalings(examples, normalization),
+                sorted(periods),
+                calendar.per(YEAR) or None,
+            )
+        return None if fitted is None else cls(fitted, lengths.window)
+
+    @property
+    def reads_past_covariates(self) -> bool:
+        """Whether covariates of which only the past is known were of use."""
+        return self.map.way.covariates != "none"
+
+    def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:
+        """Forecast the horizon after each cutoff."""
+        source = prepared.source.changing()
+        forecasts = self.map.forecast(source, cutoffs - self.window, self.window)
+        return PartForecast(prepared.integrate(to_wide(forecasts, len(source)), cutoffs))
+
+    def forecast_out_of_fold(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast training samples by maps that were fitted without them.
+
+        Returns
+        -------
+        cutoffs : ndarray of int, shape (n,)
+        forecasts : ndarray, shape (n, horizon, n_targets)
+        """
+        source, starts = examples.source.changing(), examples.train - self.window
+        with one_blas_thread():
+            starts, found = out_of_fold(self.map, source, starts, self.window, examples.lengths.horizon)
+        cutoffs = starts + self.window
+        return cutoffs, examples.prepared.integrate(to_wide(found, len(source)), cutoffs)
+
+    def gradient(self, chain: Chain) -> np.ndarray:
+        """Return derivatives of the forecast by scaled values; see `Part.gradient`."""
+        source = chain.source.changing()
+        return chain.of_part(linear_slopes(self.map, source, chain.cutoff - self.window, self.window))
+
+
+def _scalings(examples: Examples, normalization: str) -> list[WindowScaling]:
+    """Return the ways to scale windows that are compared on validation samples."""
+    kinds = ["last", "instance", "none"] if normalization == "auto" else [normalization]
+    if normalization == "last" and examples.n_series > 1:
+        kinds = ["last", "instance"]  # series may be quiet or loud
+    if normalization == "last" and examples.prepared.preparation.treatment.lags:
+        kinds.append("none")  # relative to the last value, "as a year ago" could not be told
+    if not examples.prepared.preparation.given.past:
+        return [WindowScaling(kind) for kind in kinds]
+    ways = [WindowScaling(kind, how) for kind in kinds for how in ("relative", "level", "none")]
+    # Without an offset, "relative" is "level".
+    return [way for way in ways if way != WindowScaling("none", "relative")]

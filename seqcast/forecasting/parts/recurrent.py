@@ -1,0 +1,284 @@
+"""The recurrent part: a network that reads a window segment by segment, and forecasts the whole horizon."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...kernels.layout import Architecture
+from ...kernels.parallel import thread_count
+from ...kernels.workspace import Window
+from ...learning.fitting import (
+    FittedNetwork,
+    Monitor,
+    NetworkOptions,
+    TrainingSet,
+    check_same_network,
+    fit,
+    fit_epoch,
+    loss_units,
+    new_network,
+)
+from ...learning.network import Network, Rows, Windows
+from ...learning.slopes import window_slopes
+from ...learning.training import Epoch, OptimizerState
+from ..distributions import Distribution
+from ..examples import Examples
+from ..prepared_panel import PreparedPanel
+from ..sensitivity import Chain
+from ..window_source import WindowSource, to_wide
+from .part import PartForecast
+
+SEGMENTS = 14  # steps of the network that the default segment makes of a window
+
+
+@dataclass(frozen=True)
+class RecurrentOptions:
+    """What the parameters of a forecaster say about its networks; names and meanings are the estimator's.
+
+    Attributes
+    ----------
+    network : NetworkOptions
+    distribution : Distribution or None
+        What the network forecasts of each step, if not a number.
+    """
+
+    network: NetworkOptions
+    n_models: int
+    segment: int | None
+    normalization: str
+    distribution: Distribution | None
+
+    def segment_steps(self, window: int) -> int:
+        """Return how many steps of a window the network reads at one of its own."""
+        return min(self.segment or max(1, window // SEGMENTS), window)
+
+
+@dataclass(frozen=True)
+class RecurrentPart:
+    """One or several networks, whose forecasts are averaged.
+
+    Attributes
+    ----------
+    members : tuple of FittedNetwork
+    reading : Window
+        How the networks read a window.
+    window, horizon : int
+    reads_past_covariates : bool
+        Whether the networks read covariates of which only the past is known.
+    distribution : Distribution or None
+        What the networks forecast of each step, if not a number.
+    n_jobs : int or None
+        Threads.
+    """
+
+    members: tuple[FittedNetwork, ...]
+    reading: Window
+    window: int
+    horizon: int
+    reads_past_covariates: bool
+    distribution: Distribution | None
+    n_jobs: int | None
+
+    @classmethod
+    def untrained(
+        cls, examples: Examples, options: RecurrentOptions, reads_past_covariates: bool
+    ) -> RecurrentPart:
+        """Return a part without networks, which `fit` adds."""
+        lengths, segment = examples.lengths, options.segment_steps(examples.lengths.window)
+        source = examples.source if reads_past_covariates else examples.source.without_past()
+        scale = "deviation" if options.normalization == "instance" else "none"
+        counts = options.network.loss == "negative_binomial"
+        reading = Window(
+            lengths.window // segment,
+            source.n_columns,
+            source.n_targets,
+            normalize=options.normalization != "none",
+            masked=_has_gaps(source, examples),
+            segment=segment,
+            scale="mean" if counts else scale,
+            n_normalized=source.n_relative,
+        )
+        threads = options.network.n_jobs
+        shape = lengths.window, lengths.horizon
+        return cls((), reading, *shape, reads_past_covariates, options.distribution, threads)
+
+    # -- training
+
+    def fit(
+        self,
+        examples: Examples,
+        options: RecurrentOptions,
+        previous: RecurrentPart | None,
+        rng: np.random.RandomState,
+        monitor: Monitor[RecurrentPart],
+        keep: Callable[[RecurrentPart], None],
+    ) -> None:
+        """Train the networks one after the other; after each, hand the part so far to `keep`.
+
+        previous : the part whose weights training goes on from, None to start from random weights.
+        """
+        source = self._read(examples.source)
+        train = self._rows(source, examples.train)
+        validation = self._rows(source, examples.validation) if len(examples.validation) else None
+        if validation is not None:
+            validation = validation.subsample(options.network.max_samples or len(validation))
+        n_drawn = min(len(train), options.network.max_samples or len(train))
+        windows = self._windows(source, np.dtype(options.network.dtype))
+        data = TrainingSet(windows, train, validation, _loss_units(examples.prepared), n_drawn)
+        part = self
+        for number in range(options.n_models):
+            start = self._start(options, previous, number, source, rng)
+            part = part._add_network(options.network, start, data, rng, monitor, keep)
+
+    def _add_network(
+        self,
+        options: NetworkOptions,
+        start: tuple[Network, OptimizerState],
+        data: TrainingSet,
+        rng: np.random.RandomState,
+        monitor: Monitor[RecurrentPart],
+        keep: Callable[[RecurrentPart], None],
+    ) -> RecurrentPart:
+        """Train one more network."""
+
+        def extend(member: FittedNetwork) -> RecurrentPart:
+            return replace(self, members=(*self.members, member))
+
+        def watch(
+            max_iter: int, result: Callable[[Epoch], FittedNetwork]
+        ) -> AbstractContextManager[Callable[[Epoch], bool]]:
+            return monitor(max_iter, lambda epoch: extend(result(epoch)))
+
+        return extend(fit(options, start, data, rng, watch, lambda member: keep(extend(member))))
+
+    def fit_further(
+        self,
+        options: RecurrentOptions,
+        prepared: PreparedPanel,
+        cutoffs: np.ndarray,
+        monitor: Monitor[FittedNetwork],
+    ) -> RecurrentPart:
+        """Train each network by one pass over the samples at these cutoffs."""
+        source = self._read(prepared.source)
+        architecture = self._architecture(options, source)
+        train = self._rows(source, cutoffs)
+        n_drawn = min(len(train), options.network.max_samples or len(train))
+        windows = self._windows(source, np.dtype(options.network.dtype))
+        data = TrainingSet(windows, train, None, _loss_units(prepared), n_drawn)
+        members = copy.deepcopy(self.members)
+        rng, losses, trained = members[-1].rng, members[-1].history.loss, []
+        for member in members:
+            check_same_network(
+                member, architecture, options.network.dtype, f"{options.network.owner}.partial_fit"
+            )
+            start = member.network, member.optimizer_state
+            trained.append(fit_epoch(options.network, start, losses, data, rng, monitor))
+        return replace(self, members=tuple(trained))
+
+    def _start(
+        self,
+        options: RecurrentOptions,
+        previous: RecurrentPart | None,
+        number: int,
+        source: WindowSource,
+        rng: np.random.RandomState,
+    ) -> tuple[Network, OptimizerState]:
+        """Return the weights that the network of this number starts from, and its optimizer's state."""
+        architecture = self._architecture(options, source)
+        if previous is None or number >= len(previous.members):
+            return new_network(architecture, options.network.dtype, rng)
+        caller = f"{options.network.owner}.fit with warm_start=True"
+        check_same_network(previous.members[-1], architecture, options.network.dtype, caller)
+        member = previous.members[number]
+        # A fit that fails leaves these alone.
+        return copy.deepcopy((member.network, member.optimizer_state))
+
+    def _architecture(self, options: RecurrentOptions, source: WindowSource) -> Architecture:
+        n_outputs = self.horizon * source.n_targets
+        architecture = options.network.architecture(self.reading.input_size, n_outputs)
+        if self.distribution is None:
+            return architecture
+        return replace(
+            architecture,
+            n_outputs=n_outputs * self.distribution.n_parameters,
+            distribution=self.distribution.name,
+            levels=self.distribution.levels,
+        )
+
+    # -- what the networks read
+
+    def _read(self, source: WindowSource) -> WindowSource:
+        return source if self.reads_past_covariates else source.without_past()
+
+    def _windows(self, source: WindowSource, dtype: np.dtype) -> Windows:
+        values = np.ascontiguousarray(source.values.reshape(-1, source.n_columns), dtype)
+        targets = np.ascontiguousarray(values[:, : source.n_targets])
+        weights = None if source.weights is None else np.tile(source.weights, len(source)).astype(dtype)
+        return Windows(values, targets, self.reading, weights)
+
+    def _rows(self, source: WindowSource, cutoffs: np.ndarray) -> Rows:
+        segment, n_targets = self.reading.segment, source.n_targets
+        n_read = self.reading.n_steps * segment
+        return Rows(
+            source.rows(cutoffs - n_read),
+            self.reading.n_steps,
+            lambda starts, lengths: (starts + lengths * segment) * n_targets,
+        )
+
+    # -- forecasts
+
+    def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:
+        """Forecast the horizon after each cutoff by the mean of the networks."""
+        source = self._read(prepared.source)
+        # What no window reads need not be converted.
+        first = (cutoffs - self.window).min()
+        outputs = self._outputs(source.since(first), cutoffs - first)
+        center = prepared.integrate(outputs[:, 0], cutoffs)
+        return PartForecast(center, self.distribution, None if self.distribution is None else outputs)
+
+    def _outputs(self, source: WindowSource, cutoffs: np.ndarray) -> np.ndarray:
+        """Return the mean of the networks' outputs, (n_cutoffs, n_parameters, horizon, n_targets)."""
+        networks = [member.network for member in self.members]
+        rows = self._rows(source, cutoffs)[:]
+        windows = self._windows(source, networks[0].dtype)
+        threads = thread_count(self.n_jobs)
+        outputs = [network.predict(windows, rows, threads) for network in networks]
+        mean = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0, dtype=np.float64)
+        by_parameter = mean.reshape(len(rows), -1, self.horizon, source.n_targets).swapaxes(0, 1)
+        return np.stack([to_wide(part, len(source)) for part in by_parameter], axis=1)
+
+    def gradient(self, chain: Chain) -> np.ndarray:
+        """Return the mean of the networks' derivatives; see `Part.gradient`."""
+        source = self._read(chain.source)
+        networks = [member.network for member in self.members]
+        starts = self._rows(source, np.array([chain.cutoff])).starts
+        windows, threads = self._windows(source, networks[0].dtype), thread_count(self.n_jobs)
+        slopes = [window_slopes(network, windows, starts, threads) for network in networks]
+        return chain.of_part(np.mean(slopes, axis=0), self.reads_past_covariates)
+
+
+def _loss_units(prepared: PreparedPanel) -> np.ndarray:
+    """Return what losses are reported in: the target's own unit, if there is one."""
+    scales, preparation = prepared.preparation.targets.scale, prepared.preparation
+    one_unit = len(prepared.source) == len(scales) == 1 and preparation.is_linear
+    return loss_units(scales[0] if one_unit else np.ones(1))
+
+
+def _has_gaps(source: WindowSource, examples: Examples) -> bool:
+    """Return whether a value is missing in a window to learn from, or in the last window of a series."""
+    window = examples.lengths.window
+    counts = np.zeros(source.n_rows + 1, np.int64)
+    for cutoffs in examples.train, examples.validation:
+        np.add.at(counts, cutoffs - window, 1)
+        np.subtract.at(counts, cutoffs, 1)
+    learned = np.cumsum(counts[:-1]) > 0
+    last = np.zeros_like(learned)
+    for end in examples.prepared.scaled.ends:
+        last[max(0, end - window) : end] = True
+    values, n = source.values, source.n_relative
+    return bool(np.isnan(values[:, learned]).any() or np.isnan(values[:, last, :n]).any())

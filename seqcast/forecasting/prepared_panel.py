@@ -1,0 +1,93 @@
+"""A panel as the parts of a forecaster read it: scaled values, and the inputs that are made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..data.panel import Panel
+from ..data.preparation import Preparation
+from .window_source import WindowSource
+
+
+@dataclass(frozen=True)
+class PreparedPanel:
+    """Scaled values of a panel, and the inputs that windows are cut from, made when first asked for.
+
+    Attributes
+    ----------
+    scaled : Panel
+        Transformed and scaled columns: parts forecast in these units, and are compared in them.
+    preparation : Preparation
+    multivariate : bool
+        Whether a window holds all targets, or each target has windows of its own.
+    reach : int
+        Steps before a cutoff that are read.
+    """
+
+    scaled: Panel
+    preparation: Preparation
+    multivariate: bool
+    reach: int
+
+    @property
+    def n_targets(self) -> int:
+        return self.preparation.given.targets
+
+    @cached_property
+    def source(self) -> WindowSource:
+        """The inputs, as windows are cut from them."""
+        inputs = self.preparation.inputs(self.scaled)
+        return WindowSource.of(inputs, self.preparation.columns, self.multivariate, self.scaled.clock)
+
+    @property
+    def targets(self) -> Panel:
+        """The scaled targets."""
+        return self.scaled.holding(self.scaled.values[:, : self.n_targets])
+
+    def actual(self, cutoffs: np.ndarray) -> np.ndarray:
+        """Return the scaled targets after each cutoff, shape (n_cutoffs, horizon, n_targets)."""
+        steps = cutoffs[:, None] + np.arange(self.preparation.horizon)
+        return self.scaled.values[steps, : self.n_targets]
+
+    def series(self, cutoffs: np.ndarray) -> np.ndarray:
+        """Return the number, among the fitted series, of the series that each cutoff lies in."""
+        return self.scaled.fitted[self.scaled.numbers(cutoffs)]
+
+    def integrate(self, forecasts: np.ndarray, cutoffs: np.ndarray) -> np.ndarray:
+        """Turn forecasts of inputs, which may be differences, into forecasts of scaled targets."""
+        return self.preparation.integrate(forecasts, self.scaled, cutoffs, self.reach)
+
+    def with_scaled(self, scaled: Panel) -> PreparedPanel:
+        """Return other scaled values, read in the same way."""
+        return PreparedPanel(scaled, self.preparation, self.multivariate, self.reach)
+
+
+@dataclass(frozen=True)
+class PanelPreparer:
+    """The way from panels as they come to prepared ones.
+
+    Attributes
+    ----------
+    preparation : Preparation
+    multivariate, reach
+        As of `PreparedPanel`.
+    """
+
+    preparation: Preparation
+    multivariate: bool
+    reach: int
+
+    def prepare(self, panel: Panel) -> PreparedPanel:
+        """Scale a panel."""
+        return self.prepare_scaled(self.preparation.levels(panel))
+
+    def prepare_scaled(self, scaled: Panel) -> PreparedPanel:
+        """Take values that are scaled already."""
+        return PreparedPanel(scaled, self.preparation, self.multivariate, self.reach)
+
+    def unscale(self, forecasts: np.ndarray, series: np.ndarray) -> np.ndarray:
+        """Bring forecasts (n, ..., n_targets) of these fitted series (n,) back to the targets' units."""
+        return self.preparation.undo(forecasts, series)

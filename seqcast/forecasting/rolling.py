@@ -1,0 +1,260 @@
+"""Forecasts from any cutoff of any series, horizon after horizon, and sample paths."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+
+from ..data.panel import Panel
+from ..data.schema import InputRows
+from ..stacklevel import find_stacklevel
+from .conformal import fewest_for
+from .fitted import FittedForecaster
+from .panels import PanelBuilder
+from .requested_quantiles import RequestedQuantiles
+
+N_PATHS, PATH_SEED = 500, 0  # drawn for quantiles beyond the horizon; always the same draws
+MAX_NUMBERS = 4_000_000  # in the windows that are forecast from at once
+
+
+def forecast_ahead(
+    fitted: FittedForecaster, steps: int, X_future: Any, quantiles: RequestedQuantiles
+) -> pd.DataFrame:
+    """Forecast the steps after the known ones; see `BaseForecaster.forecast`."""
+    check_quantiles(fitted, quantiles.probabilities)
+    panel, begins, labels = PanelBuilder(fitted).ahead(X_future, steps)
+    values = [fitted.model.forecast(panel, begins, quantiles.probabilities)]
+    if steps > fitted.lengths.horizon:
+        values.append(_later_horizons(fitted, panel, begins, steps, quantiles.probabilities))
+    columns = quantiles.side_by_side(np.concatenate(values, axis=2)[:, :, :steps])
+    return fitted.schema.as_future(fitted.ids, labels, list(columns), quantiles.names(fitted.targets))
+
+
+def sample_ahead(
+    fitted: FittedForecaster, steps: int, X_future: Any, n_paths: int, seed: int
+) -> pd.DataFrame:
+    """Draw paths of the steps after the known ones; see `BaseForecaster.sample_paths`."""
+    check_quantiles(fitted, (0.5,))
+    panel, begins, labels = PanelBuilder(fitted).ahead(X_future, steps)
+    paths = np.concatenate([*_path_batches(fitted, panel, begins, steps, n_paths, seed)])
+    return fitted.schema.as_paths(fitted.ids, labels, paths, fitted.targets)
+
+
+def forecast_rows(fitted: FittedForecaster, rows: InputRows) -> tuple[np.ndarray, np.ndarray]:
+    """Forecast rows that follow the known ones, each horizon from all rows before it.
+
+    Returns
+    -------
+    forecasts, naive : ndarray, shape (n_rows, n_targets)
+        The forecasts, and the seasonal naive ones, of each row as it came.
+    """
+    fitted.schema.check_known(rows.ids, fitted.series, "predict")
+    builder = PanelBuilder(fitted)
+    steps = [builder.steps_after(id_, table, rows) for id_, table in rows]
+    both = _forecast_steps(fitted, *builder.after_rows(rows, steps))
+    at_rows = ([values[own] for values, own in zip(part, steps, strict=True)] for part in both)
+    forecasts, naive = (rows.in_rows(part) for part in at_rows)
+    return forecasts, naive
+
+
+class RowComparison(NamedTuple):
+    """Forecasts of rows beside the truth.
+
+    Attributes
+    ----------
+    truth, forecasts, naive : ndarray, shape (n_rows, n_targets)
+        What was observed, forecasts, and seasonal naive forecasts from the same cutoffs.
+    series : ndarray of int, shape (n_rows,)
+        The number of each row's series.
+    """
+
+    truth: np.ndarray
+    forecasts: np.ndarray
+    naive: np.ndarray
+    series: np.ndarray
+
+
+def compare_rows(fitted: FittedForecaster, X: Any, y: Any, method: str) -> RowComparison:
+    """Forecast rows that follow the known ones, and compare them with the truth.
+
+    Raises
+    ------
+    ValueError
+        If no target is observed in the rows.
+    """
+    rows = fitted.schema.read(X, method)
+    truth = fitted.schema.truth(rows, y, method)
+    if not np.isfinite(truth).any():
+        raise ValueError(
+            f"The '{'X' if y is None else 'y'}' parameter of {fitted.owner}.{method} must have an observed "
+            f"target. Got missing values only."
+        )
+    forecasts, naive = forecast_rows(fitted, rows)
+    series = np.empty(len(rows.index), np.int64)
+    for number, places in zip(fitted.numbers(rows.ids), rows.places, strict=True):
+        series[places] = number
+    return RowComparison(truth, forecasts, naive, series)
+
+
+def forecast_cutoffs(
+    fitted: FittedForecaster,
+    rows: InputRows,
+    truth: np.ndarray,
+    cutoffs: list[np.ndarray],
+    n_steps: int,
+    probabilities: tuple[float, ...] = (),
+) -> list[np.ndarray]:
+    """Forecast from several cutoffs in rows that follow the known ones, each from all rows before it.
+
+    Parameters
+    ----------
+    fitted : FittedForecaster
+    rows : InputRows
+    truth : ndarray, shape (n_rows, n_targets)
+        The targets of each row as it came.
+    cutoffs : list of ndarray of int
+        For each series, after how many steps of its rows a forecast starts.
+    n_steps : int
+        Steps that are forecast.
+    probabilities : tuple of float
+
+    Returns
+    -------
+    list of ndarray, shape (1 + n_probabilities, n_cutoffs, n_steps, n_targets)
+        Forecasts, then quantiles, for each series.
+    """
+    check_quantiles(fitted, probabilities)
+    n_whole = fitted.lengths.whole_horizons(n_steps)
+    panel, begins = PanelBuilder(fitted).through_rows(rows, truth, [own.max() + n_whole for own in cutoffs])
+    places = np.concatenate([begin + own for begin, own in zip(begins, cutoffs, strict=True)])
+    size = max(1, MAX_NUMBERS // ((fitted.memory.n_steps + n_whole) * panel.values.shape[1]))
+    parts = [
+        _forecast_from(fitted, panel, places[first : first + size], n_steps, probabilities)
+        for first in range(0, len(places), size)
+    ]
+    ends = np.cumsum([len(own) for own in cutoffs])
+    return np.split(np.concatenate(parts, axis=1), ends[:-1], axis=1)
+
+
+def check_quantiles(fitted: FittedForecaster, probabilities: tuple[float, ...]) -> None:
+    """Check that quantiles can be told, and warn if there are too few residuals for them."""
+    if not probabilities:
+        return
+    if fitted.model.needs_residuals:
+        _check_residuals(fitted, probabilities)
+        return
+    for model in fitted.models:
+        model.check_probabilities(probabilities, fitted.owner)
+
+
+def _check_residuals(fitted: FittedForecaster, probabilities: tuple[float, ...]) -> None:
+    n = fitted.model.n_residuals
+    if not n:
+        raise ValueError(
+            f"{fitted.owner} tells quantiles by its errors on rows that it did not learn from. There were "
+            f"none in fit. {fitted.residual_hint}"
+        )
+    wanted = fewest_for(probabilities)
+    if n < wanted:
+        warnings.warn(
+            f"Errors of only {n:.0f} windows were seen in fit, and quantiles this far out need {wanted:.0f}: "
+            f"the largest errors are taken. {fitted.residual_hint}",
+            stacklevel=find_stacklevel(),
+        )
+
+
+def _later_horizons(
+    fitted: FittedForecaster, panel: Panel, begins: np.ndarray, steps: int, probabilities: tuple[float, ...]
+) -> np.ndarray:
+    """Return forecasts of the steps after the first horizon; their quantiles are those of sample paths."""
+    lengths, around = fitted.lengths, []
+    later = slice(lengths.horizon, None)
+    if probabilities:
+        around = [
+            np.quantile(paths[:, :, later], probabilities, axis=1, method="inverted_cdf")
+            for paths in _path_batches(fitted, panel, begins, steps, N_PATHS, PATH_SEED)
+        ]
+    _feed_forward(fitted, panel, begins, np.full(len(begins), steps))
+    rows = begins[:, None] + np.arange(lengths.whole_horizons(steps))[later]
+    center = panel.values[rows, : fitted.n_targets][None]
+    if not probabilities:
+        return center
+    return np.concatenate([center[:, :, : steps - lengths.horizon], np.concatenate(around, axis=1)])
+
+
+def _feed_forward(fitted: FittedForecaster, panel: Panel, begins: np.ndarray, steps: np.ndarray) -> None:
+    """Write forecasts of so many steps into `panel`; each horizon is read as observed by the next."""
+    horizon = fitted.lengths.horizon
+    for done in range(0, int(steps.max()), horizon):
+        cutoffs = begins[steps > done] + done
+        near, near_cutoffs = panel.around(cutoffs, fitted.memory.n_steps, horizon)
+        blocks = fitted.model.forecast(near, near_cutoffs)[0]
+        for cutoff, block in zip(cutoffs, blocks, strict=True):
+            panel.values[cutoff : cutoff + horizon, : fitted.n_targets] = block
+
+
+def _path_batches(
+    fitted: FittedForecaster, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Draw paths from each of these rows on, from as many at once as memory allows.
+
+    Each batch has the shape (n_begins, n_paths, steps, n_targets).
+    """
+    n_steps = fitted.memory.n_steps + fitted.lengths.whole_horizons(steps)
+    size = max(1, MAX_NUMBERS // (n_paths * n_steps * panel.values.shape[1]))
+    for first in range(0, len(begins), size):
+        own = begins[first : first + size]
+        rngs = _generators(fitted, panel.fitted[panel.numbers(own)], seed)
+        yield fitted.model.draw(panel, own, steps, n_paths, rngs)
+
+
+def _generators(fitted: FittedForecaster, numbers: np.ndarray, seed: int) -> list[np.random.Generator]:
+    """Return a generator for each of these series: the same draws whatever series stand beside it."""
+    ids = fitted.ids
+    return [np.random.default_rng([seed, crc32(repr(ids[number]).encode())]) for number in numbers]
+
+
+def _forecast_steps(
+    fitted: FittedForecaster, panel: Panel, begins: np.ndarray, lengths: np.ndarray
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return forecasts and seasonal naive forecasts of the steps of each series, horizon after horizon."""
+    k, horizon, season = fitted.n_targets, fitted.lengths.horizon, fitted.lengths.season_length
+    spans = [*zip(begins, begins + lengths, strict=True)]
+    cutoffs = np.concatenate([np.arange(begin, end, horizon) for begin, end in spans])
+    naive = panel.holding(panel.values[:, :k]).seasonal_naive(cutoffs, season, horizon)
+    if fitted.schema.apart:
+        # Nothing is known of the targets in these rows.
+        _feed_forward(fitted, panel, begins, lengths)
+        forecasts = [panel.values[begin:end, :k] for begin, end in spans]
+    else:
+        forecasts = _split_series(fitted.model.forecast(panel, cutoffs)[0], lengths)
+    return forecasts, _split_series(naive, lengths)
+
+
+def _split_series(blocks: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+    """Turn forecasts (n_cutoffs, horizon, n_targets), one after the other, into the steps of each series."""
+    n_blocks = -(-lengths // blocks.shape[1])
+    parts = np.split(blocks, np.cumsum(n_blocks)[:-1])
+    return [part.reshape(-1, blocks.shape[2])[:n] for part, n in zip(parts, lengths, strict=True)]
+
+
+def _forecast_from(
+    fitted: FittedForecaster, panel: Panel, rows: np.ndarray, n_steps: int, probabilities: tuple[float, ...]
+) -> np.ndarray:
+    """Return forecasts of `n_steps` steps from each of these rows on, from all rows before, and quantiles."""
+    lengths = fitted.lengths
+    if n_steps <= lengths.horizon:
+        return fitted.model.forecast(panel, rows, probabilities)[:, :, :n_steps]
+    n_whole = lengths.whole_horizons(n_steps)
+    near, cutoffs = panel.around(rows, fitted.memory.n_steps, n_whole)
+    unknown = near.values[:, : fitted.schema.roles.columns.of_the_past.stop]
+    later = cutoffs[:, None] + np.arange(n_whole)
+    unknown[later] = near.holding(unknown).seasonal_naive(cutoffs, lengths.season_length, n_whole)
+    first = fitted.model.forecast(near, cutoffs, probabilities)
+    both = [first, _later_horizons(fitted, near, cutoffs, n_steps, probabilities)]
+    return np.concatenate(both, axis=2)[:, :, :n_steps]

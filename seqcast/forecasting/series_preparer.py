@@ -1,0 +1,109 @@
+"""How series in ``fit``, and series that are added later, become a panel that windows are cut from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..data.panel import Panel
+from ..data.preparation import Preparation
+from ..data.scaling import How
+from ..stacklevel import find_stacklevel
+from .calendar_columns import CalendarColumns
+from .lengths import LengthRules, Lengths
+from .prepared_panel import PanelPreparer, PreparedPanel
+from .training_data import TrainingData
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What a forecaster's parameters say about its inputs; names and meanings are the estimators'."""
+
+    target_transform: str = "auto"
+    scaling: How = "standard"
+    differences: tuple[int, ...] = ()
+    lags: tuple[int, ...] = ()
+    calendar_features: Sequence[str] | str | None = None
+    multivariate: bool = False
+    half_life: float | None = None
+    counts: bool = False
+
+    def n_lost_steps(self, horizon: int) -> int:
+        """Return the number of steps before a window that its inputs are made from, too."""
+        return sum(self.differences) + max(0, max(self.lags, default=0) - horizon)
+
+
+@dataclass(frozen=True)
+class SeriesPreparer:
+    """The way from series in ``fit``, or added later, to a prepared panel with room for windows.
+
+    Attributes
+    ----------
+    options : InputOptions
+    rules : LengthRules
+    lengths : Lengths
+    calendar_columns : CalendarColumns
+    """
+
+    options: InputOptions
+    rules: LengthRules
+    lengths: Lengths
+    calendar_columns: CalendarColumns
+
+    def scaling_grids(self, data: TrainingData) -> list[np.ndarray]:
+        """Return the steps of each series that scales are learned from: those that are not held back."""
+        return [_scaling_steps(grid, self._border(len(grid)), data.n_targets) for grid in data.grids]
+
+    def _border(self, n_steps: int) -> int:
+        return self.rules.n_training_steps(n_steps, self.lengths.horizon)
+
+    def add_calendar(self, data: TrainingData) -> TrainingData:
+        """Return the series with the columns that are made of their stamps."""
+        pairs = zip(data.grids, data.calendars, strict=True)
+        return replace(data, grids=[self.calendar_columns.insert(grid, own, 0) for grid, own in pairs])
+
+    def check_counts(self, data: TrainingData) -> None:
+        """Check that targets are counts, for a loss of counts."""
+        if not self.options.counts:
+            return
+        for k, name in enumerate(data.schema.roles.targets):
+            lowest = min(np.nanmin(grid[:, k], initial=np.inf) for grid in data.grids)
+            if lowest < 0:
+                raise ValueError(
+                    f"The target {name!r} must be a count, 0 or more, for loss='negative_binomial' of "
+                    f"{data.schema.owner}. Got {lowest:g}. Use another loss, such as 'student_t'."
+                )
+
+    def warn_constant(self, preparation: Preparation, data: TrainingData, numbers: np.ndarray) -> None:
+        """Warn of targets that are constant in training, in the series with these numbers."""
+        flat = preparation.targets.constant[numbers]
+        if not (flat.any() and self.rules.learns):
+            return
+        targets = data.schema.roles.targets
+        if data.schema.has_ids:
+            subject = f"{flat.any(axis=1).sum()} of {len(flat)} series are"
+        else:
+            subject = f"Targets {[name for name, own in zip(targets, flat[0], strict=True) if own]} are"
+        message = f"{subject} constant in training and are forecast as such."
+        warnings.warn(message, stacklevel=find_stacklevel())
+
+    def prepare(
+        self, data: TrainingData, preparer: PanelPreparer, numbers: np.ndarray
+    ) -> tuple[PreparedPanel, np.ndarray]:
+        """Return these series, with these numbers, prepared; and the rows from which on each is held back."""
+        lengths = np.array(data.n_steps)
+        held_back = lengths - [self._border(n) for n in data.n_steps]
+        n_lost = self.options.n_lost_steps(self.lengths.horizon)
+        # Two windows where something is learned: from one, no map is.
+        least = n_lost + self.lengths.window + self.lengths.horizon + held_back + int(self.rules.learns)
+        panel = Panel.of(data.grids, least, [calendar.clock for calendar in data.calendars])
+        prepared = preparer.prepare(panel.of_fitted(numbers))
+        return prepared, prepared.scaled.ends - held_back
+
+
+def _scaling_steps(grid: np.ndarray, end: int, n_targets: int) -> np.ndarray:
+    """Return the steps before `end`; all steps where a target of a short series is observed only later."""
+    return grid if np.isnan(grid[:end, :n_targets]).all(axis=0).any() else grid[:end]

@@ -1,0 +1,158 @@
+"""Later rows: the states of series after them, and series that were not in fit."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..data.calendar import calendars_of
+from ..data.panel import Panel
+from ..data.preparation import add_note
+from ..data.schema import InputRows
+from ..data.series_state import SeriesState
+from ..data.windows import on_grid
+from .fitted import FittedForecaster, series_states
+from .local import LocalModels
+from .panels import PanelBuilder
+from .training_data import TrainingData, to_training_data
+
+logger = logging.getLogger("seqcast")
+
+
+class UpdatedSeries(NamedTuple):
+    """A series after later rows.
+
+    Attributes
+    ----------
+    state : SeriesState
+    known : ndarray, shape (n, n_columns)
+        What was kept of it before, and the steps since.
+    n_new : int
+        How many these are.
+    """
+
+    state: SeriesState
+    known: np.ndarray
+    n_new: int
+
+
+def update(
+    fitted: FittedForecaster, X: Any, y: ArrayLike | None, method: str
+) -> tuple[FittedForecaster, dict[Any, UpdatedSeries]]:
+    """Take later rows as known.
+
+    Parameters
+    ----------
+    fitted : FittedForecaster
+    X, y
+        The arguments of the estimator's method.
+    method : str
+        Its name, for messages.
+
+    Returns
+    -------
+    fitted : FittedForecaster
+        Forecasts start after the new rows; it also has the series that were not in fit.
+    updated : dict of UpdatedSeries
+        The series that have new rows.
+    """
+    rows = fitted.schema.read(X, method)
+    truth = fitted.schema.known_truth(rows, y, method)
+    new_places = [
+        places for id_, places in zip(rows.ids, rows.places, strict=True) if id_ not in fitted.series
+    ]
+    updated = _move_on(fitted, rows, truth)
+    fitted = fitted.with_series({id_: series.state for id_, series in updated.items()})
+    if new_places:
+        places = np.sort(np.concatenate(new_places))
+        new = fitted.schema.read_first(X, places, truth, method)
+        fitted, added = _add_series(fitted, new, method)
+        updated |= added
+    return fitted, updated
+
+
+def updated_panel(fitted: FittedForecaster, updated: dict[Any, UpdatedSeries], n_before: int) -> Panel:
+    """Return the kept and the new steps of these series, each with at least `n_before` steps."""
+    grids, clocks = [], []
+    for state, known, _ in updated.values():
+        first = state.n_steps - len(known)
+        grids.append(fitted.calendar_columns.insert(known, state.calendar, first))
+        clocks.append(state.calendar.clock + first)
+    return Panel.of(grids, n_before, clocks).of_fitted(fitted.numbers(updated))
+
+
+def _move_on(fitted: FittedForecaster, rows: InputRows, truth: np.ndarray) -> dict[Any, UpdatedSeries]:
+    """Return the series that are known, as they are after these rows."""
+    builder, updated = PanelBuilder(fitted), {}
+    for (id_, table), places in zip(rows, rows.places, strict=True):
+        if id_ not in fitted.series:
+            continue
+        state, steps = fitted.series[id_], builder.steps_after(id_, table, rows)
+        known = builder.known_columns(table)
+        known[:, : fitted.n_targets] = truth[places]
+        grid = on_grid(known, steps)
+        known = builder.extend(state.tail, grid, 0)
+        index = state.future(len(table.index)) if fitted.schema.is_untimed(rows) else table.index
+        tail = fitted.memory.tail(known, fitted.n_targets)
+        updated[id_] = UpdatedSeries(state.moved_on(len(grid), index, tail), known, len(grid))
+    return updated
+
+
+def _add_series(
+    fitted: FittedForecaster, rows: InputRows, method: str
+) -> tuple[FittedForecaster, dict[Any, UpdatedSeries]]:
+    """Add series that were not fitted.
+
+    They are treated as in fit, but nothing that series share is learned from them.
+    """
+    if isinstance(fitted.model, LocalModels):
+        raise ValueError(
+            f"The column {fitted.schema.declared.id_col!r} of X in {fitted.owner}.{method} must hold series "
+            f"that were fitted, since with scope='local' each has a model of its own. Got {len(rows.ids)} "
+            f"others, such as {rows.ids[0]!r}. Fit with them, or use scope='global'."
+        )
+    data = _read_new(fitted, rows, method)
+    data = data.select(fitted.rules.keep(data.ids, data.n_steps, fitted.lengths, method))
+    if not data.ids:
+        return fitted, {}
+    states = series_states(data, fitted.memory)
+    _check_stamps(states, fitted, method)
+    logger.info("%s.%s: added the series %s", fitted.owner, method, ", ".join(map(repr, states)))
+    errors = np.concatenate([fitted.naive_errors, data.naive_errors()], axis=1)
+    schema = fitted.schema.with_ids(fitted.series, data.ids)
+    (model,) = fitted.models
+    fitted = replace(fitted, schema=schema, model=model.add_series(data), naive_errors=errors)
+    grids = zip(states.items(), data.grids, strict=True)
+    updated = {id_: UpdatedSeries(state, grid, len(grid)) for (id_, state), grid in grids}
+    return fitted.with_series(states), updated
+
+
+def _read_new(fitted: FittedForecaster, rows: InputRows, method: str) -> TrainingData:
+    known = [state.calendar for state in fitted.series.values()]
+    calendars = calendars_of([table.index for table in rows.tables], known)
+    caller, season = f"{fitted.owner}.{method}", fitted.lengths.season_length
+    return to_training_data(rows, None, fitted.schema, season, calendars, caller)
+
+
+def _check_stamps(states: dict[Any, SeriesState], fitted: FittedForecaster, method: str) -> None:
+    """Check that stamps of series that are added are of the same kind as those of the others."""
+    ours = next(iter(fitted.series.values())).future(1)
+    for id_, state in states.items():
+        with add_note(f"This is series {id_!r}."):
+            # One row may not tell how it goes on, and then no forecast could be made.
+            stamps = state.future(1)
+            if _kind(stamps) != _kind(ours):
+                raise TypeError(
+                    f"The stamps of X in {fitted.owner}.{method} must be of the same kind as in fit, "
+                    f"{ours.dtype}. Got {stamps.dtype} instead. Convert them with pd.to_datetime, tz_convert "
+                    f"or tz_localize."
+                )
+
+
+def _kind(index: pd.Index) -> tuple[type, str]:
+    return type(index), str(getattr(index, "tz", None))

@@ -1,0 +1,296 @@
+"""Fits of a network with an estimator's parameters: from new weights, from the last ones, or one epoch."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from ..cells import find_cell
+from ..kernels.cuda.devices import find_device
+from ..kernels.layout import Architecture
+from ..kernels.parallel import thread_count
+from .network import Network, Rows, Windows, to_device
+from .training import Epoch, History, OptimizerState, TrainingOptions, fit_network, train_epoch
+
+# Products of one forward pass over the samples from which on device="auto" takes a GPU. An epoch then takes
+# about two seconds on two cores, and the first fit on a GPU compiles for ten. The border was not measured.
+AUTO_PRODUCTS = 5e10
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Parameters of a network and of its training, with the names and meanings of the estimators.
+
+    Attributes
+    ----------
+    owner : str
+        Name of the estimator, for messages.
+    auto_batch_size : callable
+        Gives the samples of one update for a number of samples, where `batch_size` is "auto".
+    """
+
+    owner: str
+    cell: str
+    hidden_size: int
+    n_layers: int
+    bidirectional: bool
+    dropout: float
+    loss: str
+    optimizer: str
+    learning_rate_init: float
+    momentum: float
+    batch_size: int | str
+    max_samples: int | None
+    max_iter: int
+    n_iter_no_change: int
+    tol: float
+    alpha: float
+    clip_norm: float | None
+    bptt_steps: int | None
+    dtype: str
+    device: str
+    n_jobs: int | None
+    auto_batch_size: Callable[[int], int]
+    ema: float | None = None
+
+    def batch_rows(self, n_samples: int) -> int:
+        """Return the number of samples of one update, out of so many."""
+        if isinstance(self.batch_size, str):
+            return self.auto_batch_size(n_samples)
+        return min(self.batch_size, n_samples)
+
+    def is_full_batch(self, n_samples: int) -> bool:
+        """Return whether each update sees all of so many samples."""
+        sampled = self.max_samples is not None and self.max_samples < n_samples
+        return not sampled and self.batch_rows(n_samples) >= n_samples
+
+    def architecture(self, input_size: int, n_outputs: int) -> Architecture:
+        """Return the network for so many inputs of a step, and outputs."""
+        cell = find_cell(self.cell, self.owner)
+        if self.bptt_steps is not None and self.bidirectional:
+            raise ValueError(
+                f"The 'bptt_steps' parameter of {self.owner} must be None with bidirectional=True, since the "
+                f"second direction begins at the end of the window and has no state to carry. Got "
+                f"{self.bptt_steps} instead."
+            )
+        return Architecture(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
+
+    def training(self, n_samples: int) -> TrainingOptions:
+        """Return the options of a training of which each epoch sees so many samples."""
+        return TrainingOptions(
+            loss=self.loss,
+            optimizer=self.optimizer,
+            learning_rate_init=self.learning_rate_init,
+            momentum=self.momentum,
+            batch_size=self.batch_rows(n_samples),
+            max_samples=n_samples,
+            max_iter=self.max_iter,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            alpha=self.alpha,
+            clip_norm=self.clip_norm,
+            dropout=self.dropout,
+            bptt_steps=self.bptt_steps,
+            ema=self.ema,
+            n_threads=thread_count(self.n_jobs),
+        )
+
+    def find_device(self, n_products: float) -> int | None:
+        """Return the number of the GPU to train on, None for the CPU, which "auto" takes for little work."""
+        if self.device == "auto" and n_products < AUTO_PRODUCTS:
+            return None
+        return find_device(self.device, self.owner)
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A network, and all that is needed to train it further.
+
+    Attributes
+    ----------
+    network : Network
+    optimizer_state : OptimizerState
+    rng : RandomState
+        As training left it.
+    history : History
+    """
+
+    network: Network
+    optimizer_state: OptimizerState
+    rng: np.random.RandomState
+    history: History
+
+    @property
+    def device(self) -> str:
+        """Where the network is: "cpu", or "cuda:" and the number of a GPU."""
+        return "cpu" if self.network.ordinal is None else f"cuda:{self.network.ordinal}"
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a network is trained on.
+
+    Attributes
+    ----------
+    windows : Windows
+    train : Rows
+    validation : Rows or None
+    units : ndarray, shape (n_targets,)
+        What one unit of each target is worth, in the unit that losses are reported in.
+    n_drawn : int
+        Samples that one epoch sees.
+    """
+
+    windows: Windows
+    train: Rows
+    validation: Rows | None
+    units: np.ndarray
+    n_drawn: int
+
+    def n_products(self, network: Network) -> float:
+        """Return the multiplications of one forward pass."""
+        return self.n_drawn * self.windows.window.n_steps * network.architecture.n_parameters
+
+
+Result = TypeVar("Result")
+# Given the largest number of epochs, and what makes of an epoch the result of a fit that ends with it:
+# a context in which a function is told of each epoch, and answers whether the fit is to end.
+Monitor: TypeAlias = Callable[
+    [int, Callable[[Epoch], Result]], AbstractContextManager[Callable[[Epoch], bool]]
+]
+
+
+def new_network(
+    architecture: Architecture, dtype: str, rng: np.random.RandomState
+) -> tuple[Network, OptimizerState]:
+    """Return a network with random weights, and the state of an optimizer that has not begun."""
+    network = Network(architecture, dtype)
+    network.initialize(rng)
+    return network, OptimizerState(network)
+
+
+def check_same_network(fitted: FittedNetwork, architecture: Architecture, dtype: str, caller: str) -> None:
+    """Check that a network can be trained further with the parameters and data of this call."""
+    if (fitted.network.architecture, fitted.network.dtype) != (architecture, np.dtype(dtype)):
+        raise ValueError(
+            f"{caller} goes on from the weights of the last fit, so cell, sizes, dtype and the shapes of the "
+            f"data must stay as they were. Call fit with warm_start=False to start anew."
+        )
+
+
+def fit(
+    options: NetworkOptions,
+    start: tuple[Network, OptimizerState],
+    data: TrainingSet,
+    rng: np.random.RandomState,
+    monitor: Monitor[FittedNetwork],
+    keep: Callable[[FittedNetwork], None],
+) -> FittedNetwork:
+    """Train a network, and hand it to `keep`.
+
+    Parameters
+    ----------
+    options : NetworkOptions
+    start : pair of Network and OptimizerState
+        Both are changed.
+    data : TrainingSet
+    rng : RandomState
+        Draws the order of samples and the masks of dropout.
+    monitor : Monitor
+        Told of each epoch.
+    keep : callable
+        Given the fitted network, also if training was interrupted.
+
+    Returns
+    -------
+    FittedNetwork
+
+    Raises
+    ------
+    TrainingDivergedError
+        If not one epoch had a finite loss.
+    KeyboardInterrupt
+        On Ctrl-C, after the best weights so far were kept.
+    """
+    network, state = start
+    network = to_device(network, options.find_device(data.n_products(network)))
+
+    def as_of(epoch: Epoch) -> FittedNetwork:
+        weights, history = epoch.kept()
+        then = FittedNetwork(*copy.deepcopy((network, state, rng)), history)
+        then.network.flat[:] = weights
+        return then
+
+    with monitor(options.max_iter, as_of) as report:
+        history = fit_network(
+            network,
+            data.windows,
+            data.train,
+            data.validation,
+            options.training(data.n_drawn),
+            rng=rng,
+            units=data.units,
+            state=state,
+            report=report,
+        )
+        if not history.best_epoch:
+            raise KeyboardInterrupt(
+                "fit was interrupted before its first epoch had ended; nothing was learned"
+            )
+        fitted = FittedNetwork(network, state, rng, history)
+        keep(fitted)
+        if history.interrupted:
+            raise KeyboardInterrupt(
+                "fit was interrupted; the best weights so far are kept, and the estimator is usable"
+            )
+    return fitted
+
+
+def fit_epoch(
+    options: NetworkOptions,
+    start: tuple[Network, OptimizerState],
+    losses: list[float],
+    data: TrainingSet,
+    rng: np.random.RandomState,
+    monitor: Monitor[FittedNetwork],
+    keep: Callable[[FittedNetwork], None] = lambda fitted: None,
+) -> FittedNetwork:
+    """Train a network by one pass over its samples, and hand it to `keep`.
+
+    losses : the mean losses of the epochs before; the other parameters are those of `fit`.
+    """
+    network, state = start
+    network = to_device(network, options.find_device(data.n_products(network)))
+    started = time.perf_counter()
+    training = options.training(data.n_drawn)
+    with monitor(1, lambda epoch: FittedNetwork(network, state, rng, epoch.kept()[1])) as report:
+        loss = train_epoch(
+            network, data.windows, data.train, training, rng=rng, units=data.units, state=state
+        )
+        history = History([*losses, loss], best_epoch=len(losses) + 1)
+        fitted = FittedNetwork(network, state, rng, history)
+        keep(fitted)
+        seconds = time.perf_counter() - started
+        report(Epoch(1, 1, loss, None, seconds, True, lambda: (network.flat, history)))
+    return fitted
+
+
+def loss_units(scales: np.ndarray) -> np.ndarray:
+    """Return the units that losses are reported in: that of a single target, else deviations.
+
+    Losses of targets in different units do not add up.
+    """
+    return scales if len(scales) == 1 else np.ones_like(scales)
+
+
+def no_monitor(
+    max_iter: int, result: Callable[[Epoch], Any]
+) -> AbstractContextManager[Callable[[Epoch], bool]]:
+    """Watch nothing."""
+    return nullcontext(lambda epoch: False)
