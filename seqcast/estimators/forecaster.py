@@ -20,14 +20,15 @@ from ..forecasting.distributions import DISTRIBUTIONS, LEAST_MEAN, Distribution,
 from ..forecasting.predictive import DistributionForecast, PredictiveForecast, has_spread, spread_of
 from ..forecasting.sensitivity import Chain, linear_slopes
 from ..forecasting.window_source import WindowSource, to_wide
+from ..kernels.architecture import Architecture
+from ..kernels.batch_plan import Window
 from ..kernels.distributions import MAX_LEVELS
-from ..kernels.head import POINT_LOSSES
-from ..kernels.layout import Architecture
+from ..kernels.losses import POINT_LOSSES
 from ..kernels.parallel import thread_count
-from ..kernels.workspace import Window
-from ..learning.network import Network, Rows, Windows
+from ..learning.network import Network
+from ..learning.samples import SampleIndex, SampleSource
 from ..learning.slopes import window_slopes
-from ..learning.training import OptimizerState
+from ..learning.trainer import OptimizerState
 from .base import NetworkEstimator
 from .base_forecaster import Data, UpdatedSeries
 from .rollback import NOTHING, rollback_on_error
@@ -456,8 +457,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         architecture, distribution = super()._architecture(input_size, n_outputs), self._distribution
         if distribution is None:
             return architecture
-        return replace(
-            architecture,
+        return architecture.with_readout(
             n_outputs=n_outputs * distribution.n_parameters,
             distribution=distribution.name,
             levels=distribution.levels,
@@ -522,16 +522,16 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         scales = self._preparation.targets.scale
         return scales[0] if len(blocks) == len(scales) == 1 and self._preparation.is_linear else np.ones(1)
 
-    def _windows(self, blocks: WindowSource, dtype: np.dtype) -> Windows:
+    def _windows(self, blocks: WindowSource, dtype: np.dtype) -> SampleSource:
         values = np.ascontiguousarray(blocks.values.reshape(-1, blocks.n_columns), dtype)
         targets = np.ascontiguousarray(values[:, : blocks.n_targets])
         weights = None if blocks.weights is None else np.tile(blocks.weights, len(blocks)).astype(dtype)
-        return Windows(values, targets, self._reading, weights)
+        return SampleSource(values, targets, self._reading, weights)
 
-    def _rows(self, blocks: WindowSource, starts: np.ndarray) -> Rows:
+    def _rows(self, blocks: WindowSource, starts: np.ndarray) -> SampleIndex:
         segment, n_targets = self._reading.segment, blocks.n_targets
         unread = self.window_ - self._reading.n_steps * segment
-        return Rows(
+        return SampleIndex(
             blocks.rows(starts + unread),
             self._reading.n_steps,
             lambda starts, lengths: (starts + lengths * segment) * n_targets,
