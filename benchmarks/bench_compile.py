@@ -47,7 +47,7 @@ def compile_times(cell: str) -> dict[str, float]:
     for name in KERNELS:
         seconds[name] = _seconds(lambda name=name: cpu.compiled(name, find_cell(cell), dtype))
     for name in ("serial", "parallel"):
-        driver = _seconds(lambda name=name: parallel._compiled_driver(dtype, name == "parallel"))
+        driver = _seconds(lambda name=name: parallel._compiled_driver(name == "parallel"))
         seconds[f"{name} driver"] = driver
     return seconds | {"optimizers": _seconds(_one_update(cell))}
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from seqcast import SeqRegressor
-from seqcast.kernels.workspace import Window, plan
-from seqcast.learning.network import Network, row_table
+from seqcast.kernels import parallel
+from seqcast.kernels.batch_plan import Window
+from seqcast.kernels.samples import sample_table
+from seqcast.learning.network import Network
 
 from .comparisons import Size, installed
 from .numbers_shown import microseconds, ratio
@@ -59,13 +61,22 @@ def _contestants(cell: str) -> dict[str, Callable]:
 def compiled_call(network: Network, x: np.ndarray) -> Callable[[], np.ndarray]:
     """The predict kernel on one row, with work space, packed weights and tables made before."""
     window = Window(*x.shape[1:])
-    space = plan(network.layout, window, 1, chunk=network.carry_steps(window), keep=False)
-    rows, prediction = row_table(*np.array([[0], [window.n_steps], [0]])), np.empty((1, 1), x.dtype)
-    unused = np.empty(0, x.dtype), space.arrays(x.dtype), np.empty((0, 0), x.dtype), np.empty((0, 0, 0))
-    arrays = (rows, network.packed(), x.ravel(), prediction.ravel(), *unused)
+    plan = network.plan(window, 1, chunk=network.carry_steps(window), keep=False)
+    samples, prediction = sample_table(*np.array([[0], [window.n_steps], [0]])), np.empty((1, 1), x.dtype)
+    kernel, arguments = (
+        network.kernel("predict"),
+        network.arguments(
+            plan,
+            samples=samples,
+            weights=network.packed(),
+            values=x,
+            predictions=prediction,
+            workspaces=plan.allocate(x.dtype),
+        ),
+    )
 
     def call():
-        network.run("predict", space, arrays, 1)
+        parallel.run(kernel, arguments, 1)
         return prediction
 
     return call

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from seqcast.cells import find_cell
-from seqcast.kernels.layout import Columns
+from seqcast.kernels.column_groups import ColumnGroups
 
 from .comparisons import GATES, Size
 
@@ -92,7 +92,7 @@ def _bytes(size: Size, numbers: int) -> int:
 
 
 def _columns(cell: str, size: Size) -> int:
-    return Columns.of(find_cell(cell)).total * size.hidden
+    return ColumnGroups.of(find_cell(cell)).total * size.hidden
 
 
 def _kept(cell: str) -> tuple[int, int]:

@@ -6,10 +6,13 @@ import numpy as np
 
 from seqcast import Recurrent
 from seqcast.cells import find_cell
-from seqcast.kernels.layout import Architecture
-from seqcast.kernels.workspace import Window
-from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import Window
+from seqcast.kernels.samples import sample_table
+from seqcast.learning.network import Network
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.samples import SampleSource
+from seqcast.learning.trainer import CpuTrainer, OptimizerState
 
 from .comparisons import Size
 
@@ -19,15 +22,13 @@ def training_step(
 ) -> Callable[[], object]:
     """One step as a fit makes it: Adam, squared loss, a linear head on the last state."""
     rng = np.random.RandomState(0)
-    network = Network(
-        Architecture(find_cell(cell), size.inputs, size.hidden, n_outputs=1, **architecture), dtype
-    )
+    network = Network(compose(find_cell(cell), size.inputs, size.hidden, n_outputs=1, **architecture), dtype)
     network.initialize(rng)
     values = rng.normal(size=(size.batch * size.steps, size.inputs)).astype(dtype)
     targets = rng.normal(size=(size.batch, 1)).astype(dtype)
-    windows = Windows(values, targets, Window(size.steps, size.inputs))
+    windows = SampleSource(values, targets, Window(size.steps, size.inputs))
     starts = np.arange(size.batch) * size.steps
-    rows = row_table(starts, np.full(size.batch, size.steps), np.arange(size.batch))
+    rows = sample_table(starts, np.full(size.batch, size.steps), np.arange(size.batch))
     options = TrainingOptions(clip_norm=None, n_threads=n_threads, dropout=dropout)
     trainer = CpuTrainer(network, windows, options, rng, OptimizerState(network))
     return lambda: trainer.train_batch(rows)

@@ -10,6 +10,8 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from seqcast.cells import find_cell
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import Window
 from seqcast.kernels.cuda import batches, registers
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda
 from seqcast.kernels.cuda.driver import GPU_ERRORS, cuda_driver
@@ -18,11 +20,11 @@ from seqcast.kernels.cuda.products import Matrix, products_for
 from seqcast.kernels.cuda.queue import Queue, queue_of
 from seqcast.kernels.cuda.shapes import Shape
 from seqcast.kernels.cuda.windows import Epoch
-from seqcast.kernels.layout import Architecture
-from seqcast.kernels.workspace import Window
+from seqcast.kernels.samples import sample_table
 from seqcast.learning.cuda import CudaNetwork, CudaTrainer
-from seqcast.learning.network import Windows, row_table
-from seqcast.learning.training import OptimizerState, TrainingOptions
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.samples import SampleSource
+from seqcast.learning.trainer import OptimizerState
 
 from .comparisons import Size
 from .gpu_timing import Contestant, HostStream, Stream
@@ -81,7 +83,7 @@ class Layer:
 
     def __init__(self, cell: str, size: Size, keep: bool):
         self.size, self._keep = size, keep
-        self.network = CudaNetwork(Architecture(find_cell(cell), size.inputs, size.hidden))
+        self.network = CudaNetwork(compose(find_cell(cell), size.inputs, size.hidden))
         self.network.initialize(np.random.RandomState(0))
         self._model = model = self.network.model
         self.queue = queue = model.queue
@@ -95,7 +97,7 @@ class Layer:
         )
         if keep:
             queue.copy(self._layers.d_outputs, self.d_outputs)
-        rows = row_table(np.arange(size.batch) * size.steps, np.full(size.batch, size.steps), 0)
+        rows = sample_table(np.arange(size.batch) * size.steps, np.full(size.batch, size.steps), 0)
         self._block, self._values = queue.upload(rows.ravel()), queue.upload(self.x.ravel())
         self._seed = queue.zeros(1, np.uint32)
         self._gradient = queue.zeros(model.packing.size, model.dtype)
@@ -154,14 +156,14 @@ class Training:
     def __init__(self, cell: str, size: Size, horizon: int, n_batches: int):
         rng = np.random.RandomState(0)
         self.size, self.n_batches = size, n_batches
-        self.network = CudaNetwork(Architecture(find_cell(cell), size.inputs, size.hidden, n_outputs=horizon))
+        self.network = CudaNetwork(compose(find_cell(cell), size.inputs, size.hidden, n_outputs=horizon))
         self.network.initialize(rng)
         self.weights = {name: weight.copy() for name, weight in self.network.weights.items()}
         n = n_batches * size.batch
         self.series = numbers(n + size.steps + horizon, 1)
-        self.rows = row_table(np.arange(n), np.full(n, size.steps), np.arange(n) + size.steps)
+        self.rows = sample_table(np.arange(n), np.full(n, size.steps), np.arange(n) + size.steps)
         self.rows[:, 3] %= size.batch
-        series = Windows(self.series[:, None], self.series[:, None], Window(size.steps, 1))
+        series = SampleSource(self.series[:, None], self.series[:, None], Window(size.steps, 1))
         options = TrainingOptions(batch_size=size.batch)
         self.trainer = CudaTrainer(self.network, series, options, rng, OptimizerState(self.network))
         model = self.network.model

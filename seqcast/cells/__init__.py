@@ -26,7 +26,7 @@ def find_cell(name: str, owner: str = "find_cell") -> Cell:
     Raises
     ------
     ValueError
-        If no cell has that name; `owner` is named in the message.
+        If no cell has that name. The message names `owner`.
     """
     if not isinstance(name, str) or name not in _registry:
         raise ValueError(
@@ -48,7 +48,7 @@ def register_cell(cell: Cell) -> Cell:
     Returns
     -------
     Cell
-        The same cell, so that the call may wrap the declaration.
+        The same cell, so that the call can wrap the declaration.
 
     Raises
     ------
@@ -59,15 +59,15 @@ def register_cell(cell: Cell) -> Cell:
     Notes
     -----
     The kernels of a registered cell are not kept on disk: every process compiles its own, a few seconds for
-    each kernel and dtype. Neither does the name outlive the process: a worker process that joblib (loky) or
-    multiprocessing (spawn) starts knows the built-in cells only. So declare and register the cell at the top
-    level of a module, not in a script or notebook, and let the workers import it: a function of that module
-    that is handed to them does, and so does ``import your_module`` inside the function.
+    each kernel and dtype. The registration ends with the process. A worker process that joblib (loky) or
+    multiprocessing (spawn) starts knows the built-in cells only. Therefore declare and register the cell at
+    the top level of a module, not in a script or notebook, and let the workers import the module: passing
+    them a function of that module does this, and so does ``import your_module`` inside the function.
 
     Examples
     --------
     An LSTM without output gate. Its output adds a product of the state before the step to the cell state,
-    ``h_t = tanh(C_t + W_ho h_prev + b_h)``, so the last gate takes no part of the input:
+    ``h_t = tanh(C_t + W_ho h_prev + b_h)``, so the last gate does not read the input:
 
     >>> from seqcast import Cell, Gate, Recurrent, register_cell
     >>> def step(sigmoid, tanh, z, state):
@@ -97,7 +97,7 @@ def register_cell(cell: Cell) -> Cell:
     """
     if cell.name in {built_in.name for built_in in BUILT_IN}:
         raise ValueError(
-            f"The name of a cell passed to register_cell must not be a built-in one. Got {cell.name!r} "
+            f"The name of a cell passed to register_cell must not be a built-in name. Got {cell.name!r} "
             f"instead."
         )
     check_cell(cell)

@@ -1,4 +1,4 @@
-"""Finite differences against a cell's own backward functions, and a look for literal numbers."""
+"""Checks of a cell: finite differences against its backward functions, and no literal numbers."""
 
 import math
 import random
@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from .contract import Cell
 from .literals import check_literals
 
-STEP = 1e-6  # central differences of a smooth float64 function: error about 1e-10
+# The error of central differences of a smooth float64 function is then about 1e-10.
+STEP = 1e-6
 TOLERANCE = 1e-6
 
 
 def check_cell(cell: Cell, n_trials: int = 20, random_state: int = 0) -> None:
-    """Compare the backward functions of `cell` with central differences, and refuse literal numbers.
+    """Check the backward functions of `cell` by central differences, and refuse literal numbers.
 
     Parameters
     ----------
@@ -25,9 +26,9 @@ def check_cell(cell: Cell, n_trials: int = 20, random_state: int = 0) -> None:
     Raises
     ------
     ValueError
-        If a function returns tuples of the wrong length, or a gradient differs by more than 1e-6; the message
-        names the function, the argument and both numbers. If a function computes with literal numbers, see
-        `Cell`.
+        If a function returns tuples of the wrong length, or a gradient differs by more than 1e-6. The message
+        names the function, the argument and both numbers. Also if a function computes with literal numbers,
+        see `Cell`.
     """
     rng = random.Random(random_state)
     for _ in range(n_trials):
@@ -71,12 +72,12 @@ def _check_reset(cell: Cell, state: list[float], rng: random.Random) -> None:
         return weight * reset(_sigmoid, _activation(cell), tuple(z), tuple(state))[0]
 
     _compare(cell, "reset_backward", "z", z, d_z, loss)
-    # Only h may reach u: reset_backward has no way to return the gradient of another state.
+    # Only h may enter u: reset_backward cannot return the gradient of another state.
     _compare(cell, "reset_backward", "state", state, (d_h, *[0.0] * (len(state) - 1)), loss)
 
 
 def _check_literals(cell: Cell, rng: random.Random) -> None:
-    """At random points too, since a literal may stand in one branch only."""
+    """Check for literal numbers at random points, since a literal may stand in one branch only."""
     state = tuple(rng.uniform(-1, 1) for _ in cell.states)
     for name, d_new in (("step", state), ("reset", state[0])):
         forward = getattr(cell, name)
@@ -88,7 +89,7 @@ def _check_literals(cell: Cell, rng: random.Random) -> None:
 
 
 def _count(cell: Cell, reset: bool) -> int:
-    """How many pre-activations `step` (or `reset`) receives."""
+    """Return the number of pre-activations that `step` (or `reset`) receives."""
     gates = [gate for gate in cell.gates if (gate.source == "reset") == reset]
     return len(gates) + sum(gate.source == "split" for gate in gates)
 
@@ -109,7 +110,7 @@ def _compare(
     gradient: Sequence[float],
     loss: Callable[[], float],
 ) -> None:
-    """Move each element of `point` in place and compare the slope of `loss` with `gradient`."""
+    """Change each element of `point` in place and compare the slope of `loss` with `gradient`."""
     for k, centre in enumerate(point):
         point[k] = centre + STEP
         above = loss()

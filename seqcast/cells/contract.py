@@ -1,14 +1,14 @@
-"""What a recurrent cell declares: its gates, its states, and two pure functions of scalars.
+"""The declaration of a recurrent cell: its gates, its states, and pure functions of scalars.
 
-The loops (`seqcast.kernels`) do every product; a cell only says what happens at one unit of one row once the
-products are there. Its functions therefore touch nothing but their arguments, and the same source runs as
-Python, in the vectorised CPU loop and, later, in a GPU thread.
+The loops (`seqcast.kernels`) compute every product. A cell defines only what happens at one unit of one
+sample once the products are known. Its functions therefore use nothing but their arguments, and the same
+source runs as Python, in the vectorised CPU loop and in a GPU thread.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-SOURCES = ("both", "split", "state", "input", "reset", "late")
+SOURCES = ("both", "split", "state", "input", "reset", "after_reset")
 ACTIVATIONS = ("tanh", "relu")
 
 
@@ -20,15 +20,15 @@ class Gate:
     ----------
     name : str
         The gate's letter in the equations; each gate of a cell has its own.
-    source : {"both", "split", "state", "input", "reset", "late"}
-        Where its pre-activation comes from, and who reads it:
+    source : {"both", "split", "state", "input", "reset", "after_reset"}
+        What its pre-activation is made of, and which function reads it:
 
         - "both": ``W_ih x + b_ih + W_hh h + b_hh``;
         - "input": only ``W_ih x + b_ih``;
         - "state": only ``W_hh h + b_hh``;
         - "split": the "input" and the "state" part as two numbers, in this order;
-        - "reset": as "both", but read by `Cell.reset`, before the late product;
-        - "late": ``W_ih x + b_ih + W_hh u + b_hh`` with ``u`` the result of `Cell.reset`.
+        - "reset": as "both", but read by `Cell.reset`;
+        - "after_reset": ``W_ih x + b_ih + W_hh u + b_hh`` with ``u`` the result of `Cell.reset`.
     """
 
     name: str
@@ -48,31 +48,31 @@ class Cell:
     Parameters
     ----------
     name : str
-        The name that `Recurrent` and the estimators take as ``cell``. Like the names of gates and states, it
-        is a Python identifier.
+        The value of the parameter ``cell`` of `Recurrent` and the estimators. Like the names of gates and
+        states, it is a Python identifier.
     gates : tuple of Gate
         In the order of the blocks of rows in ``weight_ih`` and ``weight_hh``. A "state" gate has no rows in
         ``weight_ih``, an "input" gate none in ``weight_hh``.
     states : tuple of str
-        The state's parts; the first is the output ``h``.
+        The parts of the state. The first is the output ``h``.
     n_saved : int
-        How many scalars `step` keeps for `step_backward`.
+        Number of scalars that `step` keeps for `step_backward`.
     step : callable
-        ``step(sigmoid, tanh, z, state) -> (new_state, saved)``: tuples of scalars for one row and unit. ``z``
-        holds the pre-activations of all gates but "reset" ones, in the order of ``gates``.
+        ``step(sigmoid, tanh, z, state) -> (new_state, saved)``: tuples of scalars for one sample and unit.
+        ``z`` holds the pre-activations of all gates but "reset" ones, in the order of ``gates``.
     step_backward : callable
         ``step_backward(saved, state, d_new) -> (d_z, d_state)``: ``state`` is the state before the step,
-        ``d_new`` the gradient of the loss with respect to the state after it; ``d_state`` is only what does
-        not pass through a product.
+        ``d_new`` the gradient of the loss with respect to the state after it. ``d_state`` is only the part
+        that does not pass through a product.
     reset : callable, optional
-        For cells with "late" gates: ``reset(sigmoid, tanh, z, state) -> (u, saved)`` with the "reset" gates
-        in ``z``; ``saved`` is kept after that of `step`.
+        For cells with "after_reset" gates: ``reset(sigmoid, tanh, z, state) -> (u, saved)`` with the "reset"
+        gates in ``z``. ``saved`` is kept after that of `step`.
     reset_backward : callable, optional
         ``reset_backward(saved, state, d_u) -> (d_z, d_h)``.
     n_reset_saved : int
-        How many scalars `reset` keeps.
+        Number of scalars that `reset` keeps.
     activation : {"tanh", "relu"}
-        What the functions receive as ``tanh``.
+        The function that is passed as ``tanh``.
 
     Notes
     -----
@@ -104,7 +104,7 @@ class Cell:
         self._check_reset()
 
     def _check_names(self, what: str, names: tuple[str, ...]) -> None:
-        """The columns of gates, and the gradients of states, are found by name."""
+        """Check that names differ: the columns of gates and the gradients of states are found by name."""
         if not names or not all(map(_is_identifier, names)) or len(set(names)) < len(names):
             raise ValueError(
                 f"The '{what}' of cell {self.name!r} must have one or more different names, all Python "
@@ -112,23 +112,22 @@ class Cell:
             )
 
     def _check_reset(self) -> None:
-        late, reset = self.gates_from("late"), self.gates_from("reset")
+        after, reset = self.gates_from("after_reset"), self.gates_from("reset")
         has_reset = self.reset is not None and self.reset_backward is not None
-        if bool(late) != has_reset or bool(reset) != has_reset:
+        if bool(after) != has_reset or bool(reset) != has_reset:
             raise ValueError(
-                f"Cell {self.name!r}: 'late' gates, 'reset' gates and the functions 'reset' and "
-                f"'reset_backward' go "
-                f"together. Got late gates {late}, reset gates {reset} and "
-                f"{'both' if has_reset else 'not both'} functions."
+                f"Cell {self.name!r} must have all of 'reset' gates, 'after_reset' gates and the functions "
+                f"'reset' and 'reset_backward', or none of them. Got reset gates {reset}, after_reset gates "
+                f"{after} and {'both' if has_reset else 'not both'} functions."
             )
 
     def gates_from(self, *sources: str) -> tuple[str, ...]:
-        """Names of some of the gates.
+        """Return the names of some of the gates.
 
         Parameters
         ----------
         *sources : str
-            Sources to look for, as in `Gate.source`.
+            Values of `Gate.source`.
 
         Returns
         -------

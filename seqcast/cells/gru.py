@@ -21,7 +21,7 @@ Backward, with ``dh`` the gradient of the loss with respect to ``h``::
 
     da_z = dh (h' - n) z (1 - z)
     da_n = dh (1 - z) (1 - n^2)
-    dh'  = dh z                                  and what comes back through the products
+    dh'  = dh z                                  plus the gradients through the products
 
     after:   da_r = da_n (W_hn h' + b_hn) r (1 - r),    the recurrent part of n receives da_n r
     before:  du = W_hn^T da_n,  da_r = du h' r (1 - r),  dh' <- dh' + du r
@@ -55,12 +55,12 @@ def reset_backward(saved, state, d_u):
     return (d_u * state[0] * (r - r * r),), d_u * r
 
 
-def late_step(sigmoid, tanh, a, state):
+def step_after_reset(sigmoid, tanh, a, state):
     z, n = sigmoid(a[0]), tanh(a[1])
     return (n + z * (state[0] - n),), (z, n)
 
 
-def late_step_backward(saved, state, d_new):
+def step_after_reset_backward(saved, state, d_new):
     z, n = saved
     dh = d_new[0]
     d_n = dh - dh * z
@@ -70,11 +70,11 @@ def late_step_backward(saved, state, d_new):
 GRU = Cell("gru", (Gate("r"), Gate("z"), Gate("n", "split")), ("h",), 4, step, step_backward)
 GRU_RESET_BEFORE = Cell(
     "gru_reset_before",
-    (Gate("r", "reset"), Gate("z"), Gate("n", "late")),
+    (Gate("r", "reset"), Gate("z"), Gate("n", "after_reset")),
     ("h",),
     2,
-    late_step,
-    late_step_backward,
+    step_after_reset,
+    step_after_reset_backward,
     reset,
     reset_backward,
     n_reset_saved=1,

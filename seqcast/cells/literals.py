@@ -1,9 +1,9 @@
 """Literal numbers in a cell's functions, which would make its float32 loops compute in float64.
 
-``1 - z`` and ``0.5 * z`` are float64 to numba whatever ``z`` is: the results stay right and only the speed is
-lost, so nobody would notice. Floats are looked for where Python keeps them, among the constants of
-a function and of what it names. Integers stand there too as indices and exponents, which do no harm; they
-are caught in the act, by numbers that do not let themselves be combined with one.
+``1 - z`` and ``0.5 * z`` are float64 to numba whatever ``z`` is. The results stay right and only speed is
+lost, so nobody would notice. Floats are found where Python keeps them, among the constants of a function and
+of the objects that it names. Integers stand there too, as indices and exponents, which do no harm. They are
+found by calling the function with numbers that stop at an operation with an integer.
 """
 
 import inspect
@@ -15,7 +15,7 @@ from .contract import Cell
 
 
 def check_literals(cell: Cell, name: str, *arguments: Any) -> None:
-    """Refuse literal numbers in the function `name` of `cell`; it is called with `arguments`."""
+    """Refuse literal numbers in the function `name` of `cell`, which is called with `arguments`."""
     function = getattr(cell, name)
     if found := [*_floats(function, set()), *_integers(function, arguments)]:
         raise ValueError(
@@ -26,52 +26,55 @@ def check_literals(cell: Cell, name: str, *arguments: Any) -> None:
 
 
 def _floats(value: Any, seen: set[int]) -> Iterator[float]:
-    """Floats that stand in a function, in a helper that it calls, or under a name that either uses."""
-    value = getattr(value, "py_func", value)  # a helper that numba has compiled
+    """Yield the floats in a function, in the helpers that it calls, and under the names that either uses."""
+    # A helper may be compiled by numba.
+    value = getattr(value, "py_func", value)
     if isinstance(value, float):
         yield value
     elif isinstance(value, FunctionType | tuple) and id(value) not in seen:
-        seen.add(id(value))  # helpers may call each other
-        for part in value if isinstance(value, tuple) else _named_in(value):
+        # Helpers may call each other.
+        seen.add(id(value))
+        for part in value if isinstance(value, tuple) else _find_named(value):
             yield from _floats(part, seen)
 
 
-def _named_in(function: FunctionType) -> tuple:
-    """A function's constants, and what it takes from its closure and its module."""
+def _find_named(function: FunctionType) -> tuple:
+    """Return a function's constants, and the values that it uses of its closure and its module."""
     names = inspect.getclosurevars(function)
     return (*function.__code__.co_consts, *names.nonlocals.values(), *names.globals.values())
 
 
 def _integers(function: Callable, arguments: tuple) -> Iterator[int]:
-    """The first integer that `function` computes with, if there is one."""
+    """Yield the first integer that `function` computes with, if there is one."""
     try:
-        function(*map(_watched, arguments))
-    except _IntegerMetError as met:
-        yield met.args[0]
+        function(*map(_watch, arguments))
+    except _IntegerFoundError as found:
+        yield found.args[0]
 
 
-def _watched(argument: Any) -> Any:
-    """A number, several, or a function's results, as numbers that watch what they are combined with."""
+def _watch(argument: Any) -> Any:
+    """Return numbers, or a function whose results are numbers, that stop at an operation with an integer."""
     if callable(argument):
         return lambda x: _Watched(argument(x))
     return _Watched(argument) if isinstance(argument, float | int) else tuple(map(_Watched, argument))
 
 
-class _IntegerMetError(Exception):
-    """Carries the integer that a `_Watched` number was combined with."""
+class _IntegerFoundError(Exception):
+    """An operation of a `_Watched` number with an integer, which is the argument."""
 
 
 class _Watched(float):
-    """A float whose arithmetic gives others of its kind, and stops at an integer."""
+    """A float whose arithmetic gives floats of the same kind, and stops at an integer."""
 
 
-def _watching(name: str, integers: bool) -> Callable:
+def _make_method(name: str, integers: bool) -> Callable:
     operation = getattr(float, name)
 
     def method(self, *others):
         for other in others:
-            if type(other) is int and not integers:  # not bool: numba keeps float32 there
-                raise _IntegerMetError(other)
+            # bool is allowed: numba keeps float32 there.
+            if type(other) is int and not integers:
+                raise _IntegerFoundError(other)
         result = operation(self, *others)
         return result if result is NotImplemented else _Watched(result)
 
@@ -80,6 +83,7 @@ def _watching(name: str, integers: bool) -> Callable:
 
 _BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod")
 for _name in (*_BINARY, *(f"r{name}" for name in _BINARY), "rpow"):
-    setattr(_Watched, f"__{_name}__", _watching(f"__{_name}__", integers=False))
-for _name in ("neg", "pos", "abs", "pow"):  # an integer exponent is a few products
-    setattr(_Watched, f"__{_name}__", _watching(f"__{_name}__", integers=True))
+    setattr(_Watched, f"__{_name}__", _make_method(f"__{_name}__", integers=False))
+# An integer exponent is a few products.
+for _name in ("neg", "pos", "abs", "pow"):
+    setattr(_Watched, f"__{_name}__", _make_method(f"__{_name}__", integers=True))

@@ -14,21 +14,19 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..cells import find_cell
+from ..kernels.architecture import Architecture, compose
 from ..kernels.cuda.devices import find_device
-from ..kernels.head import POINT_LOSSES
-from ..kernels.layout import Architecture
+from ..kernels.losses import POINT_LOSSES
 from ..kernels.optimizers import OPTIMIZERS
 from ..kernels.parallel import thread_count
-from ..learning.network import Network, Rows, Windows, to_device
+from ..learning.devices import to_device
+from ..learning.history import EpochReport, TrainingHistory
+from ..learning.network import Network
+from ..learning.options import TrainingOptions
 from ..learning.progress import progress
-from ..learning.training import (
-    Epoch,
-    History,
-    OptimizerState,
-    TrainingOptions,
-    fit_network,
-    train_epoch,
-)
+from ..learning.samples import SampleIndex, SampleSource
+from ..learning.trainer import OptimizerState
+from ..learning.training import fit_network, train_epoch
 from .callbacks import CallbackSupport, callbacks
 from .tooltips import ToolTips
 
@@ -83,10 +81,10 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
 
     def _fit_network(
         self,
-        windows: Windows,
+        windows: SampleSource,
         n_outputs: int,
-        train_rows: Rows,
-        validation_rows: Rows | None,
+        train_rows: SampleIndex,
+        validation_rows: SampleIndex | None,
         scales: np.ndarray,
         data: dict[str, Any],
         decide: Callable[[Network], dict[str, Any]] = _nothing,
@@ -119,7 +117,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         network: Network,
         state: OptimizerState,
         rng: np.random.RandomState,
-        history: History,
+        history: TrainingHistory,
         decide: Callable[[Network], dict[str, Any]] = _nothing,
     ) -> None:
         if not history.best_epoch:
@@ -133,7 +131,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
                 "fit was interrupted; the best weights so far are kept, and the estimator is usable"
             )
 
-    def _learned(self, network: Network, history: History) -> dict[str, Any]:
+    def _learned(self, network: Network, history: TrainingHistory) -> dict[str, Any]:
         """The attributes that a fit learns by training."""
         return {
             "_network": network,
@@ -150,7 +148,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         state: OptimizerState,
         rng: np.random.RandomState,
         decide: Callable[[Network], dict[str, Any]],
-        epoch: Epoch,
+        epoch: EpochReport,
     ) -> dict[str, Any]:
         """The attributes of an estimator whose fit had ended with this epoch."""
         weights, history = epoch.kept()
@@ -159,7 +157,12 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         return self._learned(kept, history) | {"_optimizer_state": state, "_rng": rng} | decide(kept)
 
     def _fit_epoch(
-        self, windows: Windows, n_outputs: int, rows: Rows, scales: np.ndarray, data: dict[str, Any]
+        self,
+        windows: SampleSource,
+        n_outputs: int,
+        rows: SampleIndex,
+        scales: np.ndarray,
+        data: dict[str, Any],
     ) -> None:
         """One pass over `rows`, from where the last fit, or pass, ended."""
         if hasattr(self, "_network"):
@@ -172,12 +175,14 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         options, started = self._training_options(rows), time.perf_counter()
         with callbacks(self, 1, data, lambda epoch: {}) as tell:
             loss = train_epoch(network, windows, rows, options, rng=rng, units=_units(scales), state=state)
-            history = History([*getattr(self, "loss_curve_", []), loss])
+            history = TrainingHistory([*getattr(self, "loss_curve_", []), loss])
             history.best_epoch = len(history.loss)
             self._keep(network, state, rng, history)
             self.validation_loss_curve_ = None
             tell(
-                Epoch(1, 1, loss, None, time.perf_counter() - started, True, lambda: (network.flat, history))
+                EpochReport(
+                    1, 1, loss, None, time.perf_counter() - started, True, lambda: (network.flat, history)
+                )
             )
 
     def _starting_point(
@@ -210,7 +215,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
         if self.device != "auto":  # which is asked for once it is known whether there is much to do
             find_device(self.device, type(self).__name__)
 
-    def _ordinal(self, network: Network, windows: Windows, rows: Rows) -> int | None:
+    def _ordinal(self, network: Network, windows: SampleSource, rows: SampleIndex) -> int | None:
         """The GPU to train on; "auto" takes the CPU for little work."""
         n = self._n_drawn(rows) * windows.window.n_steps * network.architecture.n_parameters
         if self.device == "auto" and n < AUTO_PRODUCTS:
@@ -220,7 +225,7 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
     def _architecture(self, input_size: int, n_outputs: int) -> Architecture:
         cell = find_cell(self.cell, type(self).__name__)
         self._check_truncation()
-        return Architecture(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
+        return compose(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
 
     def _check_truncation(self) -> None:
         if self.bptt_steps is not None and self.bidirectional:
@@ -247,11 +252,11 @@ class NetworkEstimator(ToolTips, CallbackSupport, BaseEstimator):
             return n_rows if n_rows <= AUTO_FULL_BATCH else AUTO_BATCH
         return min(self.batch_size, n_rows)
 
-    def _n_drawn(self, rows: Rows) -> int:
+    def _n_drawn(self, rows: SampleIndex) -> int:
         """How many of the rows one epoch sees."""
         return min(len(rows), self.max_samples or len(rows))
 
-    def _training_options(self, rows: Rows) -> TrainingOptions:
+    def _training_options(self, rows: SampleIndex) -> TrainingOptions:
         n_drawn = self._n_drawn(rows)
         return TrainingOptions(
             loss=self._loss,

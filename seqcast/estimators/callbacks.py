@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..learning.training import Epoch
+from ..learning.history import EpochReport
 
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupport
@@ -19,8 +19,11 @@ except ImportError:  # before scikit-learn 1.9
 
 @contextmanager
 def callbacks(
-    estimator: CallbackSupport, max_iter: int, data: dict[str, Any], fitted: Callable[[Epoch], dict[str, Any]]
-) -> Iterator[Callable[[Epoch], bool]]:
+    estimator: CallbackSupport,
+    max_iter: int,
+    data: dict[str, Any],
+    fitted: Callable[[EpochReport], dict[str, Any]],
+) -> Iterator[Callable[[EpochReport], bool]]:
     """Give the function that a fit tells its epochs to, and that answers whether to stop.
 
     The estimator must be able to predict when the block ends.
@@ -55,8 +58,8 @@ def _nothing(estimator: CallbackSupport) -> None:
 
 
 def _epochs(
-    fit: Any, told: dict[str, Any], fitted: Callable[[Epoch], dict[str, Any]]
-) -> Callable[[Epoch], bool]:
+    fit: Any, told: dict[str, Any], fitted: Callable[[EpochReport], dict[str, Any]]
+) -> Callable[[EpochReport], bool]:
     """Begin the task of the first epoch; what is returned ends one, and begins the next."""
 
     def begin() -> Any:
@@ -64,7 +67,7 @@ def _epochs(
 
     task = begin()
 
-    def end(epoch: Epoch) -> bool:
+    def end(epoch: EpochReport) -> bool:
         nonlocal task
         stop = task.call_on_fit_task_end(**told, reconstruction_attributes=lambda: fitted(epoch))
         if not (stop or epoch.last):

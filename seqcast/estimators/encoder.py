@@ -1,6 +1,5 @@
 """Sequences as features: the states of a recurrent network that has learned to forecast them."""
 
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,9 +10,11 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..data.scaling import Scaler
 from ..data.sequences import Samples
-from ..kernels.pooling import POOLINGS
-from ..learning.network import Network, Rows, Windows, make_network
-from ..learning.training import History
+from ..kernels.readout import POOLINGS
+from ..learning.devices import make_network
+from ..learning.history import TrainingHistory
+from ..learning.network import Network
+from ..learning.samples import SampleIndex, SampleSource
 from .base import POINT_LOSS
 from .rollback import rollback_on_error
 from .sequences import SequenceEstimator, as_given, relative
@@ -253,7 +254,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         sequences = self._read_training(X, reset=reset)
         return self._samples(sequences, np.empty((len(sequences), 0)), sample_weight)
 
-    def _learned(self, network: Network, history: History) -> dict[str, Any]:
+    def _learned(self, network: Network, history: TrainingHistory) -> dict[str, Any]:
         reader = None if self.output == "states" else _with_states_as_outputs(network)
         return super()._learned(network, history) | {"_reader": reader}
 
@@ -264,13 +265,13 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
     def _scaler_of(self, targets: np.ndarray, weights: np.ndarray | None) -> Scaler:
         return self._input_scaler  # the next step is what is forecast
 
-    def _windows(self, samples: Samples) -> Windows:
+    def _windows(self, samples: Samples) -> SampleSource:
         values, window = self._values(samples.sequences, np.dtype(self.dtype), self.n_channels_)
         weights = relative(samples.weights)
         of_steps = None if weights is None else np.repeat(weights, window.n_steps)
-        return Windows(values, values, window, of_steps)
+        return SampleSource(values, values, window, of_steps)
 
-    def _rows(self, windows: Windows, numbers: np.ndarray) -> Rows:
+    def _rows(self, windows: SampleSource, numbers: np.ndarray) -> SampleIndex:
         """The beginnings of rows of 1, 2, ... steps, each with the step after it as targets."""
         whole, n_channels = super()._rows(windows, numbers), self.n_channels_
         counts = np.asarray(whole.lengths) - 1
@@ -284,9 +285,9 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         firsts = np.repeat(np.cumsum(counts) - counts, counts)
         lengths = 1 + np.arange(counts.sum()) - firsts
         starts = np.repeat(whole.starts, counts)
-        return Rows(starts, lengths, lambda starts, lengths: (starts + lengths) * n_channels)
+        return SampleIndex(starts, lengths, lambda starts, lengths: (starts + lengths) * n_channels)
 
-    def _n_drawn(self, rows: Rows) -> int:
+    def _n_drawn(self, rows: SampleIndex) -> int:
         n_sequences = 1 + int(np.count_nonzero(np.diff(rows.starts)))
         return min(len(rows), self.max_samples or n_sequences)
 
@@ -322,13 +323,13 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
                 f"{n_steps} steps at most, as in fit, since each step has features of its own. Got "
                 f"{sequences.shape[1]} instead."
             )
-        states = np.zeros((len(sequences), n_steps, self._network.architecture.output_size))
+        states = np.zeros((len(sequences), n_steps, self._network.architecture.stack.output_size))
         states[:, : sequences.shape[1]] = self._run(sequences, self._network.outputs)
         return states.reshape(len(sequences), -1)
 
     @property
     def _n_features_out(self) -> int:
-        n_units = self._network.architecture.output_size
+        n_units = self._network.architecture.stack.output_size
         return n_units if self._reader is not None else n_units * self.n_features_in_ // self.n_channels_
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
@@ -346,7 +347,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         names = super().get_feature_names_out(input_features)
         if self._reader is not None:
             return names
-        n_units = self._network.architecture.output_size
+        n_units = self._network.architecture.stack.output_size
         places = (divmod(number, n_units) for number in range(len(names)))
         return np.array([f"seqencoder_t{step}_u{unit}" for step, unit in places], object)
 
@@ -358,8 +359,9 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
 
 def _with_states_as_outputs(network: Network) -> Network:
     """The same network under a head that hands on what it reads."""
-    n_units = network.architecture.output_size
-    reader = make_network(replace(network.architecture, n_outputs=n_units), network.dtype, network.ordinal)
+    n_units = network.architecture.stack.output_size
+    architecture = network.architecture.with_readout(n_outputs=n_units)
+    reader = make_network(architecture, network.dtype, network.ordinal)
     for name, weight in reader.weights.items():
         if not name.startswith("head"):
             weight[...] = network.weights[name]

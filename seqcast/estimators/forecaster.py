@@ -29,8 +29,8 @@ from ..forecasting.parts.recurrent import RecurrentOptions, RecurrentPart
 from ..forecasting.series_preparer import InputOptions
 from ..forecasting.updating import update
 from ..kernels.distributions import MAX_LEVELS
-from ..kernels.head import POINT_LOSSES
-from ..learning.training import Epoch
+from ..kernels.losses import POINT_LOSSES
+from ..learning.history import EpochReport
 from .base_forecaster import BaseForecaster, Data
 from .callbacks import CallbackSupport
 from .network_parameters import NETWORK_CONSTRAINTS, check_device, network_options, watch
@@ -439,8 +439,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
 
     def _fit_model(self, plan: FitPlan, keep: Callable[[ForecastModel], None]) -> None:
         def monitor(
-            max_iter: int, result: Callable[[Epoch], ForecastModel]
-        ) -> AbstractContextManager[Callable[[Epoch], bool]]:
+            max_iter: int, result: Callable[[EpochReport], ForecastModel]
+        ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
             # Callbacks get no data: rows that are trained on can not be predicted.
             return watch(
                 self, max_iter, {}, lambda epoch: self._attributes(self._freeze(plan, result(epoch)))
@@ -494,8 +494,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         return self
 
     def _monitor_epoch(
-        self, max_iter: int, result: Callable[[Epoch], Any]
-    ) -> AbstractContextManager[Callable[[Epoch], bool]]:
+        self, max_iter: int, result: Callable[[EpochReport], Any]
+    ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
         return watch(self, max_iter, {}, lambda epoch: {})
 
     # -- what was fitted

@@ -12,11 +12,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels.cuda.devices import find_device
-from ..kernels.head import POINT_LOSSES
+from ..kernels.losses import POINT_LOSSES
 from ..kernels.optimizers import OPTIMIZERS
 from ..learning.fitting import NetworkOptions
+from ..learning.history import EpochReport
 from ..learning.progress import progress
-from ..learning.training import Epoch
 from .callbacks import CallbackSupport, callbacks
 
 NETWORK_CONSTRAINTS: dict[str, Any] = {
@@ -87,8 +87,8 @@ def watch(
     estimator: CallbackSupport,
     max_iter: int,
     data: dict[str, Any],
-    attributes: Callable[[Epoch], dict[str, Any]],
-) -> Iterator[Callable[[Epoch], bool]]:
+    attributes: Callable[[EpochReport], dict[str, Any]],
+) -> Iterator[Callable[[EpochReport], bool]]:
     """Give the function that shows each epoch of a fit, and tells scikit-learn's callbacks of it.
 
     Parameters

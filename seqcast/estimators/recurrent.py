@@ -10,10 +10,10 @@ from sklearn.utils import check_random_state
 
 from ..cells import find_cell
 from ..cells.contract import Cell
+from ..kernels.architecture import compose
 from ..kernels.cuda.devices import find_device, to_host
-from ..kernels.layout import Architecture
-from ..learning.network import make_network
-from ..learning.passes import LayerPass, make_pass
+from ..learning.devices import make_network, make_pass
+from ..learning.passes import LayerPass
 
 States: TypeAlias = ArrayLike | tuple[ArrayLike, ...]
 
@@ -134,7 +134,7 @@ class Recurrent:
         self.n_layers = _check_size("n_layers", n_layers)
         self.bidirectional, self.dropout = bool(bidirectional), _check_dropout(dropout, n_layers)
         self.dtype, self.device = _check_dtype(dtype), device
-        architecture = Architecture(
+        architecture = compose(
             _find_variant(cell, activation, reset_after),
             self.input_size,
             self.hidden_size,
@@ -233,7 +233,7 @@ class Recurrent:
         if self._last is None:
             raise RuntimeError("Recurrent.backward needs a call of forward before it.")
         last, n_rows = self._last, len(self._last.x)
-        shape = (*last.x.shape[:2], self._network.architecture.output_size)
+        shape = (*last.x.shape[:2], self._network.architecture.stack.output_size)
         if grad_output is None:
             d_output = np.zeros(shape, self.dtype)
         else:
@@ -277,7 +277,7 @@ class Recurrent:
     def _check_state(self, state: Any, n_rows: int, name: str) -> np.ndarray:
         """States stacked in one array of our own, shape (n_states, walks, batch, hidden_size)."""
         names = self._initial_names()
-        shape = (self._network.architecture.n_walks, n_rows, self.hidden_size)
+        shape = (self._network.architecture.stack.n_unrolls, n_rows, self.hidden_size)
         if state is None:
             return np.zeros((len(names), *shape), self.dtype)
         parts = (state,) if len(names) == 1 else state
@@ -290,7 +290,7 @@ class Recurrent:
         return np.stack([self._check_array(part, name, shape) for part in parts])
 
     def _initial_names(self) -> list[str]:
-        return [f"{name}_0" for name in self._network.architecture.cell.states]
+        return [f"{name}_0" for name in self._network.architecture.stack.cell.states]
 
     def __repr__(self) -> str:
         return (

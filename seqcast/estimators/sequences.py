@@ -1,7 +1,6 @@
 """What the estimators share whose rows are sequences: reading them, weights, and the network on top."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -15,12 +14,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ..data.frames import check_numeric
 from ..data.scaling import Scaler
 from ..data.sequences import Samples, lengths_of
+from ..kernels.architecture import Architecture
+from ..kernels.batch_plan import Window
 from ..kernels.cuda.devices import is_on_gpu, to_host
-from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
-from ..kernels.pooling import POOLINGS
-from ..kernels.workspace import Window
-from ..learning.network import Rows, Windows
+from ..kernels.readout import POOLINGS
+from ..learning.samples import SampleIndex, SampleSource
 from .base import NetworkEstimator
 
 
@@ -52,7 +51,7 @@ class SequenceEstimator(NetworkEstimator):
         return self.pooling
 
     def _architecture(self, input_size: int, n_outputs: int) -> Architecture:
-        return replace(super()._architecture(input_size, n_outputs), pooling=self._pooling)
+        return super()._architecture(input_size, n_outputs).with_readout(pooling=self._pooling)
 
     # -- rows come in
 
@@ -173,7 +172,7 @@ class SequenceEstimator(NetworkEstimator):
         self._check_truncated(rows, windows.window.n_steps)
         self._fit_epoch(windows, self._n_outputs, rows, self._target_scaler.scale, data)
 
-    def _check_truncated(self, rows: Rows, n_steps: int) -> None:
+    def _check_truncated(self, rows: SampleIndex, n_steps: int) -> None:
         if self.bptt_steps is not None and np.min(rows.lengths) < n_steps:
             raise ValueError(
                 f"The 'bptt_steps' parameter of {type(self).__name__} must be None for rows that end before "
@@ -212,28 +211,28 @@ class SequenceEstimator(NetworkEstimator):
 
     # -- what the network reads
 
-    def _windows(self, samples: Samples) -> Windows:
+    def _windows(self, samples: Samples) -> SampleSource:
         """Scaled rows one after the other, each a window of its own."""
         dtype, n_targets = np.dtype(self.dtype), samples.targets.shape[1]
         values, window = self._values(samples.sequences, dtype, n_targets)
         targets = self._target_scaler.transform(samples.targets, dtype)
-        return Windows(values, targets, window, relative(samples.weights))
+        return SampleSource(values, targets, window, relative(samples.weights))
 
     def _values(self, sequences: np.ndarray, dtype: np.dtype, n_targets: int) -> tuple[np.ndarray, Window]:
         _, n_steps, n_channels = sequences.shape
         values = self._input_scaler.transform(sequences.reshape(-1, n_channels), dtype)
         return values, Window(n_steps, n_channels, n_targets, masked=self._masked)
 
-    def _rows(self, windows: Windows, numbers: np.ndarray) -> Rows:
+    def _rows(self, windows: SampleSource, numbers: np.ndarray) -> SampleIndex:
         """Rows of these numbers: each begins after n_steps others, and ends with its last observed step."""
         n_steps, width = windows.window.n_steps, windows.window.n_targets
         lengths = lengths_of(windows.values.reshape(-1, n_steps, windows.window.n_channels))[numbers]
-        return Rows(numbers * n_steps, lengths, lambda starts, _: starts // n_steps * width)
+        return SampleIndex(numbers * n_steps, lengths, lambda starts, _: starts // n_steps * width)
 
     def _run(self, sequences: np.ndarray, run: Callable[..., np.ndarray] | None = None) -> np.ndarray:
         """What `run` (the fitted network's `predict` if None) gives for each row."""
         values, window = self._values(sequences, self._network.dtype, n_targets=1)
-        windows = Windows(values, np.empty((0, 1)), window)
+        windows = SampleSource(values, np.empty((0, 1)), window)
         rows = SequenceEstimator._rows(self, windows, np.arange(len(sequences)))[:]
         return (run or self._network.predict)(windows, rows, thread_count(self.n_jobs))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..data.windows import subsample
 from ..learning.fitting import FittedNetwork, Monitor
-from ..learning.training import Epoch
+from ..learning.history import EpochReport
 from .combination import ValidationForecasts, choose, root_mean_square
 from .conformal import ConformalResiduals
 from .examples import Examples, FitPlan, make_examples
@@ -89,8 +89,8 @@ def fit_combination(
         return freeze_model(plan, examples, parts, weights, residuals, plan.lengths.window, by_distribution)
 
     def watch(
-        max_iter: int, result: Callable[[Epoch], RecurrentPart]
-    ) -> AbstractContextManager[Callable[[Epoch], bool]]:
+        max_iter: int, result: Callable[[EpochReport], RecurrentPart]
+    ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
         return monitor(max_iter, lambda epoch: freeze(result(epoch)))
 
     untrained = RecurrentPart.untrained(examples, options.recurrent, reads_past_covariates)

@@ -1,2 +1,1 @@
-"""Compiled loops: the product (matmul), the recurrent loops (cpu), their layout in memory (layout) and their
-cache (cache)."""
+"""Compiled loops: recurrent layers, readout, losses and optimisers, their memory layout and their cache."""

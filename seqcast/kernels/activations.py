@@ -1,4 +1,4 @@
-"""sigmoid, tanh and relu of the CPU loops: fast in float32, exact in float64."""
+"""Activations of the CPU loops: fast in float32, exact in float64."""
 
 import math
 
@@ -7,17 +7,18 @@ import numpy as np
 from .jit import inlined
 
 _f = np.float32
-TANH_LIMIT = _f(7.9053)  # beyond it float32 tanh is 1 to the last bit
+# Beyond this limit, float32 tanh is 1 to the last bit.
+TANH_LIMIT = _f(7.9053)
 
 
 @inlined
 def tanh32(x):
-    """Rational function of degree 13/6, at most 3.2e-7 off; vectorised, where the C library's tanhf would be
-    scalar.
+    """Return tanh of a float32 number as a rational function of degree 13/6, with an error of 3.2e-7 at most.
 
-    The coefficients are those of Eigen's float tanh, a minimax fit on [-7.9, 7.9].
+    LLVM vectorises it; the C library's tanhf would be scalar. The coefficients are those of Eigen's float
+    tanh, a minimax fit on [-7.9, 7.9].
     """
-    # NaN passes: either comparison is false of it. (Asked the other way round, twice the instructions.)
+    # NaN passes, since both comparisons are false for it. The opposite ones take twice the instructions.
     x = TANH_LIMIT if x > TANH_LIMIT else x
     x = -TANH_LIMIT if x < -TANH_LIMIT else x
     y = x * x
@@ -59,7 +60,7 @@ def relu64(x):
 
 
 def activations(cell_activation: str, dtype) -> tuple:
-    """The functions that a cell's step receives as ``sigmoid`` and ``tanh``."""
+    """Return the functions that a cell's step receives as ``sigmoid`` and ``tanh``."""
     table = {"float32": (sigmoid32, tanh32, relu32), "float64": (sigmoid64, tanh64, relu64)}
     sigmoid, tanh, relu = table[np.dtype(dtype).name]
     return sigmoid, relu if cell_activation == "relu" else tanh

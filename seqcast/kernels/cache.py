@@ -1,11 +1,11 @@
-"""Compiled code kept on disk between processes, in files that can not be stale.
+"""Compiled code kept on disk between processes, in files that cannot be stale.
 
-numba's own cache looks only at the file of the function itself: a helper changed by an upgrade would be
-served as it was, and a function made for one cell among several is never found again. Here the name of a file
-is a hash over everything that the machine code depends on: every source of the compiled part of the package,
-the versions, the processor, the kernel's variant and its signature. There is no index that two processes
-could tear; files are written aside and moved into place. At the next compilation, files that no process has
-asked for in 90 days, as those of earlier versions, are deleted.
+numba's own cache looks only at the file of the function itself: it would serve a stale helper after an
+upgrade, and it never finds a function made for one cell among several. Here the name of a file is a hash of
+everything that the machine code depends on: every source of the compiled part of the package, the versions,
+the processor, the kernel's variant and its signature. There is no index that two processes could corrupt:
+files are written under another name and moved into place. Each compilation deletes the files that no process
+has read in 90 days, such as those of earlier versions.
 """
 
 import hashlib
@@ -30,14 +30,17 @@ from .. import __version__
 from .locks import Lock
 
 COMPILED_PACKAGES = ("cells", "kernels")
-NO_FILE = (OSError, RuntimeError)  # the latter from Path.home() where the user has none
+# Path.home() raises RuntimeError if the user has no home directory.
+NO_FILE = (OSError, RuntimeError)
 DAY = 24 * 3600.0
 UNUSED_DAYS = 90
 
 
 def cache_directory() -> Path:
-    """Where compiled kernels are kept: $SEQCAST_CACHE_DIR, $NUMBA_CACHE_DIR/seqcast or the user's cache
-    directory."""
+    """Return the directory of compiled kernels.
+
+    It is $SEQCAST_CACHE_DIR, $NUMBA_CACHE_DIR/seqcast or the user's cache directory.
+    """
     if own := os.environ.get("SEQCAST_CACHE_DIR"):
         return Path(own)
     if numba_directory := os.environ.get("NUMBA_CACHE_DIR"):
@@ -53,13 +56,13 @@ def cache_directory() -> Path:
 
 @cache
 def source_stamp() -> bytes:
-    """Hash of every compiled source of the package, and of the versions, settings and processor that turn it
-    into machine code.
+    """Return the hash of every compiled source of the package, and of the versions, settings and processor.
 
-    Raises OSError where there are no sources to read, in a zip file or beside .pyc files only: code that can
-    not be told from that of another version is not cached."""
+    Raises OSError if there are no sources to read, in a zip file or beside .pyc files only: code that cannot
+    be told from that of another version is not cached.
+    """
     versions = __version__, sys.version, numba.__version__, llvmlite.__version__, np.__version__
-    # The features decide how wide the vectors of `matmul` are, whatever CPU numba is told to compile for.
+    # The features decide the default target, whatever CPU numba is told to compile for.
     machine = config.OPT, config.BOUNDSCHECK, llvm.get_host_cpu_features().flatten()
     digest = hashlib.sha256(repr((versions, machine)).encode())
     package = Path(__file__).parents[1]
@@ -73,7 +76,7 @@ def source_stamp() -> bytes:
 
 
 def is_writable() -> bool:
-    """Whether other processes will find what this one compiles."""
+    """Return whether other processes will find what this one compiles."""
     try:
         source_stamp()
         cache_directory().mkdir(parents=True, exist_ok=True)
@@ -84,19 +87,21 @@ def is_writable() -> bool:
 
 
 class KernelCache:
-    """What numba asks of a function's cache, for one variant of one kernel.
+    """The cache of one variant of one kernel, with the methods that numba calls.
 
     Parameters
     ----------
     variant : str
-        Tells kernels apart that come from the same source, such as those of two cells.
+        Distinguishes kernels that come from the same source, such as those of two cells.
     on_miss : callable, optional
-        Called when the kernel is not there and has to be compiled.
+        Called if the kernel is not on disk and has to be compiled.
     """
 
     def __init__(self, variant: str, on_miss: Callable[[], None] | None = None):
-        self.variant, self._on_miss = variant, on_miss
-        self._lock: Lock | None = None  # held from a miss until the kernel is saved
+        self.variant = variant
+        self._on_miss = on_miss
+        # Held from a miss until the kernel is saved.
+        self._lock: Lock | None = None
 
     @property
     def cache_path(self) -> str:
@@ -106,14 +111,15 @@ class KernelCache:
         return source_stamp()
 
     def path(self, signature, codegen) -> Path:
+        """Return the file of the kernel for one signature and processor."""
         key = hashlib.sha256(self._stamp())
         key.update(repr((self.variant, str(signature), codegen.magic_tuple())).encode())
         return cache_directory() / f"{self.variant}-{key.hexdigest()[:32]}.kernel"
 
     def load_overload(self, signature, target_context):
-        """Return the compiled kernel, or None if it is not there or can not be read.
+        """Return the compiled kernel, or None if it is not on disk or cannot be read.
 
-        Where another process is compiling it, wait for that.
+        If another process is compiling it, wait for that process.
         """
         target_context.refresh()
         try:
@@ -135,8 +141,9 @@ class KernelCache:
             self._on_miss()
 
     def _load_after_others(self, path: Path):
-        """What another process has compiled meanwhile; or take the lock, so that others wait for this one."""
-        self._miss()  # before the wait, which takes as long as compiling
+        """Return what another process has compiled meanwhile, or None after acquiring the lock."""
+        # Before the wait, which takes as long as compiling.
+        self._miss()
         self.release()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = Lock(path.with_suffix(".lock"))
@@ -147,12 +154,12 @@ class KernelCache:
         return payload
 
     def release(self) -> None:
-        """Let other processes compile what this one has not."""
+        """Let other processes compile the kernel."""
         if self._lock is not None:
             self._lock.release()
 
     def save_overload(self, signature, result) -> None:
-        """Write the compiled kernel and delete those long unused; do nothing where that is not allowed."""
+        """Write the compiled kernel and delete unused ones; do nothing if the directory cannot be written."""
         try:
             payload = pickle.dumps(self._reduce(result))
             path = self.path(signature, result.codegen)
@@ -166,30 +173,31 @@ class KernelCache:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside `path` and move into place, so that no reader ever sees a part."""
-    # A suffix like the others': what a killed process leaves behind is deleted with the unused.
+    """Write a file under another name and move it to `path`, so that no reader ever sees a part of it."""
+    # The suffix is the usual one: what a killed process leaves behind is deleted with the unused files.
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix="unfinished-", suffix=path.suffix)
     try:
         with open(descriptor, "wb") as file:
             file.write(content)
-        os.replace(aside, path)  # of a closed file: Windows moves no open one
-    except BaseException:  # an interrupt too
+        # The file is closed: Windows does not move open ones.
+        os.replace(aside, path)
+    # Interrupts are caught too.
+    except BaseException:
         with suppress(OSError):
             os.unlink(aside)
         raise
 
 
 def _load(path: Path):
-    """What `save_overload` wrote, or None."""
+    """Return what `save_overload` wrote, or None."""
     try:
-        return pickle.loads(_checked(_read(path)))
+        return pickle.loads(_check_payload(_read(path)))
     except (OSError, ValueError):
         return None
 
 
 def _read(path: Path) -> bytes:
-    """The content of a file, which counts as used from now on; written down once a day, where that is
-    allowed."""
+    """Return the content of a file, and mark it as used, once a day and if that is allowed."""
     content = path.read_bytes()
     with suppress(OSError):
         if time.time() - path.stat().st_mtime > DAY:
@@ -198,17 +206,19 @@ def _read(path: Path) -> bytes:
 
 
 def _delete_unused(directory: Path) -> None:
-    """Delete the files that were last written or read long ago. Who is about to read one has read it or
-    compiles anew."""
+    """Delete the files that were last written or read long ago.
+
+    A process that is about to read one of them compiles it anew.
+    """
     limit = time.time() - UNUSED_DAYS * DAY
     for path in [*directory.glob("*.kernel"), *directory.glob("*.lock")]:
-        with suppress(OSError):  # another process was quicker, or holds it open on Windows
+        with suppress(OSError):  # another process deleted it, or holds it open on Windows
             if path.stat().st_mtime < limit:
                 path.unlink()
 
 
-def _checked(content: bytes) -> bytes:
-    """The payload behind its own hash: a torn or truncated file must not reach the processor."""
+def _check_payload(content: bytes) -> bytes:
+    """Return the payload that follows its hash; a truncated file must not reach the processor."""
     digest, payload = content[:32], content[32:]
     if hashlib.sha256(payload).digest() != digest:
         raise ValueError("truncated kernel file")

@@ -1,5 +1,6 @@
-"""The least deviation that a window is divided by, for the kernels and for what must not import numba."""
+"""Constants for the kernels and for modules that must not import numba."""
 
-# Of the deviation in training, which is 1: divided by less than this, the noise of a window that is all but
-# flat would be read as loud as any signal, and what the head adds would vanish.
+# The smallest standard deviation that a window is divided by, in units of the deviation of the training data,
+# which is 1. With a smaller one, the noise of a nearly flat window would be read as loud as any signal, and
+# the forecast would vanish.
 LEAST_DEVIATION = 0.1

@@ -1,34 +1,37 @@
-"""The kernels that the rest of the library calls: train, predict, and the layer's forward and backward.
+"""The kernels that the rest of the library calls: train, predict, and the layers' forward and backward pass.
 
-Each handles one share of a batch, block of rows by block; `parallel.run` calls it for every share. They all
-take the same arguments, whatever their use of them::
-
-    share                   which share of the batch
-    network, layers         tables of sizes and offsets, see `layout`
-    rows (B, 4)             start, length, target, number of each row, see `windows`
-    weights                 packed weights, see `layout`
-    inputs, outputs, states flat; what they hold is said at each kernel
-    work (workers, size)    work space of each worker, see `parallel.worker_of`
-    gradients (shares, n)   packed gradients of each share
-    sums (shares, 2, k)     loss of each target, and weight of its observed values, in each share
+Each takes the number of a shard of the batch and the address of the table that all kernels share, see
+`arguments`. It handles the samples of the shard block by block, and each block chunk of steps by chunk of
+steps. `parallel.run` calls a kernel for every shard. Kernels allocate no memory.
 """
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
 from ..cells import BUILT_IN
 from ..cells.contract import Cell
 from . import parallel
-from .head import distribution_loss_backward, head_backward, head_forward, loss_backward
+from .arguments import arguments_at, getters, part_of
+from .cpu_target import HOST, CpuTarget
 from .jit import kernel
+from .losses import distribution_loss_backward, loss_backward
 from .parallel import worker_of
-from .pooling import finish_pooling, pool_states, start_pooling, unpool
-from .recurrence import compile_recurrence
+from .readout import (
+    LinearMap,
+    compile_linear_map,
+    count_readings,
+    pool_states,
+    read_states,
+    reading_step,
+    start_pooling,
+    unread_states,
+)
+from .recurrence import Recurrence, clear_states, compile_recurrence, keep_states
 from .windows import (
     add_offsets,
-    clear_states,
     find_offsets,
     gather,
     gather_output_gradient,
@@ -41,145 +44,258 @@ from .windows import (
 )
 
 
+class Stages(NamedTuple):
+    """What the kernels of one cell, dtype and target are made of."""
+
+    recurrence: Recurrence
+    linear: LinearMap
+    dtype: np.dtype
+
+
 @cache
-def compiled(name: str, cell: Cell, dtype: np.dtype) -> Callable:
-    """Return the kernel `name`, one of `KERNELS` or `DISTRIBUTION_KERNELS`, for one cell and dtype."""
-    recurrence = _recurrence(cell, dtype)
-    function = _MAKERS[name](*recurrence)
-    return parallel.compile_kernel(
-        function, dtype, f"{name}-{cell.name}-{dtype.name}", cached=cell in BUILT_IN
+def compiled(name: str, cell: Cell, dtype: np.dtype, target: CpuTarget = HOST) -> Callable:
+    """Return the kernel `name` of `KERNELS` or `DISTRIBUTION_KERNELS` for one cell, dtype and target."""
+    function = _MAKERS[name](_compile_stages(cell, dtype, target))
+    variant = f"{name}-{cell.name}-{dtype.name}-{8 * target.vector_bytes}"
+    return parallel.compile_kernel(function, variant, cached=cell in BUILT_IN)
+
+
+@cache
+def _compile_stages(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Stages:
+    return Stages(compile_recurrence(cell, dtype, target), compile_linear_map(target), dtype)
+
+
+@kernel
+def shard_bounds(batch, shard):
+    """Return the first sample of a shard, and the first of the next one."""
+    return shard * batch.shard_samples, min(batch.n_samples, (shard + 1) * batch.shard_samples)
+
+
+@kernel
+def count_chunks(batch):
+    """Return the number of chunks of the longest sample."""
+    return (batch.n_steps + batch.chunk_steps - 1) // batch.chunk_steps
+
+
+@kernel
+def chunk_begin(batch, k):
+    """Return the first step of chunk k. The last chunk ends with the window, so the first may be short."""
+    return max(0, batch.n_steps - (count_chunks(batch) - k) * batch.chunk_steps)
+
+
+def _compile_getters(dtype: np.dtype) -> tuple[Callable, ...]:
+    """Return the functions that give the arrays that every kernel reads."""
+    network_of, layers_of, samples_of, workspaces_of = getters(
+        dtype, "network", "layers", "samples", "workspaces"
     )
 
-
-@cache
-def _recurrence(cell: Cell, dtype: np.dtype):
-    return compile_recurrence(cell, dtype)
-
-
-@kernel
-def share_rows(net, share):
-    """First and last row of a share."""
-    return share * net.shard_rows, min(net.n_rows, (share + 1) * net.shard_rows)
-
-
-@kernel
-def chunk_count(net):
-    return (net.n_steps + net.chunk - 1) // net.chunk
-
-
-@kernel
-def chunk_begin(net, k):
-    """First step of chunk k; chunks end with the window, so the first may be a short one."""
-    return max(0, net.n_steps - (chunk_count(net) - k) * net.chunk)
-
-
-def _make_evaluate(forward):
     @kernel
-    def evaluate(net, layers, block, values, weights, space):
-        """Read the windows of one block chunk by chunk, and leave the head's outputs in `net.out`."""
-        find_offsets(net, block, values, space)
-        clear_states(net, layers, space)
-        start_pooling(net, block.shape[0], space)
-        for k in range(chunk_count(net)):
-            begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
-            gather(net, layers, block, begin, end - begin, values, space)
-            forward(net, layers, block, begin, end - begin, weights, space)
-            pool_states(net, layers, block, begin, end - begin, space)
-        finish_pooling(net, layers, block, space)
-        head_forward(net, block, weights, space)
+    def workspace_of(arguments, shard):
+        """Return the workspace of the worker that takes a shard."""
+        n = arguments.n_workspaces
+        return part_of(workspaces_of(arguments), worker_of(shard, n), n)
 
-    return evaluate
+    return network_of, layers_of, samples_of, workspace_of
 
 
-def _make_train(forward, backward, loss_backward=loss_backward):
-    evaluate = _make_evaluate(forward)
+def _compile_start(stages: Stages) -> tuple[Callable, Callable]:
+    """Return the functions that begin a block of windows, and that compute the states of one chunk."""
+    forward = stages.recurrence.forward
 
-    def train(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
-        """inputs: values. outputs: targets (IN). states: weights of the targets' steps, or empty (IN). Adds
-        nothing to gradients and sums: overwrites this share's."""
-        net, space, gradient, total = (
-            network[0],
-            work[worker_of(share, work.shape[0])],
-            gradients[share],
-            sums[share],
-        )
+    @kernel
+    def start_block(net, layers, block, values, workspace):
+        find_offsets(net, block, values, workspace)
+        clear_states(net, layers, workspace)
+        start_pooling(net, block.shape[0], workspace)
+
+    @kernel
+    def run_chunk(net, layers, block, begin, steps, values, weights, workspace):
+        gather(net, layers, block, begin, steps, values, workspace)
+        forward(net, layers, block, begin, steps, weights, workspace)
+        pool_states(net, layers, block, begin, steps, workspace)
+
+    return start_block, run_chunk
+
+
+def _make_train(stages: Stages, loss_backward: Callable = loss_backward) -> Callable:
+    start_block, run_chunk = _compile_start(stages)
+    backward = stages.recurrence.backward
+    linear_forward, linear_backward = stages.linear
+    network_of, layers_of, samples_of, workspace_of = _compile_getters(stages.dtype)
+    weights_of, values_of, targets_of, target_weights_of, gradients_of, loss_sums_of = getters(
+        stages.dtype, "weights", "values", "targets", "target_weights", "gradients", "loss_sums"
+    )
+
+    @kernel
+    def read_chunk(
+        net, layers, block, begin, steps, weights, targets, target_weights, workspace, gradient, sums
+    ):
+        """Add the losses after one chunk; return how many readings there were.
+
+        The gradient of what was read is left where the backward pass begins.
+        """
+        n_readings = count_readings(net, begin, steps)
+        for k in range(n_readings):
+            step = reading_step(net, begin, k)
+            m = read_states(net, layers, block, begin, k, workspace)
+            linear_forward(net, block[:m], step, weights, workspace)
+            loss_backward(net, block[:m], step, targets, target_weights, workspace, sums)
+            linear_backward(net, block[:m], step, weights, workspace, gradient)
+            unread_states(net, layers, block, m, begin, steps, k, workspace)
+        return n_readings
+
+    def train(shard, table):
+        """Compute the losses and the gradient of one shard.
+
+        Reads values, targets, target_weights and weights; writes the shard's part of gradients and loss_sums.
+        The gradient stops where the chunk begins whose states were read.
+        """
+        arguments = arguments_at(table, 1)[0]
+        net, layers = network_of(arguments)[0], layers_of(arguments)
+        samples = samples_of(arguments).reshape(-1, 4)
+        weights = weights_of(arguments)
+        values = values_of(arguments)
+        targets = targets_of(arguments)
+        target_weights = target_weights_of(arguments)
+        workspace = workspace_of(arguments, shard)
+        gradient = part_of(gradients_of(arguments), shard, arguments.n_shards)
+        sums = part_of(loss_sums_of(arguments), shard, arguments.n_shards).reshape(2, net.window.n_targets)
         gradient[:] = 0
-        total[:] = 0
-        first, last = share_rows(net, share)
-        for row in range(first, last, net.block_rows):
-            block = rows[row : min(row + net.block_rows, last)]
-            evaluate(net, layers, block, inputs, weights, space)
-            loss_backward(net, block, outputs, states, space, total)
-            head_backward(net, block, weights, space, gradient)
-            begin = chunk_begin(net, chunk_count(net) - 1)  # the gradient stops where the last chunk begins
-            unpool(net, layers, block, begin, net.n_steps - begin, space)
-            backward(net, layers, block, begin, net.n_steps - begin, weights, space, gradient)
+        sums[:] = 0
+        first, last = shard_bounds(net.batch, shard)
+        for sample in range(first, last, net.batch.block_samples):
+            block = samples[sample : min(sample + net.batch.block_samples, last)]
+            start_block(net, layers, block, values, workspace)
+            for k in range(count_chunks(net.batch)):
+                begin = chunk_begin(net.batch, k)
+                steps = chunk_begin(net.batch, k + 1) - begin
+                run_chunk(net, layers, block, begin, steps, values, weights, workspace)
+                if read_chunk(
+                    net, layers, block, begin, steps, weights, targets, target_weights, workspace, gradient,
+                    sums,
+                ):  # fmt: skip
+                    backward(net, layers, block, begin, steps, weights, workspace, gradient)
+                    # The backward pass left gradients in place of the states.
+                    keep_states(net, layers, block.shape[0], steps, workspace)
         return 0
 
     return train
 
 
-def _make_predict(forward, backward, place=add_offsets):
-    evaluate = _make_evaluate(forward)
+def _make_predict(stages: Stages, place: Callable = add_offsets) -> Callable:
+    start_block, run_chunk = _compile_start(stages)
+    linear_forward = stages.linear.forward
+    network_of, layers_of, samples_of, workspace_of = _compile_getters(stages.dtype)
+    weights_of, values_of, predictions_of = getters(stages.dtype, "weights", "values", "predictions")
 
-    def predict(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
-        """inputs: values. outputs: predictions (OUT), each row's at its target offset."""
-        net, space = network[0], work[worker_of(share, work.shape[0])]
-        first, last = share_rows(net, share)
-        for row in range(first, last, net.block_rows):
-            block = rows[row : min(row + net.block_rows, last)]
-            evaluate(net, layers, block, inputs, weights, space)
-            place(net, block.shape[0], space)
-            scatter_predictions(net, block, space, outputs)
+    def predict(shard, table):
+        """Forecast the samples of one shard.
+
+        Reads values and weights; writes predictions, those of each sample at its TARGET.
+        """
+        arguments = arguments_at(table, 1)[0]
+        net, layers = network_of(arguments)[0], layers_of(arguments)
+        samples = samples_of(arguments).reshape(-1, 4)
+        weights = weights_of(arguments)
+        values = values_of(arguments)
+        predictions = predictions_of(arguments)
+        workspace = workspace_of(arguments, shard)
+        first, last = shard_bounds(net.batch, shard)
+        for sample in range(first, last, net.batch.block_samples):
+            block = samples[sample : min(sample + net.batch.block_samples, last)]
+            start_block(net, layers, block, values, workspace)
+            for chunk in range(count_chunks(net.batch)):
+                begin = chunk_begin(net.batch, chunk)
+                steps = chunk_begin(net.batch, chunk + 1) - begin
+                run_chunk(net, layers, block, begin, steps, values, weights, workspace)
+                for k in range(count_readings(net, begin, steps)):
+                    step = reading_step(net, begin, k)
+                    m = read_states(net, layers, block, begin, k, workspace)
+                    linear_forward(net, block[:m], step, weights, workspace)
+                    place(net, m, workspace)
+                    scatter_predictions(net, block[:m], step, workspace, predictions)
         return 0
 
     return predict
 
 
-def _make_forward(forward, backward):
-    def layer_forward(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
-        """inputs: x (B, T, F). outputs: (B, T, D * H) (OUT). states: initial (IN), final (OUT)."""
-        net, space = network[0], work[worker_of(share, work.shape[0])]
-        first, last = share_rows(net, share)
-        for row in range(first, last, net.block_rows):
-            block = rows[row : min(row + net.block_rows, last)]
-            find_offsets(net, block, inputs, space)
-            gather_states(net, layers, block, states, space)
-            for k in range(chunk_count(net)):
-                begin, end = chunk_begin(net, k), chunk_begin(net, k + 1)
-                gather(net, layers, block, begin, end - begin, inputs, space)
-                forward(net, layers, block, begin, end - begin, weights, space)
-                scatter_outputs(net, layers, block, begin, end - begin, space, outputs)
-            scatter_states(net, layers, block, space, states)
+def _make_forward(stages: Stages) -> Callable:
+    forward = stages.recurrence.forward
+    network_of, layers_of, samples_of, workspace_of = _compile_getters(stages.dtype)
+    weights_of, values_of, outputs_of, states_of = getters(
+        stages.dtype, "weights", "values", "outputs", "states"
+    )
+
+    def layer_forward(shard, table):
+        """Run the layers over one shard.
+
+        Reads values and weights; writes outputs; states: initial ones (IN), final ones (OUT).
+        """
+        arguments = arguments_at(table, 1)[0]
+        net, layers = network_of(arguments)[0], layers_of(arguments)
+        samples = samples_of(arguments).reshape(-1, 4)
+        weights = weights_of(arguments)
+        values = values_of(arguments)
+        outputs = outputs_of(arguments)
+        states = states_of(arguments)
+        workspace = workspace_of(arguments, shard)
+        first, last = shard_bounds(net.batch, shard)
+        for sample in range(first, last, net.batch.block_samples):
+            block = samples[sample : min(sample + net.batch.block_samples, last)]
+            find_offsets(net, block, values, workspace)
+            gather_states(net, layers, block, states, workspace)
+            for k in range(count_chunks(net.batch)):
+                begin = chunk_begin(net.batch, k)
+                steps = chunk_begin(net.batch, k + 1) - begin
+                gather(net, layers, block, begin, steps, values, workspace)
+                forward(net, layers, block, begin, steps, weights, workspace)
+                scatter_outputs(net, layers, block, begin, steps, workspace, outputs)
+            scatter_states(net, layers, block, workspace, states)
         return 0
 
     return layer_forward
 
 
-def _make_backward(forward, backward):
-    def layer_backward(share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums):
-        """inputs: gradient of the outputs (B, T, D * H). outputs: gradient of x (OUT). states: gradient of
-        the final (IN) and of the initial states (OUT). The work space is the forward pass's, one block to a
-        share."""
-        net, space = network[0], work[worker_of(share, work.shape[0])]
-        gradient = gradients[share]
+def _make_backward(stages: Stages) -> Callable:
+    backward = stages.recurrence.backward
+    network_of, layers_of, samples_of, workspace_of = _compile_getters(stages.dtype)
+    weights_of, d_outputs_of, d_values_of, d_states_of, gradients_of = getters(
+        stages.dtype, "weights", "d_outputs", "d_values", "d_states", "gradients"
+    )
+
+    def layer_backward(shard, table):
+        """Compute the gradients of the layers over one shard, which is one block.
+
+        The workspaces are those that the forward pass left. Reads weights and d_outputs; writes the shard's
+        part of gradients, and d_values; d_states: gradient of the final states (IN) and of the initial ones
+        (OUT).
+        """
+        arguments = arguments_at(table, 1)[0]
+        net, layers = network_of(arguments)[0], layers_of(arguments)
+        samples = samples_of(arguments).reshape(-1, 4)
+        weights = weights_of(arguments)
+        d_outputs = d_outputs_of(arguments)
+        d_values = d_values_of(arguments)
+        d_states = d_states_of(arguments)
+        workspace = workspace_of(arguments, shard)
+        gradient = part_of(gradients_of(arguments), shard, arguments.n_shards)
         gradient[:] = 0
-        first, last = share_rows(net, share)
-        block = rows[first:last]
-        gather_states(net, layers, block, states, space)
-        gather_output_gradient(net, block, net.n_steps, inputs, space)
-        backward(net, layers, block, chunk_begin(net, 0), net.n_steps, weights, space, gradient)
-        scatter_input_gradient(net, layers[0], block, net.n_steps, space, outputs)
-        scatter_states(net, layers, block, space, states)
+        first, last = shard_bounds(net.batch, shard)
+        block, n_steps = samples[first:last], net.batch.n_steps
+        gather_states(net, layers, block, d_states, workspace)
+        gather_output_gradient(net, block, n_steps, d_outputs, workspace)
+        backward(net, layers, block, chunk_begin(net.batch, 0), n_steps, weights, workspace, gradient)
+        scatter_input_gradient(net, layers[0], block, n_steps, workspace, d_values)
+        scatter_states(net, layers, block, workspace, d_states)
         return 0
 
     return layer_backward
 
 
 KERNELS = ("train", "predict", "forward", "backward")
-# Apart from those of point forecasts: one kernel for both would take 1 s longer to compile for everybody.
+# Distributions have kernels of their own: one for both kinds would take everybody 1 s longer to compile.
 DISTRIBUTION_KERNELS = ("train_distribution", "predict_distribution")
-_MAKERS: dict[str, Callable] = {
+_MAKERS: dict[str, Callable[[Stages], Callable]] = {
     "train": _make_train,
     "predict": _make_predict,
     "forward": _make_forward,

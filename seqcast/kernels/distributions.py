@@ -1,19 +1,19 @@
-"""Forecasts that are distributions: the head gives the parameters of one for each step and target.
+"""Forecasts that are distributions: the readout gives the parameters of one for each step and target.
 
-The outputs go parameter by parameter: one for each step and target, in the order of point forecasts, then the
+The outputs are ordered by parameter: one for each step and target, in the order of point forecasts, then the
 same number of the next parameter::
 
-    quantile            the median; the levels above it, upwards; those below it, downwards
+    quantile            the median; the quantiles above it, upwards; those below it, downwards
     gaussian            mean; deviation
     student_t           location; scale; degrees of freedom
     negative_binomial   mean; dispersion alpha, the variance being mean + alpha mean^2
 
-A location is the output itself. What must be positive is ``least + softplus(output)``; a quantile lies
-``softplus(output)`` beyond its neighbour on the median's side, so that quantiles never cross.
+A location is the output itself. A parameter that must be positive is ``least + softplus(output)``. A quantile
+lies ``softplus(output)`` beyond its neighbour on the median's side, so that quantiles never cross.
 
 Parameters are in the unit of the window: relative to its offset, over its scale. The loss is minus the log of
-the density of the value itself, and for quantiles twice the pinball loss, averaged over levels: that of the
-median alone is the absolute error. Everything is computed in float64, a few numbers for each target.
+the density of the value itself. For quantiles it is twice the pinball loss, averaged over probabilities; that
+of the median alone is the absolute error. Everything is computed in float64, a few numbers for each target.
 """
 
 import math
@@ -23,32 +23,42 @@ import numpy as np
 from .jit import inlined, kernel
 
 DISTRIBUTIONS = ("none", "quantile", "gaussian", "student_t", "negative_binomial")
-QUANTILE, GAUSSIAN, STUDENT_T, NEGATIVE_BINOMIAL = range(1, 5)  # their numbers in `net.distribution`
-MAX_LEVELS = 99  # percentiles; every network's table has room for them
+# The position of a name is its number in `readout.distribution`.
+QUANTILE, GAUSSIAN, STUDENT_T, NEGATIVE_BINOMIAL = range(1, 5)
+# All percentiles: the readout's table has room for them.
+MAX_LEVELS = 99
 
-LEAST_SCALE = 1e-3  # of a target's deviation: the density of an exact forecast would be infinite
-LEAST_FREEDOM = 2.0  # with fewer degrees of freedom the variance is infinite
-LEAST_COUNT = 1e-6  # a mean of 0 would make any count impossible; alpha 0 is the Poisson distribution's
-SERIES_FROM = 15.0  # from here on Stirling's series is exact to 2e-16
+# In units of a target's deviation: the density of an exact forecast would be infinite.
+LEAST_SCALE = 1e-3
+# With fewer degrees of freedom the variance is infinite.
+LEAST_FREEDOM = 2.0
+# A mean of 0 would make any count impossible; alpha 0 is the Poisson distribution.
+LEAST_COUNT = 1e-6
+# From this number on, Stirling's series is exact to 2e-16.
+SERIES_FROM = 15.0
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
-ONE = np.float32(1)  # of float32, it leaves what float32 it is multiplied with
+# A float32 constant leaves float32 numbers what they are.
+ONE = np.float32(1)
 
 
 def parameter_count(distribution: str, levels: tuple[float, ...] = ()) -> int:
-    """Outputs for each step and target."""
+    """Return the number of outputs for each step and target."""
     counts = {"none": 1, "quantile": len(levels), "gaussian": 2, "student_t": 3, "negative_binomial": 2}
     return counts[distribution]
 
 
 def output_levels(levels: tuple[float, ...]) -> np.ndarray:
-    """Ascending `levels`, 0.5 among them, in the order of the outputs: the median, upwards, downwards."""
+    """Return probabilities of quantiles in the order of the outputs: the median, upwards, downwards.
+
+    levels: ascending, 0.5 among them.
+    """
     ascending = np.array(levels, float)
     return np.concatenate([ascending[ascending >= 0.5], ascending[ascending < 0.5][::-1]])
 
 
 @inlined
 def sign(x):
-    """np.sign, which GPUs do not have: -1, 0 or 1, and NaN of NaN, in the type of `x`."""
+    """Return np.sign(x), which GPUs do not have, in the type of `x`: -1, 0, 1 or NaN."""
     return ONE if x > 0 else -ONE if x < 0 else abs(x)
 
 
@@ -62,13 +72,13 @@ def softplus(x):
 
 @inlined
 def softplus_slope(y):
-    """Of the softplus that is `y`."""
+    """Return the derivative of softplus where its value is `y`."""
     return -math.expm1(-y)
 
 
 @kernel
 def least(kind, k):
-    """Of parameter k, where it is bounded."""
+    """Return the lower bound of parameter k, which must have one."""
     if kind == NEGATIVE_BINOMIAL:
         return LEAST_COUNT
     return LEAST_SCALE if k == 1 else LEAST_FREEDOM
@@ -76,13 +86,13 @@ def least(kind, k):
 
 @kernel
 def towards_median(levels, k):
-    """The quantile beside quantile k > 0, on the median's side."""
+    """Return the number of the quantile beside quantile k > 0, on the median's side."""
     return 0 if levels[k] < levels[0] < levels[k - 1] else k - 1
 
 
 @kernel
 def to_parameters(kind, levels, p):
-    """Outputs (IN) to parameters (OUT) of one step and target."""
+    """Turn outputs (IN) into parameters (OUT) of one step and target."""
     if kind == NEGATIVE_BINOMIAL:
         p[0] = least(kind, 0) + softplus(np.float64(p[0]))
     for k in range(1, p.size):
@@ -95,7 +105,7 @@ def to_parameters(kind, levels, p):
 
 @kernel
 def to_values_unit(kind, p, offset, scale):
-    """Parameters in the unit of the window (IN) to that of the values (OUT)."""
+    """Turn parameters in the unit of the window (IN) into the unit of the values (OUT)."""
     p[0] = p[0] * scale + offset
     if kind == QUANTILE:
         for k in range(1, p.size):
@@ -106,12 +116,12 @@ def to_values_unit(kind, p, offset, scale):
         p[1] *= scale
 
 
-# -- losses: of a value `y`, and their derivatives by the parameters
+# -- losses of a value `y`, and their derivatives with respect to the parameters
 
 
 @inlined
 def pinball(level, d):
-    """Twice the pinball loss of a quantile that lies `d` below the value, and the derivative by `d`."""
+    """Return twice the pinball loss of a quantile `d` below the value, and its derivative in `d`."""
     slope = 2.0 * level if d > 0 else 2.0 * (level - 1.0) if d < 0 else 0.0 * d
     return slope * d, slope
 
@@ -142,9 +152,9 @@ def negative_binomial(y, mean, alpha):
 
 @kernel
 def rising(r, y):
-    """log(Gamma(r + y) / (Gamma(r) r^y)), which goes to 0 for large r, and its derivative by r.
+    """Return log(Gamma(r + y) / (Gamma(r) r^y)), which goes to 0 for large r, and its derivative in r.
 
-    From Stirling's series where logarithms of gammas, each far larger, would cancel.
+    For large r, where the logarithms of gammas are far larger and would cancel, Stirling's series is used.
     """
     if r < SERIES_FROM:
         value = math.lgamma(r + y) - math.lgamma(r) - y * math.log(r)
@@ -157,7 +167,10 @@ def rising(r, y):
 
 @kernel
 def digamma(x):
-    """Derivative of log(Gamma(x)), for x > 0: ``digamma(x) = digamma(x + 1) - 1 / x``, then a series."""
+    """Return the derivative of log(Gamma(x)), for x > 0.
+
+    ``digamma(x) = digamma(x + 1) - 1 / x`` is applied until the series is exact.
+    """
     total = 0.0
     while x < SERIES_FROM:
         total -= 1.0 / x
@@ -167,20 +180,24 @@ def digamma(x):
 
 @kernel
 def stirling(x):
-    """What Stirling's formula for log(Gamma(x)) lacks, and its derivative (Abramowitz and Stegun, 6.1.41 and
-    6.3.18)."""
+    """Return the error of Stirling's formula for log(Gamma(x)), and its derivative.
+
+    See Abramowitz and Stegun, 6.1.41 and 6.3.18.
+    """
     s = 1.0 / (x * x)
     value = (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188)))) / x
     return value, -s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s / 132))))
 
 
-# -- and by the outputs
+# -- losses, and their derivatives with respect to the outputs
 
 
 @kernel
 def distribution_loss(kind, levels, p, scale, y):
-    """Loss of a value that lies `y` above the window's offset; the parameters (IN) become the derivatives by
-    the outputs (OUT)."""
+    """Return the loss of a value that lies `y` above the window's offset.
+
+    The parameters (IN) become the derivatives with respect to the outputs (OUT).
+    """
     if kind == QUANTILE:
         return quantile_loss(levels, p, scale, y)
     unit = 1.0 / math.sqrt(scale) if kind == NEGATIVE_BINOMIAL else scale
@@ -201,7 +218,10 @@ def distribution_loss(kind, levels, p, scale, y):
 
 @kernel
 def quantile_loss(levels, p, scale, y):
-    """A step moves its quantile and all beyond it."""
+    """Return the loss of quantiles, as `distribution_loss` does.
+
+    Each output moves its own quantile and all beyond it.
+    """
     loss, beyond, middle, n = 0.0, 0.0, 0.0, p.size
     for k in range(n - 1, 0, -1):
         before = towards_median(levels, k)

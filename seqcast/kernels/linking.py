@@ -1,10 +1,10 @@
-"""Kernels that only other kernels call: handed on as LLVM code, and compiled once, inside their caller.
+"""Compilation of kernels that only other kernels call: LLVM code that is compiled once, inside the caller.
 
-numba makes every function ready to be called by itself: it links the functions it calls into it, optimises
-the whole and turns it into machine code. Our calls nest seven deep, so the product at the bottom was
-optimised and translated seven times: 10 s for the training kernel of one cell. Only its outermost function
-is ever called from outside. With everything below it merely linked, the same kernel takes 4.5 s, and small
-steps run up to a quarter quicker, since the optimiser meets the whole before it has shaped the parts.
+numba prepares every function for calls by itself: it links the functions it calls into it, optimises the
+whole and turns it into machine code. Our calls nest seven deep, so the product at the bottom was optimised
+and translated seven times: 10 s for the training kernel of one cell. Only the outermost function is ever
+called from outside. With everything below it merely linked, the same kernel takes 4.5 s, and small steps run
+up to a quarter faster, since the optimiser sees the whole before it has transformed the parts.
 """
 
 from itertools import count
@@ -15,17 +15,17 @@ from numba.core.compiler import Compiler
 
 
 class LinkedLibrary(JITCodeLibrary):
-    """The code of one function for others to link, never loaded into the process by itself."""
+    """The code of one function, which others link and which is never loaded by itself."""
 
     def _optimize_final_module(self) -> None:
-        """Leave that to the library that this one is linked into."""
+        """Do nothing: the library that this one is linked into optimises the code."""
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
         self._finalized = True
 
     def get_pointer_to_function(self, name: str) -> int:
-        """Say as numba does that there is no such symbol: nothing here has an address.
+        """Return 0, numba's answer for a missing symbol: nothing here has an address.
 
         Parameters
         ----------
@@ -40,11 +40,11 @@ class LinkedLibrary(JITCodeLibrary):
 
     @property
     def codegen(self) -> Any:
-        """Where numba tells a function's environment, see `set_env`."""
+        """The object that numba gives a function's environment to, see `set_env`."""
         return self
 
     def set_env(self, name: str, environment: object) -> None:
-        """Do nothing: only functions that raise or print with run-time values read their environment.
+        """Do nothing: only functions that raise or print run-time values read their environment.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class LinkedLibrary(JITCodeLibrary):
 
 
 class LinkedCompiler(Compiler):
-    """numba's compiler, into a `LinkedLibrary`."""
+    """The compiler of numba, which writes into a `LinkedLibrary`."""
 
     _numbers = count()
 
@@ -63,10 +63,10 @@ class LinkedCompiler(Compiler):
         super().__init__(typing_context, target, library or LinkedLibrary(target.codegen(), name), *rest)
 
 
-class ApartCompiler(LinkedCompiler):
-    """Tells LLVM that no two arrays among the arguments overlap.
+class NoAliasCompiler(LinkedCompiler):
+    """A compiler that tells LLVM that no two arrays among the arguments overlap.
 
-    That holds for numba's own pointers in them too, so such a kernel must not keep or return an array.
+    This includes numba's own pointers in the arrays, so such a kernel must not keep or return an array.
     """
 
     def __init__(self, *arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""A lock between processes, so that a search on two workers compiles each kernel once."""
+"""A lock between processes, so that two worker processes compile each kernel once."""
 
 import time
 from contextlib import suppress
@@ -7,18 +7,19 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # Windows: every process compiles what it does not find
+except ImportError:  # on Windows, every process compiles what it does not find
     fcntl = None  # type: ignore[assignment]
 
-LONGEST_WAIT = 60.0  # seconds: nothing compiles longer; a lock held on is that of a fit which was interrupted
+# Seconds. No kernel compiles longer; a lock that is held longer belongs to a fit that was interrupted.
+LONGEST_WAIT = 60.0
 PAUSE = 0.02
 
 
 class Lock:
-    """A file that one process at a time has locked; the system unlocks those of a process that dies.
+    """A file that one process at a time can lock; the system releases the locks of a process that ends.
 
-    It saves work, and nothing relies on it: where there are no such locks, or none is given within a minute,
-    one goes on without.
+    The lock saves work, and nothing relies on it: if there are no such locks, or the wait is over, the caller
+    continues without it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,26 +27,27 @@ class Lock:
         self._file: IO[bytes] | None = None
 
     def acquire(self) -> None:
-        """Wait until no other process holds the lock, and take it."""
+        """Wait until no other process holds the lock, and acquire it."""
         end = time.monotonic() + LONGEST_WAIT
         while fcntl is not None and self._file is None and time.monotonic() < end:
             try:
-                self._file = _locked(self.path)
+                self._file = _open_locked(self.path)
             except BlockingIOError:
                 time.sleep(PAUSE)
             except OSError:  # no such folder, or a file system without locks
                 return
 
     def release(self) -> None:
-        """Give the lock back, if it is held."""
+        """Release the lock, if it is held."""
         if self._file is not None:
             with suppress(OSError):
-                self.path.unlink()  # who waits on it finds the kernel first; who comes later makes a new file
+                # A process that waits on this file finds the kernel; one that comes later makes a new file.
+                self.path.unlink()
             self._file.close()
             self._file = None
 
 
-def _locked(path: Path) -> IO[bytes]:
+def _open_locked(path: Path) -> IO[bytes]:
     file = path.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

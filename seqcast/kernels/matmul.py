@@ -1,61 +1,51 @@
-"""The product of small matrices inside compiled loops, a register tile at a time.
+"""The product of small matrices inside compiled loops, computed in register tiles.
 
-Calling BLAS from a threaded loop is slow (its own threads start inside ours; 20x measured), and a plain loop
-reaches half of what the machine can do. Here a tile of C stays in vector registers over the whole depth::
+BLAS is slow when it is called from a threaded loop (20 times slower, measured, since its own threads start
+inside the others), and a plain loop reaches half of the machine's speed. Here a tile of C stays in vector
+registers over the whole depth::
 
     C[i, j] += sum_k A[i, k] * B[k, j]        i < rows, j < columns, k < depth
 
-Every element is summed over k in the same order whatever the tile around it, so a row of the result does not
-depend on which other rows are computed beside it: predictions are the same bits in any batch.
+Every element is summed over k in the same order in every tile. A row of the result therefore does not depend
+on the rows beside it, and predictions have the same bits in any batch.
 
 Two layouts are used. ``add_product`` reads B packed in panels ``[columns / PANEL][depth][PANEL]`` (weights,
-packed once per step); ``add_outer_product`` reads A transposed and B row by row (the gradient of the weights,
-summed over all steps). Columns are computed in whole vectors: rows of C, and panels, must be padded to
-`padded` columns.
+packed once per update). ``add_outer_product`` reads A transposed and B row by row (the gradient of the
+weights, summed over all steps). Columns are computed in whole vectors, so rows of C and panels must be padded
+to whole vectors, see `CpuTarget.pad`.
 """
 
-import llvmlite.binding as llvm
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .cpu_target import CpuTarget
 from .jit import JIT_DISABLED, kernel
 
 
-def _vector_bytes() -> int:
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 64
-    return 32 if features.get("avx") else 16
+class Products(NamedTuple):
+    """Products compiled for one target: see `compile_products`."""
+
+    add_product: Callable
+    add_outer_product: Callable
 
 
-VECTOR_BYTES = _vector_bytes()
-REGISTERS = 16 if VECTOR_BYTES == 32 else 32  # AVX has 16 vector registers, AVX-512 and NEON 32
-TALL = (
-    6 if REGISTERS == 16 else 8
-)  # rows of the main tile: 2 * TALL sums + 2 vectors of B + 1 of A fit the registers
+def tall_rows(target: CpuTarget) -> int:
+    """Return the rows of the main tile: its sums, two vectors of B and one of A fit the registers."""
+    return 6 if target.n_registers == 16 else 8
 
 
-def lanes(dtype) -> int:
-    """Numbers of `dtype` in one vector register."""
-    return VECTOR_BYTES // np.dtype(dtype).itemsize
+def _make_tile(target: CpuTarget, rows: int, vectors: int) -> Callable:
+    """Return a tile: C[rows, vectors * lanes] += A[rows, depth] @ B[depth, vectors * lanes].
 
-
-def panel_width(dtype) -> int:
-    """Columns of a packed panel: two vectors."""
-    return 2 * lanes(dtype)
-
-
-def padded(columns: int, dtype) -> int:
-    """`columns` rounded up to whole vectors, the width that a row of C needs."""
-    return -(-columns // lanes(dtype)) * lanes(dtype)
-
-
-def _make_tile(rows: int, vectors: int):
-    """C[rows, vectors * lanes] += A[rows, depth] @ B[depth, vectors * lanes], with C in registers over the
-    whole depth."""
+    C stays in registers over the whole depth.
+    """
 
     @intrinsic
     def tile(typingctx, a, a0, a_row, a_step, b, b0, b_step, depth, c, c0, c_row):
@@ -63,18 +53,18 @@ def _make_tile(rows: int, vectors: int):
         signature = types.void(a, index, index, index, b, index, index, index, c, index, index)
 
         def codegen(context, builder, signature, args):
-            return _emit_tile(context, builder, signature, args, rows, vectors)
+            return _emit_tile(context, builder, signature, args, target, rows, vectors)
 
         return signature, codegen
 
     return tile
 
 
-def _emit_tile(context, builder, signature, args, rows, vectors):
+def _emit_tile(context, builder, signature, args, target, rows, vectors):
     _, a0, a_row, a_step, _, b0, b_step, depth, _, c0, c_row = args
     scalar = context.get_value_type(signature.args[0].dtype)
     bytes_ = 4 if isinstance(scalar, ir.FloatType) else 8
-    width = VECTOR_BYTES // bytes_
+    width = target.vector_bytes // bytes_
     vector, i64 = ir.VectorType(scalar, width), ir.IntType(64)
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
     undefined = ir.Constant(vector, ir.Undefined)
@@ -128,11 +118,11 @@ def _emit_tile(context, builder, signature, args, rows, vectors):
     return context.get_dummy_value()
 
 
-def _python_tile(rows: int, vectors: int):
-    """The same tile without a compiler."""
+def _python_tile(target: CpuTarget, rows: int, vectors: int) -> Callable:
+    """Return the same tile without a compiler."""
 
     def tile(a, a0, a_row, a_step, b, b0, b_step, depth, c, c0, c_row):
-        width = vectors * lanes(a.dtype)
+        width = vectors * target.lanes(a.dtype)
         for i in range(rows):
             sums = c[c0 + i * c_row : c0 + i * c_row + width]
             for k in range(depth):
@@ -141,17 +131,18 @@ def _python_tile(rows: int, vectors: int):
     return tile
 
 
-def _make_panel(vectors: int):
-    """One panel of so many vectors, all rows: tall tiles first, then what is left."""
+def _make_panel(target: CpuTarget, vectors: int) -> Callable:
+    """Return the product with one panel of `vectors` vectors: tall tiles first, then smaller ones."""
     make = _python_tile if JIT_DISABLED else _make_tile
-    tall, four, two, one = (make(rows, vectors) for rows in (TALL, 4, 2, 1))
+    n_tall = tall_rows(target)
+    tall, four, two, one = (make(target, rows, vectors) for rows in (n_tall, 4, 2, 1))
 
     @kernel
     def panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, c0, c_row):
         r = 0
-        while r + TALL <= rows:
+        while r + n_tall <= rows:
             tall(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
-            r += TALL
+            r += n_tall
         while r + 4 <= rows:
             four(a, r * a_row, a_row, a_step, b, b0, b_step, depth, c, c0 + r * c_row, c_row)
             r += 4
@@ -164,36 +155,43 @@ def _make_panel(vectors: int):
     return panel
 
 
-# the last columns may fill a single vector
-_wide_panel, _narrow_panel = _make_panel(2), _make_panel(1)
+@cache
+def compile_products(target: CpuTarget) -> Products:
+    """Return the products for vectors of one width."""
+    vector_bytes = target.vector_bytes
+    # The last columns may fill a single vector.
+    wide_panel, narrow_panel = _make_panel(target, 2), _make_panel(target, 1)
 
+    @kernel
+    def product(a, a_row, a_step, rows, b, b_panel, b_step, depth, c, c_row, columns):
+        if rows == 0 or depth == 0:
+            return
+        lanes = vector_bytes // c.itemsize
+        column = np.intp(0)
+        while column + lanes < columns:
+            b0 = column // (2 * lanes) * b_panel
+            wide_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, column, c_row)
+            column += 2 * lanes
+        if column < columns:
+            b0 = column // (2 * lanes) * b_panel
+            narrow_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, column, c_row)
 
-@kernel
-def _product(a, a_row, a_step, rows, b, b_panel, b_step, depth, c, c_row, columns):
-    if rows == 0 or depth == 0:
-        return
-    vector = VECTOR_BYTES // c.itemsize
-    column = np.intp(0)
-    while column + vector < columns:
-        b0 = column // (2 * vector) * b_panel
-        _wide_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, column, c_row)
-        column += 2 * vector
-    if column < columns:
-        b0 = column // (2 * vector) * b_panel
-        _narrow_panel(a, a_row, a_step, rows, b, b0, b_step, depth, c, column, c_row)
+    @kernel
+    def add_product(a, a_row, rows, panels, depth, c, c_row, columns):
+        """Add A (rows, depth) @ B to C (rows, columns), with B packed in panels.
 
+        Rows of A and C lie `a_row` and `c_row` apart.
+        """
+        panel = 2 * (vector_bytes // c.itemsize)
+        product(a, a_row, np.intp(1), rows, panels, depth * panel, panel, depth, c, c_row, columns)
 
-@kernel
-def add_product(a, a_row, rows, panels, depth, c, c_row, columns):
-    """C (rows, columns) += A (rows, depth) @ B, with B packed in panels; rows of A and C lie `a_row`, `c_row`
-    apart."""
-    panel = 2 * (VECTOR_BYTES // c.itemsize)
-    _product(a, a_row, np.intp(1), rows, panels, depth * panel, panel, depth, c, c_row, columns)
+    @kernel
+    def add_outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns):
+        """Add A^T @ B to C (rows, columns), with A (depth, rows) and B (depth, columns) row by row.
 
+        Rows of A and B lie `a_row` and `b_row` apart.
+        """
+        panel = 2 * (vector_bytes // c.itemsize)
+        product(a, np.intp(1), a_row, rows, b, panel, b_row, depth, c, c_row, columns)
 
-@kernel
-def add_outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns):
-    """C (rows, columns) += A^T @ B, with A (depth, rows) and B (depth, columns) row by row, `a_row` and
-    `b_row` apart."""
-    panel = 2 * (VECTOR_BYTES // c.itemsize)
-    _product(a, np.intp(1), a_row, rows, b, panel, b_row, depth, c, c_row, columns)
+    return Products(add_product, add_outer_product)

@@ -1,19 +1,21 @@
-"""One step of an optimiser on the flat parameter vector: sum the shares, add L2, clip, update."""
+"""One step of an optimiser on the flat parameter vector: sum the shards' gradients, add L2, clip, update."""
 
 import math
 
 import numpy as np
 
 from .jit import entry, inlined, kernel
-from .recurrence import add_row
+from .row_ops import add_row
 
-OPTIMIZERS = ("sgd", "rmsprop", "adam")  # their numbers in `update`
-ONE = np.float32(1)  # of float32, it leaves what float32 it is taken from
+# The position of a name is its number in `update`.
+OPTIMIZERS = ("sgd", "rmsprop", "adam")
+# A float32 constant leaves float32 numbers what they are.
+ONE = np.float32(1)
 
 
 @entry
 def pack(flat, index, second, packed):
-    """The packed weights of a flat parameter vector: see `layout`."""
+    """Compute the packed weights of a flat parameter vector: see `layout`."""
     for k in range(index.size):
         packed[k] = flat[index[k]]
     for k in range(second.size):
@@ -21,26 +23,30 @@ def pack(flat, index, second, packed):
 
 
 @kernel
-def sum_shares(shares, back, gradient):
-    """Add the shares' packed gradients in order, into the first, and bring them into the order of the
-    parameters."""
-    total = shares[0]
-    for k in range(1, shares.shape[0]):
-        add_row(total, shares[k])
+def sum_gradients(gradients, back, gradient):
+    """Add the packed gradients of all shards, and bring the sum into the order of the parameters.
+
+    gradients (n_shards, n_gradients): added in order, into the first.
+    """
+    total = gradients[0]
+    for k in range(1, gradients.shape[0]):
+        add_row(total, gradients[k])
     for i in range(back.size):
         gradient[i] = total[back[i]]
 
 
 @entry
-def unpack_gradient(shares, back, gradient):
-    """`sum_shares` for Python to call."""
-    sum_shares(shares, back, gradient)
+def unpack_gradient(gradients, back, gradient):
+    """Call `sum_gradients`, from Python."""
+    sum_gradients(gradients, back, gradient)
 
 
 @kernel
 def regularize(flat, gradient, decay, alpha, count):
-    """From the gradient of a sum over targets of weight `count` to that of their mean plus
-    ``alpha / 2 * |w|^2``; returns its norm."""
+    """Turn the gradient of a sum of losses into that of their mean plus ``alpha / 2 * |w|^2``.
+
+    count: sum of the weights of the targets. Returns the norm of the gradient.
+    """
     scale, square = 1.0 / count if count > 0.0 else 0.0, 0.0
     for i in range(gradient.size):
         g = gradient[i] * scale + alpha * decay[i] * flat[i]
@@ -51,7 +57,10 @@ def regularize(flat, gradient, decay, alpha, count):
 
 @kernel
 def update(kind, flat, gradient, moments, settings, n_updates):
-    """Move `flat` (IN and OUT) by one step; moments (2, n) IN and OUT; settings: see `train_update`."""
+    """Change the parameters by one step.
+
+    flat (IN and OUT), moments (2, n) (IN and OUT), settings: see `train_update`.
+    """
     if kind == 0:
         sgd(flat, gradient, moments[0], settings)
     elif kind == 1:
@@ -69,7 +78,10 @@ def sgd(flat, gradient, velocity, settings):
 
 @inlined
 def sgd_step(g, w, velocity, rate, momentum):
-    """v <- momentum v + g;  w <- w - rate v (Sutskever et al., 2013, in PyTorch's form)."""
+    """Return the new weight and velocity (Sutskever et al., 2013, in PyTorch's form).
+
+    v <- momentum v + g;  w <- w - rate v
+    """
     velocity = momentum * velocity + g
     return w - rate * velocity, velocity
 
@@ -83,7 +95,10 @@ def rmsprop(flat, gradient, square, settings):
 
 @inlined
 def rmsprop_step(g, w, square, rate, beta, eps):
-    """s <- beta s + (1 - beta) g^2;  w <- w - rate g / (sqrt(s) + eps) (Hinton's lecture 6e, 2012)."""
+    """Return the new weight and mean square (Hinton's lecture 6e, 2012).
+
+    s <- beta s + (1 - beta) g^2;  w <- w - rate g / (sqrt(s) + eps)
+    """
     square = beta * square + (ONE - beta) * g * g
     return w - rate * g / (math.sqrt(square) + eps), square
 
@@ -101,14 +116,17 @@ def adam(flat, gradient, moments, settings, n_updates):
 
 @inlined
 def adam_corrections(settings, n_updates):
-    """What the first moment is divided by, and the root of the second."""
+    """Return the numbers that the first moment, and the root of the second, are divided by."""
     real, beta1, beta2 = settings.dtype.type, float(settings[1]), float(settings[2])
     return real(1.0 - math.pow(beta1, n_updates)), real(math.sqrt(1.0 - math.pow(beta2, n_updates)))
 
 
 @inlined
 def adam_step(g, w, first, second, rate, beta1, beta2, eps, correction1, correction2):
-    """Kingma and Ba (2015), algorithm 1, with the bias corrections folded into the rate and eps."""
+    """Return the new weight and moments (Kingma and Ba, 2015, algorithm 1).
+
+    The bias corrections are folded into the rate and eps.
+    """
     first = beta1 * first + (ONE - beta1) * g
     second = beta2 * second + (ONE - beta2) * g * g
     w -= rate / correction1 * first / (math.sqrt(second) / correction2 + eps)
@@ -116,12 +134,12 @@ def adam_step(g, w, first, second, rate, beta1, beta2, eps, correction1, correct
 
 
 @entry
-def train_update(kind, flat, shares, back, sums, decay, moments, settings, n_updates, gradient):
-    """Everything between two batches; returns the gradient's norm before clipping.
+def train_update(kind, flat, gradients, back, sums, decay, moments, settings, n_updates, gradient):
+    """Update the parameters between two batches; return the norm of the gradient before clipping.
 
     settings: (rate, momentum or beta1, beta2, eps, alpha, clip norm or 0), in the parameters' dtype.
     """
-    sum_shares(shares, back, gradient)
+    sum_gradients(gradients, back, gradient)
     count = 0.0
     for k in range(sums.shape[0]):
         count += sums[k, 1].sum()

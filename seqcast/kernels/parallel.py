@@ -1,10 +1,10 @@
-"""Running the shares of a batch side by side.
+"""Running the shards of a batch side by side.
 
-One small loop over `numba.prange` serves every kernel: its address is handed over as an argument, so that the
-large body is compiled once, not again inside a parallel region (7 s more for an LSTM step). Its serial twin
-is the same function without threads, and gives the same bits. It is used
+One small loop over `numba.prange` serves every kernel: the kernel's address is an argument, so that the large
+body is compiled once and not again inside a parallel region (7 s more for an LSTM step). Its serial twin is
+the same function without threads, and gives the same bits. The serial twin is used
 
-- for one share or one thread;
+- for one shard or one thread;
 - while another Python thread is inside the parallel one: numba's simplest threading layer aborts the
   process then;
 - in a forked child of a process that has started numba's threads: those of the OpenMP layer do not survive
@@ -15,9 +15,10 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import numba as nb
 from llvmlite import ir
@@ -25,40 +26,23 @@ from numba import types
 from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
+from .arguments import Arguments
 from .cache import KernelCache, is_writable
 from .jit import FLAGS, JIT_DISABLED, kernel, silent
-from .layout import LAYER, NETWORK
+
+# A kernel: (shard, table) -> status.
+KERNEL_TYPE = types.int64(types.intp, types.intp)
+# Seconds of compiling before a message is printed.
+NOTICE_AFTER = 1.0
 
 
-def kernel_types(dtype) -> tuple:
-    """Types of a kernel's arguments: share, network, layers, rows, weights, inputs, outputs, states, work,
-    gradients, sums."""
-    real, rows = nb.from_dtype(dtype), types.int64[:, ::1]
-    table = tuple(types.Array(nb.from_dtype(record), 1, "C") for record in (NETWORK, LAYER))
-    return (
-        *table,
-        rows,
-        real[::1],
-        real[::1],
-        real[::1],
-        real[::1],
-        real[:, ::1],
-        real[:, ::1],
-        types.float64[:, :, ::1],
-    )
-
-
-NOTICE_AFTER = 1.0  # seconds of compiling before a word is said
-
-
-def compile_kernel(function, dtype, variant: str, cached: bool = True):
-    """Compile `function` (share, *arrays), or load it, so that the driver can call it through its address."""
+def compile_kernel(function: Callable, variant: str, cached: bool = True) -> Any:
+    """Compile ``function(shard, table)``, or load it, so that the driver can call it by its address."""
     if JIT_DISABLED:
         return silent(function)
-    kernel = CFunc(
-        function, ((types.intp, *kernel_types(dtype)), types.int64), {}, dict(nopython=True, **FLAGS)
-    )
-    # From a thread of its own, since only time tells what is slow; numba lets it run while LLVM works.
+    kernel = CFunc(function, (KERNEL_TYPE.args, KERNEL_TYPE.return_type), {}, dict(nopython=True, **FLAGS))
+    # The message comes from a timer's thread, since only time tells what is slow. numba lets it run while
+    # LLVM works.
     notice = threading.Timer(NOTICE_AFTER, tell, [cached])
     notice.daemon = True
     cache = KernelCache(variant, on_miss=notice.start)
@@ -67,7 +51,7 @@ def compile_kernel(function, dtype, variant: str, cached: bool = True):
     else:
         notice.start()
     try:
-        with uncollected():
+        with garbage_collection_off():
             kernel.compile()
     finally:
         _withdraw(notice)
@@ -76,9 +60,8 @@ def compile_kernel(function, dtype, variant: str, cached: bool = True):
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the garbage collector, which looks through a compiler's objects again and again: a tenth of the
-    time."""
+def garbage_collection_off() -> Iterator[None]:
+    """Turn the garbage collector off: it scans the compiler's objects again and again (10 % of the time)."""
     if not gc.isenabled():
         yield
         return
@@ -89,11 +72,12 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-_told = threading.Lock()  # taken, for good, by the first who speaks
+# Acquired for good by the first message of a process.
+_told = threading.Lock()
 
 
 def tell(cached: bool) -> None:
-    """Say, once a process, why the call takes seconds."""
+    """Print, once in a process, why the call takes seconds."""
     if not _told.acquire(blocking=False):
         return
     outcome = (
@@ -106,145 +90,123 @@ def tell(cached: bool) -> None:
 
 def _withdraw(notice: threading.Timer) -> None:
     notice.cancel()
-    if notice.is_alive():  # or it never started
-        notice.join()  # Python warns of a fork while other threads live
+    if notice.is_alive():
+        # Python warns of a fork while other threads live.
+        notice.join()
 
 
 @kernel
-def worker_of(share, n_workers):
-    """Shares are dealt to and fro: the first ones hold the longest rows, and each worker gets its part."""
-    turn, place = share // n_workers, share % n_workers
+def worker_of(shard, n_workers):
+    """Return the worker that takes a shard.
+
+    Shards are dealt forth and back: the first ones hold the longest samples, and each worker gets its part of
+    them.
+    """
+    turn, place = shard // n_workers, shard % n_workers
     return place if turn % 2 == 0 else n_workers - 1 - place
 
 
-def _make_driver(dtype):
-    call = _make_call(dtype)
-
-    def driver(
-        kernel,
-        n_shards,
-        n_threads,
-        network,
-        layers,
-        rows,
-        weights,
-        inputs,
-        outputs,
-        states,
-        work,
-        gradients,
-        sums,
-    ):
-        """kernel: the address of one. work: a space for each worker, or for each share."""
-        status = 0
-        n_workers = min(n_threads, n_shards) if work.shape[0] == n_shards else work.shape[0]
-        for worker in nb.prange(n_workers):
-            for share in range(n_shards):
-                if worker_of(share, n_workers) == worker:
-                    status += call(
-                        kernel, nb.intp(share), network, layers, rows, weights, inputs, outputs, states, work,
-                        gradients, sums,
-                    )  # fmt: skip
-        return status
-
-    return driver
+def _driver(kernel, n_shards, n_workers, table):
+    """Call the kernel at an address for every shard."""
+    status = 0
+    for worker in nb.prange(n_workers):
+        for shard in range(n_shards):
+            if worker_of(shard, n_workers) == worker:
+                status += _call(kernel, nb.intp(shard), table)
+    return status
 
 
-def _make_call(dtype):
-    """Return ``call(address, share, *arrays)`` for compiled code: calls the kernel at an address.
+@intrinsic
+def _call(typingctx, kernel, shard, table):
+    """Call the kernel at an address.
 
-    As numba calls first-class functions; but those it unboxes by asking Python, 20 us of every call.
+    numba calls first-class functions in the same way, but asks Python for their address: 20 us of every call.
     """
 
-    @intrinsic
-    def call(
-        typingctx,
-        kernel, share, network, layers, rows, weights, inputs, outputs, states, work, gradients, sums,
-    ):  # fmt: skip
-        arguments = (types.intp, *kernel_types(dtype))
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        values = [context.get_value_type(argument) for argument in KERNEL_TYPE.args]
+        pointer = ir.FunctionType(context.get_value_type(KERNEL_TYPE.return_type), values).as_pointer()
+        return builder.call(builder.inttoptr(args[0], pointer), args[1:])
 
-        def codegen(context, builder, signature, args):
-            values = [context.get_value_type(argument) for argument in arguments]
-            pointer = ir.FunctionType(context.get_value_type(types.int64), values).as_pointer()
-            return builder.call(builder.inttoptr(args[0], pointer), args[1:])
-
-        return types.int64(types.intp, *arguments), codegen
-
-    return call
+    return types.int64(types.intp, types.intp, types.intp), codegen
 
 
-_compiled: dict[tuple[str, bool], object] = {}
-_entered = threading.Lock()  # held while the parallel driver runs
-_parallel_process: int | None = None  # the process that has started numba's threads
+_compiled: dict[bool, Callable] = {}
+# Held while the parallel driver runs.
+_entered = threading.Lock()
+# The process that has started numba's threads.
+_parallel_process: int | None = None
 
 
-# GNU OpenMP's threads spin while they wait for work: 300,000 rounds of its own accord, which takes the core
-# from others. Measured on two cores, ms a step of a small LSTM: alone 0.18 with 300,000 rounds, 0.19 with
-# 1,000, 0.23 with none; beside a second fit 0.60, 0.37, 0.33; with two others 1.65, 0.60, 0.61.
+# GNU OpenMP's threads spin while they wait for work, 300,000 rounds by default, which takes the core from
+# others. Measured on two cores, ms a step of a small LSTM: alone 0.18 with 300,000 rounds, 0.19 with 1,000,
+# 0.23 with none; beside a second fit 0.60, 0.37, 0.33; with two others 1.65, 0.60, 0.61.
 _SPIN = "1000"
 
 
 @cache
 def _load_threads() -> None:
-    """Have numba start its threads, and those of OpenMP, where the user left it open, spin less."""
+    """Let numba start its threads; those of OpenMP spin less unless the user chose otherwise."""
     global _parallel_process
     _parallel_process = os.getpid()
     if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         nb.get_num_threads()
         return
-    os.environ["GOMP_SPINCOUNT"] = _SPIN  # read once, as the library is loaded
+    # The variable is read once, when the library is loaded.
+    os.environ["GOMP_SPINCOUNT"] = _SPIN
     try:
         nb.get_num_threads()
     finally:
-        os.environ.pop("GOMP_SPINCOUNT", None)  # not `del`: another thread may have been here
+        # Not `del`: another thread may have removed it.
+        os.environ.pop("GOMP_SPINCOUNT", None)
 
 
-def _compiled_driver(dtype, parallel: bool):
-    key = (dtype.name, parallel)
+def _compiled_driver(parallel: bool) -> Callable:
     if parallel:
         _load_threads()
-    if key not in _compiled:
-        driver = nb.njit(parallel=parallel, nogil=True)(_make_driver(dtype))
-        driver._cache = KernelCache(f"driver-{'parallel' if parallel else 'serial'}-{dtype.name}")
+    if parallel not in _compiled:
+        driver = nb.njit(parallel=parallel, nogil=True)(_driver)
+        driver._cache = KernelCache(f"driver-{'parallel' if parallel else 'serial'}")
         try:
-            with uncollected():
-                driver.compile((types.intp, types.intp, types.intp, *kernel_types(dtype)))
+            with garbage_collection_off():
+                driver.compile((types.intp, types.intp, types.intp, types.intp))
         finally:
             driver._cache.release()
-        # Called past the dispatcher, which would look at every argument's type. Nothing converts or checks
-        # the arrays then: they must be contiguous and of the dtypes above.
-        _compiled[key] = driver.overloads[driver.signatures[0]].entry_point
-    return _compiled[key]
+        # The entry point is called without the dispatcher, which would look at every argument's type.
+        _compiled[parallel] = driver.overloads[driver.signatures[0]].entry_point
+    return _compiled[parallel]
 
 
-def compile_drivers(dtype) -> None:
+def compile_drivers() -> None:
     """Compile both drivers, or load them."""
     if not JIT_DISABLED:
         for parallel in (False, True):
-            _compiled_driver(dtype, parallel)
+            _compiled_driver(parallel)
 
 
-def run(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> None:
-    """Call ``kernel(share, *arrays)`` for every share, on up to `n_threads` threads."""
+def run(kernel: Any, arguments: Arguments, n_threads: int) -> None:
+    """Call ``kernel(shard, table)`` for every shard, on up to `n_threads` threads."""
+    n_shards = arguments.n_shards
     if JIT_DISABLED:
-        for share in range(n_shards):
-            kernel(share, *arrays)
-    elif min(n_shards, n_threads) < 2 or not _run_parallel(kernel, n_shards, dtype, arrays, n_threads):
-        _compiled_driver(dtype, parallel=False)(kernel.address, n_shards, 1, *arrays)
+        for shard in range(n_shards):
+            kernel(shard, arguments.address)
+    elif min(n_shards, n_threads) < 2 or not _run_parallel(kernel, arguments, n_threads):
+        _compiled_driver(parallel=False)(kernel.address, n_shards, 1, arguments.address)
 
 
-def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -> bool:
-    """Run in parallel and return True, or return False where only one thread is safe."""
+def _run_parallel(kernel: Any, arguments: Arguments, n_threads: int) -> bool:
+    """Run in parallel and return True, or return False if only one thread is safe."""
     if _parallel_process not in (None, os.getpid()):
         return False
-    driver = _compiled_driver(dtype, parallel=True)
+    driver = _compiled_driver(parallel=True)
     if not _entered.acquire(blocking=False):
         return False
     try:
         before = nb.get_num_threads()
         nb.set_num_threads(min(n_threads, nb.config.NUMBA_NUM_THREADS))
         try:
-            driver(kernel.address, n_shards, n_threads, *arrays)
+            n_workers = _count_workers(arguments, n_threads)
+            driver(kernel.address, arguments.n_shards, n_workers, arguments.address)
         finally:
             nb.set_num_threads(before)
     finally:
@@ -252,11 +214,22 @@ def _run_parallel(kernel, n_shards: int, dtype, arrays: tuple, n_threads: int) -
     return True
 
 
+def _count_workers(arguments: Arguments, n_threads: int) -> int:
+    """Return the number of workers: no two of them may use one workspace."""
+    if arguments.n_workspaces == arguments.n_shards:
+        return min(n_threads, arguments.n_shards)
+    return arguments.n_workspaces
+
+
 def thread_count(n_jobs: int | None) -> int:
-    """How many threads `n_jobs` means: None what numba.set_num_threads said, all unless it was called;
-    negative counted from the end of all, as in joblib."""
+    """Return the number of threads that `n_jobs` means.
+
+    None means what was passed to numba.set_num_threads, or all threads if it was not called. Negative numbers
+    are counted from the end of all threads, as in joblib.
+    """
     if n_jobs is None:
-        _load_threads()  # or asking would, with OpenMP's own settings
+        # Otherwise the next line would load the threads with OpenMP's own settings.
+        _load_threads()
         return nb.get_num_threads()
     available = nb.config.NUMBA_NUM_THREADS
     return max(1, available + 1 + n_jobs) if n_jobs < 0 else n_jobs

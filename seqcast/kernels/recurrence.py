@@ -1,327 +1,362 @@
-"""Forward and backward walks over time, for any cell: one block of rows, all layers, both directions.
+"""The recurrent layers unrolled over time, forward and backward, for any cell.
 
-Each layer and direction keeps, for every step s and row r, the row ``[h, x]`` where ``h`` is the state
-*before* the step; the step writes ``h`` of the row one step on. A walk counts its own steps: the reverse
-direction reads the input of step s at natural time ``length - 1 - s``. Buffers between layers are in natural
-time and zero past a row's end. Rows are sorted by length, longest first, so the rows still running at a step
-are the first ``active[s]`` ones; the others keep their state.
+All functions work on one block of samples. Each layer and direction keeps, for every step s and sample r, the
+row ``[h, x]`` where ``h`` is the state *before* the step; the step writes ``h`` of the row one step on. A
+direction counts its own steps: the reverse direction reads the input of step s at natural time
+``length - 1 - s``. Buffers between layers are in natural time, and zero after the end of a sample. Samples
+are sorted by length, longest first, so the samples still running at a step are the first ones; the others
+keep their state.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from ..cells.contract import Cell
 from .cell_loops import compile_cell
+from .column_groups import ColumnGroups
+from .cpu_target import CpuTarget
 from .dropout import drop
 from .jit import kernel
-from .layout import Columns
-from .matmul import add_outer_product, add_product
+from .matmul import compile_products
+from .row_ops import add_row, add_rows, clear, copy_row, copy_rows, fill_rows, round_up
+from .samples import LENGTH, count_running, natural_time
 
 
-def compile_recurrence(cell: Cell, dtype):
-    """Return ``forward(net, layers, block, begin, steps, weights, work)`` and the matching ``backward``."""
-    walk_forward = _compile_walk_forward(cell, dtype)
-    walk_backward = _compile_walk_backward(cell, dtype)
+class Recurrence(NamedTuple):
+    """The passes over all layers: see `compile_recurrence`."""
+
+    forward: Callable
+    backward: Callable
+
+
+def compile_recurrence(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Recurrence:
+    """Return the passes over the layers of one cell."""
+    unroll_forward = _compile_unroll_forward(cell, dtype, target)
+    unroll_backward = _compile_unroll_backward(cell, dtype, target)
 
     @kernel
-    def forward(net, layers, block, begin, steps, weights, work):
-        """From the inputs of the lowest layer, which stand beside its states, to the final states.
+    def forward(net, layers, block, begin, steps, weights, workspace):
+        """Compute the states of all layers over one chunk of steps.
 
-        block (b, 4): the rows' table, see `windows`. begin: first step of this chunk, its states lie in
-        `layer.state`.
+        The inputs of the lowest layer stand beside its states already. block (b, 4): the samples, see
+        `samples`. begin: first step of the chunk; the states before it lie in `layer.state`, and the states
+        after the chunk are left there.
         """
         for k in range(layers.size):
             layer = layers[k]
-            active = count_active(block, begin, steps)
-            if layer.level > 0:
-                place_input(net, layer, block, begin, steps, work)
-            load_state(net, layer, block.shape[0], work)
-            walk_forward(net, layer, block.shape[0], active, weights, work)
-            keep_state(net, layer, block.shape[0], steps, work)
-            if layer.sink >= 0:
-                collect_output(net, layer, block, begin, steps, work)
-                if layer.reverse == net.n_directions - 1:
-                    drop(net, block, layer.level, begin, steps, layer.sink_width, work[layer.sink :])
+            if layer.number > 0:
+                place_input(net, layer, block, begin, steps, workspace)
+            load_state(net, layer, block.shape[0], workspace)
+            unroll_forward(net, layer, block, begin, steps, weights, workspace)
+            keep_state(net, layer, block.shape[0], steps, workspace)
+            if layer.outputs >= 0:
+                collect_output(net, layer, block, begin, steps, workspace)
+                if layer.reverse == net.stack.n_directions - 1:
+                    outputs = workspace[layer.outputs :]
+                    drop(net, block, layer.number, begin, steps, layer.output_width, outputs)
 
     @kernel
-    def backward(net, layers, block, begin, steps, weights, work, gradients):
-        """From the gradients of final states (in `layer.state`) and outputs to those of weights, inputs,
-        initial states."""
-        n_rows = block.shape[0]
+    def backward(net, layers, block, begin, steps, weights, workspace, gradients):
+        """Compute the gradients of weights, inputs and initial states over one chunk.
+
+        The gradients of the final states lie in `layer.state`, those of the outputs in `stack.d_outputs`.
+        """
+        n = block.shape[0]
         for k in range(layers.size - 1, -1, -1):
             layer = layers[k]
-            if layer.reverse == net.n_directions - 1 and layer.d_source >= 0:
-                work[layer.d_source : layer.d_source + steps * n_rows * layer.width] = 0
-            if layer.d_sink >= 0 and not layer.is_top and layer.reverse == net.n_directions - 1:
-                drop(net, block, layer.level, begin, steps, layer.sink_width, work[layer.d_sink :])
-            active = count_active(block, begin, steps)
-            walk_backward(net, layer, block, begin, active, weights, work, gradients)
+            is_first = layer.reverse == net.stack.n_directions - 1
+            if is_first and layer.d_inputs >= 0:
+                clear(workspace[layer.d_inputs :], steps * n * layer.width)
+            if is_first and layer.d_outputs >= 0 and not layer.is_top:
+                d_outputs = workspace[layer.d_outputs :]
+                drop(net, block, layer.number, begin, steps, layer.output_width, d_outputs)
+            unroll_backward(net, layer, block, begin, steps, weights, workspace, gradients)
 
-    return forward, backward
+    return Recurrence(forward, backward)
 
 
-def _compile_walk_forward(cell: Cell, dtype):
-    loops, groups = compile_cell(cell, dtype), Columns.of(cell)
+def _compile_unroll_forward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Callable:
+    step_forward = _compile_step_forward(cell, dtype, target)
+
+    @kernel
+    def unroll_forward(net, layer, block, begin, steps, weights, workspace):
+        """Compute the states of one layer and direction after each step of a chunk."""
+        m = block.shape[0]
+        for s in range(steps):
+            m = count_running(block, begin + s, m)
+            step_forward(net, layer, block.shape[0], m, s, weights, workspace)
+
+    return unroll_forward
+
+
+def _compile_step_forward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Callable:
+    loops, groups = compile_cell(cell, dtype), ColumnGroups.of(cell)
+    add_product, _ = compile_products(target)
     step, reset = loops.step, loops.reset
-    n_others, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
-    n_x, n_late, n_joint, n_h = groups.input_only + groups.late, groups.late, groups.joint, groups.state_only
+    n_aux, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
+    n_after_reset, n_joint, n_h = groups.after_reset, groups.joint, groups.state_only
+    n_x = groups.input_only + n_after_reset
 
     @kernel
-    def walk_forward(net, layer, n_rows, active, weights, work):
-        H, stride = net.hidden, layer.row_stride
-        z, bias = work[net.z :], weights[layer.p_bias : layer.p_bias + net.columns]
-        for s in range(active.size):
-            m, before, after = active[s], s * n_rows, (s + 1) * n_rows
-            h, new_h = work[layer.rows + before * stride :], work[layer.rows + after * stride :]
-            others = work[layer.others + before * n_others * H :]
-            new_others = work[layer.others + after * n_others * H :]
-            saved = work[layer.saved + before * n_saved * H :]
-            fill_rows(z, net.z_stride, m, bias)
-            add_product(h[H:], stride, m, weights[layer.p_x :], layer.width, z, net.z_stride, n_x * H)
-            joint, own = z[n_x * H :], z[(n_x + n_joint) * H :]
+    def step_forward(net, layer, n_samples, m, s, weights, workspace):
+        """Compute the states after step s of a chunk; m: samples that still run at this step."""
+        stack = net.stack
+        H, stride, z_stride = stack.hidden, layer.hx_stride, stack.z_stride
+        before, after = s * n_samples, (s + 1) * n_samples
+        z = workspace[stack.z :]
+        h = workspace[layer.hx + before * stride :]
+        new_h = workspace[layer.hx + after * stride :]
+        aux = workspace[layer.aux_states + before * n_aux * H :]
+        new_aux = workspace[layer.aux_states + after * n_aux * H :]
+        saved = workspace[layer.saved + before * n_saved * H :]
+        fill_rows(z, z_stride, m, weights[layer.w_bias : layer.w_bias + stack.n_columns])
+        add_product(h[H:], stride, m, weights[layer.w_x :], layer.width, z, z_stride, n_x * H)
+        z_joint, z_h = z[n_x * H :], z[(n_x + n_joint) * H :]
+        add_product(h, stride, m, weights[layer.w_joint :], H + layer.width, z_joint, z_stride, n_joint * H)
+        add_product(h, stride, m, weights[layer.w_h :], H, z_h, z_stride, n_h * H)
+        if n_after_reset:
+            u, z_after = workspace[layer.reset_state + before * H :], z[(n_x - n_after_reset) * H :]
+            reset(m, H, z, z_stride, h, stride, aux, u, saved)
+            add_product(u, H, m, weights[layer.w_after_reset :], H, z_after, z_stride, n_after_reset * H)
+        step(m, H, z, z_stride, h, stride, aux, new_h, new_aux, saved)
+        # Samples that have ended keep their states.
+        copy_rows(new_h, h, stride, m, n_samples, H)
+        copy_rows(new_aux, aux, n_aux * H, m, n_samples, n_aux * H)
+
+    return step_forward
+
+
+def _compile_unroll_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Callable:
+    step_backward = _compile_step_backward(cell, dtype, target)
+    add_weight_gradients = _compile_weight_gradients(cell, target)
+    add_input_gradients = _compile_input_gradients(cell, target)
+
+    @kernel
+    def unroll_backward(net, layer, block, begin, steps, weights, workspace, gradients):
+        """Compute the gradients of one layer and direction over a chunk.
+
+        The gradients of the pre-activations of several steps are gathered before they are multiplied.
+        """
+        n, m, stop = block.shape[0], 0, steps
+        start_state_gradient(net, layer, n, workspace)
+        while stop > 0:
+            first = max(0, stop - net.stack.product_steps)
+            for s in range(stop - 1, first - 1, -1):
+                m = count_running(block, begin + s, m)
+                if layer.d_outputs >= 0:
+                    add_output_gradient(net, layer, block, begin, s, workspace)
+                d_z = workspace[net.stack.d_z + (s - first) * n * net.stack.z_stride :]
+                step_backward(net, layer, n, m, s, d_z, weights, workspace)
+            d_z = workspace[net.stack.d_z :]
+            add_weight_gradients(net, layer, first * n, (stop - first) * n, d_z, workspace, gradients)
+            if layer.d_inputs >= 0:
+                add_input_gradients(net, layer, block, begin, first, stop, d_z, weights, workspace)
+            stop = first
+        keep_state_gradient(net, layer, n, workspace)
+
+    return unroll_backward
+
+
+def _compile_step_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Callable:
+    loops, groups = compile_cell(cell, dtype), ColumnGroups.of(cell)
+    add_product, _ = compile_products(target)
+    cell_backward, reset_backward = loops.step_backward, loops.reset_backward
+    n_aux, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
+    n_after_reset, n_joint, n_h = groups.after_reset, groups.joint, groups.state_only
+    n_x = groups.input_only + n_after_reset
+
+    @kernel
+    def step_backward(net, layer, n_samples, m, s, d_z, weights, workspace):
+        """Compute the gradients of one step's pre-activations and of the states before it.
+
+        d_z: gradient of the pre-activations (OUT). `stack.d_state`: gradient of the states after the step
+        (IN) and before it (OUT).
+        """
+        stack = net.stack
+        H, stride, z_stride, d_stride = stack.hidden, layer.hx_stride, stack.z_stride, stack.d_stride
+        before = s * n_samples
+        d_h, d_block = workspace[stack.d_state :], n_samples * d_stride
+        h = workspace[layer.hx + before * stride :]
+        aux = workspace[layer.aux_states + before * n_aux * H :]
+        saved = workspace[layer.saved + before * n_saved * H :]
+        cell_backward(m, H, saved, h, stride, aux, d_h, d_stride, d_block, d_z, z_stride)
+        if n_after_reset:
+            d_u, d_after = workspace[stack.d_reset_state :], d_z[(n_x - n_after_reset) * H :]
+            clear(d_u, m * d_stride)
             add_product(
-                h, stride, m, weights[layer.p_joint :], H + layer.width, joint, net.z_stride, n_joint * H
+                d_after, z_stride, m, weights[layer.wT_after_reset :], n_after_reset * H, d_u, d_stride, H
             )
-            add_product(h, stride, m, weights[layer.p_h :], H, own, net.z_stride, n_h * H)
-            if n_late:
-                u, late = work[layer.late + before * H :], z[(n_x - n_late) * H :]
-                reset(m, H, z, net.z_stride, h, stride, others, u, saved)
-                add_product(u, H, m, weights[layer.p_late :], H, late, net.z_stride, n_late * H)
-            step(m, H, z, net.z_stride, h, stride, others, new_h, new_others, saved)
-            hold_rows(h, new_h, stride, m, n_rows, H)
-            hold_rows(others, new_others, n_others * H, m, n_rows, n_others * H)
-
-    return walk_forward
-
-
-def _compile_walk_backward(cell: Cell, dtype):
-    loops, groups = compile_cell(cell, dtype), Columns.of(cell)
-    step_backward, reset_backward = loops.step_backward, loops.reset_backward
-    n_others, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
-    n_x, n_late, n_joint, n_h = groups.input_only + groups.late, groups.late, groups.joint, groups.state_only
-
-    @kernel
-    def step_back(net, layer, n_rows, m, s, d_z, weights, work):
-        """The gradient of one step's pre-activations (d_z, OUT), and of the state before it (in place in
-        `net.d_state`)."""
-        H, stride, before = net.hidden, layer.row_stride, s * n_rows
-        d_h, d_block = work[net.d_state :], n_rows * net.d_stride
-        h, others = work[layer.rows + before * stride :], work[layer.others + before * n_others * H :]
-        saved = work[layer.saved + before * n_saved * H :]
-        step_backward(m, H, saved, h, stride, others, d_h, net.d_stride, d_block, d_z, net.z_stride)
-        if n_late:
-            d_u, d_late = work[net.d_u :], d_z[(n_x - n_late) * H :]
-            clear(d_u, m * net.d_stride)
-            add_product(d_late, net.z_stride, m, weights[layer.q_late :], n_late * H, d_u, net.d_stride, H)
-            reset_backward(m, H, saved, h, stride, others, d_u, d_h, net.d_stride, d_z, net.z_stride)
-        for r in range(m, n_rows):  # rows that had ended: nothing of them may reach the weights
-            clear(d_z[r * net.z_stride :], net.columns)
+            reset_backward(m, H, saved, h, stride, aux, d_u, d_h, d_stride, d_z, z_stride)
+        for r in range(m, n_samples):  # nothing of a sample that has ended may reach the weights
+            clear(d_z[r * z_stride :], stack.n_columns)
         d_own = d_z[n_x * H :]
-        add_product(d_own, net.z_stride, m, weights[layer.q_h :], (n_joint + n_h) * H, d_h, net.d_stride, H)
+        add_product(d_own, z_stride, m, weights[layer.wT_h :], (n_joint + n_h) * H, d_h, d_stride, H)
+
+    return step_backward
+
+
+def _compile_weight_gradients(cell: Cell, target: CpuTarget) -> Callable:
+    groups = ColumnGroups.of(cell)
+    _, add_outer_product = compile_products(target)
+    n_after_reset, n_joint, n_h = groups.after_reset, groups.joint, groups.state_only
+    n_x = groups.input_only + n_after_reset
 
     @kernel
-    def add_weight_gradients(net, layer, first, n, d_z, work, gradients):
-        """Add the share of rows first .. first + n (steps times rows) to the packed gradient."""
-        H, F, stride, zs = net.hidden, layer.width, layer.row_stride, net.z_stride
-        rows = work[layer.rows + first * stride :]
-        vector = net.vector
-        add_outer_product(
-            rows[H:], stride, F, d_z, zs, n, gradients[layer.g_x :], whole(n_x * H, vector), n_x * H
-        )
-        joint, own = n_joint * H, n_h * H
-        d_joint, d_own = d_z[n_x * H :], d_z[(n_x + n_joint) * H :]
-        add_outer_product(
-            rows, stride, H + F, d_joint, zs, n, gradients[layer.g_joint :], whole(joint, vector), joint
-        )
-        add_outer_product(rows, stride, H, d_own, zs, n, gradients[layer.g_h :], whole(own, vector), own)
-        if n_late:
-            u, d_late, late = work[layer.late + first * H :], d_z[(n_x - n_late) * H :], n_late * H
-            add_outer_product(u, H, H, d_late, zs, n, gradients[layer.g_late :], whole(late, vector), late)
-        add_rows(d_z, zs, n, gradients[layer.g_bias : layer.g_bias + net.columns])
+    def add_weight_gradients(net, layer, first, n, d_z, workspace, gradients):
+        """Add the contribution of rows first to first + n (steps times samples) to the packed gradient."""
+        stack = net.stack
+        H, F, lanes = stack.hidden, layer.width, stack.lanes
+        stride, z_stride = layer.hx_stride, stack.z_stride
+        hx = workspace[layer.hx + first * stride :]
+        x, joint, own = n_x * H, n_joint * H, n_h * H
+        grad_x, grad_joint = gradients[layer.grad_x :], gradients[layer.grad_joint :]
+        d_joint, d_own = d_z[x:], d_z[x + joint :]
+        add_outer_product(hx[H:], stride, F, d_z, z_stride, n, grad_x, round_up(x, lanes), x)
+        add_outer_product(hx, stride, H + F, d_joint, z_stride, n, grad_joint, round_up(joint, lanes), joint)
+        grad_h = gradients[layer.grad_h :]
+        add_outer_product(hx, stride, H, d_own, z_stride, n, grad_h, round_up(own, lanes), own)
+        if n_after_reset:
+            after, d_after = n_after_reset * H, d_z[(n_x - n_after_reset) * H :]
+            u, grad_after = workspace[layer.reset_state + first * H :], gradients[layer.grad_after_reset :]
+            add_outer_product(u, H, H, d_after, z_stride, n, grad_after, round_up(after, lanes), after)
+        add_rows(d_z, z_stride, n, gradients[layer.grad_bias : layer.grad_bias + stack.n_columns])
+
+    return add_weight_gradients
+
+
+def _compile_input_gradients(cell: Cell, target: CpuTarget) -> Callable:
+    groups = ColumnGroups.of(cell)
+    add_product, _ = compile_products(target)
+    n_blocks = groups.input_only + groups.after_reset + groups.joint
 
     @kernel
-    def add_input_gradients(net, layer, block, begin, steps, s0, d_z, weights, work):
-        """Add the gradient of the inputs of steps s0 .. s0 + steps to the layer below, in natural time."""
-        n_rows, n = block.shape[0], steps * block.shape[0]
-        d_x = work[net.d_x :]
-        clear(d_x, n * net.d_x_stride)
-        depth = (n_x + n_joint) * net.hidden
-        add_product(d_z, net.z_stride, n, weights[layer.q_x :], depth, d_x, net.d_x_stride, layer.width)
-        for s in range(s0, s0 + steps):
-            for r in range(n_rows):
+    def add_input_gradients(net, layer, block, begin, first, stop, d_z, weights, workspace):
+        """Add the gradient of the inputs of steps first to stop to `layer.d_inputs`, in natural time."""
+        stack = net.stack
+        n_samples = block.shape[0]
+        n, depth, d_x = (stop - first) * n_samples, n_blocks * stack.hidden, workspace[stack.d_x :]
+        clear(d_x, n * stack.d_x_stride)
+        add_product(d_z, stack.z_stride, n, weights[layer.wT_x :], depth, d_x, stack.d_x_stride, layer.width)
+        for s in range(first, stop):
+            for r in range(n_samples):
                 t = natural_time(layer.reverse, s, block[r, LENGTH] - begin)
                 if t >= 0:
-                    to = layer.d_source + (t * n_rows + r) * layer.width
-                    add_row(work[to : to + layer.width], d_x[((s - s0) * n_rows + r) * net.d_x_stride :])
+                    to = layer.d_inputs + (t * n_samples + r) * layer.width
+                    source = d_x[((s - first) * n_samples + r) * stack.d_x_stride :]
+                    add_row(workspace[to : to + layer.width], source)
 
-    @kernel
-    def walk_backward(net, layer, block, begin, active, weights, work, gradients):
-        n_rows, s1 = block.shape[0], active.size
-        start_gradient(net, layer, n_rows, work)
-        while s1 > 0:
-            s0 = max(0, s1 - net.ring)
-            for s in range(s1 - 1, s0 - 1, -1):
-                if layer.d_sink >= 0:
-                    add_output_gradient(net, layer, block, begin, s, work)
-                d_z = work[net.d_z + (s - s0) * n_rows * net.z_stride :]
-                step_back(net, layer, n_rows, active[s], s, d_z, weights, work)
-            d_z = work[net.d_z :]
-            add_weight_gradients(net, layer, s0 * n_rows, (s1 - s0) * n_rows, d_z, work, gradients)
-            if layer.d_source >= 0:
-                add_input_gradients(net, layer, block, begin, s1 - s0, s0, d_z, weights, work)
-            s1 = s0
-        finish_gradient(net, layer, n_rows, work)
-
-    return walk_backward
+    return add_input_gradients
 
 
-# -- rows of a block: columns of its table
-
-START, LENGTH, TARGET, ROW = 0, 1, 2, 3
+# -- between layers
 
 
 @kernel
-def count_active(block, begin, steps):
-    """How many rows (sorted by length) still run at each step of the chunk."""
-    active = np.empty(steps, np.int64)
-    m = block.shape[0]
+def place_input(net, layer, block, begin, steps, workspace):
+    """Copy the layer's inputs (natural time) beside its states (the direction's own time)."""
+    n, F = block.shape[0], layer.width
     for s in range(steps):
-        while m > 0 and block[m - 1, LENGTH] <= begin + s:
-            m -= 1
-        active[s] = m
-    return active
-
-
-@kernel
-def natural_time(reverse, s, length):
-    """Time, within the chunk, of step s of a walk over `length` steps; negative where the row has ended."""
-    if reverse:
-        return length - 1 - s
-    return s if s < length else -1
-
-
-@kernel
-def place_input(net, layer, block, begin, steps, work):
-    """Copy the layer's source (natural time) beside the states (walk time)."""
-    n_rows, F = block.shape[0], layer.width
-    for s in range(steps):
-        for r in range(n_rows):
-            to = layer.rows + (s * n_rows + r) * layer.row_stride + net.hidden
+        for r in range(n):
+            to = layer.hx + (s * n + r) * layer.hx_stride + net.stack.hidden
             t = natural_time(layer.reverse, s, block[r, LENGTH] - begin)
             if t >= 0:
-                source = layer.source + (t * n_rows + r) * F
-                copy_row(work[to : to + F], work[source:])
+                copy_row(workspace[to : to + F], workspace[layer.inputs + (t * n + r) * F :])
             else:
-                clear(work[to:], F)
+                clear(workspace[to:], F)
 
 
 @kernel
-def collect_output(net, layer, block, begin, steps, work):
-    """Copy the states (walk time) to the layer's sink (natural time), beside the other direction's; 0 past a
-    row's end."""
-    n_rows, H = block.shape[0], net.hidden
+def collect_output(net, layer, block, begin, steps, workspace):
+    """Copy the states to the layer's outputs (natural time), beside the other direction's.
+
+    Outputs after the end of a sample are 0.
+    """
+    n, H = block.shape[0], net.stack.hidden
     for s in range(steps):
-        for r in range(n_rows):
+        for r in range(n):
             t = natural_time(layer.reverse, s, block[r, LENGTH] - begin)
-            row = layer.rows + ((s + 1) * n_rows + r) * layer.row_stride
-            to = layer.sink + ((t if t >= 0 else s) * n_rows + r) * layer.sink_width + layer.reverse * H
+            time = t if t >= 0 else s
+            to = layer.outputs + (time * n + r) * layer.output_width + layer.reverse * H
             if t >= 0:
-                copy_row(work[to : to + H], work[row:])
+                copy_row(workspace[to : to + H], workspace[layer.hx + ((s + 1) * n + r) * layer.hx_stride :])
             else:
-                clear(work[to:], H)
+                clear(workspace[to:], H)
 
 
 @kernel
-def add_output_gradient(net, layer, block, begin, s, work):
-    n_rows, H = block.shape[0], net.hidden
-    for r in range(n_rows):
+def add_output_gradient(net, layer, block, begin, s, workspace):
+    """Add the gradient of the outputs of step s to the gradient of the state after it."""
+    n, H = block.shape[0], net.stack.hidden
+    for r in range(n):
         t = natural_time(layer.reverse, s, block[r, LENGTH] - begin)
         if t >= 0:
-            source = layer.d_sink + (t * n_rows + r) * layer.sink_width + layer.reverse * H
-            to = net.d_state + r * net.d_stride
-            add_row(work[to : to + H], work[source:])
+            source = layer.d_outputs + (t * n + r) * layer.output_width + layer.reverse * H
+            to = net.stack.d_state + r * net.stack.d_stride
+            add_row(workspace[to : to + H], workspace[source:])
+
+
+# -- states between chunks
 
 
 @kernel
-def load_state(net, layer, n_rows, work):
-    """State k of row r lies at ``layer.state + (k * block_rows + r) * H`` between walks."""
-    H, n_others = net.hidden, net.n_states - 1
-    for r in range(n_rows):
-        copy_row(work[layer.rows + r * layer.row_stride :][:H], work[layer.state + r * H :])
-        for k in range(n_others):
-            to = layer.others + (r * n_others + k) * H
-            copy_row(work[to : to + H], work[layer.state + ((k + 1) * net.block_rows + r) * H :])
+def clear_states(net, layers, workspace):
+    """Set the states of all layers to 0."""
+    for k in range(layers.size):
+        n = net.stack.n_states * net.batch.block_samples * net.stack.hidden
+        clear(workspace[layers[k].state :], n)
 
 
 @kernel
-def keep_state(net, layer, n_rows, steps, work):
-    H, n_others = net.hidden, net.n_states - 1
-    for r in range(n_rows):
-        row = steps * n_rows + r
-        to = layer.state + r * H
-        copy_row(work[to : to + H], work[layer.rows + row * layer.row_stride :])
-        for k in range(n_others):
-            to = layer.state + ((k + 1) * net.block_rows + r) * H
-            copy_row(work[to : to + H], work[layer.others + (row * n_others + k) * H :])
+def load_state(net, layer, n_samples, workspace):
+    """Copy the states in `layer.state` to the place before the first step."""
+    H, n_aux, block_samples = net.stack.hidden, net.stack.n_states - 1, net.batch.block_samples
+    for r in range(n_samples):
+        to = layer.hx + r * layer.hx_stride
+        copy_row(workspace[to : to + H], workspace[layer.state + r * H :])
+        for k in range(n_aux):
+            to = layer.aux_states + (r * n_aux + k) * H
+            copy_row(workspace[to : to + H], workspace[layer.state + ((k + 1) * block_samples + r) * H :])
 
 
 @kernel
-def start_gradient(net, layer, n_rows, work):
-    for k in range(net.n_states):
-        for r in range(n_rows):
-            to = net.d_state + (k * n_rows + r) * net.d_stride
-            clear(work[to:], net.d_stride)
-            copy_row(work[to : to + net.hidden], work[layer.state + (k * net.block_rows + r) * net.hidden :])
+def keep_state(net, layer, n_samples, steps, workspace):
+    """Copy the states after the last of `steps` steps to `layer.state`."""
+    H, n_aux, block_samples = net.stack.hidden, net.stack.n_states - 1, net.batch.block_samples
+    for r in range(n_samples):
+        row, to = steps * n_samples + r, layer.state + r * H
+        copy_row(workspace[to : to + H], workspace[layer.hx + row * layer.hx_stride :])
+        for k in range(n_aux):
+            to = layer.state + ((k + 1) * block_samples + r) * H
+            copy_row(workspace[to : to + H], workspace[layer.aux_states + (row * n_aux + k) * H :])
 
 
 @kernel
-def finish_gradient(net, layer, n_rows, work):
-    for k in range(net.n_states):
-        for r in range(n_rows):
-            to = layer.state + (k * net.block_rows + r) * net.hidden
-            copy_row(work[to : to + net.hidden], work[net.d_state + (k * n_rows + r) * net.d_stride :])
-
-
-# -- rows of numbers: short loops over one or two arrays always vectorise
+def keep_states(net, layers, n_samples, steps, workspace):
+    """Copy the states of all layers after the last of `steps` steps to their `layer.state`."""
+    for k in range(layers.size):
+        keep_state(net, layers[k], n_samples, steps, workspace)
 
 
 @kernel
-def copy_row(to, source):
-    for j in range(to.size):
-        to[j] = source[j]
+def start_state_gradient(net, layer, n_samples, workspace):
+    """Copy the gradients of the final states from `layer.state` to `stack.d_state`."""
+    stack = net.stack
+    for k in range(stack.n_states):
+        for r in range(n_samples):
+            to = stack.d_state + (k * n_samples + r) * stack.d_stride
+            source = layer.state + (k * net.batch.block_samples + r) * stack.hidden
+            clear(workspace[to:], stack.d_stride)
+            copy_row(workspace[to : to + stack.hidden], workspace[source:])
 
 
 @kernel
-def add_row(to, source):
-    for j in range(to.size):
-        to[j] += source[j]
-
-
-@kernel
-def clear(to, n):
-    for j in range(n):
-        to[j] = 0
-
-
-@kernel
-def fill_rows(to, stride, n_rows, row):
-    for r in range(n_rows):
-        copy_row(to[r * stride : r * stride + row.size], row)
-
-
-@kernel
-def add_rows(rows, stride, n_rows, to):
-    for r in range(n_rows):
-        add_row(to, rows[r * stride :])
-
-
-@kernel
-def hold_rows(before, after, stride, first, n_rows, width):
-    """Rows first .. n_rows have ended: their state goes on unchanged."""
-    for r in range(first, n_rows):
-        copy_row(after[r * stride : r * stride + width], before[r * stride :])
-
-
-@kernel
-def whole(columns, vector):
-    """Columns rounded up to whole vectors."""
-    return -(-columns // vector) * vector
+def keep_state_gradient(net, layer, n_samples, workspace):
+    """Copy the gradients of the initial states from `stack.d_state` to `layer.state`."""
+    stack = net.stack
+    for k in range(stack.n_states):
+        for r in range(n_samples):
+            to = layer.state + (k * net.batch.block_samples + r) * stack.hidden
+            source = stack.d_state + (k * n_samples + r) * stack.d_stride
+            copy_row(workspace[to : to + stack.hidden], workspace[source:])

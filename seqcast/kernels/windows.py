@@ -1,9 +1,7 @@
-"""Cutting a batch of windows out of the values, inside the loop: no window is ever stored.
+"""Reading windows from series, and writing results: copies between the caller's arrays and the workspace.
 
-Row r of a batch is described by four integers: where its first step lies in the values (a row number), its
-length in steps of the network, where its first target lies in the flat targets, and its number in the batch
-(the counter of its dropout mask, and its place in the outputs). A step of the network reads `net.segment`
-rows of the values.
+A window is read from the series values step by step, inside the loop over time, so no window is ever stored.
+A step of the network reads `window.segment` rows of the values.
 """
 
 import math
@@ -13,34 +11,45 @@ import numpy as np
 from .constants import LEAST_DEVIATION
 from .distributions import to_parameters, to_values_unit
 from .jit import kernel
-from .recurrence import LENGTH, ROW, START, TARGET, clear, copy_row, natural_time
+from .row_ops import clear, copy_row
+from .samples import LENGTH, NUMBER, START, TARGET, natural_time
 
-SCALES = ("none", "deviation", "mean")  # their numbers in `net.scale`
+# The position of a name is its number in `window.scale`.
+SCALES = ("none", "deviation", "mean")
 MEAN = SCALES.index("mean")
 
 
+# -- from values to inputs
+
+
 @kernel
-def find_offsets(net, block, values, work):
-    """How each channel is read in each window, to `net.offsets` and `net.scales` (b, channels): less its last
-    observed value, divided by its scale; less 0 and divided by 1 if it is read as it is."""
-    C = net.n_channels
+def find_offsets(net, block, values, workspace):
+    """Compute the offset and the scale of each channel of each window.
+
+    The network reads (value - offset) / scale. With `normalize`, the offset is the last observed value; it is
+    0 otherwise. Channels from `n_normalized` on have offset 0 and scale 1. The results lie in
+    `window.offsets` and `window.scales`, shape (b, n_channels).
+    """
+    window = net.window
+    C = window.n_channels
     for r in range(block.shape[0]):
-        offsets, scales = work[net.offsets + r * C :], work[net.scales + r * C :]
+        offsets, scales = workspace[window.offsets + r * C :], workspace[window.scales + r * C :]
         first = block[r, START] * C
-        window = values[first : first + block[r, LENGTH] * net.segment * C]
+        own_values = values[first : first + block[r, LENGTH] * window.segment * C]
         for c in range(C):
-            offsets[c], scales[c] = 0, 1
-            if (net.normalize or net.scale) and c < net.n_normalized:
-                last = last_observed(window[c:], C)
-                if net.normalize:
+            offsets[c] = 0
+            scales[c] = 1
+            if (window.normalize or window.scale) and c < window.n_normalized:
+                last = last_observed(own_values[c:], C)
+                if window.normalize:
                     offsets[c] = last
-                if net.scale:
-                    scales[c] = scale_of(net.scale, window[c:], C, np.float64(last))
+                if window.scale:
+                    scales[c] = find_scale(window.scale, own_values[c:], C, np.float64(last))
 
 
 @kernel
 def last_observed(values, stride):
-    """The last of every stride-th value that is not missing; 0 if there is none."""
+    """Return the last of every stride-th value that is not missing; 0 if there is none."""
     for k in range((values.size - 1) // stride * stride, -1, -stride):
         if not np.isnan(values[k]):
             return values[k]
@@ -48,9 +57,11 @@ def last_observed(values, stride):
 
 
 @kernel
-def scale_of(kind, values, stride, near):
-    """Of every stride-th value; 1 if none was observed. Sums are of differences from `near`, one of the
-    values: squares of large numbers would cancel."""
+def find_scale(kind, values, stride, near):
+    """Return the scale of every stride-th value; 1 if none was observed.
+
+    near: one of the values. Differences from it are summed, since squares of large numbers would cancel.
+    """
     n, total, square = 0, 0.0, 0.0
     for k in range(0, values.size, stride):
         if not np.isnan(values[k]):
@@ -64,28 +75,32 @@ def scale_of(kind, values, stride, near):
 
 
 @kernel
-def gather(net, layers, block, begin, steps, values, work):
-    """Write steps begin .. begin + steps of each window beside the states of the lowest layer's walks, zero
-    past its end."""
-    C, n_rows = net.n_channels, block.shape[0]
-    for k in range(net.n_directions):
+def gather(net, layers, block, begin, steps, values, workspace):
+    """Write the inputs of steps begin to begin + steps beside the states of the lowest layer.
+
+    Inputs after the end of a sample are 0.
+    """
+    window, n = net.window, block.shape[0]
+    C = window.n_channels
+    for k in range(net.stack.n_directions):
         layer = layers[k]
-        for r in range(n_rows):
-            offsets, scales = work[net.offsets + r * C :], work[net.scales + r * C :]
+        for r in range(n):
+            offsets, scales = workspace[window.offsets + r * C :], workspace[window.scales + r * C :]
             length = block[r, LENGTH] - begin
             for s in range(steps):
-                row = work[layer.rows + (s * n_rows + r) * layer.row_stride + net.hidden :]
+                row = workspace[layer.hx + (s * n + r) * layer.hx_stride + net.stack.hidden :]
                 t = natural_time(layer.reverse, s, length)
                 if t >= 0:
-                    first = block[r, START] + (begin + t) * net.segment
-                    read_segment(row, values[first * C :], offsets, scales, C, net.segment, net.masked)
+                    first = block[r, START] + (begin + t) * window.segment
+                    x = values[first * C :]
+                    read_segment(row, x, offsets, scales, C, window.segment, window.masked)
                 else:
                     clear(row, layer.width)
 
 
 @kernel
 def read_segment(row, x, offsets, scales, n_channels, segment, masked):
-    """One step's inputs: its rows of the values, one after the other."""
+    """Write the inputs of one step of the network: `segment` rows of the values, one after the other."""
     width = 2 * n_channels if masked else n_channels
     for k in range(segment):
         read_step(row[k * width :], x[k * n_channels :], offsets, scales, n_channels, masked)
@@ -93,7 +108,7 @@ def read_segment(row, x, offsets, scales, n_channels, segment, masked):
 
 @kernel
 def read_step(row, x, offsets, scales, n_channels, masked):
-    """One row's inputs: value less offset, over scale, 0 where missing; then, if masked, 1 where observed."""
+    """Write the inputs of one row of the values, 0 where missing; if masked, then 1 where observed."""
     for c in range(n_channels):
         missing = np.isnan(x[c])
         row[c] = 0 if missing else (x[c] - offsets[c]) / scales[c]
@@ -101,112 +116,119 @@ def read_step(row, x, offsets, scales, n_channels, masked):
             row[n_channels + c] = 0 if missing else 1
 
 
-@kernel
-def scatter_input_gradient(net, layer, block, steps, work, d_values):
-    """Write the gradient of the inputs to `d_values`, laid out as the values were."""
-    C, n_rows = net.n_channels, block.shape[0]
-    for s in range(steps):
-        for r in range(n_rows):
-            if s < block[r, LENGTH]:
-                to = (block[r, START] + s) * C
-                copy_row(d_values[to : to + C], work[layer.d_source + (s * n_rows + r) * layer.width :])
+# -- from outputs to forecasts
 
 
 @kernel
-def scatter_outputs(net, layers, block, begin, steps, work, outputs):
-    """Write the states of the top layer's walks to `outputs` (B, T, D * hidden), flat; nothing past a row's
-    end."""
-    n_rows, D, H = block.shape[0], net.n_directions, net.hidden_size
-    for k in range(layers.size - D, layers.size):
-        layer = layers[k]
-        for r in range(n_rows):
-            first, length = block[r, ROW] * net.n_steps + begin, block[r, LENGTH] - begin
-            for s in range(steps):
-                t = natural_time(layer.reverse, s, length)
-                if t >= 0:
-                    to = ((first + t) * D + layer.reverse) * H
-                    copy_row(
-                        outputs[to : to + H], work[layer.rows + ((s + 1) * n_rows + r) * layer.row_stride :]
-                    )
+def target_unit(net, r, j, workspace):
+    """Return offset and scale of the target of output j in the window of sample r.
+
+    Target k stands at outputs k, k + n_targets, ...
+    """
+    window = net.window
+    if window.normalize or window.scale:
+        k = r * window.n_channels + j % window.n_targets
+        return workspace[window.offsets + k], workspace[window.scales + k]
+    return workspace.dtype.type(0), workspace.dtype.type(1)
 
 
 @kernel
-def gather_output_gradient(net, block, steps, d_outputs, work):
-    """The gradient of the outputs, into that of the top layer (padded, time major)."""
-    n_rows, D, H = block.shape[0], net.n_directions, net.hidden_size
-    for s in range(steps):
-        for r in range(n_rows):
-            for d in range(D):
-                source = ((block[r, ROW] * net.n_steps + s) * D + d) * H
-                to = net.d_sink + (s * n_rows + r) * net.sink_width + d * net.hidden
-                clear(work[to:], net.hidden)
-                copy_row(work[to : to + H], d_outputs[source:])
-
-
-@kernel
-def gather_states(net, layers, block, states, work):
-    """Copy states (n_states, walks, B, hidden), flat, to each layer's padded `state`."""
-    H = net.hidden_size
-    for k in range(layers.size):
-        for n in range(net.n_states):
-            for r in range(block.shape[0]):
-                source = ((n * layers.size + k) * net.n_rows + block[r, ROW]) * H
-                to = layers[k].state + (n * net.block_rows + r) * net.hidden
-                clear(work[to:], net.hidden)
-                copy_row(work[to : to + H], states[source:])
-
-
-@kernel
-def scatter_states(net, layers, block, work, states):
-    H = net.hidden_size
-    for k in range(layers.size):
-        for n in range(net.n_states):
-            for r in range(block.shape[0]):
-                to = ((n * layers.size + k) * net.n_rows + block[r, ROW]) * H
-                copy_row(states[to : to + H], work[layers[k].state + (n * net.block_rows + r) * net.hidden :])
-
-
-@kernel
-def clear_states(net, layers, work):
-    for k in range(layers.size):
-        clear(work[layers[k].state :], net.n_states * net.block_rows * net.hidden)
-
-
-@kernel
-def add_offsets(net, n_rows, work):
-    """Bring the head's outputs back to the values' own level and scale: target k stands at columns k, k +
-    n_targets, ..."""
-    if net.normalize or net.scale:
-        for r in range(n_rows):
-            out = work[net.out + r * net.out_stride :]
-            for j in range(net.n_outputs):
-                offset, scale = target_unit(net, r, j, work)
+def add_offsets(net, n_samples, workspace):
+    """Bring the outputs back to the unit of the values."""
+    if net.window.normalize or net.window.scale:
+        for r in range(n_samples):
+            out = workspace[net.readout.out + r * net.readout.out_stride :]
+            for j in range(net.readout.n_outputs):
+                offset, scale = target_unit(net, r, j, workspace)
                 out[j] = out[j] * scale + offset
 
 
 @kernel
-def place_distributions(net, n_rows, work):
-    """The same for outputs that are turned into the parameters of distributions."""
-    for r in range(n_rows):
-        out = work[net.out + r * net.out_stride :][: net.n_outputs]
-        for j in range(net.n_points):
-            p, (offset, scale) = out[j :: net.n_points], target_unit(net, r, j, work)
-            to_parameters(net.distribution, net.levels, p)
-            to_values_unit(net.distribution, p, offset, scale)
+def place_distributions(net, n_samples, workspace):
+    """Turn the outputs into parameters of distributions in the unit of the values."""
+    readout = net.readout
+    for r in range(n_samples):
+        out = workspace[readout.out + r * readout.out_stride :][: readout.n_outputs]
+        for j in range(readout.n_points):
+            p, (offset, scale) = out[j :: readout.n_points], target_unit(net, r, j, workspace)
+            to_parameters(readout.distribution, readout.levels, p)
+            to_values_unit(readout.distribution, p, offset, scale)
 
 
 @kernel
-def target_unit(net, r, j, work):
-    """Offset and scale of the target of output j in row r's window."""
-    if net.normalize or net.scale:
-        k = r * net.n_channels + j % net.n_targets
-        return work[net.offsets + k], work[net.scales + k]
-    return work.dtype.type(0), work.dtype.type(1)
-
-
-@kernel
-def scatter_predictions(net, block, work, predictions):
-    n = net.n_outputs
+def scatter_predictions(net, block, step, workspace, predictions):
+    """Copy the outputs to `predictions`, those of each step after those of the step before."""
+    readout = net.readout
+    n = readout.n_outputs
     for r in range(block.shape[0]):
-        to = block[r, TARGET]
-        copy_row(predictions[to : to + n], work[net.out + r * net.out_stride :])
+        to = block[r, TARGET] + step * n
+        copy_row(predictions[to : to + n], workspace[readout.out + r * readout.out_stride :])
+
+
+# -- the layers by themselves
+
+
+@kernel
+def scatter_outputs(net, layers, block, begin, steps, workspace, outputs):
+    """Copy the top layer's states to `outputs` (B, T, D * hidden_size), nothing after a sample's end."""
+    n, D, H = block.shape[0], net.stack.n_directions, net.stack.hidden_size
+    for k in range(layers.size - D, layers.size):
+        layer = layers[k]
+        for r in range(n):
+            first, length = block[r, NUMBER] * net.batch.n_steps + begin, block[r, LENGTH] - begin
+            for s in range(steps):
+                t = natural_time(layer.reverse, s, length)
+                if t >= 0:
+                    to = ((first + t) * D + layer.reverse) * H
+                    source = layer.hx + ((s + 1) * n + r) * layer.hx_stride
+                    copy_row(outputs[to : to + H], workspace[source:])
+
+
+@kernel
+def gather_output_gradient(net, block, steps, d_outputs, workspace):
+    """Copy the gradient of the outputs to `stack.d_outputs` (time first, units padded)."""
+    stack, n = net.stack, block.shape[0]
+    D, H = stack.n_directions, stack.hidden_size
+    for s in range(steps):
+        for r in range(n):
+            for d in range(D):
+                source = ((block[r, NUMBER] * net.batch.n_steps + s) * D + d) * H
+                to = stack.d_outputs + (s * n + r) * stack.output_width + d * stack.hidden
+                clear(workspace[to:], stack.hidden)
+                copy_row(workspace[to : to + H], d_outputs[source:])
+
+
+@kernel
+def scatter_input_gradient(net, layer, block, steps, workspace, d_values):
+    """Copy the gradient of the inputs to `d_values`, which is laid out as the values."""
+    C, n = net.window.n_channels, block.shape[0]
+    for s in range(steps):
+        for r in range(n):
+            if s < block[r, LENGTH]:
+                to = (block[r, START] + s) * C
+                copy_row(d_values[to : to + C], workspace[layer.d_inputs + (s * n + r) * layer.width :])
+
+
+@kernel
+def gather_states(net, layers, block, states, workspace):
+    """Copy states (n_states, n_unrolls, B, hidden_size) to the padded `state` of each layer."""
+    stack, H = net.stack, net.stack.hidden_size
+    for k in range(layers.size):
+        for n in range(stack.n_states):
+            for r in range(block.shape[0]):
+                source = ((n * layers.size + k) * net.batch.n_samples + block[r, NUMBER]) * H
+                to = layers[k].state + (n * net.batch.block_samples + r) * stack.hidden
+                clear(workspace[to:], stack.hidden)
+                copy_row(workspace[to : to + H], states[source:])
+
+
+@kernel
+def scatter_states(net, layers, block, workspace, states):
+    """Copy the padded `state` of each layer to states (n_states, n_unrolls, B, hidden_size)."""
+    stack, H = net.stack, net.stack.hidden_size
+    for k in range(layers.size):
+        for n in range(stack.n_states):
+            for r in range(block.shape[0]):
+                to = ((n * layers.size + k) * net.batch.n_samples + block[r, NUMBER]) * H
+                source = layers[k].state + (n * net.batch.block_samples + r) * stack.hidden
+                copy_row(states[to : to + H], workspace[source:])

@@ -1,1 +1,1 @@
-"""Networks, and how they learn: parameters and batches (network), epochs and early stopping (training)."""
+"""Networks and their training: parameters, calls of kernels, training loops, and the choice of a device."""

@@ -1,5 +1,7 @@
-"""Networks on a GPU: the same surface as `network` and `training`, with everything between two epochs on the
-device."""
+"""Networks, passes and trainers on a GPU: the counterparts of `network`, `passes` and `trainer`.
+
+Everything between two epochs of training happens on the device.
+"""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -9,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels.architecture import Architecture
+from ..kernels.batch_plan import Window
 from ..kernels.cuda.batches import (
     Evaluation,
     Model,
@@ -22,22 +26,28 @@ from ..kernels.cuda.batches import (
 from ..kernels.cuda.optimizers import Optimizer, corrections_of
 from ..kernels.cuda.queue import Graph, queue_of
 from ..kernels.cuda.windows import Epoch
-from ..kernels.layout import Architecture
-from ..kernels.workspace import Window
-from .network import Network, Rows, Windows, restore
+from ..kernels.samples import LENGTH, NUMBER, TARGET
+from .losses import mean_losses
+from .network import Network
+from .options import TrainingOptions
 from .passes import LayerPass
-from .training import OptimizerState, Trainer, TrainingOptions, mean_losses
+from .samples import AnySamples, SampleSource
+from .trainer import OptimizerState, Trainer
 
-CALL_BYTES = 2**30  # of work space in one call, at most
-CALL_ROWS = 8192
-KEPT_BATCHES = 4  # sizes whose buffers wait for the next batch, ...
-KEPT_BYTES = 2**26  # ... if they take no more than this
+# Bytes of the buffers of one call, at most.
+CALL_BYTES = 2**30
+CALL_SAMPLES = 8192
+# Batch sizes whose buffers are kept for the next batch, ...
+KEPT_BATCHES = 4
+# ... if they take no more bytes than this.
+KEPT_BYTES = 2**26
 
 
 class CudaNetwork(Network):
-    """A `Network` whose windows are read, and whose forecasts are made, on a GPU.
+    """A `Network` that reads windows and makes forecasts on a GPU.
 
-    Threads may share it: each call holds the lock of the GPU's queue.
+    Threads may share it: each call holds the lock of the GPU's queue. `devices` makes such networks, and
+    defines how they are copied and pickled.
 
     Parameters
     ----------
@@ -57,91 +67,94 @@ class CudaNetwork(Network):
 
     @property
     def model(self) -> Model:
-        """What lies on the device; made when it is first needed, once for all threads."""
+        """The network on the device; made when it is first needed, once for all threads."""
         queue = queue_of(self.ordinal)
         with queue.lock:
             if self._model is None:
                 self._model = Model(queue, self.layout)
             return self._model
 
-    def predict(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
+    def predict(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
+        shape = self.forecast_shape(source.window)
         with self._loaded() as model:
-            queue, n_outputs = model.queue, self.architecture.n_outputs
-            rows = rows.copy()
-            rows[:, 2] = np.arange(len(rows)) * n_outputs
-            values = queue.upload(windows.values.ravel())
-            predictions = queue.zeros(len(rows) * n_outputs, self.dtype)
-            for size, part in self._parts(rows, windows.window):
+            queue, n = model.queue, int(np.prod(shape))
+            samples = samples.copy()
+            samples[:, TARGET] = np.arange(len(samples)) * n
+            values = queue.upload(source.values.ravel())
+            predictions = queue.zeros(len(samples) * n, self.dtype)
+            for size, part in self._parts(samples, source.window):
                 with self.buffers(Prediction, size) as batch:
                     batch.run(queue.upload(part.ravel()), values, predictions)
-            return queue.download(predictions).reshape(len(rows), n_outputs)
+            return queue.download(predictions).reshape(len(samples), *shape)
 
-    def outputs(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
-        shape = windows.window.n_steps, self.architecture.output_size
+    def outputs(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
+        shape = source.window.n_steps, self.architecture.stack.output_size
         with self._loaded() as model:
-            rows = rows.copy()
-            rows[:, 3] = np.arange(len(rows))
-            values, outputs = model.queue.upload(windows.values.ravel()), []
-            for size, part in self._parts(rows, windows.window):
-                found = self._outputs_of(size, part - [0, 0, 0, part[:, 3].min()], values)
+            samples = samples.copy()
+            samples[:, NUMBER] = np.arange(len(samples))
+            values, outputs = model.queue.upload(source.values.ravel()), []
+            for size, part in self._parts(samples, source.window):
+                found = self._outputs_of(size, part - [0, 0, 0, part[:, NUMBER].min()], values)
                 outputs.append(found.reshape(len(part), *shape))
         return np.concatenate(outputs)
 
-    def _outputs_of(self, size: Size, rows: np.ndarray, values: Any) -> np.ndarray:
-        queue, net, n = self.model.queue, self.architecture, len(rows)
-        states = queue.zeros(len(net.cell.states) * net.n_walks * n * net.hidden_size, self.dtype)
-        outputs = queue.zeros(n * size.window.n_steps * net.output_size, self.dtype)
-        block, seed = queue.upload(rows.ravel()), queue.zeros(1, np.uint32)
+    def _outputs_of(self, size: Size, samples: np.ndarray, values: Any) -> np.ndarray:
+        queue, stack, n = self.model.queue, self.architecture.stack, len(samples)
+        states = queue.zeros(stack.n_states * stack.n_unrolls * n * stack.hidden_size, self.dtype)
+        outputs = queue.zeros(n * size.window.n_steps * stack.output_size, self.dtype)
+        block, seed = queue.upload(samples.ravel()), queue.zeros(1, np.uint32)
         with self.buffers(Pass, size) as batch:
             batch.forward(block, seed, values, states, outputs)
         return queue.download(outputs)
 
-    def _parts(self, rows: np.ndarray, window: Window) -> Iterator[tuple[Size, np.ndarray]]:
-        """Tables of as many rows as fit into memory, in each the longest first."""
-        most = max(1, min(rows_per_call(self.model, window.n_steps), len(rows)))
-        for first in range(0, len(rows), most):
-            part = rows[first : first + most]
-            yield Size(window, len(part), usual_rows=most), part[np.argsort(-part[:, 1], kind="stable")]
+    def _parts(self, samples: np.ndarray, window: Window) -> Iterator[tuple[Size, np.ndarray]]:
+        """Yield tables of as many samples as fit into memory, in each the longest first."""
+        most = max(1, min(samples_per_call(self.model, window.n_steps), len(samples)))
+        for first in range(0, len(samples), most):
+            part = samples[first : first + most]
+            order = np.argsort(-part[:, LENGTH], kind="stable")
+            yield Size(window, len(part), usual_rows=most), part[order]
 
     @contextmanager
     def _loaded(self) -> Iterator[Model]:
-        """What lies on the device, with the weights as they are now, for one thread."""
+        """Yield the network on the device, with the present weights, for one thread."""
         with self.model.queue.lock:
             self.model.load(self.flat)
             yield self.model
 
     @contextmanager
     def buffers(self, kind: type, size: Size) -> Iterator[Any]:
-        """An object of this kind and size for the time of a batch: that of an earlier one, if it was left."""
+        """Yield buffers of this kind and size for one batch: those of an earlier batch, if they were left."""
         made = self.take(kind, size)
         yield made
         self.leave(made, size)
 
     def take(self, kind: type, size: Size) -> Any:
-        """One that nobody uses: of the last batches, or a new one."""
+        """Return buffers that nobody uses: those of an earlier batch, or new ones."""
         return self._kept.pop((kind, size), None) or kind(self.model, size)
 
     def leave(self, made: Any, size: Size) -> None:
-        """For the next batch of its size; large ones give their memory back."""
+        """Keep buffers for the next batch of their size; the memory of large ones is released."""
         if len(self._kept) >= KEPT_BATCHES:
             self._kept.clear()
         if size.n_rows * bytes_of_row(self.model.layout, size.window.n_steps, size.keep) <= KEPT_BYTES:
             self._kept[type(made), size] = made
 
-    def __reduce__(self) -> tuple:
-        """Without what lies on the device."""
-        return restore, (self.architecture, self.dtype, self.ordinal, self.flat.copy())
-
 
 class CudaPass(LayerPass):
-    """A pass on a GPU; keeps its weights, since the network's may have changed before the way back."""
+    """A pass on a GPU.
+
+    It keeps its weights, since those of the network may have changed before the backward pass.
+    """
 
     network: CudaNetwork
 
     def __init__(self, network: CudaNetwork, *arguments: Any) -> None:
         super().__init__(network, *arguments)
-        self._flat, self._queue = network.flat.copy(), network.model.queue
-        self._kept: Pass | None = None  # the way back uses it up
+        self._flat = network.flat.copy()
+        self._queue = network.model.queue
+        # The backward pass uses it up.
+        self._kept: Pass | None = None
 
     def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray]:
         queue, size = self._queue, self._size(keep)
@@ -150,7 +163,7 @@ class CudaPass(LayerPass):
             values, states = queue.upload(self.x.ravel()), queue.upload(self.states.ravel())
             output = queue.upload(self._empty_output().ravel())
             made.forward(*self._batch(), values, states, output)
-            shape = *self.x.shape[:2], network.architecture.output_size
+            shape = *self.x.shape[:2], network.architecture.stack.output_size
             found = queue.download(output).reshape(shape), queue.download(states).reshape(self.states.shape)
             if keep:
                 self._kept = made
@@ -163,7 +176,8 @@ class CudaPass(LayerPass):
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if self._kept is None:
             self.forward(keep=True)
-        assert self._kept is not None  # by the line above
+        # Kept by the line above.
+        assert self._kept is not None
         queue, model = self._queue, self.network.model
         with self._loaded() as network:
             d_x, gradient = (queue.zeros(n, model.dtype) for n in (self.x.size, model.packing.size))
@@ -181,48 +195,51 @@ class CudaPass(LayerPass):
         return Size(self.window, len(self.x), keep, dropout=self.dropout, **how)
 
     def _batch(self) -> tuple[Any, Any]:
-        """Table of the rows, and seed of the masks."""
-        return self._queue.upload(self.rows.ravel()), self._queue.upload(np.array([self.seed], np.uint32))
+        """Return the table of the samples, and the seed of the masks."""
+        return self._queue.upload(self.samples.ravel()), self._queue.upload(np.array([self.seed], np.uint32))
 
     @contextmanager
     def _loaded(self) -> Iterator[CudaNetwork]:
-        """The network with the weights of this pass on the device, for one thread."""
+        """Yield the network with the weights of this pass on the device, for one thread."""
         with self._queue.lock:
             self.network.model.load(self._flat)
             yield self.network
 
 
-def rows_per_call(model: Model, n_steps: int) -> int:
-    """As many as fit into `CALL_BYTES`."""
-    return max(1, min(CALL_ROWS, CALL_BYTES // bytes_of_row(model.layout, n_steps, keep=False)))
+def samples_per_call(model: Model, n_steps: int) -> int:
+    """Return how many samples fit into `CALL_BYTES`."""
+    return max(1, min(CALL_SAMPLES, CALL_BYTES // bytes_of_row(model.layout, n_steps, keep=False)))
 
 
 class CudaTrainer(Trainer):
-    """Runs epochs on the device, where series, parameters and the optimiser's state stay in between.
+    """A trainer on a GPU, where series, parameters and the optimiser's state stay between epochs.
 
-    All that an epoch needs of the host, the order of its rows, seeds and corrections, is uploaded before its
-    first batch, and what it has learned is downloaded after its last.
+    The order of an epoch's samples, its seeds and corrections are uploaded before its first batch. The
+    weights and the losses are downloaded after its last batch.
     """
 
     def __init__(
         self,
         network: CudaNetwork,
-        windows: Windows,
+        source: SampleSource,
         options: TrainingOptions,
         rng: np.random.RandomState,
         state: OptimizerState,
-    ):
-        super().__init__(network, windows, options, rng, state)
-        self._model, self._queue = network.model, network.model.queue
+    ) -> None:
+        super().__init__(network, source, options, rng, state)
+        self._model = network.model
+        self._queue = network.model.queue
         self._rounds: dict[str, Rounds] = {}
-        self._n_updates = 0  # of this fit, which the average is of
-        with self._queue.lock:  # another thread may be recording
+        # Updates of this fit, over which the average is taken.
+        self._n_updates = 0
+        # Another thread may be recording.
+        with self._queue.lock:
             self._upload()
 
     def _upload(self) -> None:
-        """All that stays on the device."""
+        """Upload all that stays on the device."""
         queue, model, ema = self._queue, self._model, self.options.ema
-        self._series = Series(queue, self.windows.values, self.windows.targets, self.weights)
+        self._series = Series(queue, self.source.values, self.source.targets, self.weights)
         model.load(self.network.flat)
         self._optimizer = Optimizer(
             queue,
@@ -234,14 +251,15 @@ class CudaTrainer(Trainer):
             self.state.moments,
             ema,
         )
-        self._judged, self._judged_packed = self.network, model.packed
+        self._evaluated = self.network
+        self._evaluated_packed = model.packed
         if ema is not None:
-            self._judged = copy.copy(self.network)
-            self._judged_packed = queue.zeros(model.packing.size, model.dtype)
+            self._evaluated = copy.copy(self.network)
+            self._evaluated_packed = queue.zeros(model.packing.size, model.dtype)
             self._average = queue.zeros(self.network.flat.size + 1, model.dtype)
 
-    def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
-        batches = list(self._batches(rows))
+    def run_epoch(self, samples: AnySamples) -> np.ndarray:
+        batches = list(self._batches(samples))
         with self._queue.lock:
             return self._train(batches)
 
@@ -256,23 +274,23 @@ class CudaTrainer(Trainer):
         return mean_losses(totals)
 
     def _download(self) -> None:
-        """What a fit that ends now would keep."""
+        """Download what a fit that ends now would keep."""
         moments = self.state.moments
         moments[:] = self._queue.download(self._optimizer.moments).reshape(moments.shape)
         self.network.flat[:] = self._queue.download(self._model.flat)[:-1]
-        if self._judged is not self.network:
+        if self._evaluated is not self.network:
             self._optimizer.average(self._n_updates, self._average)
-            self._model.packing.pack(self._average, self._judged_packed)
-            self._judged.flat[:] = self._queue.download(self._average)[:-1]
+            self._model.packing.pack(self._average, self._evaluated_packed)
+            self._evaluated.flat[:] = self._queue.download(self._average)[:-1]
 
     @property
-    def judged(self) -> Network:
-        return self._judged
+    def evaluated(self) -> Network:
+        return self._evaluated
 
-    def losses(self, rows: Rows | np.ndarray) -> np.ndarray:
-        size = rows_per_call(self._model, self.windows.window.n_steps)
-        batches = [rows[first : first + size] for first in range(0, len(rows), size)]
-        batches = [batch[np.argsort(-batch[:, 1], kind="stable")] for batch in batches]
+    def losses(self, samples: AnySamples) -> np.ndarray:
+        size = samples_per_call(self._model, self.source.window.n_steps)
+        batches = [samples[first : first + size] for first in range(0, len(samples), size)]
+        batches = [batch[np.argsort(-batch[:, LENGTH], kind="stable")] for batch in batches]
         none = np.zeros(len(batches), np.uint32), np.zeros((len(batches), 2), self._model.dtype)
         with self._queue.lock:
             return mean_losses(self._rounds_of("validation", batches, self._evaluation).run(batches, *none))
@@ -280,45 +298,44 @@ class CudaTrainer(Trainer):
     def _rounds_of(
         self, name: str, batches: list[np.ndarray], make: Callable[[int, int, Epoch, Any], Callable[[], None]]
     ) -> "Rounds":
-        """Those of the last epoch, if this one has batches of the same sizes."""
+        """Return the rounds of the last epoch, if this one has batches of the same sizes, or new ones."""
         sizes = [len(batch) for batch in batches]
         if name not in self._rounds or self._rounds[name].sizes != sizes:
-            self._rounds[name] = Rounds(self._model, sizes, self.windows.window.n_targets, make)
+            self._rounds[name] = Rounds(self._model, sizes, self.source.window.n_targets, make)
         return self._rounds[name]
 
     def _training(self, n_rows: int, usual_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
-        window, options = self.windows.window, self.options
-        begin, every_step = window.n_steps - self._chunk(), self._model.architecture.pooling != "last"
+        window, options = self.source.window, self.options
         size = Size(
             window,
             n_rows,
             keep=True,
-            begin=begin,
+            begin=window.n_steps - self._chunk_steps(),
             dropout=options.dropout,
-            outputs=every_step,
+            outputs=self._needs_output_gradients(),
             usual_rows=usual_rows,
         )
         training = Training(self._model, size, options.loss)
         return partial(training.update, epoch, self._series, self._optimizer, sums)
 
     def _evaluation(self, n_rows: int, usual_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
-        size = Size(self.windows.window, n_rows, usual_rows=usual_rows)
+        size = Size(self.source.window, n_rows, usual_rows=usual_rows)
         evaluation = Evaluation(self._model, size, self.options.loss)
-        return partial(evaluation.evaluate, epoch, self._series, self._judged_packed, sums)
+        return partial(evaluation.evaluate, epoch, self._series, self._evaluated_packed, sums)
 
 
 class Rounds:
-    """The same batches, but for the order of their rows, again and again.
+    """Batches of fixed sizes, run again and again with samples in another order.
 
     Parameters
     ----------
     model : Model
     sizes : list of int
-        Rows of each batch.
+        Samples of each batch.
     n_targets : int
     make : callable
-        From a number of rows, that of the largest batch, the epoch and the array of sums to what handles the
-        next batch of that size.
+        Returns a function that handles the next batch of one size, given this size, that of the largest
+        batch, the epoch and the array of sums.
     """
 
     def __init__(
@@ -327,8 +344,10 @@ class Rounds:
         sizes: list[int],
         n_targets: int,
         make: Callable[[int, int, Epoch, Any], Callable[[], None]],
-    ):
-        self.sizes, self._queue, self._shape = sizes, model.queue, (len(sizes), 2, n_targets)
+    ) -> None:
+        self.sizes = sizes
+        self._queue = model.queue
+        self._shape = len(sizes), 2, n_targets
         self._epoch = Epoch(model.queue, model.dtype, sum(sizes), len(sizes), max(sizes))
         self._sums = model.queue.zeros(int(np.prod(self._shape)), model.dtype)
         self._launches = {n: make(n, max(sizes), self._epoch, self._sums) for n in set(sizes)}
@@ -336,14 +355,17 @@ class Rounds:
         self._seen: set[int] = set()
 
     def run(self, batches: list[np.ndarray], seeds: np.ndarray, corrections: np.ndarray) -> np.ndarray:
-        """Handle all batches; returns the sums of losses and weights, shape (2, n_targets)."""
+        """Handle all batches; return the sums of losses and weights, shape (2, n_targets)."""
         self._epoch.begin(np.concatenate(batches), seeds, corrections)
         for batch in batches:
             self._next(len(batch))
         return self._queue.download(self._sums).reshape(self._shape).sum(axis=0, dtype=np.float64)
 
     def _next(self, n_rows: int) -> None:
-        """The first batch of a size compiles the kernels, the second is recorded, the others are replayed."""
+        """Run the next batch.
+
+        The first batch of a size compiles the kernels, the second is recorded, the others are replayed.
+        """
         if n_rows not in self._seen:
             self._seen.add(n_rows)
             self._launches[n_rows]()

@@ -12,11 +12,16 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from ..cells import find_cell
+from ..kernels.architecture import Architecture, compose
 from ..kernels.cuda.devices import find_device
-from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
-from .network import Network, Rows, Windows, to_device
-from .training import Epoch, History, OptimizerState, TrainingOptions, fit_network, train_epoch
+from .devices import to_device
+from .history import EpochReport, TrainingHistory
+from .network import Network
+from .options import TrainingOptions
+from .samples import SampleIndex, SampleSource
+from .trainer import OptimizerState
+from .training import fit_network, train_epoch
 
 # Products of one forward pass over the samples from which on device="auto" takes a GPU. An epoch then takes
 # about two seconds on two cores, and the first fit on a GPU compiles for ten. The border was not measured.
@@ -79,7 +84,7 @@ class NetworkOptions:
                 f"second direction begins at the end of the window and has no state to carry. Got "
                 f"{self.bptt_steps} instead."
             )
-        return Architecture(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
+        return compose(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
 
     def training(self, n_samples: int) -> TrainingOptions:
         """Return the options of a training of which each epoch sees so many samples."""
@@ -118,13 +123,13 @@ class FittedNetwork:
     optimizer_state : OptimizerState
     rng : RandomState
         As training left it.
-    history : History
+    history : TrainingHistory
     """
 
     network: Network
     optimizer_state: OptimizerState
     rng: np.random.RandomState
-    history: History
+    history: TrainingHistory
 
     @property
     def device(self) -> str:
@@ -138,18 +143,18 @@ class TrainingSet:
 
     Attributes
     ----------
-    windows : Windows
-    train : Rows
-    validation : Rows or None
+    windows : SampleSource
+    train : SampleIndex
+    validation : SampleIndex or None
     units : ndarray, shape (n_targets,)
         What one unit of each target is worth, in the unit that losses are reported in.
     n_drawn : int
         Samples that one epoch sees.
     """
 
-    windows: Windows
-    train: Rows
-    validation: Rows | None
+    windows: SampleSource
+    train: SampleIndex
+    validation: SampleIndex | None
     units: np.ndarray
     n_drawn: int
 
@@ -162,7 +167,7 @@ Result = TypeVar("Result")
 # Given the largest number of epochs, and what makes of an epoch the result of a fit that ends with it:
 # a context in which a function is told of each epoch, and answers whether the fit is to end.
 Monitor: TypeAlias = Callable[
-    [int, Callable[[Epoch], Result]], AbstractContextManager[Callable[[Epoch], bool]]
+    [int, Callable[[EpochReport], Result]], AbstractContextManager[Callable[[EpochReport], bool]]
 ]
 
 
@@ -221,7 +226,7 @@ def fit(
     network, state = start
     network = to_device(network, options.find_device(data.n_products(network)))
 
-    def as_of(epoch: Epoch) -> FittedNetwork:
+    def as_of(epoch: EpochReport) -> FittedNetwork:
         weights, history = epoch.kept()
         then = FittedNetwork(*copy.deepcopy((network, state, rng)), history)
         then.network.flat[:] = weights
@@ -273,11 +278,11 @@ def fit_epoch(
         loss = train_epoch(
             network, data.windows, data.train, training, rng=rng, units=data.units, state=state
         )
-        history = History([*losses, loss], best_epoch=len(losses) + 1)
+        history = TrainingHistory([*losses, loss], best_epoch=len(losses) + 1)
         fitted = FittedNetwork(network, state, rng, history)
         keep(fitted)
         seconds = time.perf_counter() - started
-        report(Epoch(1, 1, loss, None, seconds, True, lambda: (network.flat, history)))
+        report(EpochReport(1, 1, loss, None, seconds, True, lambda: (network.flat, history)))
     return fitted
 
 
@@ -290,7 +295,7 @@ def loss_units(scales: np.ndarray) -> np.ndarray:
 
 
 def no_monitor(
-    max_iter: int, result: Callable[[Epoch], Any]
-) -> AbstractContextManager[Callable[[Epoch], bool]]:
+    max_iter: int, result: Callable[[EpochReport], Any]
+) -> AbstractContextManager[Callable[[EpochReport], bool]]:
     """Watch nothing."""
     return nullcontext(lambda epoch: False)

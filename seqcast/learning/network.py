@@ -1,121 +1,30 @@
-"""A network's parameters, and running its kernels over rows of windows."""
+"""A network's parameters, and calls of its kernels."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..data.windows import subsample
 from ..kernels import cpu, parallel
-from ..kernels.cuda.devices import find_device
-from ..kernels.layout import MAX_SHARDS, SHARD_ROWS, Architecture, Layout
+from ..kernels.architecture import Architecture
+from ..kernels.arguments import Arguments
+from ..kernels.batch_plan import MAX_SHARDS, SHARD_SAMPLES, BatchPlan, Window, plan_batch
+from ..kernels.layout import Layout
 from ..kernels.optimizers import pack, unpack_gradient
-from ..kernels.workspace import Window, Workspace, plan
+from ..kernels.samples import LENGTH, NUMBER, TARGET
+from .samples import SampleSource
 
-PREDICT_ROWS = 4096  # rows in one call at most, to keep its work space small, ...
-PREDICT_WORK = 2e9  # ... and so many products, some 20 ms: Ctrl-C is heard between calls
-CARRY_STEPS = (
-    32  # steps walked at a time where nothing is kept for a way back: the work space then stays in the cache
-)
-KEPT_SPACES = 8  # such as those of full and last batch, forward and backward
-
-
-@dataclass(frozen=True)
-class Windows:
-    """What rows are cut from.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n, n_channels), or flat
-    targets : ndarray, shape (n, n_targets), or flat
-        Where each row's targets begin is the third column of its table. A class is its number.
-    window : Window
-    weights : ndarray, shape (n,), optional
-        What each step of the targets counts in the loss; 1 if left out.
-    """
-
-    values: np.ndarray
-    targets: np.ndarray
-    window: Window
-    weights: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows whose table is made part by part: that of 10 million rows would take 320 MB.
-
-    ``rows[which]``, with a slice or an array of numbers, is a table as of `row_table`.
-
-    Parameters
-    ----------
-    starts : ndarray of int, shape (n,)
-    lengths : int, or ndarray of int, shape (n,)
-    targets_of : callable
-        From starts and lengths to where the targets begin in the flat targets.
-    """
-
-    starts: np.ndarray
-    lengths: int | np.ndarray
-    targets_of: Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def subsample(self, n: int) -> "Rows":
-        """At most `n` of these, from the first to the last at equal distances."""
-        which = subsample(np.arange(len(self)), n)
-        lengths = self.lengths[which] if isinstance(self.lengths, np.ndarray) else self.lengths
-        return Rows(self.starts[which], lengths, self.targets_of)
-
-    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
-        starts = self.starts[which]
-        if isinstance(self.lengths, np.ndarray):
-            lengths = self.lengths[which]
-        else:
-            lengths = np.full(len(starts), self.lengths)
-        return row_table(starts, lengths, self.targets_of(starts, lengths))
-
-
-def row_table(starts: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The table of rows that kernels read, shape (n, 4): start, length, first target, number in the batch."""
-    table = np.empty((len(starts), 4), np.int64)
-    table[:, 0], table[:, 1], table[:, 2], table[:, 3] = starts, lengths, targets, np.arange(len(starts))
-    return table
-
-
-def make_network(architecture: Architecture, dtype: str | np.dtype, ordinal: int | None) -> "Network":
-    """On the CPU if `ordinal` is None, else on the GPU of that number."""
-    if ordinal is None:
-        return Network(architecture, dtype)
-    from .cuda import CudaNetwork  # which imports numba.cuda
-
-    return CudaNetwork(architecture, dtype, ordinal)
-
-
-def to_device(network: "Network", ordinal: int | None) -> "Network":
-    """The same weights there; the network itself if it is there already."""
-    if network.ordinal == ordinal:
-        return network
-    moved = make_network(network.architecture, network.dtype, ordinal)
-    moved.flat[:] = network.flat
-    return moved
-
-
-def restore(architecture: Architecture, dtype: np.dtype, ordinal: int, flat: np.ndarray) -> "Network":
-    """From a copy or a file: on the GPU of that number, or on another one, or, where there is none, on the
-    CPU."""
-    try:
-        found = find_device(f"cuda:{ordinal}")
-    except (ImportError, RuntimeError, ValueError):
-        found = find_device("auto")
-    network = make_network(architecture, dtype, found)
-    network.flat[:] = flat
-    return network
+# Samples in one call at most, so that its workspace stays small.
+PREDICT_SAMPLES = 4096
+# Products in one call at most, some 20 ms: Ctrl-C acts between calls.
+PREDICT_WORK = 2e9
+# Steps of a chunk if nothing is kept for a backward pass: the workspace then stays in the cache.
+CARRY_STEPS = 32
+# Plans that are kept, such as those of the full and the last batch, forward and backward.
+KEPT_PLANS = 8
 
 
 class Network:
-    """Parameters of an architecture in one dtype, and the calls into its kernels.
+    """Parameters of an architecture in one dtype, and calls of its kernels.
 
     Parameters
     ----------
@@ -130,140 +39,170 @@ class Network:
     weights : dict of ndarray
         Views into `flat` by PyTorch's names, with PyTorch's shapes.
     ordinal : int or None
-        Number of the GPU that it is on, None on the CPU.
+        Number of the GPU that the network is on, None on the CPU.
     """
 
     ordinal: int | None = None
 
     def __init__(self, architecture: Architecture, dtype: str | np.dtype = "float32") -> None:
-        self.architecture, self.dtype = architecture, np.dtype(dtype)
+        self.architecture = architecture
+        self.dtype = np.dtype(dtype)
         self.layout = Layout(architecture, self.dtype)
-        self._padded = np.zeros(
-            architecture.n_parameters + 1, self.dtype
-        )  # the last stays zero, see `layout`
+        # The last element stays zero, see `layout`.
+        self._padded = np.zeros(architecture.n_parameters + 1, self.dtype)
         self.flat = self._padded[:-1]
         self.weights = architecture.views(self.flat)
-        self._spaces: dict[tuple, Workspace] = {}
-        self._idle: dict[tuple[int, int], np.ndarray] = {}  # work space that nobody needs any more, by shape
+        self._plans: dict[tuple, BatchPlan] = {}
+        # Workspaces that nobody needs any more, by shape.
+        self._idle: dict[tuple[int, int], np.ndarray] = {}
 
     def __getstate__(self) -> dict:
         return {"architecture": self.architecture, "dtype": self.dtype, "flat": self.flat.copy()}
 
     def __setstate__(self, state: dict) -> None:
-        """Build the views anew: pickled as they are, they would come back as copies that no longer share
-        memory."""
+        """Create the views anew: pickled views would come back as copies that no longer share memory."""
         self.__init__(state["architecture"], state["dtype"])  # type: ignore[misc]
         self.flat[:] = state["flat"]
 
     def initialize(self, rng: np.random.RandomState) -> None:
-        """Draw every parameter from U(-1/sqrt(n), 1/sqrt(n)), n the hidden size (the inputs, for the head):
-        PyTorch's."""
+        """Draw every parameter from U(-1/sqrt(n), 1/sqrt(n)), as PyTorch does.
+
+        n is the hidden size for recurrent layers, and the number of inputs for the readout.
+        """
         for name, weight in self.weights.items():
-            fan = self.architecture.output_size if name.startswith("head") else self.architecture.hidden_size
-            weight[...] = rng.uniform(-1, 1, weight.shape) / np.sqrt(fan)
+            weight[...] = rng.uniform(-1, 1, weight.shape) / np.sqrt(self.architecture.fan_in(name))
 
     def packed(self) -> np.ndarray:
-        """The parameters in the order that the kernels read."""
+        """Return the parameters in the order that the kernels read."""
         packed = np.empty(self.layout.index.size, self.dtype)
         pack(self._padded, self.layout.index, self.layout.second, packed)
         return packed
 
-    def run(self, name: str, space: Workspace, arrays: tuple, n_threads: int) -> None:
-        """Call kernel `name` for every share of a batch; `arrays` from `rows` on, in the order that `cpu`
-        gives."""
-        if self.architecture.distribution != "none" and f"{name}_distribution" in cpu.DISTRIBUTION_KERNELS:
+    def kernel(self, name: str) -> Any:
+        """Return the compiled kernel `name`, see `kernels.cpu`."""
+        readout = self.architecture.readout
+        if readout.distribution != "none" and f"{name}_distribution" in cpu.DISTRIBUTION_KERNELS:
             name = f"{name}_distribution"
-        kernel = cpu.compiled(name, self.architecture.cell, self.dtype)
-        parallel.run(kernel, space.n_shards, self.dtype, (space.network, space.layers, *arrays), n_threads)
+        return cpu.compiled(name, self.architecture.stack.cell, self.dtype)
 
-    def gradient(self, shares: np.ndarray) -> dict[str, np.ndarray]:
-        """The sum of the shares' packed gradients (overwritten), by the parameters' names."""
+    def arguments(self, plan: BatchPlan, **arrays: np.ndarray) -> Arguments:
+        """Return the arguments of a kernel call; arrays: by their names in `kernels.arguments`."""
+        return Arguments(self.dtype, plan.n_shards, network=plan.network, layers=plan.layers, **arrays)
+
+    def run(self, name: str, plan: BatchPlan, n_threads: int, **arrays: np.ndarray) -> None:
+        """Call kernel `name` for every shard of a batch; arrays: as of `arguments`."""
+        parallel.run(self.kernel(name), self.arguments(plan, **arrays), n_threads)
+
+    def gradient(self, gradients: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the sum of the shards' packed gradients (overwritten), by the parameters' names."""
         gradient = np.empty_like(self.flat)
-        unpack_gradient(shares, self.layout.back, gradient)
+        unpack_gradient(gradients, self.layout.back, gradient)
         return self.architecture.views(gradient)
 
-    def predict(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
-        """Forecast each row.
+    def predict(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
+        """Forecast each sample.
 
         Returns
         -------
-        ndarray, shape (len(rows), n_outputs)
-            In the dtype of the network; row k of the table gives row k. Of distributions their parameters, in
-            the order of `kernels.distributions`, for the values in their own unit.
+        ndarray, shape (n_samples, n_outputs), or (n_samples, n_steps, n_outputs)
+            The latter if the readout reads every step; zero after the end of a sample. In the dtype of the
+            network and the order of `samples`. The outputs of a distribution are its parameters, in the order
+            of `kernels.distributions`, for the values in their own unit.
         """
-        predictions = np.empty((len(rows), self.architecture.n_outputs), self.dtype)
-        rows, packed, none = rows.copy(), self.packed(), np.empty(0, self.dtype)
-        rows[:, 2] = np.arange(len(rows)) * self.architecture.n_outputs
-        rows = rows[np.argsort(-rows[:, 1], kind="stable")]
-        sums, gradients = np.empty((0, 0, 0)), np.empty((0, 0), self.dtype)
-        size = self._rows_per_call(windows.window.n_steps)
-        for first in range(0, len(rows), size):
-            part = np.ascontiguousarray(rows[first : first + size])
-            space = self.space(windows.window, len(part), chunk=self.carry_steps(windows.window), keep=False)
-            work, values = space.arrays(self.dtype, n_threads), windows.values.ravel()
+        predictions = np.zeros((len(samples), *self.forecast_shape(source.window)), self.dtype)
+        samples, packed, values = samples.copy(), self.packed(), source.values.ravel()
+        samples[:, TARGET] = np.arange(len(samples)) * int(np.prod(predictions.shape[1:]))
+        samples = samples[np.argsort(-samples[:, LENGTH], kind="stable")]
+        size, chunk = self._samples_per_call(source.window.n_steps), self.carry_steps(source.window)
+        for first in range(0, len(samples), size):
+            part = samples[first : first + size]
+            plan = self.plan(source.window, len(part), chunk=chunk, keep=False)
             self.run(
                 "predict",
-                space,
-                (part, packed, values, predictions.ravel(), none, work, gradients, sums),
+                plan,
                 n_threads,
+                samples=part,
+                weights=packed,
+                values=values,
+                predictions=predictions,
+                workspaces=plan.allocate(self.dtype, n_threads),
             )
         return predictions
 
-    def outputs(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
-        """The top layer's state after each step of each row.
+    def forecast_shape(self, window: Window) -> tuple[int, ...]:
+        """Return the shape of the forecasts of one sample."""
+        readout = self.architecture.readout
+        return (window.n_steps, readout.n_outputs) if readout.reads_every_step else (readout.n_outputs,)
+
+    def outputs(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
+        """Compute the top layer's state after each step of each sample.
 
         Returns
         -------
-        ndarray, shape (len(rows), n_steps, output_size)
-            In the dtype of the network; zero past a row's end.
+        ndarray, shape (n_samples, n_steps, output_size)
+            In the dtype of the network; zero after the end of a sample.
         """
-        n_steps = windows.window.n_steps
-        order, size = np.argsort(-rows[:, 1], kind="stable"), self._rows_per_call(n_steps)
-        outputs = np.zeros((len(rows), n_steps, self.architecture.output_size), self.dtype)
-        for first in range(0, len(rows), size):
-            part = rows[order[first : first + size]]
-            part[:, 3] = np.arange(len(part))
-            self._forward(windows, part, outputs[first : first + size], n_threads)
+        n_steps = source.window.n_steps
+        order, size = np.argsort(-samples[:, LENGTH], kind="stable"), self._samples_per_call(n_steps)
+        outputs = np.zeros((len(samples), n_steps, self.architecture.stack.output_size), self.dtype)
+        for first in range(0, len(samples), size):
+            part = samples[order[first : first + size]]
+            part[:, NUMBER] = np.arange(len(part))
+            self._forward(source, part, outputs[first : first + size], n_threads)
         return outputs[np.argsort(order)]
 
-    def _forward(self, windows: Windows, rows: np.ndarray, outputs: np.ndarray, n_threads: int) -> None:
-        """From zero states, to `outputs` (OUT)."""
-        net, chunk = self.architecture, self.carry_steps(windows.window)
-        space = self.space(windows.window, len(rows), chunk=chunk, keep=False, outputs=True)
-        states = np.zeros(len(net.cell.states) * net.n_walks * len(rows) * net.hidden_size, self.dtype)
-        inputs, work = windows.values.ravel(), space.arrays(self.dtype, n_threads)
-        gradients, sums = np.empty((0, 0), self.dtype), np.empty((0, 0, 0))
-        arrays = (rows, self.packed(), inputs, outputs.ravel(), states, work, gradients, sums)
-        self.run("forward", space, arrays, n_threads)
+    def _forward(
+        self, source: SampleSource, samples: np.ndarray, outputs: np.ndarray, n_threads: int
+    ) -> None:
+        """Run the layers from zero states, and write their `outputs` (OUT)."""
+        stack, chunk = self.architecture.stack, self.carry_steps(source.window)
+        plan = self.plan(source.window, len(samples), chunk=chunk, keep=False, outputs=True)
+        states = np.zeros((stack.n_states, stack.n_unrolls, len(samples), stack.hidden_size), self.dtype)
+        self.run(
+            "forward",
+            plan,
+            n_threads,
+            samples=samples,
+            weights=self.packed(),
+            values=source.values.ravel(),
+            outputs=outputs,
+            states=states,
+            workspaces=plan.allocate(self.dtype, n_threads),
+        )
 
-    def _rows_per_call(self, n_steps: int) -> int:
+    def _samples_per_call(self, n_steps: int) -> int:
         whole = PREDICT_WORK / (self.architecture.n_parameters * n_steps)
-        return int(min(max(whole, MAX_SHARDS * SHARD_ROWS), PREDICT_ROWS))
+        return int(min(max(whole, MAX_SHARDS * SHARD_SAMPLES), PREDICT_SAMPLES))
 
-    def space(self, window: Window, n_rows: int, **options: Any) -> Workspace:
-        """What `plan` makes of these; some are kept, since planning takes longer than a small pass."""
-        key = window, n_rows, *sorted(options.items())
-        space = self._spaces.get(key)
-        if space is None:
-            space = plan(self.layout, window, n_rows, **options)
-            if len(self._spaces) >= KEPT_SPACES:
-                self._spaces.clear()  # in one step: other threads may forecast at the same time
-            self._spaces[key] = space
-        return space
+    def plan(self, window: Window, n_samples: int, **options: Any) -> BatchPlan:
+        """Return the plan of a batch, see `plan_batch`.
 
-    def take_work(self, space: Workspace, n_workers: int | None) -> np.ndarray:
-        """Work space that was left, if it fits.
-
-        New memory costs as much time as a small pass. Popped, so that two Python threads never get the same.
+        Some plans are kept, since planning takes longer than a small pass.
         """
-        work = self._idle.pop(space.shape(n_workers), None)
-        self._idle.clear()
-        return space.arrays(self.dtype, n_workers) if work is None else work
+        key = window, n_samples, *sorted(options.items())
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = plan_batch(self.layout, window, n_samples, **options)
+            if len(self._plans) >= KEPT_PLANS:
+                # In one step: other threads may forecast at the same time.
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
 
-    def leave_work(self, work: np.ndarray) -> None:
-        """For the next one to take."""
-        self._idle[work.shape] = work
+    def take_workspaces(self, plan: BatchPlan, n_workers: int | None) -> np.ndarray:
+        """Return workspaces that were left, if they fit, or new ones.
+
+        New memory costs as much time as a small pass. The array is popped, so that two Python threads never
+        get the same.
+        """
+        workspaces = self._idle.pop(plan.shape(n_workers), None)
+        self._idle.clear()
+        return plan.allocate(self.dtype, n_workers) if workspaces is None else workspaces
+
+    def leave_workspaces(self, workspaces: np.ndarray) -> None:
+        """Keep workspaces for the next call that needs some."""
+        self._idle[workspaces.shape] = workspaces
 
     def carry_steps(self, window: Window) -> int:
-        """Steps walked at a time where nothing is kept: all of them if one direction comes from the end."""
-        return window.n_steps if self.architecture.bidirectional else min(CARRY_STEPS, window.n_steps)
+        """Return the steps of a chunk if nothing is kept: all if one direction begins at the end."""
+        return window.n_steps if self.architecture.stack.bidirectional else min(CARRY_STEPS, window.n_steps)

@@ -1,15 +1,15 @@
-"""What ``verbose=1`` shows of a fit: one bar (tqdm, if installed), or one line an epoch."""
+"""The progress of a fit for ``verbose=1``: one bar (tqdm, if installed), or one line an epoch."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .training import Epoch
+from .history import EpochReport
 
 
 @contextmanager
-def progress(verbose: int, max_iter: int) -> Iterator[Callable[[Epoch], None]]:
-    """Give the function that shows a fit's epochs."""
+def progress(verbose: int, max_iter: int) -> Iterator[Callable[[EpochReport], None]]:
+    """Yield the function that shows the epochs of a fit."""
     if not verbose:
         yield lambda epoch: None
         return
@@ -20,14 +20,14 @@ def progress(verbose: int, max_iter: int) -> Iterator[Callable[[Epoch], None]]:
         return
     with tqdm(total=max_iter, unit="epoch", file=sys.stderr, leave=True) as bar:
 
-        def show(epoch: Epoch) -> None:
+        def show(epoch: EpochReport) -> None:
             bar.set_postfix_str(_losses(epoch), refresh=False)
             bar.update()
 
         yield show
 
 
-def _print_epoch(epoch: Epoch) -> None:
+def _print_epoch(epoch: EpochReport) -> None:
     left = epoch.seconds / epoch.number * (epoch.max_iter - epoch.number)
     print(
         f"epoch {epoch.number}/{epoch.max_iter}  {_losses(epoch)}  at most {left:.0f} s left",
@@ -36,6 +36,6 @@ def _print_epoch(epoch: Epoch) -> None:
     )
 
 
-def _losses(epoch: Epoch) -> str:
+def _losses(epoch: EpochReport) -> str:
     validation = "" if epoch.validation_loss is None else f"  validation {epoch.validation_loss:.4g}"
     return f"loss {epoch.loss:.4g}{validation}"

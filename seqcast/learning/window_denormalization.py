@@ -1,4 +1,4 @@
-"""Windows that are read relative to what their own values tell: the chain rule."""
+"""The chain rule for windows that are normalized by their own values."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Units:
-    """How the columns of windows are read, ``x = (v - offset) / scale``, and how what is made of them comes
-    back, ``y = out * scale + offset`` with the offset and the scale of its target.
+    """Offsets and scales of windows, and their derivatives.
+
+    The columns of a window are read as ``x = (v - offset) / scale``. An output becomes
+    ``y = out * scale + offset`` with the offset and the scale of its target.
 
     Attributes
     ----------
     offsets, scales : ndarray, shape (n, n_columns)
     of_offsets, of_scales : ndarray, shape (n, n_rows, n_columns)
-        Their derivatives by each value; where a scale is made of several columns, by all of their values.
+        Their derivatives with respect to each value. If a scale is computed from several columns, these are
+        derivatives with respect to the values of all of them.
     made_of : ndarray of bool, shape (n_columns, n_columns)
-        Whether the scale of one column (first axis) is made of the values of another.
+        Whether the scale of one column (first axis) is computed from the values of another.
     n_targets : int
-        The first columns: output j is of target ``j % n_targets``.
+        The first columns are targets: output j belongs to target ``j % n_targets``.
     """
 
     offsets: np.ndarray
@@ -31,19 +34,21 @@ class Units:
     n_targets: int
 
     def outputs(self, forecasts: np.ndarray) -> np.ndarray:
-        """out of y, (n, n_outputs)."""
+        """Return out, given forecasts y of shape (n, n_outputs)."""
         target = np.arange(forecasts.shape[1]) % self.n_targets
         return (forecasts - self.offsets[:, target]) / self.scales[:, target]
 
     def of_values(self, slopes: np.ndarray, windows: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Derivatives of y by v, from those of out by x; 0 by missing values.
+        """Return the derivatives of y with respect to v, given those of out with respect to x.
+
+        The derivatives with respect to missing values are 0.
 
         Parameters
         ----------
         slopes : ndarray, shape (n, n_outputs, n_rows, n_columns)
-            Those by missing values are not looked at.
+            Derivatives of out with respect to x. Those with respect to missing values are ignored.
         windows : ndarray, shape (n, n_rows, n_columns)
-            v, NaN where missing.
+            Values v, NaN where missing.
         outputs : ndarray, shape (n, n_outputs)
             out.
 
@@ -66,8 +71,14 @@ class Units:
 
 
 def last_observed(windows: np.ndarray, n_relative: int) -> tuple[np.ndarray, np.ndarray]:
-    """The last observed value of each of the first columns, 0 where there is none and of the others: (n,
-    n_columns); and its derivatives, (n, n_rows, n_columns)."""
+    """Return the last observed value of each column, and its derivatives.
+
+    Returns
+    -------
+    last : ndarray, shape (n, n_columns)
+        0 if there is none, and for all but the first `n_relative` columns.
+    derivatives : ndarray, shape (n, n_rows, n_columns)
+    """
     seen = ~np.isnan(windows)
     last = seen & (np.cumsum(seen[:, ::-1], axis=1)[:, ::-1] == 1)
     last[:, :, n_relative:] = False

@@ -9,10 +9,11 @@ from hypothesis import settings
 
 from seqcast.cells import find_cell
 from seqcast.kernels import jit
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import Window, plan_batch
 from seqcast.kernels.cuda.layout import CudaLayout
 from seqcast.kernels.cuda.space import make_space
-from seqcast.kernels.layout import Architecture, Layout
-from seqcast.kernels.workspace import Window, plan
+from seqcast.kernels.layout import Layout
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 DTYPES = list(TOLERANCE)
@@ -56,12 +57,12 @@ class Batch:
         cell = find_cell(self.cell)
         names = "hidden_size", "n_layers", "bidirectional", "n_outputs", "pooling", "distribution", "levels"
         numbers = (getattr(self, name) for name in names)
-        self.architecture = Architecture(cell, self.window.input_size, *numbers)
+        self.architecture = compose(cell, self.window.input_size, *numbers)
         self.layout = Layout(self.architecture, np.dtype(self.dtype))
         self.cuda = CudaLayout(self.layout)
-        self.space = plan(self.layout, self.window, self.n_rows, keep=False, outputs=True, d_input=True)
-        self.net, self.layers = self.space.network[0], self.space.layers
-        self.work = np.zeros(self.space.size, self.dtype)
+        self.plan = plan_batch(self.layout, self.window, self.n_rows, keep=False, outputs=True, d_input=True)
+        self.net, self.layers = self.plan.network[0], self.plan.layers
+        self.work = np.zeros(self.plan.size, self.dtype)
 
     @cached_property
     def block(self):
@@ -87,13 +88,13 @@ class Batch:
         space = make_space(queue, self.cuda, self.cuda.walk(layer, direction), self.n_rows, self.n_steps)
         for array in (space.rows, space.state):
             queue.copy(array, np.full(array.size, fill, self.dtype))
-        return space, self.layers[self.layout.walk(layer, direction)]
+        return space, self.layers[self.layout.stack.position(layer, direction)]
 
     def set_states(self, queue, space, h):
         """Let these (T + 1, B, H) be the states before, and after, every step of a walk."""
         shape = self.n_steps + 1, self.n_rows
-        layer = self.layers[self.layout.walk(space.walk.level, space.walk.reverse)]
-        self.part(layer.rows, *shape, (self.hidden_size, layer.row_stride))[:] = h
+        layer = self.layers[self.layout.stack.position(space.walk.level, space.walk.reverse)]
+        self.part(layer.hx, *shape, (self.hidden_size, layer.hx_stride))[:] = h
         rows = np.full((*shape, space.walk.row_width), np.nan, self.dtype)
         rows[..., : self.hidden_size] = h
         queue.copy(space.rows, rows.ravel())

@@ -15,12 +15,13 @@ from benchmarks.comparisons import Size, training_flops
 from benchmarks.gpu_timing import Contestant, measure
 from seqcast import Recurrent
 from seqcast.cells import find_cell
+from seqcast.kernels.architecture import compose
 from seqcast.kernels.cuda import batches
 from seqcast.kernels.cuda.compiler import SIMULATED
 from seqcast.kernels.cuda.shapes import Shape
-from seqcast.kernels.layout import Architecture
 from seqcast.learning.network import Network
-from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.trainer import CpuTrainer, OptimizerState
 
 SIZE = Size(3, 4, 2, 5)
 TINY = Size(2, 2, 1, 2)
@@ -66,7 +67,7 @@ def test_a_pass_is_that_of_the_layer_on_the_cpu(cell):
 @cells
 def test_updates_are_those_of_a_fit_on_the_cpu(cell):
     training = with_seqcast_cuda.Training(cell, SIZE.but(inputs=1), 2, 4)
-    network = Network(Architecture(find_cell(cell), 1, SIZE.hidden, n_outputs=2))
+    network = Network(compose(find_cell(cell), 1, SIZE.hidden, n_outputs=2))
     for name, weight in training.weights.items():
         network.weights[name][:] = weight
     windows, options = training.trainer.windows, TrainingOptions()

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stages import DTYPES, Batch, close, few, on_cpu
 
-from seqcast.kernels import dropout, head, pooling
+from seqcast.kernels import dropout, losses, readout
 from seqcast.kernels.cuda.head import Dropout, Head, Losses, Pooling
 from seqcast.kernels.cuda.products import TiledProducts
 from seqcast.kernels.cuda.windows import Reader
-from seqcast.kernels.head import LOSSES, POINT_LOSSES
-from seqcast.kernels.pooling import POOLINGS
+from seqcast.kernels.losses import LOSSES, POINT_LOSSES
+from seqcast.kernels.readout import POOLINGS
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 ragged = st.lists(st.integers(1, 6), min_size=1, max_size=5).map(lambda n: tuple(sorted(n)[::-1]))
@@ -19,46 +19,47 @@ ragged = st.lists(st.integers(1, 6), min_size=1, max_size=5).map(lambda n: tuple
 
 def columns(batch, offset):
     """What is pooled, or its gradient, in the CPU's work space, as views of both directions."""
-    b, D = batch, batch.architecture.n_directions
-    whole = b.part(offset, b.n_rows, (D * b.net.hidden, b.net.pooled_stride))
-    return [whole[:, d * b.net.hidden :][:, : b.hidden_size] for d in range(D)]
+    b, D = batch, batch.architecture.stack.n_directions
+    whole = b.part(offset, b.n_rows, (D * b.net.stack.hidden, b.net.readout.pooled_stride))
+    return [whole[:, d * b.net.stack.hidden :][:, : b.hidden_size] for d in range(D)]
 
 
 @few
 @given(st.sampled_from(POOLINGS), ragged, st.integers(1, 9), st.booleans(), st.sampled_from(DTYPES))
 def test_pooling_and_its_way_back_are_those_of_the_cpu(queue, kind, lengths, hidden, bidirectional, dtype):
     b = Batch(dtype, lengths, hidden, bidirectional=bidirectional, pooling=kind)
-    T, B, H, D = b.n_steps, b.n_rows, hidden, b.architecture.n_directions
+    T, B, H, D = b.n_steps, b.n_rows, hidden, b.architecture.stack.n_directions
     stage, block = Pooling(queue, b.cuda, B, T), queue.upload(b.block.ravel())
-    on_cpu(pooling.start_pooling)(b.net, B, b.work)
+    on_cpu(readout.start_pooling)(b.net, B, b.work)
     for direction in range(D):
         space, layer = b.walk(queue, direction, fill=np.nan)
         b.set_states(queue, space, np.round(b.draw(T + 1, B, H)))  # rounded: the largest come more than once
-        state = b.part(layer.state, 2, B, (H, b.net.hidden))
+        state = b.part(layer.state, 2, B, (H, b.net.stack.hidden))
         state[:] = b.draw(2, B, H)
         queue.copy(space.state, state.ravel())
         stage.pool(block, space)
-    on_cpu(pooling.pool_states)(b.net, b.layers, b.block, 0, T, b.work)
-    on_cpu(pooling.finish_pooling)(b.net, b.layers, b.block, b.work)
+    on_cpu(readout.pool_states)(b.net, b.layers, b.block, 0, T, b.work)
+    on_cpu(readout.finish_pooling)(b.net, b.layers, b.block, b.work)
     pooled = queue.download(stage.pooled).reshape(B, D * H + 1)
-    close(pooled, np.concatenate([*columns(b, b.net.pooled), np.ones((B, 1), dtype)], axis=1))
+    close(pooled, np.concatenate([*columns(b, b.net.readout.pooled), np.ones((B, 1), dtype)], axis=1))
 
     d_pooled = b.draw(B, D * H)
-    for k, part in enumerate(columns(b, b.net.d_pooled)):
+    for k, part in enumerate(columns(b, b.net.readout.d_pooled)):
         part[:] = d_pooled[:, k * H : (k + 1) * H]
     queue.copy(stage.d_pooled, np.concatenate([d_pooled, np.full((B, 1), np.nan, dtype)], axis=1).ravel())
-    on_cpu(pooling.unpool)(b.net, b.layers, b.block, 0, T, b.work)
+    on_cpu(readout.clear_states)(b.net, b.layers, b.work)
+    on_cpu(readout.unpool_states)(b.net, b.layers, b.block, 0, T, b.work)
     for direction in range(D):
         space, layer = b.walk(queue, direction, fill=np.nan)
         stage.unpool_states(space)
-        expected = b.part(layer.state, 2, B, (H, b.net.hidden))
+        expected = b.part(layer.state, 2, B, (H, b.net.stack.hidden))
         np.testing.assert_array_equal(queue.download(space.state).reshape(2, B, H), expected)
     d_sink = queue.upload(np.full(T * B * D * H, np.nan, dtype))
     stage.unpool_outputs(block, d_sink)
     if kind == "last":
         assert np.isnan(queue.download(d_sink)).all()
     else:
-        expected = b.part(b.net.d_sink, T, B, D, (H, b.net.hidden)).reshape(T, B, D * H)
+        expected = b.part(b.net.stack.d_outputs, T, B, D, (H, b.net.stack.hidden)).reshape(T, B, D * H)
         close(queue.download(d_sink).reshape(T, B, D * H), expected)
 
 
@@ -69,24 +70,24 @@ def test_pooling_and_its_way_back_are_those_of_the_cpu(queue, kind, lengths, hid
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.1, 0.5, 0.999]), st.integers(1, 9), st.booleans())
 def test_masks_are_those_of_the_cpu(queue, seed, rate, hidden, bidirectional):
     b = Batch("float32", (3, 2), hidden, bidirectional=bidirectional, n_layers=2)
-    T, B, H, D = b.n_steps, b.n_rows, hidden, b.architecture.n_directions
-    b.net.seed, b.net.dropout = seed, rate
+    T, B, H, D = b.n_steps, b.n_rows, hidden, b.architecture.stack.n_directions
+    b.net.batch.seed, b.net.batch.dropout = seed, rate
     stage, block, seeds = Dropout(queue, b.cuda, rate, B), queue.upload(b.block.ravel()), np.uint32([seed])
     for level in range(2):
         values = b.draw(T, B, D, H)
-        padded = np.zeros((T, B, D, b.net.hidden), b.dtype)
+        padded = np.zeros((T, B, D, b.net.stack.hidden), b.dtype)
         padded[..., :H] = values
-        on_cpu(dropout.drop)(b.net, b.block, level, 0, T, D * b.net.hidden, padded.reshape(-1))
+        on_cpu(dropout.drop)(b.net, b.block, level, 0, T, D * b.net.stack.hidden, padded.reshape(-1))
         mine = queue.upload(values.ravel())
         stage.drop(block, queue.upload(seeds), level, T, mine)
         np.testing.assert_array_equal(queue.download(mine), padded[..., :H].ravel())
 
-    for part in columns(b, b.net.pooled):
+    for part in columns(b, b.net.readout.pooled):
         part[:] = 1
-    on_cpu(head.drop_pooled)(b.net, b.block, b.work[b.net.pooled :])
+    on_cpu(readout.drop_pooled)(b.net, b.block, 0, b.work[b.net.readout.pooled :])
     mine = queue.upload(np.ones(B * (D * H + 1), b.dtype))
     stage.drop_pooled(block, queue.upload(seeds), mine)
-    expected = np.concatenate([*columns(b, b.net.pooled), np.ones((B, 1), b.dtype)], axis=1)
+    expected = np.concatenate([*columns(b, b.net.readout.pooled), np.ones((B, 1), b.dtype)], axis=1)
     np.testing.assert_array_equal(queue.download(mine), expected.ravel())
 
 
@@ -102,7 +103,7 @@ def test_without_dropout_nothing_is_launched(queue):
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_head_and_its_way_back_are_products(queue, dtype, bidirectional):
     b = Batch(dtype, (4, 3, 2, 1, 1), bidirectional=bidirectional, n_outputs=7)
-    B, P = b.n_rows, b.architecture.output_size + 1
+    B, P = b.n_rows, b.architecture.stack.output_size + 1
     stage = Head(queue, TiledProducts(queue, np.dtype(dtype)), b.cuda, B)
     flat, n_packed = np.append(b.draw(b.architecture.n_parameters), 0).astype(dtype), b.cuda.index.size
     packed, pooled = flat[b.cuda.index] + flat[b.cuda.second], b.draw(B, P)
@@ -158,14 +159,18 @@ def make_losses(loss, dtype, n_rows=4, n_steps=2, n_targets=2, missing=0.3, weig
 
 def losses_on_cpu(b, loss):
     """(outputs' gradient, sums)."""
-    b.net.loss = LOSSES.index(loss)
-    out = b.part(b.net.out, b.n_rows, (b.n_outputs, b.net.out_stride))
+    b.net.readout.loss = LOSSES.index(loss)
+    out = b.part(b.net.readout.out, b.n_rows, (b.n_outputs, b.net.readout.out_stride))
     out[:] = b.out
-    b.part(b.net.offsets, b.n_rows, (3, 3))[:] = b.offsets
-    b.part(b.net.scales, b.n_rows, (3, 3))[:] = b.scales
-    stage = head.loss_backward if b.architecture.distribution == "none" else head.distribution_loss_backward
+    b.part(b.net.window.offsets, b.n_rows, (3, 3))[:] = b.offsets
+    b.part(b.net.window.scales, b.n_rows, (3, 3))[:] = b.scales
+    stage = (
+        losses.loss_backward
+        if b.architecture.readout.distribution == "none"
+        else losses.distribution_loss_backward
+    )
     sums = np.zeros((2, b.window.n_targets))
-    on_cpu(stage)(b.net, b.block, b.targets, b.weights, b.work, sums)
+    on_cpu(stage)(b.net, b.block, 0, b.targets, b.weights, b.work, sums)
     return out, sums
 
 

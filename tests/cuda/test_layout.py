@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from test_cells import MADE_UP
+from example_cells import MADE_UP
 
 from seqcast.cells import BUILT_IN
+from seqcast.kernels.architecture import compose
 from seqcast.kernels.cuda.layout import CudaLayout
-from seqcast.kernels.layout import Architecture, Layout
+from seqcast.kernels.layout import Layout
 
 CELLS = {cell.name: cell for cell in (*BUILT_IN, MADE_UP)}
 # The blocks of columns, each named by its gate, with the sides that feed it; u feeds what is late.
@@ -26,7 +27,7 @@ stacks = pytest.mark.parametrize(("n_layers", "bidirectional"), [(1, False), (2,
 
 def lay(cell, hidden, n_layers, bidirectional):
     """A layout, and distinct whole numbers as parameters: flat and by name."""
-    net = Architecture(cell, 3, hidden, n_layers, bidirectional, n_outputs=2)
+    net = compose(cell, 3, hidden, n_layers, bidirectional, n_outputs=2)
     flat = np.append(np.random.default_rng(0).permutation(net.n_parameters) + 1.0, 0.0)
     return CudaLayout(Layout(net, np.dtype("float64"))), flat, net.views(flat[:-1])
 
@@ -70,7 +71,7 @@ def regions(cell, weights, suffix, hidden):
 def test_packed_weights_are_the_matrices_of_the_named_ones(cell, hidden, n_layers, bidirectional):
     layout, flat, weights = lay(cell, hidden, n_layers, bidirectional)
     packed = flat[layout.index] + flat[layout.second]
-    for walk, (layer, direction, suffix) in zip(layout.walks, layout.layout.walks(), strict=True):
+    for walk, (layer, direction, suffix) in zip(layout.walks, layout.layout.stack.unrolls(), strict=True):
         assert (walk.level, walk.reverse, walk.row_width) == (layer, direction, hidden + walk.width + 1)
         matrix, late = regions(cell, weights, f"l{layer}{suffix}", hidden)
         assert walk.matrix_shape == matrix.shape
@@ -110,7 +111,7 @@ def test_arrays_are_int32_and_cover_every_parameter(cell):
 
 
 def test_without_outputs_there_is_no_head():
-    net = Architecture(CELLS["lstm"], 3, 4)
+    net = compose(CELLS["lstm"], 3, 4)
     layout = CudaLayout(Layout(net, np.dtype("float32")))
     assert layout.head == -1
     assert layout.index.size == (4 + 3 + 1) * 16

@@ -6,7 +6,8 @@ from stages import DTYPES, Batch, close
 
 from seqcast.kernels.cuda.optimizers import Optimizer, Packing, corrections_of
 from seqcast.kernels.optimizers import OPTIMIZERS, train_update
-from seqcast.learning.training import TrainingOptions, _Average
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.trainer import WeightAverage
 
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 N_TARGETS = 2
@@ -22,7 +23,7 @@ class Both:
         self.flat = np.append(b.draw(self.n), 0).astype(dtype)
         self.decay = (b.rng.random(self.n) < 0.5).astype(dtype)
         self.moments = np.zeros((2, self.n), dtype)
-        self.average = None if ema is None else _Average(ema, self.n)
+        self.average = None if ema is None else WeightAverage(ema, self.n)
         self.n_updates = 0
         self.on_device = queue.upload(self.flat)
         self.optimizer = Optimizer(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_cells import MADE_UP
+from example_cells import MADE_UP
 from walking import SUMMING, TOLERANCE, Case, Stack, assert_equal, run
 
 from seqcast import register_cell

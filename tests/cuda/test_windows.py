@@ -8,7 +8,7 @@ from stages import DTYPES, Batch, close, few, on_cpu
 
 from seqcast.kernels import windows as cpu
 from seqcast.kernels.cuda.windows import Epoch, Exchange, Forecasts, Reader
-from seqcast.kernels.workspace import SCALES
+from seqcast.kernels.windows import SCALES
 
 windows = st.fixed_dictionaries(
     {
@@ -62,14 +62,14 @@ def read_both(queue, batch):
     block, on_device = queue.upload(b.block.ravel()), queue.upload(values)
     reader = Reader(queue, b.cuda, b.window, b.n_rows)
     reader.find_offsets(block, on_device)
-    for mine, offset in ((reader.offsets, b.net.offsets), (reader.scales, b.net.scales)):
+    for mine, offset in ((reader.offsets, b.net.window.offsets), (reader.scales, b.net.window.scales)):
         yield queue.download(mine).reshape(-1, C), b.part(offset, b.n_rows, (C, C))
-    for direction in range(b.architecture.n_directions):
+    for direction in range(b.architecture.stack.n_directions):
         space, layer = b.walk(queue, direction, fill=7)
         reader.gather(block, on_device, space)
         rows = queue.download(space.rows).reshape(T + 1, b.n_rows, space.walk.row_width)[:T]
-        expected = b.part(layer.rows, T, b.n_rows, (b.net.hidden + F, layer.row_stride))
-        yield rows[..., H:-1], expected[..., b.net.hidden :]
+        expected = b.part(layer.hx, T, b.n_rows, (b.net.stack.hidden + F, layer.hx_stride))
+        yield rows[..., H:-1], expected[..., b.net.stack.hidden :]
         assert (rows[..., :H] == 7).all()
         assert (rows[..., -1] == 1).all()
 
@@ -117,14 +117,14 @@ STACKS = [(1, False), (1, True), (2, True)]
 def test_states_go_to_their_walks_and_back(queue, dtype, n_layers, bidirectional):
     b = Batch(dtype, (4, 2, 0), n_layers=n_layers, bidirectional=bidirectional)
     net, H = b.architecture, b.hidden_size
-    states = b.draw(2, net.n_walks, b.n_rows, H)
+    states = b.draw(2, net.stack.n_unrolls, b.n_rows, H)
     on_cpu(cpu.gather_states)(b.net, b.layers, b.block, states.ravel(), b.work)
     exchange, block = Exchange(queue, b.cuda, b.n_rows, b.n_steps), queue.upload(b.block.ravel())
     back = queue.zeros(states.size, dtype)
-    for layer, direction in np.ndindex(n_layers, net.n_directions):
+    for layer, direction in np.ndindex(n_layers, net.stack.n_directions):
         space, of_cpu = b.walk(queue, direction, layer)
         exchange.gather_states(block, queue.upload(states.ravel()), space)
-        expected = b.part(of_cpu.state, 2, b.n_rows, (H, b.net.hidden))
+        expected = b.part(of_cpu.state, 2, b.n_rows, (H, b.net.stack.hidden))
         np.testing.assert_array_equal(queue.download(space.state).reshape(2, b.n_rows, H), expected)
         exchange.scatter_states(block, space, back)
     np.testing.assert_array_equal(queue.download(back), states.ravel())
@@ -135,10 +135,10 @@ def test_states_go_to_their_walks_and_back(queue, dtype, n_layers, bidirectional
 def test_outputs_go_to_their_places(queue, dtype, n_layers, bidirectional):
     b = Batch(dtype, (4, 2, 0), n_layers=n_layers, bidirectional=bidirectional)
     T, B, H = b.n_steps, b.n_rows, b.hidden_size
-    expected = np.full((B, T, b.architecture.output_size), 7, dtype)
+    expected = np.full((B, T, b.architecture.stack.output_size), 7, dtype)
     block, outputs = queue.upload(b.block.ravel()), queue.upload(expected.ravel())
     exchange = Exchange(queue, b.cuda, B, T)
-    for direction in range(b.architecture.n_directions):
+    for direction in range(b.architecture.stack.n_directions):
         space, _ = b.walk(queue, direction)
         b.set_states(queue, space, b.draw(T + 1, B, H))
         exchange.scatter_outputs(block, space, outputs)
@@ -151,20 +151,20 @@ def test_outputs_go_to_their_places(queue, dtype, n_layers, bidirectional):
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_gradients_come_in_and_go_out(queue, dtype, bidirectional):
     b = Batch(dtype, (4, 2, 0), bidirectional=bidirectional)
-    T, B, H, F, D = b.n_steps, b.n_rows, b.hidden_size, b.window.n_channels, b.architecture.n_directions
+    T, B, H, F, D = b.n_steps, b.n_rows, b.hidden_size, b.window.n_channels, b.architecture.stack.n_directions
     b.block[:, 0] = np.arange(B) * T  # rows do not overlap
     block, exchange = queue.upload(b.block.ravel()), Exchange(queue, b.cuda, B, T)
     d_outputs = b.draw(B, T, D * H)
     on_cpu(cpu.gather_output_gradient)(b.net, b.block, T, d_outputs.ravel(), b.work)
     d_sink = queue.upload(np.full(T * B * D * H, np.nan, dtype))
     exchange.gather_output_gradient(block, queue.upload(d_outputs.ravel()), d_sink)
-    expected = b.part(b.net.d_sink, T, B, D, (H, b.net.hidden)).reshape(T, B, D * H)
+    expected = b.part(b.net.stack.d_outputs, T, B, D, (H, b.net.stack.hidden)).reshape(T, B, D * H)
     past = np.arange(T)[:, None] >= b.block[:, 1]
     expected[past] = 0  # what lies there is never read on the CPU
     np.testing.assert_array_equal(queue.download(d_sink).reshape(T, B, D * H), expected)
 
     layer = b.layers[0]
-    d_source = b.part(layer.d_source, T, B, (F, F))
+    d_source = b.part(layer.d_inputs, T, B, (F, F))
     d_source[:] = b.draw(T, B, F)
     d_values = np.full(B * T * F, 7, dtype)
     on_device = queue.upload(d_values)
@@ -194,13 +194,13 @@ def test_forecasts_are_in_the_unit_of_the_values(queue, distribution, dtype):
     b = Batch(dtype, (4, 3, 1), window=window, **options)
     out = b.draw(b.n_rows, n_outputs)
     b.work[:] = b.rng.random(b.work.size) + 1
-    b.part(b.net.out, b.n_rows, (n_outputs, b.net.out_stride))[:] = out
+    b.part(b.net.readout.out, b.n_rows, (n_outputs, b.net.readout.out_stride))[:] = out
     reader = Reader(queue, b.cuda, b.window, b.n_rows)
-    for to, offset in ((reader.offsets, b.net.offsets), (reader.scales, b.net.scales)):
+    for to, offset in ((reader.offsets, b.net.window.offsets), (reader.scales, b.net.window.scales)):
         queue.copy(to, np.ascontiguousarray(b.part(offset, b.n_rows, (3, 3)).ravel()))
     on_cpu(cpu.add_offsets if distribution == "none" else cpu.place_distributions)(b.net, b.n_rows, b.work)
     expected, forecasts = np.zeros(b.n_rows * n_outputs, dtype), queue.zeros(b.n_rows * n_outputs, dtype)
-    on_cpu(cpu.scatter_predictions)(b.net, b.block, b.work, expected)
+    on_cpu(cpu.scatter_predictions)(b.net, b.block, 0, b.work, expected)
     Forecasts(queue, b.cuda, b.window, b.n_rows).place(
         queue.upload(b.block.ravel()), queue.upload(out.ravel()), reader, forecasts
     )

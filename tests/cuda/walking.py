@@ -2,15 +2,16 @@
 
 import naive
 import numpy as np
-from test_cells import as_state
+from example_cells import as_state
 
 from seqcast import Recurrent
 from seqcast.cells import Cell, Gate
+from seqcast.kernels.architecture import compose
 from seqcast.kernels.cuda.layout import CudaLayout
 from seqcast.kernels.cuda.products import products_for
 from seqcast.kernels.cuda.space import make_space
 from seqcast.kernels.cuda.walks import Walks
-from seqcast.kernels.layout import Architecture, Layout
+from seqcast.kernels.layout import Layout
 
 LENGTHS = (6, 6, 4, 1, 1)
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
@@ -47,26 +48,29 @@ class Case:
         self, cell, hidden=4, n_layers=1, bidirectional=False, lengths=LENGTHS, dtype="float64", n_inputs=3
     ):
         rng, n = np.random.default_rng(0), len(lengths)
-        self.net = Architecture(cell, n_inputs, hidden, n_layers, bidirectional)
+        self.net = compose(cell, n_inputs, hidden, n_layers, bidirectional)
         self.lengths, self.n_steps, self.dtype = np.array(lengths), max(lengths), np.dtype(dtype)
 
         def draw(*shape):
             return rng.normal(size=shape).astype(dtype)
 
         self.flat = draw(self.net.n_parameters) / self.dtype.type(np.sqrt(hidden))
-        self.x, self.d_outputs = draw(n, self.n_steps, n_inputs), draw(n, self.n_steps, self.net.output_size)
-        self.states, self.d_states = draw(2, len(cell.states), self.net.n_walks, n, hidden)
+        self.x, self.d_outputs = (
+            draw(n, self.n_steps, n_inputs),
+            draw(n, self.n_steps, self.net.stack.output_size),
+        )
+        self.states, self.d_states = draw(2, len(cell.states), self.net.stack.n_unrolls, n, hidden)
 
     def on_cpu(self, begin=0):
         """All numbers of a pass forward and back, by name, from step `begin` on as if it began there."""
-        cell = self.net.cell.name
+        cell = self.net.stack.cell.name
         options = naive.CELLS.get(cell, {"cell": cell})
         layer = Recurrent(
             **options,
-            input_size=self.net.input_size,
-            hidden_size=self.net.hidden_size,
-            n_layers=self.net.n_layers,
-            bidirectional=self.net.bidirectional,
+            input_size=self.net.stack.input_size,
+            hidden_size=self.net.stack.hidden_size,
+            n_layers=self.net.stack.n_layers,
+            bidirectional=self.net.stack.bidirectional,
             dtype=self.dtype.name,
             random_state=0,
         )
@@ -78,7 +82,7 @@ class Case:
         lengths = np.maximum(self.lengths - begin, 0)
         outputs, final = layer.forward(self.x[:, begin:], as_state(states), lengths, training=True)
         d_x, gradients = layer.backward(self.d_outputs[:, begin:], as_state(self.d_states))
-        names = [f"{name}_0" for name in self.net.cell.states]
+        names = [f"{name}_0" for name in self.net.stack.cell.states]
         d_states = np.array([gradients.pop(name) for name in names])
         final = np.array(final if len(states) > 1 else final[None])
         return {"outputs": outputs, "final": final, "d_x": d_x, "d_states": d_states} | gradients
@@ -114,12 +118,12 @@ class Stack:
         return self.queue.upload(np.full(shape, np.nan, self.case.dtype).ravel())
 
     def sink(self):
-        return self.empty(self.case.n_steps, len(self.case.lengths), self.net.output_size)
+        return self.empty(self.case.n_steps, len(self.case.lengths), self.net.stack.output_size)
 
     def forward(self):
         """Outputs (B, T, D * H) and final states (n_states, walks, B, H)."""
         source = self.queue.upload(self.case.x.swapaxes(0, 1).ravel())
-        for layer in range(self.net.n_layers):
+        for layer in range(self.net.stack.n_layers):
             sink = self.sink()
             for space in self.of_layer(layer):
                 k = self.spaces.index(space)
@@ -128,14 +132,14 @@ class Stack:
                 self.walks.forward(space, self.block, self.packed)
                 self.walks.collect_output(space, self.block, sink)
             source = sink
-        return {"outputs": self.by_row(source, self.net.output_size), "final": self.states()}
+        return {"outputs": self.by_row(source, self.net.stack.output_size), "final": self.states()}
 
     def backward(self, begin=0, d_outputs=True, whole=False):
         """Gradients of weights by name, of inputs (B, T, F) and of initial states."""
         gradient = self.empty(self.layout.index.size)
         d_sink = self.queue.upload(self.case.d_outputs.swapaxes(0, 1).ravel()) if d_outputs else None
-        for layer in range(self.net.n_layers - 1, -1, -1):
-            width = self.net.layer_input(layer)
+        for layer in range(self.net.stack.n_layers - 1, -1, -1):
+            width = self.net.stack.layer_input(layer)
             d_source = self.empty(self.case.n_steps, len(self.case.lengths), width)
             for space in self.of_layer(layer):
                 k = self.spaces.index(space)
@@ -147,7 +151,7 @@ class Stack:
                 )
             d_sink = d_source
         found = self.net.views(self.queue.download(gradient)[self.layout.back])
-        d_x = self.by_row(d_sink, self.net.input_size)
+        d_x = self.by_row(d_sink, self.net.stack.input_size)
         return {"d_x": d_x[:, 0 if whole else begin :], "d_states": self.states()} | found
 
     def of_layer(self, layer):
@@ -157,7 +161,7 @@ class Stack:
         return self.queue.download(array).reshape(self.case.n_steps, -1, width).swapaxes(0, 1)
 
     def states(self):
-        shape = len(self.net.cell.states), len(self.case.lengths), self.net.hidden_size
+        shape = len(self.net.stack.cell.states), len(self.case.lengths), self.net.stack.hidden_size
         states = [self.queue.download(space.state).reshape(shape) for space in self.spaces]
         return np.stack(states, axis=1)
 

@@ -16,8 +16,8 @@ from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, pad_
 from seqcast.data import sequences
 from seqcast.data.sequences import Samples, lengths_of
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.kernels.pooling import POOLINGS
-from seqcast.learning import training
+from seqcast.kernels.readout import POOLINGS
+from seqcast.learning import trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -478,12 +478,12 @@ def test_an_interrupted_fit_leaves_a_usable_estimator(kind, monkeypatch):
     X, target = task(kind)
     model = kind(**{**TINY, "max_iter": 50}).fit(*task(kind, seed=9))  # of which nothing may be left
 
-    def interrupt_third(self, rows, real=training.CpuTrainer.run_epoch):
+    def interrupt_third(self, rows, real=trainer.CpuTrainer.run_epoch):
         if self.state.n_updates == 2:
             raise KeyboardInterrupt
         return real(self, rows)
 
-    monkeypatch.setattr(training.CpuTrainer, "run_epoch", interrupt_third)
+    monkeypatch.setattr(trainer.CpuTrainer, "run_epoch", interrupt_third)
     with pytest.raises(KeyboardInterrupt, match="the estimator is usable"):
         model.fit(X, target)
     monkeypatch.undo()

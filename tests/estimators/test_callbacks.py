@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, TrainingDivergedError
 from seqcast.estimators import base, callbacks
-from seqcast.learning import training
+from seqcast.learning import trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -504,7 +504,7 @@ def test_ctrl_c_in_the_first_epoch_tears_down(case, monkeypatch):
     def interrupt(self, rows):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.CpuTrainer, "run_epoch", interrupt)
+    monkeypatch.setattr(trainer.CpuTrainer, "run_epoch", interrupt)
     recorder, model = Recorder(), case.make()
     with pytest.raises(KeyboardInterrupt, match="nothing was learned"):
         model.set_callbacks(recorder).fit(*case.data)
@@ -514,13 +514,13 @@ def test_ctrl_c_in_the_first_epoch_tears_down(case, monkeypatch):
 
 def diverging(monkeypatch, number):
     """Let the loss of this epoch, counted from 1, be infinite."""
-    run_epoch, losses = training.CpuTrainer.run_epoch, []
+    run_epoch, losses = trainer.CpuTrainer.run_epoch, []
 
     def run(self, rows):
         losses.append(run_epoch(self, rows))
         return losses[-1] if len(losses) < number else np.full_like(losses[-1], np.inf)
 
-    monkeypatch.setattr(training.CpuTrainer, "run_epoch", run)
+    monkeypatch.setattr(trainer.CpuTrainer, "run_epoch", run)
 
 
 @needs_callbacks

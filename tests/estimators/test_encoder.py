@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from seqcast import Recurrent, SeqEncoder, pad_sequences
 from seqcast.estimators import encoder
-from seqcast.kernels.pooling import POOLINGS
+from seqcast.kernels.readout import POOLINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 

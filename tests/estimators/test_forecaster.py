@@ -41,7 +41,7 @@ from seqcast.forecasting.combination import ValidationForecasts, choose, combine
 from seqcast.forecasting.out_of_fold import out_of_fold
 from seqcast.forecasting.window_source import WindowSource, to_wide
 from seqcast.kernels import parallel
-from seqcast.learning import training
+from seqcast.learning import trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -1310,7 +1310,7 @@ def test_a_fit_interrupted_before_its_first_epoch_had_ended_leaves_the_last_one(
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.CpuTrainer, "run_epoch", interrupted)
+    monkeypatch.setattr(trainer.CpuTrainer, "run_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt, match="before its first epoch had ended"):
         model.set_params(horizon=7).fit(frame[["a"]])
     assert vars(model) == fitted

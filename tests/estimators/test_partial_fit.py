@@ -11,7 +11,7 @@ import pytest
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster, TrainingDivergedError
 from seqcast.estimators import base
 from seqcast.kernels import parallel
-from seqcast.learning import training
+from seqcast.learning import trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -404,7 +404,7 @@ def test_a_failure_leaves_everything_as_it_was(way, rows, change, error, message
 def test_a_pass_that_is_interrupted_leaves_everything_as_it_was(n_models, error, monkeypatch):
     """In the last network, after the others have learned."""
     model = fitted(n_models=n_models)
-    before, calls, real = copy.deepcopy(model), [], training.CpuTrainer.run_epoch
+    before, calls, real = copy.deepcopy(model), [], trainer.CpuTrainer.run_epoch
 
     def interrupted(*arguments):
         calls.append(None)
@@ -413,7 +413,7 @@ def test_a_pass_that_is_interrupted_leaves_everything_as_it_was(n_models, error,
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.CpuTrainer, "run_epoch", interrupted)
+        patch.setattr(trainer.CpuTrainer, "run_epoch", interrupted)
         with pytest.raises(error):
             model.partial_fit(ROWS[N : N + 5])
     assert len(calls) == n_models
@@ -429,7 +429,7 @@ def test_a_fit_that_was_interrupted_goes_on(n_models, in_network, monkeypatch):
         begun.append(None)
         return real(*arguments)
 
-    epochs, run = [], training.CpuTrainer.run_epoch
+    epochs, run = [], trainer.CpuTrainer.run_epoch
 
     def interrupted(*arguments):
         epochs.append(len(begun))
@@ -439,7 +439,7 @@ def test_a_fit_that_was_interrupted_goes_on(n_models, in_network, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(base, "progress", interrupting)
-        patch.setattr(training.CpuTrainer, "run_epoch", interrupted)
+        patch.setattr(trainer.CpuTrainer, "run_epoch", interrupted)
         model = SeqForecaster(**{**OPTIONS, "max_iter": 5}, target="y", n_models=n_models)
         with pytest.raises(KeyboardInterrupt, match="the best weights so far are kept"):
             model.fit(ROWS[:N])

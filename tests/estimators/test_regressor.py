@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from seqcast import SeqRegressor, pad_sequences
 from seqcast.estimators import base, regressor
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.kernels.pooling import POOLINGS
-from seqcast.learning import network, training
+from seqcast.kernels.readout import POOLINGS
+from seqcast.learning import network, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -244,14 +244,14 @@ def test_long_rows_are_predicted_in_short_calls(monkeypatch):
     """Ctrl-C is heard between calls, so none may take long."""
     X, y = sequences(700, n_steps=6, n_channels=1)
     model = SeqRegressor(**TINY).fit(X[:50], y[:50])
-    whole, sizes, real = model.predict(X), [], network.Network.space
+    whole, sizes, real = model.predict(X), [], network.Network.plan
     monkeypatch.setattr(network, "PREDICT_WORK", 1)
 
     def watched(self, window, n_rows, **options):
         sizes.append(n_rows)
         return real(self, window, n_rows, **options)
 
-    monkeypatch.setattr(network.Network, "space", watched)
+    monkeypatch.setattr(network.Network, "plan", watched)
     np.testing.assert_array_equal(model.predict(X), whole)
     assert sizes == [256, 256, 188]  # all shares of a batch, at least
 
@@ -433,12 +433,12 @@ def test_a_fit_interrupted_in_its_first_epoch_learned_nothing(data, monkeypatch)
     X, y = data
     model = SeqRegressor(**TINY, n_channels=2)
     with monkeypatch.context() as patch:
-        patch.setattr(training.CpuTrainer, "run_epoch", interrupt)
+        patch.setattr(trainer.CpuTrainer, "run_epoch", interrupt)
         with pytest.raises(KeyboardInterrupt, match="nothing was learned"):
             model.fit(X, y)
         assert not hasattr(model, "n_features_in_")
     expected = model.fit(X, y).predict(X)
-    monkeypatch.setattr(training.CpuTrainer, "run_epoch", interrupt)
+    monkeypatch.setattr(trainer.CpuTrainer, "run_epoch", interrupt)
     with pytest.raises(KeyboardInterrupt, match="nothing was learned"):
         model.fit(X[:, :4], y)
     np.testing.assert_array_equal(model.predict(X), expected)

@@ -15,10 +15,12 @@ from seqcast.data.transforms import KINDS, Transform
 from seqcast.estimators.window_forecaster import WindowForecaster
 from seqcast.forecasting.sensitivity import _transform_slopes
 from seqcast.forecasting.window_scaling import WindowScaling
-from seqcast.kernels.layout import Architecture
-from seqcast.kernels.workspace import Window
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import Window
+from seqcast.kernels.samples import sample_table
 from seqcast.learning import slopes as module
-from seqcast.learning.network import Network, Windows, row_table
+from seqcast.learning.network import Network
+from seqcast.learning.samples import SampleSource
 from seqcast.learning.slopes import window_slopes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
@@ -480,25 +482,25 @@ def make_windows(reading, hidden=3, horizon=2, dtype="float64"):
     values[rng.random(values.shape) < 0.2] = np.nan
     values[:8, 1] = 7.5 + 0.01 * values[:8, 1]
     values[12:20, 0] = np.nan
-    architecture = Architecture(
+    architecture = compose(
         find_cell("gru"), window.input_size, hidden, 2, bidirectional=True, n_outputs=2 * horizon
     )
     network = Network(architecture, dtype)
     network.initialize(np.random.RandomState(0))
-    return network, Windows(values.astype(dtype), np.empty((0, 2), dtype), window)
+    return network, SampleSource(values.astype(dtype), np.empty((0, 2), dtype), window)
 
 
 @pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
 def test_derivatives_of_a_network_are_central_differences(reading):
     network, windows = make_windows(reading)
     starts, step, size = np.array([0, 12, 31, 3]), 1e-6, 4 * windows.window.segment
-    rows = row_table(starts, np.full(4, 4), np.zeros(4, np.int64))
+    rows = sample_table(starts, np.full(4, 4), np.zeros(4, np.int64))
     found = window_slopes(network, windows, starts, 1)
     expected, seen = np.zeros_like(found), ~np.isnan(windows.values)
     for row, column in np.argwhere(seen):
         forecasts = []
         for moved_by in (step, -step):
-            moved = Windows(windows.values.copy(), windows.targets, windows.window)
+            moved = SampleSource(windows.values.copy(), windows.targets, windows.window)
             moved.values[row, column] += moved_by
             forecasts.append(network.predict(moved, rows, 1))
         for k in np.flatnonzero((starts <= row) & (row < starts + size)):

@@ -9,17 +9,16 @@ from layers import slopes
 
 from seqcast.cells import find_cell
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.kernels.head import CROSS_ENTROPY, POINT_LOSSES, add_losses
-from seqcast.kernels.layout import Architecture
-from seqcast.kernels.workspace import Window
-from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import (
-    CpuTrainer,
-    OptimizerState,
-    TrainingOptions,
-    train_epoch,
-    validation_losses,
-)
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import Window
+from seqcast.kernels.losses import CROSS_ENTROPY, POINT_LOSSES, add_losses
+from seqcast.kernels.samples import sample_table
+from seqcast.learning.losses import validation_losses
+from seqcast.learning.network import Network
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.samples import SampleSource
+from seqcast.learning.trainer import CpuTrainer, OptimizerState
+from seqcast.learning.training import train_epoch
 
 STEPS, HORIZON, CHANNELS, CLASSES = 4, 2, 2, 3
 still = TrainingOptions(
@@ -30,7 +29,7 @@ both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def make_network(n_outputs, dtype="float64"):
-    network = Network(Architecture(find_cell("gru"), CHANNELS, 3, n_outputs=n_outputs), dtype)
+    network = Network(compose(find_cell("gru"), CHANNELS, 3, n_outputs=n_outputs), dtype)
     network.initialize(np.random.RandomState(0))
     network.flat *= 2  # far enough from equal probabilities to tell classes apart
     return network
@@ -45,10 +44,10 @@ def make_task(loss, n_rows=37, weighted=False, dtype="float64"):
     targets = rng.integers(0, CLASSES, (n, 1)) if classes else 2 * rng.normal(size=(n, CHANNELS))
     weights = rng.choice([0.0, 1.0, 2.5], n) if weighted else None
     starts = np.arange(n_rows)
-    rows = row_table(starts, np.full(n_rows, STEPS), (starts + STEPS) * n_targets)
+    rows = sample_table(starts, np.full(n_rows, STEPS), (starts + STEPS) * n_targets)
     window = Window(STEPS, CHANNELS, n_targets)
     network = make_network(CLASSES if classes else HORIZON * CHANNELS, dtype)
-    return network, Windows(values.astype(dtype), targets.astype(dtype), window, weights), rows
+    return network, SampleSource(values.astype(dtype), targets.astype(dtype), window, weights), rows
 
 
 def predict_naive(network, windows, rows, flat):

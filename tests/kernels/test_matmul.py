@@ -1,16 +1,20 @@
 """The products of small matrices against NumPy's: whole numbers throughout, so that both are exact."""
 
+from functools import cache
+
 import numba as nb
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcast.kernels import matmul
+from seqcast.kernels.cpu_target import HOST, CpuTarget
 from seqcast.kernels.jit import FLAGS
-from seqcast.kernels.matmul import add_outer_product, add_product, lanes, padded, panel_width
+from seqcast.kernels.matmul import compile_products
 
-GUARD = 7.0  # what lies around the arrays; it must stay, and must not get into a product
+# The number around the arrays. It must stay, and must not get into a product.
+GUARD = 7.0
+TARGETS = [CpuTarget(vector_bytes) for vector_bytes in (16, 32, 64)]
 few = settings(deadline=None, derandomize=True, max_examples=150)
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 drawn = given(
@@ -22,14 +26,20 @@ drawn = given(
 )
 
 
-@nb.njit(**FLAGS)
-def product(a, a_row, rows, panels, depth, c, c_row, columns):
-    add_product(a, a_row, rows, panels, depth, c, c_row, columns)
+@cache
+def products(target):
+    """The product and the outer product for Python to call."""
+    add_product, add_outer_product = compile_products(target)
 
+    @nb.njit(**FLAGS)
+    def product(a, a_row, rows, panels, depth, c, c_row, columns):
+        add_product(a, a_row, rows, panels, depth, c, c_row, columns)
 
-@nb.njit(**FLAGS)
-def outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns):
-    add_outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns)
+    @nb.njit(**FLAGS)
+    def outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns):
+        add_outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns)
+
+    return product, outer_product
 
 
 def draw(rng, dtype, *shape):
@@ -43,53 +53,52 @@ def spread(matrix, stride):
     return flat.ravel()
 
 
-def in_panels(b):
+def in_panels(b, target=HOST):
     """B (depth, columns) in the packed form that the docstring of the module describes."""
-    width = panel_width(b.dtype)
+    width = target.panel_width(b.dtype)
     panels = [b[:, first : first + width] for first in range(0, b.shape[1], width)]
     whole = [np.pad(panel, ((0, 0), (0, width - panel.shape[1]))) for panel in panels]
     return np.concatenate([panel.ravel() for panel in whole])
 
 
-def check_product(dtype, rows, columns, depth, gap=1, seed=0):
+def check_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST):
     """C + A B in the right place, and nothing else changed: the panels are padded with zeros."""
     rng = np.random.default_rng(seed)
     a, b, c = (draw(rng, dtype, *shape) for shape in ((rows, depth), (depth, columns), (rows, columns)))
-    a_row, c_row = depth + gap, padded(columns, dtype) + gap
+    a_row, c_row = depth + gap, target.pad(columns, dtype) + gap
     found, expected = spread(c, c_row), spread(c + a @ b, c_row)
-    product(spread(a, a_row), a_row, rows, in_panels(b), depth, found, c_row, columns)
+    panels = in_panels(b, target)
+    products(target)[0](spread(a, a_row), a_row, rows, panels, depth, found, c_row, columns)
     np.testing.assert_array_equal(found, expected)
 
 
-def check_outer_product(dtype, rows, columns, depth, gap=1, seed=0):
+def check_outer_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST):
     """C + A^T B in the right place; beside it, at most the padding up to whole vectors has changed."""
     rng = np.random.default_rng(seed)
     a, b, c = (draw(rng, dtype, *shape) for shape in ((depth, rows), (depth, columns), (rows, columns)))
-    a_row, b_row, c_row = rows + gap, padded(columns, dtype) + gap, padded(columns, dtype) + gap
+    a_row, b_row, c_row = rows + gap, target.pad(columns, dtype) + gap, target.pad(columns, dtype) + gap
     found, expected = spread(c, c_row), spread(c + a.T @ b, c_row)
-    outer_product(spread(a, a_row), a_row, rows, spread(b, b_row), b_row, depth, found, c_row, columns)
+    given = spread(a, a_row), a_row, rows, spread(b, b_row), b_row
+    products(target)[1](*given, depth, found, c_row, columns)
     found, expected = found.reshape(-1, c_row), expected.reshape(-1, c_row)
-    found[:rows, columns : padded(columns, dtype)] = GUARD
+    found[:rows, columns : target.pad(columns, dtype)] = GUARD
     np.testing.assert_array_equal(found, expected)
 
 
-def edges(dtype):
+def edges(target, dtype):
     """Rows, columns and depths either side of every tile and vector."""
-    width = lanes(dtype)
+    width = target.lanes(dtype)
     columns = sorted({1, 2, *(k * width + d for k in (1, 2, 3, 4) for d in (-1, 0, 1))})
     return [(rows, n, depth) for rows in (*range(20), 24, 25) for n in columns for depth in (0, 1, 2, 5)]
 
 
-def check_everything():
-    """Every edge in both dtypes; run in a process of its own for each width of vectors."""
-    for dtype in ("float32", "float64"):
-        for size in edges(dtype):
-            check_product(dtype, *size)
-            check_outer_product(dtype, *size)
-
-
-def test_products_are_exact_at_every_edge():
-    check_everything()
+@dtypes
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: 8 * target.vector_bytes)
+def test_products_are_exact_at_every_edge(target, dtype):
+    """For vectors of any width: LLVM splits those that the processor does not have."""
+    for size in edges(target, dtype):
+        check_product(dtype, *size, target=target)
+        check_outer_product(dtype, *size, target=target)
 
 
 @dtypes
@@ -111,52 +120,29 @@ def test_outer_product_is_numpys(dtype, rows, columns, depth, gap, seed):
 def test_small_products_are_numpys(dtype):
     for size in (
         (1, 1, 1),
-        (9, lanes(dtype) + 1, 3),
-        (3, 2 * lanes(dtype), 4),
-        (7, 3 * lanes(dtype), 2),
+        (9, HOST.lanes(dtype) + 1, 3),
+        (3, 2 * HOST.lanes(dtype), 4),
+        (7, 3 * HOST.lanes(dtype), 2),
         (2, 1, 0),
     ):
         check_product(dtype, *size)
         check_outer_product(dtype, *size)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bytes_", [16, 32, 64])
-def test_vectors_of_any_width_give_the_same(bytes_, run_python, tmp_path):
-    """On the machines of others: SSE or NEON, AVX, AVX-512. Products, and one whole layer on top of them."""
-    if bytes_ == matmul.VECTOR_BYTES:
-        pytest.skip("this machine's own width, tested everywhere else")
-    script = f"""
-import llvmlite.binding as llvm
-real = llvm.get_host_cpu_features()
-class Features(dict):
-    flatten = real.flatten  # what numba asks for
-llvm.get_host_cpu_features = lambda: Features({ {16: {}, 32: {"avx": True}, 64: {"avx512f": True}}[bytes_] })
-import test_matmul, test_recurrent
-test_matmul.check_everything()
-test_recurrent.test_any_size_follows_the_equations_in_float64("gru_reset_before", (5, 9, 3, 9))
-print(test_matmul.matmul.VECTOR_BYTES, test_matmul.matmul.TALL)
-"""
-    found = run_python(
-        script, SEQCAST_CACHE_DIR=tmp_path
-    )  # kernels of a made-up machine: not for the user's cache
-    assert found == f"{bytes_} {6 if bytes_ == 32 else 8}"
-
-
 @dtypes
 def test_a_row_does_not_depend_on_the_rows_beside_it(dtype):
     """Bit for bit, with numbers that round."""
     rng = np.random.default_rng(0)
-    rows, depth, columns = 23, 37, 3 * lanes(dtype) + 1
+    rows, depth, columns = 23, 37, 3 * HOST.lanes(dtype) + 1
     a, b = (
         rng.normal(size=(rows, depth)).astype(dtype),
         in_panels(rng.normal(size=(depth, columns)).astype(dtype)),
     )
-    width = padded(columns, dtype)
+    width = HOST.pad(columns, dtype)
 
     def multiply(first, count):
         c = np.zeros((count, width), dtype)
-        product(a[first:].ravel(), depth, count, b, depth, c.ravel(), width, columns)
+        products(HOST)[0](a[first:].ravel(), depth, count, b, depth, c.ravel(), width, columns)
         return c
 
     whole = multiply(0, rows)
@@ -165,11 +151,3 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(dtype):
         for count in (1, 2, 3, 5, 8):
             stop = min(rows, first + count)
             np.testing.assert_array_equal(multiply(first, stop - first), whole[first:stop])
-
-
-def test_widths_are_whole_vectors():
-    for dtype in ("float32", "float64"):
-        width = lanes(dtype)
-        assert width * np.dtype(dtype).itemsize == matmul.VECTOR_BYTES
-        assert panel_width(dtype) == 2 * width
-        assert [padded(n, dtype) for n in (0, 1, width, width + 1)] == [0, width, width, 2 * width]

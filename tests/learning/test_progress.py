@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from seqcast import SeqForecaster, SeqRegressor
+from seqcast.learning.history import EpochReport
 from seqcast.learning.progress import progress
-from seqcast.learning.training import Epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -84,7 +84,7 @@ def test_bar_stays_where_training_stopped(data, tqdm, capfd):
 
 
 def make_epoch(number, max_iter, loss, validation_loss, seconds):
-    return Epoch(number, max_iter, loss, validation_loss, seconds, last=False, kept=None)
+    return EpochReport(number, max_iter, loss, validation_loss, seconds, last=False, kept=None)
 
 
 def test_bar_is_closed_when_a_fit_fails(tqdm, capfd):

@@ -14,18 +14,16 @@ from sklearn.exceptions import ConvergenceWarning
 
 from seqcast.cells import find_cell
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.kernels.layout import Architecture
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import Window
 from seqcast.kernels.optimizers import OPTIMIZERS, train_update
-from seqcast.kernels.workspace import Window
-from seqcast.learning.network import Network, Rows, Windows, row_table
-from seqcast.learning.training import (
-    CpuTrainer,
-    OptimizerState,
-    TrainingOptions,
-    decay_mask,
-    fit_network,
-    validation_losses,
-)
+from seqcast.kernels.samples import sample_table
+from seqcast.learning.losses import validation_losses
+from seqcast.learning.network import Network
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.samples import SampleIndex, SampleSource
+from seqcast.learning.trainer import CpuTrainer, OptimizerState, decay_mask
+from seqcast.learning.training import fit_network
 
 STEPS, HORIZON, CHANNELS = 4, 2, 2
 LOSSES = {"squared": naive.squared, "absolute": naive.absolute, "huber": naive.huber}
@@ -43,9 +41,7 @@ def make_network(
     n_inputs=CHANNELS,
     n_outputs=HORIZON * CHANNELS,
 ):
-    network = Network(
-        Architecture(find_cell("gru"), n_inputs, hidden, n_layers, bidirectional, n_outputs), dtype
-    )
+    network = Network(compose(find_cell("gru"), n_inputs, hidden, n_layers, bidirectional, n_outputs), dtype)
     network.initialize(np.random.RandomState(0))
     return network
 
@@ -56,8 +52,8 @@ def make_task(n_rows=5, dtype="float64", n_steps=STEPS, **window):
     n = n_rows + n_steps + HORIZON - 1
     values, targets = rng.normal(size=(n, CHANNELS)), 2 * rng.normal(size=(n, CHANNELS))
     starts = np.arange(n_rows)
-    rows = row_table(starts, np.full(n_rows, n_steps), (starts + n_steps) * CHANNELS)
-    return Windows(
+    rows = sample_table(starts, np.full(n_rows, n_steps), (starts + n_steps) * CHANNELS)
+    return SampleSource(
         values.astype(dtype), targets.astype(dtype), Window(n_steps, CHANNELS, CHANNELS, **window)
     ), rows
 
@@ -75,8 +71,8 @@ def predict_naive(network, x, lengths, flat=None, state=None):
     """Recurrent layers and head, with the parameters in `flat`; `state` as naive.recurrent gives it."""
     net = network.architecture
     weights = net.views(network.flat.astype(float) if flat is None else flat)
-    _, final = naive.recurrent("gru", weights, x, state, lengths, net.n_layers, net.bidirectional)
-    last = np.concatenate(list(final[-net.n_directions :]), axis=-1)
+    _, final = naive.recurrent("gru", weights, x, state, lengths, net.stack.n_layers, net.stack.bidirectional)
+    last = np.concatenate(list(final[-net.stack.n_directions :]), axis=-1)
     return naive.head(last, weights["head_weight"], weights["head_bias"])
 
 
@@ -158,14 +154,14 @@ def test_gradient_of_a_ragged_batch_is_naives(n_layers, bidirectional, loss):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_optimizers_walk_pytorchs_path(optimizer, dtype):
+def test_optimizers_follow_pytorchs_path(optimizer, dtype):
     with np.load(GOLDEN / "optimizers.npz") as golden:
         rate = float(golden[f"{optimizer}/lr"])
         start, grads, expected = (
             golden[name].astype(dtype) for name in ("start", "grads", f"{optimizer}/params")
         )
     options = TrainingOptions(optimizer=optimizer, learning_rate_init=rate, clip_norm=None)
-    path, _ = walk(options, start, grads)
+    path, _ = descend(options, start, grads)
     np.testing.assert_allclose(path, expected, rtol=0, atol=1e-14 if dtype == "float64" else 2e-6)
 
 
@@ -178,11 +174,11 @@ def test_clipping_is_pytorchs(dtype):
             float(golden["clip/max_norm"]),
         )
     options = TrainingOptions(optimizer="sgd", learning_rate_init=0.0, clip_norm=norm)
-    _, used = walk(options, np.zeros_like(grads[0]), grads)
+    _, used = descend(options, np.zeros_like(grads[0]), grads)
     np.testing.assert_allclose(used, expected, rtol=2e-6, atol=0)  # PyTorch adds 1e-6 to the norm
 
 
-def walk(options, start, grads):
+def descend(options, start, grads):
     """Parameters after, and gradients used in, each update by given gradients of one target."""
     flat, n = start.copy(), start.size
     moments, used, decay = np.zeros((2, n), flat.dtype), np.empty(n, flat.dtype), np.zeros(n, flat.dtype)
@@ -291,7 +287,7 @@ def test_missing_inputs_are_zeros_with_a_flag_when_masked():
     masked, rows = make_task(masked=True)
     masked.values[[2, 3, 5], [0, 1, 1]] = np.nan
     observed = ~np.isnan(masked.values)
-    by_hand = Windows(
+    by_hand = SampleSource(
         np.hstack([np.where(observed, masked.values, 0), observed]),
         masked.targets,
         Window(STEPS, 4, CHANNELS),
@@ -314,7 +310,7 @@ def test_normalizing_subtracts_the_last_observed_value(missing):
         )  # one window has nothing but NaN in channel 0
     rows[:, 1] = [4, 2, 4, 3, 4]
     offsets = np.zeros((len(rows), CHANNELS))
-    by_hand, hand_rows = [], row_table(np.arange(5) * STEPS, rows[:, 1], np.arange(5) * HORIZON * CHANNELS)
+    by_hand, hand_rows = [], sample_table(np.arange(5) * STEPS, rows[:, 1], np.arange(5) * HORIZON * CHANNELS)
     targets = cut(normalized, rows)[2].reshape(5, HORIZON, CHANNELS)
     for k, (start, length, _, _) in enumerate(rows):
         window = normalized.values[start : start + length]
@@ -325,7 +321,7 @@ def test_normalizing_subtracts_the_last_observed_value(missing):
     assert (offsets[:, 0] == 0).any() == missing
     targets = (targets - offsets[:, None]).reshape(-1, CHANNELS)
     plain_window = Window(STEPS, CHANNELS, CHANNELS, masked=missing)
-    subtracted = Windows(np.concatenate(by_hand), targets, plain_window)
+    subtracted = SampleSource(np.concatenate(by_hand), targets, plain_window)
     network = make_network(n_inputs=normalized.window.input_size)
     expected = network.predict(subtracted, hand_rows, 1).reshape(5, HORIZON, CHANNELS) + offsets[:, None]
     np.testing.assert_allclose(
@@ -353,9 +349,9 @@ def segment_task(n_rows=5, dtype="float64", holes=False, **window):
         values[rng.random(values.shape) < 0.4] = np.nan
         values[12:, 0] = np.nan  # the last values of channel 0 lie in an earlier segment, or nowhere
     starts, lengths = np.arange(n_rows), 1 + np.arange(n_rows)[::-1] % LONG
-    rows = row_table(starts, lengths, (starts + lengths * SEGMENT) * CHANNELS)
+    rows = sample_table(starts, lengths, (starts + lengths * SEGMENT) * CHANNELS)
     reading = Window(LONG, CHANNELS, CHANNELS, segment=SEGMENT, **window)
-    return Windows(values.astype(dtype), targets.astype(dtype), reading), rows
+    return SampleSource(values.astype(dtype), targets.astype(dtype), reading), rows
 
 
 def cut_segments(windows, rows):
@@ -384,7 +380,7 @@ def test_segments_are_channels_side_by_side(masked):
     values, observed = windows.values[:18], ~np.isnan(windows.values[:18])
     wide = np.hstack([np.where(observed, values, 0), observed]) if masked else values
     wide = wide.reshape(len(values) // SEGMENT, -1)
-    reshaped = Windows(wide, windows.targets, Window(LONG, wide.shape[1], CHANNELS))
+    reshaped = SampleSource(wide, windows.targets, Window(LONG, wide.shape[1], CHANNELS))
     assert windows.window.input_size == wide.shape[1] == SEGMENT * CHANNELS * (1 + masked)
     hand_rows = rows.copy()
     hand_rows[:, 0] //= SEGMENT
@@ -499,8 +495,8 @@ def test_dropout_acts_on_the_last_state_of_a_single_layer():
     gates[1], gates[2] = -50, 50  # z = 0, n = 1
     network.weights["head_weight"][...] = np.eye(units)
     n = 400
-    windows = Windows(np.zeros((n, CHANNELS)), np.zeros((n, units)), Window(1, CHANNELS, units))
-    rows = row_table(np.arange(n), np.ones(n), np.arange(n) * units)
+    windows = SampleSource(np.zeros((n, CHANNELS)), np.zeros((n, units)), Window(1, CHANNELS, units))
+    rows = sample_table(np.arange(n), np.ones(n), np.arange(n) * units)
     options = replace(still, dropout=rate, batch_size=1, loss="absolute")
     trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
     masks, grads = [], []
@@ -872,8 +868,8 @@ def test_a_sample_of_the_rows_is_drawn_anew_for_each_epoch():
 
 def test_rows_made_part_by_part_are_those_of_the_whole_table():
     starts = np.array([7, 0, 3])
-    rows = Rows(starts, 5, lambda starts, lengths: 2 * (starts + lengths))
-    table = row_table(starts, np.full(3, 5), 2 * (starts + 5))
+    rows = SampleIndex(starts, 5, lambda starts, lengths: 2 * (starts + lengths))
+    table = sample_table(starts, np.full(3, 5), 2 * (starts + 5))
     np.testing.assert_array_equal(rows[:], table)
     np.testing.assert_array_equal(rows[1:][:, :3], table[1:, :3])
     np.testing.assert_array_equal(rows[np.array([2, 0])][:, :3], table[[2, 0], :3])

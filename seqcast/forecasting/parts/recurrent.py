@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...kernels.layout import Architecture
+from ...kernels.architecture import Architecture
+from ...kernels.batch_plan import Window
 from ...kernels.parallel import thread_count
-from ...kernels.workspace import Window
 from ...learning.fitting import (
     FittedNetwork,
     Monitor,
@@ -23,9 +23,11 @@ from ...learning.fitting import (
     loss_units,
     new_network,
 )
-from ...learning.network import Network, Rows, Windows
+from ...learning.history import EpochReport
+from ...learning.network import Network
+from ...learning.samples import SampleIndex, SampleSource
 from ...learning.slopes import window_slopes
-from ...learning.training import Epoch, OptimizerState
+from ...learning.trainer import OptimizerState
 from ..distributions import Distribution
 from ..examples import Examples
 from ..prepared_panel import PreparedPanel
@@ -150,8 +152,8 @@ class RecurrentPart:
             return replace(self, members=(*self.members, member))
 
         def watch(
-            max_iter: int, result: Callable[[Epoch], FittedNetwork]
-        ) -> AbstractContextManager[Callable[[Epoch], bool]]:
+            max_iter: int, result: Callable[[EpochReport], FittedNetwork]
+        ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
             return monitor(max_iter, lambda epoch: extend(result(epoch)))
 
         return extend(fit(options, start, data, rng, watch, lambda member: keep(extend(member))))
@@ -203,8 +205,7 @@ class RecurrentPart:
         architecture = options.network.architecture(self.reading.input_size, n_outputs)
         if self.distribution is None:
             return architecture
-        return replace(
-            architecture,
+        return architecture.with_readout(
             n_outputs=n_outputs * self.distribution.n_parameters,
             distribution=self.distribution.name,
             levels=self.distribution.levels,
@@ -215,16 +216,16 @@ class RecurrentPart:
     def _read(self, source: WindowSource) -> WindowSource:
         return source if self.reads_past_covariates else source.without_past()
 
-    def _windows(self, source: WindowSource, dtype: np.dtype) -> Windows:
+    def _windows(self, source: WindowSource, dtype: np.dtype) -> SampleSource:
         values = np.ascontiguousarray(source.values.reshape(-1, source.n_columns), dtype)
         targets = np.ascontiguousarray(values[:, : source.n_targets])
         weights = None if source.weights is None else np.tile(source.weights, len(source)).astype(dtype)
-        return Windows(values, targets, self.reading, weights)
+        return SampleSource(values, targets, self.reading, weights)
 
-    def _rows(self, source: WindowSource, cutoffs: np.ndarray) -> Rows:
+    def _rows(self, source: WindowSource, cutoffs: np.ndarray) -> SampleIndex:
         segment, n_targets = self.reading.segment, source.n_targets
         n_read = self.reading.n_steps * segment
-        return Rows(
+        return SampleIndex(
             source.rows(cutoffs - n_read),
             self.reading.n_steps,
             lambda starts, lengths: (starts + lengths * segment) * n_targets,

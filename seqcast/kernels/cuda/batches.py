@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..batch_plan import Window
 from ..layout import Layout
-from ..workspace import Window
 from .head import Dropout, Head, Losses, Pooling
 from .layout import CudaLayout
 from .optimizers import Optimizer, Packing
@@ -114,7 +114,7 @@ class Layers:
     """
 
     def __init__(self, model: Model, size: Size):
-        queue, layout, net = model.queue, model.layout, model.architecture
+        queue, layout, net = model.queue, model.layout, model.architecture.stack
         check_size(model, size)
         self._model, self._size = model, size
         self.spaces = [
@@ -134,7 +134,7 @@ class Layers:
     @property
     def top(self) -> list[Space]:
         """Of the highest layer."""
-        return self.spaces[-self._model.architecture.n_directions :]
+        return self.spaces[-self._model.architecture.stack.n_directions :]
 
     def clear_states(self) -> None:
         for space in self.spaces:
@@ -142,7 +142,7 @@ class Layers:
 
     def forward(self, block: Any, values: Any, seed: Any, packed: Any) -> None:
         """From windows and initial states to all states."""
-        net, n_steps = self._model.architecture, self._size.window.n_steps
+        net, n_steps = self._model.architecture.stack, self._size.window.n_steps
         self.reader.find_offsets(block, values)
         for space in self.spaces:
             walk = space.walk
@@ -160,7 +160,7 @@ class Layers:
     def backward(self, block: Any, seed: Any, packed: Any, gradient: Any) -> None:
         """From gradients of final states (in each space's `state`) and of `d_outputs` to those of weights,
         initial states and, if wanted, inputs."""
-        net, begin = self._model.architecture, self._size.begin
+        net, begin = self._model.architecture.stack, self._size.begin
         for space in reversed(self.spaces):
             walk = space.walk
             top, last = walk.level == net.n_layers - 1, walk.reverse == net.n_directions - 1
@@ -302,7 +302,7 @@ class Pass:
 
 def check_size(model: Model, size: Size) -> None:
     """That a batch is not too large for the GPU's memory, nor for kernels, which count with 32 bits."""
-    net, n_steps = model.architecture, size.window.n_steps
+    net, n_steps = model.architecture.stack, size.window.n_steps
     ends = n_steps * (net.output_size * size.outputs + net.input_size * size.d_input)
     needed = size.n_rows * (bytes_of_row(model.layout, n_steps, size.keep) + ends * model.dtype.itemsize)
     free = model.queue.free_memory
@@ -327,7 +327,7 @@ def check_size(model: Model, size: Size) -> None:
 
 def steps_for(model: Model, n_rows: int) -> Steps:
     """Return what walks batches of so many rows quickest."""
-    layout, cell = model.layout, model.architecture.cell
+    layout, cell = model.layout, model.architecture.stack.cell
     shape = choose_shape(cell, model.dtype, layout.hidden, n_rows, limits_of(model.queue))
     if shape is None:
         return StepByStep(model.queue, layout, model.products)
@@ -336,7 +336,7 @@ def steps_for(model: Model, n_rows: int) -> Steps:
 
 def bytes_of_row(layout: CudaLayout, n_steps: int, keep: bool) -> int:
     """Memory that each row of a batch takes."""
-    net = layout.architecture
+    net = layout.architecture.stack
     between = n_steps * net.output_size * (net.n_layers - 1) * (2 if keep else 1)
     spaces = sum(bytes_of_space(layout, walk, 1, n_steps, keep=keep) for walk in layout.walks)
     return spaces + between * layout.layout.dtype.itemsize

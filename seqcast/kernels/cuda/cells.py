@@ -16,8 +16,8 @@ import numpy as np
 
 from ...cells.contract import Cell
 from ..activations import activations
+from ..column_groups import ColumnGroups
 from ..jit import unrolled_load, unrolled_store
-from ..layout import Columns
 from .compiler import device_function
 
 
@@ -51,7 +51,7 @@ class DeviceCell(NamedTuple):
 
 @cache
 def compile_cell(cell: Cell, dtype: np.dtype) -> DeviceCell:
-    columns, n_states = Columns.of(cell), len(cell.states)
+    columns, n_states = ColumnGroups.of(cell), len(cell.states)
     sigmoid, tanh = activations(cell.activation, dtype)
     saved = tuple(range(cell.n_saved))
     functions = DeviceCell(

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numba import float32, float64, int32, int64, uint32
 
-from .. import distributions, dropout, head
+from .. import distributions, dropout
+from .. import losses as cpu_losses
+from ..batch_plan import Window
 from ..distributions import DISTRIBUTIONS, output_levels
-from ..head import LOSSES, POINT_LOSSES
-from ..pooling import LAST, MAX, MEAN, POOLINGS
-from ..recurrence import LENGTH, ROW, TARGET
-from ..workspace import Window
+from ..losses import LOSSES, POINT_LOSSES
+from ..readout import LAST, MAX, MEAN, READOUT_MODES
+from ..samples import LENGTH, NUMBER, TARGET
 from .compiler import Example, cuda, cuda_kernel, device_function, real_type
 from .layout import CudaLayout
 from .products import Matrix, Products
@@ -36,7 +37,7 @@ GROUPS = 64  # of blocks that sum the losses of one target, so many at most: eac
 
 mask_key = device_function(dropout.mask_key)
 is_kept = device_function(dropout.is_kept)
-weight_of = device_function(head.weight_of)
+weight_of = device_function(cpu_losses.weight_of)
 
 
 class Pooling:
@@ -48,9 +49,10 @@ class Pooling:
     """
 
     def __init__(self, queue: Queue, layout: CudaLayout, n_rows: int, n_steps: int):
-        net, dtype = layout.architecture, layout.layout.dtype
+        net, dtype = layout.architecture.stack, layout.layout.dtype
         self._queue, self._n_rows, self._n_steps, self._hidden = queue, n_rows, n_steps, layout.hidden
-        self._kind, self._real, self._width = POOLINGS.index(net.pooling), real_type(dtype), net.output_size
+        self._kind = READOUT_MODES.index(layout.architecture.readout.pooling)
+        self._real, self._width = real_type(dtype), net.output_size
         n = n_rows * (self._width + 1)
         self.pooled, self.d_pooled = queue.upload(np.ones(n, dtype)), queue.zeros(n, dtype)
         self._peaks = queue.zeros(n if self._kind == MAX else 1, np.int32)
@@ -164,8 +166,8 @@ class Dropout:
     """The masks of one rate, for a batch of so many rows: the same as on the CPU, forward and backward."""
 
     def __init__(self, queue: Queue, layout: CudaLayout, rate: float, n_rows: int):
-        self._queue, self._net, self._rate, self._n_rows = queue, layout.architecture, rate, n_rows
-        self._padded = layout.layout.hidden  # the CPU's masks count padded units
+        self._queue, self._net, self._rate, self._n_rows = queue, layout.architecture.stack, rate, n_rows
+        self._padded = layout.layout.stack.hidden  # the CPU's masks count padded units
         self._limit = np.uint32(dropout.mask_limit(rate))
         self._scale = layout.layout.dtype.type(1 / (1 - rate))
 
@@ -192,7 +194,7 @@ def drop(block, seed, values, n, n_rows, width, stride, hidden, padded, level, l
         place, j = divided(i, width)
         t, r = divided(place, n_rows)
         direction, u = divided(j, hidden)
-        key, to = mask_key(seed[0], level, block[4 * r + ROW], t), place * stride + j
+        key, to = mask_key(seed[0], level, block[4 * r + NUMBER], t), place * stride + j
         if is_kept(key, direction * padded + u, limit):
             values[to] *= scale
         else:
@@ -214,8 +216,8 @@ class Head:
     def __init__(self, queue: Queue, products: Products, layout: CudaLayout, n_rows: int):
         net = layout.architecture
         self._products, self._offset, self._n_rows = products, layout.head, n_rows
-        self._width, self._n_outputs = net.output_size, net.n_outputs
-        self.out = queue.zeros(n_rows * net.n_outputs, layout.layout.dtype)
+        self._width, self._n_outputs = net.stack.output_size, net.readout.n_outputs
+        self.out = queue.zeros(n_rows * net.readout.n_outputs, layout.layout.dtype)
 
     def forward(self, pooled, packed) -> None:
         shape = self._n_rows, self._n_outputs, self._width + 1
@@ -250,7 +252,7 @@ class Losses:
     """
 
     def __init__(self, queue: Queue, layout: CudaLayout, window: Window, loss: str, n_rows: int):
-        net, dtype = layout.architecture, layout.layout.dtype
+        net, dtype = layout.architecture.readout, layout.layout.dtype
         self._queue, self._n_targets, self._n_outputs = queue, window.n_targets, net.n_outputs
         self._n_channels, self._n_rows = window.n_channels, n_rows
         self._n_points = 1 if loss == "cross_entropy" else net.n_points
@@ -340,14 +342,14 @@ def _make_loss_backward(real, loss: str) -> Callable:
     """Return ``loss_backward(levels, p, y, offset, scale)``: the loss of the outputs p for one value y;
     they become its derivatives."""
     if loss == "cross_entropy":
-        cross_entropy = device_function(head.cross_entropy)
+        cross_entropy = device_function(cpu_losses.cross_entropy)
 
         @device_function
         def loss_backward(levels, p, y, offset, scale):
             return cross_entropy(p, int64(y))
 
     elif loss in POINT_LOSSES:
-        kind, point_loss = LOSSES.index(loss), device_function(head.point_loss)
+        kind, point_loss = LOSSES.index(loss), device_function(cpu_losses.point_loss)
 
         @device_function
         def loss_backward(levels, p, y, offset, scale):
@@ -389,7 +391,7 @@ def ptx_examples() -> Iterator[Example]:
     yield Example("pool_last", pool_last, (real, real, *[int64] * 4))
     yield Example("unpool_last", unpool_last, (real, real, *[int64] * 5))
     for kind in (MEAN, MAX):
-        name = POOLINGS[kind]
+        name = READOUT_MODES[kind]
         arrays = block, real, real, int32[::1]
         yield Example(f"pool_steps, {name}", make_pool_steps(float32, kind), (*arrays, *[int64] * 6))
         arrays = block, real, int32[::1], real

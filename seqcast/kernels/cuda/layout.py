@@ -65,28 +65,28 @@ class CudaLayout:
     """
 
     def __init__(self, layout: Layout):
-        self.layout, self.architecture, self.columns = layout, layout.architecture, layout.columns
-        self.hidden = self.architecture.hidden_size
+        self.layout, self.architecture, self.columns = layout, layout.architecture, layout.stack.groups
+        self.hidden = self.architecture.stack.hidden_size
         self.n_columns = self.columns.total * self.hidden
         self._pairs: list[np.ndarray] = []  # of each region: index above second, shape (2, size)
         self._size = 0
-        self.walks = tuple(self._lay_walk(*walk) for walk in layout.walks())
-        self.head = self._lay_head() if self.architecture.n_outputs else -1
+        self.walks = tuple(self._lay_walk(*walk) for walk in layout.stack.unrolls())
+        self.head = self._lay_head() if self.architecture.readout.n_outputs else -1
         self.index, self.second = np.concatenate(self._pairs, axis=1)
         self.back = self._back()
 
     def walk(self, layer: int, direction: int) -> Walk:
-        return self.walks[self.layout.walk(layer, direction)]
+        return self.walks[self.layout.stack.position(layer, direction)]
 
     def _lay_walk(self, layer: int, direction: int, suffix: str) -> Walk:
         late = slice(self.columns.input_only * self.hidden, self.n_x)
-        weights = self._without_padding(self.layout.weight_index(layer, suffix), layer)
+        weights = self._without_padding(self.layout.stack.weight_index(layer, suffix), layer)
         both = np.stack([weights, np.full_like(weights, self.layout.zero)])
-        bias = self._without_padding(self.layout.bias_columns(layer, suffix))
+        bias = self._without_padding(self.layout.stack.bias_columns(layer, suffix))
         of_u = both[:, : self.hidden, late].copy()
         both[:, : self.hidden, late] = self.layout.zero
         matrix = np.concatenate([both, bias[:, None]], axis=1)
-        width = self.architecture.layer_input(layer)
+        width = self.architecture.stack.layer_input(layer)
         return Walk(
             level=layer,
             reverse=direction,
@@ -101,13 +101,13 @@ class CudaLayout:
     @property
     def n_x(self) -> int:
         """Columns that h does not feed: the first ones."""
-        return (self.columns.input_only + self.columns.late) * self.hidden
+        return (self.columns.input_only + self.columns.after_reset) * self.hidden
 
     def _without_padding(self, index: np.ndarray, layer: int | None = None) -> np.ndarray:
         """Take the real columns, and the real rows of a layer's matrix, out of the CPU's."""
-        blocks = index.reshape(len(index), self.columns.total, self.layout.hidden)[:, :, : self.hidden]
+        blocks = index.reshape(len(index), self.columns.total, self.layout.stack.hidden)[:, :, : self.hidden]
         if layer is not None:
-            x = self.layout.hidden + self.layout.input_columns(layer)
+            x = self.layout.stack.hidden + self.layout.stack.input_columns(layer)
             blocks = blocks[np.concatenate([np.arange(self.hidden), x])]
         return blocks.reshape(len(blocks), self.n_columns)
 

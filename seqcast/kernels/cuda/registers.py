@@ -29,7 +29,7 @@ from numba import int32, int64, uint32
 from ...cells.gru import GRU
 from ...cells.lstm import LSTM
 from ...cells.rnn import RNN
-from ..recurrence import LENGTH
+from ..samples import LENGTH
 from .cells import compile_cell, load_and_store
 from .compiler import ALIGNMENT, Example, cuda, cuda_kernel, device_function, real_type
 from .layout import CudaLayout
@@ -62,7 +62,7 @@ class InRegisters:
         """As `StepByStep.backward`."""
         kernel, shared = make_backward(self._shape), self._shape.shared_backward
         arrays = *self._arrays(space, block, packed), space.z if d_sink is None else d_sink
-        width = 0 if d_sink is None else self._layout.architecture.output_size
+        width = 0 if d_sink is None else self._layout.architecture.stack.output_size
         sizes = *self._sizes(space), width, begin, space.walk.reverse
         self._launch(kernel, shared, space, *arrays, *sizes)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...cells.contract import Cell
-from ..layout import Columns
+from ..column_groups import ColumnGroups
 
 FOUR = 4  # numbers that are read from shared memory at once
 ROWS = (1, 2, 3, 4)  # of the batch in a block: eight need so many registers that fewer rows run at once
@@ -36,8 +36,8 @@ class Shape:
     n_own: int
 
     @cached_property
-    def columns(self) -> Columns:
-        return Columns.of(self.cell)
+    def columns(self) -> ColumnGroups:
+        return ColumnGroups.of(self.cell)
 
     @property
     def n_groups(self) -> int:

@@ -83,8 +83,8 @@ def bytes_of_space(layout: CudaLayout, walk: Walk, n_rows: int, n_steps: int, *,
 def shapes_of_space(
     layout: CudaLayout, walk: Walk, n_rows: int, n_steps: int, *, keep: bool = True
 ) -> dict[str, tuple[int, ...]]:
-    cell, H = layout.architecture.cell, layout.hidden
-    late_rows = n_rows * bool(layout.columns.late)
+    cell, H = layout.architecture.stack.cell, layout.hidden
+    late_rows = n_rows * bool(layout.columns.after_reset)
     return {
         "rows": (n_steps + 1, n_rows, walk.row_width),
         "z": (n_steps * n_rows + ROWS[-1], layout.n_columns),

@@ -14,9 +14,9 @@ from numba import int64
 from ...cells.contract import Cell
 from ...cells.gru import GRU_RESET_BEFORE
 from ...cells.lstm import LSTM
-from .. import recurrence
-from ..layout import Columns
-from ..recurrence import LENGTH
+from .. import samples
+from ..column_groups import ColumnGroups
+from ..samples import LENGTH
 from .cells import DeviceCell, compile_cell
 from .compiler import Example, cuda, cuda_kernel, device_function, real_type
 from .layout import CudaLayout
@@ -25,7 +25,7 @@ from .queue import Queue
 from .space import Space
 from .sums import divided
 
-natural_time = device_function(recurrence.natural_time)
+natural_time = device_function(samples.natural_time)
 
 
 class StepByStep:
@@ -33,8 +33,8 @@ class StepByStep:
 
     def __init__(self, queue: Queue, layout: CudaLayout, products: Products):
         self._queue, self._layout, self._products = queue, layout, products
-        self._kernels = compile_steps(layout.architecture.cell, layout.layout.dtype)
-        self._n_h, self._n_late = layout.n_columns - layout.n_x, layout.columns.late * layout.hidden
+        self._kernels = compile_steps(layout.architecture.stack.cell, layout.layout.dtype)
+        self._n_h, self._n_late = layout.n_columns - layout.n_x, layout.columns.after_reset * layout.hidden
 
     def forward(self, space: Space, block: Any, packed: Any) -> None:
         """From the initial states, and z as the inputs make it, to all that `space` keeps and the final
@@ -56,7 +56,7 @@ class StepByStep:
         states before step `begin`."""
         kernels, arrays = self._kernels, (block, space.z, space.rows, space.others, space.saved, space.state)
         outputs = space.z if d_sink is None else d_sink
-        width = 0 if d_sink is None else self._layout.architecture.output_size
+        width = 0 if d_sink is None else self._layout.architecture.stack.output_size
         for s in range(space.n_steps - 1, begin - 1, -1):
             self._each(kernels.step_backward, space, (*arrays, outputs), (width, s, space.walk.reverse))
             if self._n_late:
@@ -118,7 +118,7 @@ class StepKernels(NamedTuple):
 @cache
 def compile_steps(cell: Cell, dtype: np.dtype) -> StepKernels:
     of = compile_cell(cell, dtype)
-    counts = Columns.of(cell).total, len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
+    counts = ColumnGroups.of(cell).total, len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
     reset = _reset_kernels(of, *counts) if cell.reset else (None, None)
     return StepKernels(*_state_kernels(of, counts[1]), *_step_kernels(of, *counts), *reset)
 

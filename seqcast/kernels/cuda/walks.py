@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from numba import float32, int64
 
-from ..recurrence import LENGTH
+from ..samples import LENGTH
 from .compiler import Example, cuda, cuda_kernel
 from .layout import CudaLayout
 from .products import Matrix, Products
@@ -116,7 +116,7 @@ class Walks:
 
     def collect_output(self, space: Space, block: Any, sink: Any) -> None:
         """Copy the states (walk time) to their columns of `sink` (natural time)."""
-        H, width = space.hidden, self._layout.architecture.output_size
+        H, width = space.hidden, self._layout.architecture.stack.output_size
         n = space.n_steps * space.n_rows * H
         sizes = n, space.n_rows, H, space.walk.row_width, width, space.walk.reverse
         self._queue.for_each(collect_output, n, block, space.rows, sink, *sizes)

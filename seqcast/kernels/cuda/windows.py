@@ -18,10 +18,10 @@ import numpy as np
 from numba import float32, float64, int64, uint32
 
 from .. import windows
+from ..batch_plan import Window
 from ..distributions import DISTRIBUTIONS, output_levels, to_parameters, to_values_unit
-from ..recurrence import LENGTH, ROW, START, TARGET
+from ..samples import LENGTH, NUMBER, START, TARGET
 from ..windows import SCALES
-from ..workspace import Window
 from .compiler import SIMULATED, Example, cuda, cuda_kernel, device_function
 from .layout import CudaLayout
 from .queue import Queue
@@ -32,7 +32,7 @@ from .sums import divided
 TAKE_THREADS = 32 if SIMULATED else 1024  # one block takes a batch, since it also moves the cursor
 
 last_observed = device_function(windows.last_observed)
-scale_of = device_function(windows.scale_of)
+scale_of = device_function(windows.find_scale)
 
 
 class Epoch:
@@ -201,7 +201,12 @@ class Exchange:
     """
 
     def __init__(self, queue: Queue, layout: CudaLayout, n_rows: int, n_steps: int):
-        self._queue, self._net, self._n_rows, self._n_steps = queue, layout.architecture, n_rows, n_steps
+        self._queue, self._net, self._n_rows, self._n_steps = (
+            queue,
+            layout.architecture.stack,
+            n_rows,
+            n_steps,
+        )
 
     def gather_states(self, block, states, space: Space) -> None:
         """Those of one walk to its ``space.state``."""
@@ -214,7 +219,7 @@ class Exchange:
     def _exchange_states(self, kernel, block, states, space: Space) -> None:
         net, walk = self._net, space.walk
         number = walk.level * net.n_directions + walk.reverse
-        sizes = space.state.size, space.n_rows, space.hidden, net.n_walks, number
+        sizes = space.state.size, space.n_rows, space.hidden, net.n_unrolls, number
         self._queue.for_each(kernel, space.state.size, block, states, space.state, *sizes)
 
     def scatter_outputs(self, block, space: Space, outputs) -> None:
@@ -241,7 +246,7 @@ def place_of_state(i, block, n_rows, hidden, n_walks, walk):
     """Where number i of one walk's state stands among the states of all."""
     place, u = divided(i, hidden)
     k, r = divided(place, n_rows)
-    return ((k * n_walks + walk) * n_rows + block[4 * r + ROW]) * hidden + u
+    return ((k * n_walks + walk) * n_rows + block[4 * r + NUMBER]) * hidden + u
 
 
 @cuda_kernel
@@ -266,7 +271,7 @@ def scatter_outputs(block, rows, outputs, n, n_rows, n_steps, hidden, width, n_d
         s, r = divided(place, n_rows)
         t = natural_time(direction, s, block[4 * r + LENGTH])
         if t >= 0:
-            to = (block[4 * r + ROW] * n_steps + t) * n_directions + direction
+            to = (block[4 * r + NUMBER] * n_steps + t) * n_directions + direction
             outputs[to * hidden + u] = rows[(place + n_rows) * width + u]
 
 
@@ -278,7 +283,7 @@ def gather_output_gradient(block, d_outputs, d_sink, n, n_rows, n_steps, width):
         t, r = divided(place, n_rows)
         d_sink[i] = 0
         if t < block[4 * r + LENGTH]:
-            d_sink[i] = d_outputs[(block[4 * r + ROW] * n_steps + t) * width + j]
+            d_sink[i] = d_outputs[(block[4 * r + NUMBER] * n_steps + t) * width + j]
 
 
 @cuda_kernel
@@ -298,7 +303,12 @@ class Forecasts:
     """From the head's outputs (n_rows, n_outputs) to forecasts in the unit of the values."""
 
     def __init__(self, queue: Queue, layout: CudaLayout, window: Window, n_rows: int):
-        self._queue, self._net, self._window, self._n_rows = queue, layout.architecture, window, n_rows
+        self._queue, self._net, self._window, self._n_rows = (
+            queue,
+            layout.architecture.readout,
+            window,
+            n_rows,
+        )
         self._levels = queue.upload(output_levels(self._net.levels).astype(layout.layout.dtype))
 
     def place(self, block, out, reader: Reader, predictions) -> None:

@@ -8,11 +8,15 @@ import pytest
 from layers import slopes
 
 from seqcast.cells import find_cell
-from seqcast.kernels.layout import Architecture
-from seqcast.kernels.windows import LEAST_DEVIATION
-from seqcast.kernels.workspace import Window
-from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions, validation_losses
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import Window
+from seqcast.kernels.constants import LEAST_DEVIATION
+from seqcast.kernels.samples import sample_table
+from seqcast.learning.losses import validation_losses
+from seqcast.learning.network import Network
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.samples import SampleSource
+from seqcast.learning.trainer import CpuTrainer, OptimizerState
 
 CHANNELS, TARGETS, LONG, HORIZON = 3, 2, 4, 2
 LOSSES = {"squared": naive.squared, "absolute": naive.absolute, "huber": naive.huber}
@@ -46,14 +50,14 @@ def make_task(n_rows=9, dtype="float64", missing=True, **reading):
         targets[rng.random(targets.shape) < 0.2] = np.nan
     values[1 : 1 + LONG * segment, 1] = 7.5
     starts, lengths = np.arange(n_rows), np.resize([4, 4, 4, 3, 1], n_rows)
-    rows = row_table(starts, lengths, (starts + lengths * segment) * TARGETS)
+    rows = sample_table(starts, lengths, (starts + lengths * segment) * TARGETS)
     window = Window(LONG, CHANNELS, TARGETS, **reading)
-    return Windows(values.astype(dtype), targets.astype(dtype), window), rows
+    return SampleSource(values.astype(dtype), targets.astype(dtype), window), rows
 
 
 def make_network(window, dtype="float64", hidden=3):
     network = Network(
-        Architecture(find_cell("gru"), window.input_size, hidden, n_outputs=HORIZON * TARGETS), dtype
+        compose(find_cell("gru"), window.input_size, hidden, n_outputs=HORIZON * TARGETS), dtype
     )
     network.initialize(np.random.RandomState(0))
     return network
@@ -194,7 +198,7 @@ def test_channels_that_are_not_normalized_are_read_as_they_are():
     offsets, scales = values[LONG - 1, :2].copy(), values[:LONG, :2].std(axis=0)
     scales[1] = max(scales[1], LEAST_DEVIATION)
     values[:, :2] = (values[:, :2] - offsets) / scales
-    by_hand = Windows(values, windows.targets, Window(LONG, CHANNELS, TARGETS))
+    by_hand = SampleSource(values, windows.targets, Window(LONG, CHANNELS, TARGETS))
     expected = network.predict(by_hand, rows, 1).reshape(HORIZON, TARGETS) * scales + offsets
     np.testing.assert_allclose(network.predict(windows, rows, 1), expected.reshape(1, -1), rtol=1e-13)
 

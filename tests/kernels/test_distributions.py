@@ -12,6 +12,8 @@ from scipy import special, stats
 
 from seqcast.cells import find_cell
 from seqcast.forecasting.distributions import find_distribution
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import Window
 from seqcast.kernels.distributions import (
     DISTRIBUTIONS,
     digamma,
@@ -20,11 +22,14 @@ from seqcast.kernels.distributions import (
     rising,
     to_parameters,
 )
-from seqcast.kernels.head import add_distribution_losses
-from seqcast.kernels.layout import Architecture
-from seqcast.kernels.workspace import Window
-from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions, in_units, validation_losses
+from seqcast.kernels.losses import add_distribution_losses
+from seqcast.kernels.samples import sample_table
+from seqcast.learning.losses import validation_losses
+from seqcast.learning.network import Network
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.samples import SampleSource
+from seqcast.learning.trainer import CpuTrainer, OptimizerState
+from seqcast.learning.training import in_units
 
 STEPS, HORIZON, TARGETS = 4, 2, 2
 LEVELS = (0.05, 0.25, 0.5, 0.6, 0.9, 0.99)
@@ -40,7 +45,7 @@ def levels_of(name):
 
 def make_network(name, dtype="float64", hidden=3, horizon=HORIZON, targets=TARGETS):
     n = horizon * targets * parameter_count(name, levels_of(name))
-    architecture = Architecture(
+    architecture = compose(
         find_cell("gru"), 2, hidden, n_outputs=n, distribution=name, levels=levels_of(name)
     )
     network = Network(architecture, dtype)
@@ -59,9 +64,9 @@ def make_task(name, n_rows=23, dtype="float64", weighted=False, missing=False, *
         targets[rng.random(targets.shape) < 0.2] = np.nan
     weights = rng.choice([0.0, 1.0, 2.5], n) if weighted else None
     starts = np.arange(n_rows)
-    rows = row_table(starts, np.full(n_rows, STEPS), (starts + STEPS) * TARGETS)
+    rows = sample_table(starts, np.full(n_rows, STEPS), (starts + STEPS) * TARGETS)
     window = Window(STEPS, 2, TARGETS, **reading)
-    return Windows(values.astype(dtype), targets.astype(dtype), window, weights), rows
+    return SampleSource(values.astype(dtype), targets.astype(dtype), window, weights), rows
 
 
 def readings(name):
@@ -324,7 +329,7 @@ def test_extreme_outputs_are_finite(name, dtype, extreme):
     for signs in product([-1, 1], repeat=min(3, parameter_count(name, levels_of(name)))):
         network.flat[:] = 0
         outputs = extreme * np.repeat(signs, HORIZON * TARGETS)
-        network.weights["head_bias"][:] = np.resize(outputs, network.architecture.n_outputs)
+        network.weights["head_bias"][:] = np.resize(outputs, network.architecture.readout.n_outputs)
         found, slope = gradient(network, windows, rows, options)
         assert np.isfinite(found).all()
         assert np.isfinite(slope).all()
@@ -377,8 +382,8 @@ def test_training_finds_the_distribution_of_noise(name):
         "negative_binomial": rng.negative_binomial(2, 0.4, n),
     }[name]
     targets = draws.astype("float32")[:, None]
-    windows = Windows(np.zeros((n, 2), "float32"), targets, Window(1, 2))
-    rows = row_table(np.arange(n), np.ones(n, int), np.arange(n))
+    windows = SampleSource(np.zeros((n, 2), "float32"), targets, Window(1, 2))
+    rows = sample_table(np.arange(n), np.ones(n, int), np.arange(n))
     network = make_network(name, "float32", horizon=1, targets=1)
     options = TrainingOptions(loss=name, learning_rate_init=0.03, batch_size=100)
     trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
@@ -406,7 +411,7 @@ def test_a_loss_goes_with_the_distribution_of_the_network(name):
     for network, loss in [
         (make_network(name), "squared"),
         (make_network("gaussian" if name != "gaussian" else "student_t"), name),
-        (Network(Architecture(find_cell("gru"), 2, 3, n_outputs=4), "float64"), name),
+        (Network(compose(find_cell("gru"), 2, 3, n_outputs=4), "float64"), name),
     ]:
         with pytest.raises(ValueError, match=f"must belong to it. Got {loss!r} instead"):
             gradient(network, windows, rows, replace(still, loss=loss))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import naive
 import numpy as np
@@ -11,12 +12,16 @@ from naive import CELLS
 
 from seqcast import Recurrent
 from seqcast.cells import find_cell
-from seqcast.kernels.layout import BLOCK_ROWS, MAX_SHARDS, SHARD_ROWS, Architecture
-from seqcast.kernels.pooling import POOLINGS
-from seqcast.kernels.workspace import Window
+from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import BLOCK_SAMPLES, MAX_SHARDS, SHARD_SAMPLES, Window
+from seqcast.kernels.readout import POOLINGS
+from seqcast.kernels.samples import sample_table
 from seqcast.learning import network as network_module
-from seqcast.learning.network import Network, Windows, row_table
-from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOptions
+from seqcast.learning.losses import validation_losses
+from seqcast.learning.network import Network
+from seqcast.learning.options import TrainingOptions
+from seqcast.learning.samples import SampleSource
+from seqcast.learning.trainer import CpuTrainer, OptimizerState
 
 STEPS, CHANNELS, TARGETS, UNITS = 4, 2, 3, 3
 still = TrainingOptions(optimizer="sgd", learning_rate_init=0.0, clip_norm=None, batch_size=10**6)
@@ -28,9 +33,7 @@ stacks = pytest.mark.parametrize(("n_layers", "bidirectional"), STACKS)
 def make_network(cell="gru", pooling="mean", n_layers=1, bidirectional=False, dtype="float64", **more):
     sizes = {"input_size": CHANNELS, "hidden_size": UNITS, "n_outputs": TARGETS} | more
     network = Network(
-        Architecture(
-            find_cell(cell), n_layers=n_layers, bidirectional=bidirectional, pooling=pooling, **sizes
-        ),
+        compose(find_cell(cell), n_layers=n_layers, bidirectional=bidirectional, pooling=pooling, **sizes),
         dtype,
     )
     network.initialize(np.random.RandomState(0))
@@ -42,8 +45,8 @@ def make_task(n_rows=37, n_steps=STEPS, dtype="float64", seed=1):
     rng = np.random.default_rng(seed)
     values, targets = rng.normal(size=(n_rows * n_steps, CHANNELS)), rng.normal(size=(n_rows, TARGETS))
     lengths = rng.permutation(1 + np.arange(n_rows) % n_steps)
-    rows = row_table(np.arange(n_rows) * n_steps, lengths, np.arange(n_rows) * TARGETS)
-    return Windows(values.astype(dtype), targets.astype(dtype), Window(n_steps, CHANNELS, TARGETS)), rows
+    rows = sample_table(np.arange(n_rows) * n_steps, lengths, np.arange(n_rows) * TARGETS)
+    return SampleSource(values.astype(dtype), targets.astype(dtype), Window(n_steps, CHANNELS, TARGETS)), rows
 
 
 def inputs_of(windows):
@@ -54,8 +57,9 @@ def run_naive(network, x, lengths, flat=None, state=None):
     """The states after each step, and the last ones, by the equations, with the parameters in `flat`."""
     net = network.architecture
     weights = net.views(network.flat.astype(float) if flat is None else flat)
-    ways = {"n_layers": net.n_layers, "bidirectional": net.bidirectional}
-    return naive.recurrent(weights=weights, x=x, state=state, lengths=lengths, **ways, **CELLS[net.cell.name])
+    stack = net.stack
+    ways = {"n_layers": stack.n_layers, "bidirectional": stack.bidirectional} | CELLS[stack.cell.name]
+    return naive.recurrent(weights=weights, x=x, state=state, lengths=lengths, **ways)
 
 
 def apply_head(network, read, flat=None):
@@ -71,7 +75,8 @@ def reader(network, x, lengths, begin=0):
 
     def read(flat):
         late, _ = run_naive(network, x[:, begin:], np.maximum(lengths - begin, 0), flat, state)
-        return naive.pooled(np.concatenate([early, late], axis=1), lengths, net.pooling, net.bidirectional)
+        states = np.concatenate([early, late], axis=1)
+        return naive.pooled(states, lengths, net.readout.pooling, net.stack.bidirectional)
 
     return read
 
@@ -122,7 +127,7 @@ def test_what_is_pooled_is_naives_uncompiled_too(pooling):
 
 
 @poolings
-@pytest.mark.parametrize("n_rows", [MAX_SHARDS * SHARD_ROWS + 50, MAX_SHARDS * BLOCK_ROWS + 20])
+@pytest.mark.parametrize("n_rows", [MAX_SHARDS * SHARD_SAMPLES + 50, MAX_SHARDS * BLOCK_SAMPLES + 20])
 def test_blocks_of_many_rows_and_shares_of_several_blocks_are_naives(n_rows, pooling):
     """A block takes up to 64 rows; a share of 65 takes two, and the second must not go on with the first's
     sums and maxima."""
@@ -183,8 +188,8 @@ def test_the_first_of_equal_states_takes_the_gradient_of_their_maximum():
     for name in ("bias_ih_l0", "weight_ih_l0", "head_weight"):
         network.weights[name][...] = 1
     values = np.tile([[2.0, 3.0]], (5, 1))  # the state is 1 + 2 + 3 after each step
-    windows = Windows(values, np.zeros((1, 1)), Window(5, CHANNELS, 1))
-    losses, found = gradient(network, windows, row_table(np.array([0]), np.array([4]), np.array([0])))
+    windows = SampleSource(values, np.zeros((1, 1)), Window(5, CHANNELS, 1))
+    losses, found = gradient(network, windows, sample_table(np.array([0]), np.array([4]), np.array([0])))
     assert losses.tolist() == [36]
     views = network.architecture.views(found)
     assert views["head_weight"].tolist() == [[72]]
@@ -214,18 +219,18 @@ def masks_of(network, n_rows, options, seed):
     values: the mask.
     """
     net = network.architecture
-    width = net.output_size
-    probe = make_network("gru", net.pooling, 1, net.bidirectional, n_outputs=width)
+    width = net.stack.output_size
+    probe = make_network("gru", net.readout.pooling, 1, net.stack.bidirectional, n_outputs=width)
     probe.flat[:] = 0
-    for name in ("bias_ih_l0", "bias_ih_l0_reverse")[: net.n_directions]:
+    for name in ("bias_ih_l0", "bias_ih_l0_reverse")[: net.stack.n_directions]:
         gates = probe.weights[name].reshape(3, UNITS)
         gates[1], gates[2] = -50, 50  # z = 0, n = 1
     probe.weights["head_weight"][...] = np.eye(width)
-    windows = Windows(np.zeros((STEPS, CHANNELS)), np.zeros((1, width)), Window(STEPS, CHANNELS, width))
+    windows = SampleSource(np.zeros((STEPS, CHANNELS)), np.zeros((1, width)), Window(STEPS, CHANNELS, width))
     options, masks = replace(options, loss="absolute"), []
     for number in range(n_rows):
         trainer = CpuTrainer(probe, windows, options, np.random.RandomState(seed), OptimizerState(probe))
-        row = row_table(np.array([0]), np.array([STEPS]), np.array([0]))
+        row = sample_table(np.array([0]), np.array([STEPS]), np.array([0]))
         row[:, 3] = number
         masks.append(trainer.train_batch(row)[0])
     return np.array(masks)
@@ -329,3 +334,191 @@ def test_outputs_of_many_rows_come_in_many_calls(monkeypatch):
     monkeypatch.setattr(network_module, "PREDICT_WORK", 1)
     np.testing.assert_array_equal(network.outputs(windows, rows, 1), whole)
     np.testing.assert_allclose(whole, run_naive(network, inputs_of(windows), rows[:, 1])[0], rtol=1e-10)
+
+
+# -- a readout at every step
+
+
+def make_every_step(cell="gru", n_layers=1, bidirectional=False, dtype="float64", **more):
+    return make_network(cell, "none", n_layers, bidirectional, dtype, **more)
+
+
+def make_step_task(n_samples=11, n_steps=STEPS, dtype="float64", segment=1, seed=3):
+    """Samples of all lengths, with targets, some of them missing, and weights of every step."""
+    rng, n_values = np.random.default_rng(seed), n_samples * n_steps * segment
+    values, targets = rng.normal(size=(n_values, CHANNELS)), rng.normal(size=(n_values, TARGETS))
+    targets[rng.random(targets.shape) < 0.2] = np.nan
+    weights = rng.uniform(0.5, 2, n_values)
+    lengths = rng.permutation(1 + np.arange(n_samples) % n_steps)
+    starts = np.arange(n_samples) * n_steps * segment
+    samples = sample_table(starts, lengths, starts * TARGETS)
+    window = Window(n_steps, CHANNELS, TARGETS, segment=segment)
+    return SampleSource(values.astype(dtype), targets.astype(dtype), window, weights), samples
+
+
+def step_outputs(network, source, samples, flat=None):
+    """Outputs at every step by the equations, shape (n_samples, n_steps, TARGETS)."""
+    window = source.window
+    x = source.values.reshape(len(samples), window.n_steps, -1)
+    states, _ = run_naive(network, x, samples[:, 1], flat)
+    return apply_head(network, states, flat)
+
+
+def step_losses(source, samples, outputs):
+    """Mean loss of each target over all steps before the end of a sample, and their mean."""
+    window = source.window
+    shape = len(samples), window.n_steps
+    stride = window.segment
+    targets = source.targets[::stride].reshape(*shape, TARGETS)
+    weights = source.weights[::stride].reshape(shape)
+    running = np.arange(window.n_steps) < samples[:, 1, None]
+    measured = [
+        naive.squared(targets[running][:, k], outputs[running][:, k], weights[running])
+        for k in range(TARGETS)
+    ]
+    return measured, naive.squared(targets[running], outputs[running], weights[running][:, None])
+
+
+def assert_step_losses(network, source, samples):
+    outputs, flat = step_outputs(network, source, samples), network.flat.copy()
+    running = np.arange(source.window.n_steps) < samples[:, 1, None]
+    found = network.predict(source, samples, 1)
+    assert found.shape == outputs.shape
+    np.testing.assert_allclose(found[running], outputs[running], rtol=1e-10, atol=1e-12)
+    assert (found[~running] == 0).all()
+    expected, _ = step_losses(source, samples, outputs)
+    losses, slope = gradient(network, source, samples)
+    np.testing.assert_allclose(losses, expected, rtol=1e-10)
+    np.testing.assert_allclose(validation_losses(network, source, samples, still), expected, rtol=1e-10)
+    assert_slopes(
+        slope, lambda: step_losses(source, samples, step_outputs(network, source, samples, flat))[1], flat
+    )
+
+
+@stacks
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_a_readout_at_every_step_follows_the_equations(cell, n_layers, bidirectional):
+    assert_step_losses(make_every_step(cell, n_layers, bidirectional), *make_step_task(37))
+
+
+@pytest.mark.nojit
+def test_a_readout_at_every_step_follows_the_equations_uncompiled():
+    assert_step_losses(make_every_step("lstm", 2, True, hidden_size=2), *make_step_task(5))
+
+
+@pytest.mark.nojit
+def test_steps_of_several_values_have_targets_as_far_apart():
+    source, samples = make_step_task(5, segment=2)
+    assert source.window.target_stride == 2 * TARGETS
+    assert_step_losses(make_every_step(input_size=2 * CHANNELS), source, samples)
+
+
+@pytest.mark.parametrize("n_samples", [MAX_SHARDS * SHARD_SAMPLES + 50, MAX_SHARDS * BLOCK_SAMPLES + 20])
+def test_blocks_and_shards_of_a_readout_at_every_step(n_samples):
+    assert_step_losses(make_every_step(hidden_size=2), *make_step_task(n_samples, n_steps=3))
+
+
+def test_every_beginning_of_a_sample_is_one_reading():
+    """A readout at every step gives the forecasts of a readout of the last state for each beginning."""
+    source, samples = make_step_task(6)
+    every, last = make_every_step("lstm", 2), make_network("lstm", "last", 2)
+    last.flat[:] = every.flat
+    found = every.predict(source, samples, 1)
+    for length in range(1, STEPS + 1):
+        rows = np.flatnonzero(samples[:, 1] >= length)
+        beginnings = samples[rows]
+        beginnings[:, 1] = length
+        np.testing.assert_array_equal(found[rows, length - 1], last.predict(source, beginnings, 1))
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("bptt_steps", [1, 3, 4])
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_truncated_gradient_of_every_chunk_stops_at_its_beginning(bptt_steps, n_layers):
+    """All chunks have a gradient; the states before each are constants."""
+    network, (source, samples) = make_every_step("lstm", n_layers), make_step_task(6, n_steps=7)
+    samples[:, 1] = [7, 6, 7, 4, 2, 5]
+    whole, _ = gradient(network, source, samples)
+    losses, found = gradient(network, source, samples, replace(still, bptt_steps=bptt_steps))
+    np.testing.assert_allclose(losses, whole, rtol=1e-13)
+    x, lengths, flat = inputs_of(source), samples[:, 1], network.flat.copy()
+    begins = range(7 % bptt_steps, 7, bptt_steps)
+    ends = [0, *begins, 7] if 7 % bptt_steps else [*begins, 7]
+    chunks = []
+    for begin, end in pairwise(ends):
+        _, state = run_naive(network, x[:, :begin], np.minimum(lengths, begin))
+        chunks.append((begin, end, state))
+
+    def total():
+        outputs = []
+        for begin, end, state in chunks:
+            inside = np.clip(lengths - begin, 0, end - begin)
+            states, _ = run_naive(network, x[:, begin:end], inside, flat, state)
+            outputs.append(apply_head(network, states, flat))
+        return step_losses(source, samples, np.concatenate(outputs, axis=1))[1]
+
+    assert_slopes(found, total, flat)
+
+
+def test_dropout_masks_of_a_readout_at_every_step_differ_from_step_to_step():
+    network, (source, samples) = make_every_step("gru", 2), make_step_task(20)
+    options = replace(still, dropout=0.4)
+    losses, found = gradient(network, source, samples, options, seed=5)
+    assert not np.allclose(losses, gradient(network, source, samples)[0])
+    total = partial(gradient, network, source, samples, options, seed=5)
+    assert_slopes(found, lambda: total()[0].mean(), network.flat)
+
+
+def test_a_distribution_is_read_at_every_step():
+    """Gaussian: mean and deviation of every target at every step, and the likelihood of all steps."""
+    source, samples = make_step_task(6)
+    network = make_every_step(n_outputs=2 * TARGETS, distribution="gaussian")
+    options = replace(still, loss="gaussian")
+    found = network.predict(source, samples, 1).reshape(6, STEPS, 2, TARGETS)
+    running = np.arange(STEPS) < samples[:, 1, None]
+    targets, weights = (
+        source.targets.reshape(6, STEPS, TARGETS)[running],
+        source.weights.reshape(6, STEPS)[running],
+    )
+    mean, deviation = found[running][:, 0], found[running][:, 1]
+    measured = 0.5 * np.log(2 * np.pi) + np.log(deviation) + 0.5 * ((targets - mean) / deviation) ** 2
+    seen = ~np.isnan(targets) * weights[:, None]
+    expected = np.nansum(measured * weights[:, None], axis=0) / seen.sum(axis=0)
+    np.testing.assert_allclose(gradient(network, source, samples, options)[0], expected, rtol=1e-9)
+    np.testing.assert_allclose(validation_losses(network, source, samples, options), expected, rtol=1e-9)
+
+
+@pytest.mark.nojit
+def test_labels_of_every_step_may_be_missing():
+    """Cross-entropy of classes; a step whose label is NaN counts nothing."""
+    source, samples = make_step_task(5)
+    labels = np.random.default_rng(0).integers(0, 3, (len(source.values), 1)).astype(float)
+    labels[::4] = np.nan
+    source = replace(source, targets=labels, window=Window(STEPS, CHANNELS, 1))
+    samples[:, 2] = samples[:, 0]
+    network, options = make_every_step(n_outputs=3), replace(still, loss="cross_entropy")
+    outputs = step_outputs(network, source, samples)
+    counted = (np.arange(STEPS) < samples[:, 1, None]) & ~np.isnan(labels.reshape(5, STEPS))
+    weights = source.weights.reshape(5, STEPS)[counted]
+    expected = naive.cross_entropy(labels.reshape(5, STEPS)[counted].astype(int), outputs[counted], weights)
+    np.testing.assert_allclose(gradient(network, source, samples, options)[0], [expected], rtol=1e-10)
+    np.testing.assert_allclose(validation_losses(network, source, samples, options), [expected], rtol=1e-10)
+
+
+def test_training_at_every_step_has_the_same_bits_for_any_number_of_threads():
+    source, samples = make_step_task(300, dtype="float32")
+    found = []
+    for n_threads in (1, 2):
+        network = make_every_step("gru", 2, dtype="float32", hidden_size=9)
+        options = replace(still, dropout=0.3, batch_size=140, n_threads=n_threads, learning_rate_init=0.1)
+        gradient(network, source, samples, options)
+        found.append(network.flat.copy())
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("reading", [{"normalize": True}, {"scale": "deviation"}])
+def test_windows_are_not_normalized_for_a_readout_at_every_step(reading):
+    source, samples = make_step_task(3)
+    source = replace(source, window=replace(source.window, **reading))
+    with pytest.raises(ValueError, match="must not be normalized or scaled for a readout at every step"):
+        gradient(make_every_step(), source, samples)

@@ -1,0 +1,170 @@
+"""The arguments of a kernel: one table of addresses and sizes.
+
+A kernel is a function of two integers, ``(shard, table)``. `table` is the address of a record that holds the
+address and the size of each array. Such a function has a plain C signature, which depends neither on the
+dtype of the arrays nor on the versions of Python and numba. All kernels share the table, and each reads the
+arrays that it needs::
+
+    network         tables of all parts, see `tables`
+    layers          table of each layer and direction
+    samples         (n_samples, 4), see `samples`
+    weights         packed weights, see `layout`
+    values          series values that windows are cut from, or inputs (n_samples, n_steps, n_inputs)
+    targets         values to be forecast, or labels
+    target_weights  weight of each step of the targets in the loss; empty if all weigh 1
+    predictions     forecasts
+    outputs         top layer's states (n_samples, n_steps, output_size)
+    states          initial states (IN) and final states (OUT): (n_states, n_unrolls, n_samples, hidden_size)
+    d_values        gradients of the last three arrays
+    d_outputs
+    d_states
+    workspaces      (n_workspaces, size): one for each worker, or one for each shard
+    gradients       (n_shards, n_gradients): packed gradient of each shard
+    loss_sums       (n_shards, 2, n_targets): loss of each target, and weight of its observed values
+"""
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numba as nb
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+from .jit import JIT_DISABLED, kernel
+from .tables import LAYER, NETWORK
+
+_REAL_ARRAYS = (
+    "weights", "values", "targets", "target_weights", "predictions", "outputs", "states", "d_values",
+    "d_outputs", "d_states", "workspaces", "gradients",
+)  # fmt: skip
+_OTHER_ARRAYS = {
+    "network": NETWORK,
+    "layers": LAYER,
+    "samples": np.dtype(np.int64),
+    "loss_sums": np.dtype(np.float64),
+}
+_FIELDS = [field for name in (*_OTHER_ARRAYS, *_REAL_ARRAYS) for field in (name, f"{name}_size")] + [
+    "n_shards",
+    "n_workspaces",
+]
+ARGUMENTS = np.dtype([(name, "i8") for name in _FIELDS], align=True)
+_POSITIONS = {name: position for position, name in enumerate(_FIELDS)}
+
+
+class Arguments:
+    """The table of one kernel call, and the arrays that it points to.
+
+    Parameters
+    ----------
+    dtype : dtype
+        float32 or float64, of all arrays but the tables, the samples and the sums of losses.
+    n_shards : int
+    **arrays : ndarray
+        See `set`.
+    """
+
+    def __init__(self, dtype: np.dtype, n_shards: int, **arrays: np.ndarray) -> None:
+        self._dtype = dtype
+        self._numbers = np.zeros(len(_FIELDS), np.int64)
+        self._arrays: dict[str, np.ndarray] = {}
+        self._numbers[_POSITIONS["n_shards"]] = n_shards
+        self.address = self._numbers.ctypes.data
+        self.set(**arrays)
+
+    def set(self, **arrays: np.ndarray) -> None:
+        """Point to these arrays from now on, by the names of the module's table.
+
+        The arrays must be C-contiguous and of the right dtype, since compiled code reads memory at their
+        addresses. They are kept alive as long as the table.
+        """
+        for name, array in arrays.items():
+            assert array.dtype == _OTHER_ARRAYS.get(name, self._dtype), name
+            assert array.flags.c_contiguous, name
+            self._arrays[name] = array
+            position = _POSITIONS[name]
+            self._numbers[position] = array.ctypes.data
+            self._numbers[position + 1] = array.size
+            if name == "workspaces":
+                self._numbers[_POSITIONS["n_workspaces"]] = len(array)
+
+    @property
+    def n_shards(self) -> int:
+        return int(self._numbers[_POSITIONS["n_shards"]])
+
+    @property
+    def n_workspaces(self) -> int:
+        return int(self._numbers[_POSITIONS["n_workspaces"]])
+
+
+@cache
+def compile_view(dtype: np.dtype) -> Callable:
+    """Return ``view(address, size)``, which gives the array of `dtype` at an address in compiled code."""
+    return _python_view(dtype) if JIT_DISABLED else _compiled_view(dtype)
+
+
+def _compiled_view(dtype: np.dtype) -> Callable:
+    element = nb.from_dtype(dtype)
+    array = types.Array(element, 1, "C")
+
+    @intrinsic
+    def view(typingctx, address, size):
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            found = context.make_array(array)(context, builder)
+            bytes_ = context.get_constant(types.intp, dtype.itemsize)
+            populate_array(
+                found,
+                data=builder.inttoptr(args[0], found.data.type),
+                shape=cgutils.pack_array(builder, [args[1]]),
+                strides=cgutils.pack_array(builder, [bytes_]),
+                itemsize=bytes_,
+                meminfo=None,
+            )
+            return found._getvalue()
+
+        return array(types.intp, types.intp), codegen
+
+    return view
+
+
+def _python_view(dtype: np.dtype) -> Callable:
+    """Return the same function without a compiler."""
+
+    def view(address, size):
+        if size == 0:
+            return np.empty(0, dtype)
+        memory = (ctypes.c_char * (int(size) * dtype.itemsize)).from_address(int(address))
+        array = np.frombuffer(memory, dtype)  # type: ignore[call-overload]
+        return array.view(np.recarray) if dtype.names else array
+
+    return view
+
+
+def getters(dtype: np.dtype, *names: str) -> tuple[Callable, ...]:
+    """Return a function for each name, which gives that array of a table in compiled code."""
+    return tuple(_compile_getter(_OTHER_ARRAYS.get(name, dtype), name) for name in names)
+
+
+@cache
+def _compile_getter(dtype: np.dtype, name: str) -> Callable:
+    view, size = compile_view(dtype), f"{name}_size"
+
+    @kernel
+    def get(arguments):
+        return view(arguments[name], arguments[size])
+
+    return get
+
+
+arguments_at = compile_view(ARGUMENTS)
+
+
+@kernel
+def part_of(array, number, n_parts):
+    """Return one of `n_parts` parts of equal size."""
+    size = array.size // n_parts
+    return array[number * size : (number + 1) * size]

@@ -1,0 +1,61 @@
+"""Operations on rows of numbers.
+
+LLVM always vectorises short loops over one or two arrays.
+"""
+
+from .jit import kernel
+
+
+@kernel
+def copy_row(to, source):
+    """Copy the first ``to.size`` numbers of `source` to `to`."""
+    for j in range(to.size):
+        to[j] = source[j]
+
+
+@kernel
+def add_row(to, source):
+    """Add the first ``to.size`` numbers of `source` to `to`."""
+    for j in range(to.size):
+        to[j] += source[j]
+
+
+@kernel
+def scale_row(row, factor):
+    """Multiply a row by a number, in place."""
+    for j in range(row.size):
+        row[j] *= factor
+
+
+@kernel
+def clear(to, n):
+    """Set the first `n` numbers of `to` to 0."""
+    for j in range(n):
+        to[j] = 0
+
+
+@kernel
+def fill_rows(to, stride, n_rows, row):
+    """Copy `row` to each of `n_rows` rows that lie `stride` apart."""
+    for r in range(n_rows):
+        copy_row(to[r * stride : r * stride + row.size], row)
+
+
+@kernel
+def add_rows(rows, stride, n_rows, to):
+    """Add each of `n_rows` rows, which lie `stride` apart, to the row `to`."""
+    for r in range(n_rows):
+        add_row(to, rows[r * stride :])
+
+
+@kernel
+def copy_rows(to, source, stride, first, n_rows, width):
+    """Copy rows `first` to `n_rows`, which lie `stride` apart in both arrays."""
+    for r in range(first, n_rows):
+        copy_row(to[r * stride : r * stride + width], source[r * stride :])
+
+
+@kernel
+def round_up(n, multiple):
+    """Return `n` rounded up to a multiple of `multiple`."""
+    return -(-n // multiple) * multiple

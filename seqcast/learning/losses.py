@@ -1,0 +1,79 @@
+"""Losses of a network over samples, and the units in which they are reported."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..kernels.batch_plan import Window
+from ..kernels.distributions import DISTRIBUTIONS, output_levels
+from ..kernels.losses import LOSSES, add_distribution_losses, add_losses
+from ..kernels.samples import TARGET
+from .network import PREDICT_SAMPLES, Network
+from .options import TrainingOptions
+from .samples import AnySamples, SampleSource, step_targets
+
+LIKELIHOODS = ("gaussian", "student_t", "negative_binomial")
+
+
+def check_loss(network: Network, window: Window, loss: str) -> None:
+    """Check that a loss, the readout and the way that windows are read belong together."""
+    readout = network.architecture.readout
+    if readout.distribution != (loss if loss in DISTRIBUTIONS else "none"):
+        raise ValueError(
+            f"The loss of a network whose distribution is {readout.distribution!r} must belong to it. "
+            f"Got {loss!r} instead."
+        )
+    if readout.distribution == "negative_binomial" and window.normalize:
+        raise ValueError("Counts must not be normalized: less their last value, they are no counts.")
+    if readout.reads_every_step and (window.normalize or window.scale != "none"):
+        raise ValueError(
+            "Windows must not be normalized or scaled for a readout at every step: their last value and "
+            "their scale are not known before their end. Set normalize=False and scale='none'."
+        )
+
+
+def split_samples(samples: AnySamples) -> Iterator[np.ndarray]:
+    """Yield the table of `samples` in parts.
+
+    The forecasts of all samples at once would be a horizon times as many numbers.
+    """
+    for first in range(0, len(samples), PREDICT_SAMPLES):
+        yield samples[first : first + PREDICT_SAMPLES]
+
+
+def validation_losses(
+    network: Network, source: SampleSource, samples: AnySamples, options: TrainingOptions
+) -> np.ndarray:
+    """Return each target's mean loss over `samples`, without dropout, shape (n_targets,)."""
+    totals = np.zeros((2, source.window.n_targets))
+    readout = network.architecture.readout
+    targets, weights = source.targets.ravel(), source.flat_weights(network.dtype)
+    levels = output_levels(readout.levels)
+    for part in split_samples(samples):
+        forecasts, first = network.predict(source, part, options.n_threads), part[:, TARGET].copy()
+        if readout.reads_every_step:
+            running, first = step_targets(part, source.window)
+            forecasts = forecasts[running]
+        if readout.distribution == "none":
+            add_losses(LOSSES.index(options.loss), forecasts, targets, weights, first, totals)
+        else:
+            parameters = forecasts.reshape(len(forecasts), -1, readout.n_points)
+            kind = DISTRIBUTIONS.index(readout.distribution)
+            add_distribution_losses(kind, levels, parameters, targets, weights, first, totals)
+    return mean_losses(totals)
+
+
+def mean_losses(totals: np.ndarray) -> np.ndarray:
+    """Return losses over weights; 0 for a target that was never observed."""
+    return totals[0] / np.where(totals[1] > 0, totals[1], 1)
+
+
+def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:
+    """Return the average of the losses of standardised targets in the targets' own units."""
+    if loss in LIKELIHOODS:
+        # A density of y / unit is a density of y, divided by the unit.
+        return float(np.mean(losses + np.log(units)))
+    power = 1 if loss in ("absolute", "quantile") else 2
+    # The loss of a network that diverges may overflow. Training finds that in the losses themselves.
+    with np.errstate(over="ignore"):
+        return float(np.mean(losses * units**power))

@@ -1,0 +1,239 @@
+"""Trainers: epochs over one network, batch after batch."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data.windows import subsample
+from ..kernels import parallel
+from ..kernels.arguments import Arguments
+from ..kernels.losses import LOSSES
+from ..kernels.optimizers import OPTIMIZERS, train_update
+from ..kernels.samples import LENGTH, NUMBER
+from .losses import check_loss, mean_losses, split_samples, validation_losses
+from .network import Network
+from .options import TrainingOptions
+from .samples import AnySamples, SampleSource
+
+
+class OptimizerState:
+    """The moments of the optimiser, which ``warm_start`` keeps between fits."""
+
+    def __init__(self, network: Network) -> None:
+        self.moments = np.zeros((2, network.flat.size), network.dtype)
+        self.n_updates = 0
+
+
+class Trainer(ABC):
+    """Runs epochs over one network.
+
+    Parameters
+    ----------
+    network : Network
+    source : SampleSource
+    options : TrainingOptions
+    rng : RandomState
+        Order of the samples, and dropout masks.
+    state : OptimizerState
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        source: SampleSource,
+        options: TrainingOptions,
+        rng: np.random.RandomState,
+        state: OptimizerState,
+    ) -> None:
+        check_loss(network, source.window, options.loss)
+        self.network = network
+        self.source = source
+        self.options = options
+        self.rng = rng
+        self.state = state
+        self.settings = options.settings(network.dtype)
+        self.decay = decay_mask(network)
+        self.weights = source.flat_weights(network.dtype)
+
+    @abstractmethod
+    def run_epoch(self, samples: AnySamples) -> np.ndarray:
+        """Train once on `samples`, or on some of them, in random order.
+
+        Returns each target's mean loss, shape (n_targets,).
+        """
+
+    @property
+    @abstractmethod
+    def evaluated(self) -> Network:
+        """The network as the fit would leave it now: with the average of its weights, if one is kept."""
+
+    @abstractmethod
+    def losses(self, samples: AnySamples) -> np.ndarray:
+        """Return each target's mean loss over `samples` with the present weights, shape (n_targets,)."""
+
+    def forecasts_are_finite(self, samples: AnySamples) -> bool:
+        """Return whether forecasts of (some of) the samples, and their squares, are finite."""
+        samples = samples[subsample(np.arange(len(samples)), self.options.max_samples)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return all(
+                np.isfinite(np.square(self.network.predict(self.source, part, self.options.n_threads))).all()
+                for part in split_samples(samples)
+            )
+
+    def _batches(self, samples: AnySamples) -> Iterator[np.ndarray]:
+        order = self.rng.permutation(len(samples))[: self.options.max_samples]
+        size = self.options.batch_size
+        for first in range(0, len(order), size):
+            batch = samples[order[first : first + size]]
+            # The kernels need the longest samples first.
+            batch = batch[np.argsort(-batch[:, LENGTH], kind="stable")]
+            batch[:, NUMBER] = np.arange(len(batch))
+            yield batch
+
+    def _chunk_steps(self) -> int:
+        """Return the steps that the gradient passes through, counted from the end of a window."""
+        n_steps = self.source.window.n_steps
+        return min(self.options.bptt_steps or n_steps, n_steps)
+
+    def _needs_output_gradients(self) -> bool:
+        """Return whether the backward pass begins at the output of every step."""
+        return self.network.architecture.readout.pooling != "last"
+
+    def _draw_seed(self) -> np.uint32:
+        """Draw the seed of one batch's dropout masks."""
+        return self.rng.randint(2**32, dtype=np.uint32) if self.options.dropout else np.uint32(0)
+
+
+@dataclass
+class _Batch:
+    """The arrays for batches of one size."""
+
+    network: np.record
+    arguments: Arguments
+    gradients: np.ndarray
+    sums: np.ndarray
+
+
+class CpuTrainer(Trainer):
+    """A trainer on the CPU: the shards of a batch on threads, then the optimiser."""
+
+    def __init__(
+        self,
+        network: Network,
+        source: SampleSource,
+        options: TrainingOptions,
+        rng: np.random.RandomState,
+        state: OptimizerState,
+    ) -> None:
+        super().__init__(network, source, options, rng, state)
+        self.gradient = np.empty_like(network.flat)
+        self._average = None if options.ema is None else WeightAverage(options.ema, network.flat.size)
+        self._evaluated = network if options.ema is None else copy.copy(network)
+        # Two sizes an epoch: the full batches and the last one.
+        self._by_size: dict[int, _Batch] = {}
+
+    def run_epoch(self, samples: AnySamples) -> np.ndarray:
+        totals = np.zeros((2, self.source.window.n_targets))
+        for batch in self._batches(samples):
+            totals += self.train_batch(batch)
+        return mean_losses(totals)
+
+    @property
+    def evaluated(self) -> Network:
+        if self._average is not None and self._average.weight:
+            self._evaluated.flat[:] = self._average.weights()
+        return self._evaluated
+
+    def losses(self, samples: AnySamples) -> np.ndarray:
+        return validation_losses(self.evaluated, self.source, samples, self.options)
+
+    def train_batch(self, samples: np.ndarray) -> np.ndarray:
+        """Update the weights once; return the losses and weights of the targets, shape (2, n_targets)."""
+        network, options, state = self.network, self.options, self.state
+        batch = self._batch(len(samples))
+        batch.network.batch.seed = self._draw_seed()
+        batch.arguments.set(samples=samples, weights=network.packed())
+        parallel.run(network.kernel("train"), batch.arguments, options.n_threads)
+        state.n_updates += 1
+        train_update(
+            OPTIMIZERS.index(options.optimizer),
+            network.flat,
+            batch.gradients,
+            network.layout.back,
+            batch.sums,
+            self.decay,
+            state.moments,
+            self.settings,
+            state.n_updates,
+            self.gradient,
+        )
+        if self._average is not None:
+            self._average.add(network.flat)
+        return batch.sums.sum(axis=0)
+
+    def _batch(self, n_samples: int) -> _Batch:
+        if n_samples not in self._by_size:
+            self._by_size[n_samples] = self._make_batch(n_samples)
+        return self._by_size[n_samples]
+
+    def _make_batch(self, n_samples: int) -> _Batch:
+        network, source = self.network, self.source
+        plan = network.plan(
+            source.window,
+            n_samples,
+            chunk=self._chunk_steps(),
+            keep=False,
+            outputs=self._needs_output_gradients(),
+        ).with_dropout(np.uint32(0), self.options.dropout)
+        plan.network[0].readout.loss = LOSSES.index(self.options.loss)
+        gradients = np.empty((plan.n_shards, network.layout.n_gradients), network.dtype)
+        sums = np.empty((plan.n_shards, 2, source.window.n_targets))
+        arguments = network.arguments(
+            plan,
+            values=source.values.ravel(),
+            targets=source.targets.ravel(),
+            target_weights=self.weights,
+            workspaces=plan.allocate(network.dtype, self.options.n_threads),
+            gradients=gradients,
+            loss_sums=sums,
+        )
+        return _Batch(plan.network[0], arguments, gradients, sums)
+
+
+class WeightAverage:
+    """The exponential moving average of the weights over the updates.
+
+    It is started without bias (Kingma and Ba, 2015, section 3).
+
+    Parameters
+    ----------
+    decay : float
+    n : int
+        Number of weights.
+    """
+
+    def __init__(self, decay: float, n: int) -> None:
+        self.decay = decay
+        self.total = np.zeros(n)
+        self.weight = 0.0
+
+    def add(self, flat: np.ndarray) -> None:
+        """Take the weights after one more update into the average."""
+        self.total *= self.decay
+        self.total += (1 - self.decay) * flat
+        self.weight = self.decay * self.weight + 1 - self.decay
+
+    def weights(self) -> np.ndarray:
+        """Return the average."""
+        return self.total / self.weight
+
+
+def decay_mask(network: Network) -> np.ndarray:
+    """Return 1 for weights, and 0 for biases, to which L2 does not apply."""
+    mask = np.zeros_like(network.flat)
+    for name, view in network.architecture.views(mask).items():
+        view[...] = 0 if "bias" in name else 1
+    return mask
