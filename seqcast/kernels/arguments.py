@@ -35,6 +35,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
+from .batch_plan import BatchPlan
 from .jit import JIT_DISABLED, kernel
 from .tables import LAYER, NETWORK
 
@@ -63,17 +64,23 @@ class Arguments:
     ----------
     dtype : dtype
         float32 or float64, of all arrays but the tables, the samples and the sums of losses.
-    n_shards : int
+    plan : BatchPlan
+        Its tables are the arrays "network" and "layers".
     **arrays : ndarray
         See `set`.
     """
 
-    def __init__(self, dtype: np.dtype, n_shards: int, **arrays: np.ndarray) -> None:
+    def __init__(self, dtype: np.dtype, plan: BatchPlan, **arrays: np.ndarray) -> None:
         self._dtype = dtype
+        self._plan = plan
         self._numbers = np.zeros(len(_FIELDS), np.int64)
         self._arrays: dict[str, np.ndarray] = {}
-        self._numbers[_POSITIONS["n_shards"]] = n_shards
+        self.n_shards = plan.n_shards
+        self.n_workspaces = 0
         self.address = self._numbers.ctypes.data
+        for name, table in plan.addresses.items():
+            self._point_to(name, *table)
+        self._numbers[_POSITIONS["n_shards"]] = plan.n_shards
         self.set(**arrays)
 
     def set(self, **arrays: np.ndarray) -> None:
@@ -86,19 +93,15 @@ class Arguments:
             assert array.dtype == _OTHER_ARRAYS.get(name, self._dtype), name
             assert array.flags.c_contiguous, name
             self._arrays[name] = array
-            position = _POSITIONS[name]
-            self._numbers[position] = array.ctypes.data
-            self._numbers[position + 1] = array.size
+            self._point_to(name, array.ctypes.data, array.size)
             if name == "workspaces":
-                self._numbers[_POSITIONS["n_workspaces"]] = len(array)
+                self.n_workspaces = len(array)
+                self._numbers[_POSITIONS["n_workspaces"]] = self.n_workspaces
 
-    @property
-    def n_shards(self) -> int:
-        return int(self._numbers[_POSITIONS["n_shards"]])
-
-    @property
-    def n_workspaces(self) -> int:
-        return int(self._numbers[_POSITIONS["n_workspaces"]])
+    def _point_to(self, name: str, address: int, size: int) -> None:
+        position = _POSITIONS[name]
+        self._numbers[position] = address
+        self._numbers[position + 1] = size
 
 
 @cache

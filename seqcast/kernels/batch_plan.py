@@ -1,6 +1,7 @@
 """Tables of one kind of batch, and the layout of the workspace that its kernels need."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -85,6 +86,12 @@ class BatchPlan:
     layers: np.recarray
     n_shards: int
     size: int
+
+    @cached_property
+    def addresses(self) -> dict[str, tuple[int, int]]:
+        """Address and size of each table, which takes longer to find out than to copy."""
+        tables = {"network": self.network, "layers": self.layers}
+        return {name: (table.ctypes.data, table.size) for name, table in tables.items()}
 
     def allocate(self, dtype: np.dtype, n_workers: int | None = None) -> np.ndarray:
         """Return workspaces for `n_workers` workers, or for every shard if None: shape (n_workers, size).

@@ -87,7 +87,7 @@ class Network:
 
     def arguments(self, plan: BatchPlan, **arrays: np.ndarray) -> Arguments:
         """Return the arguments of a kernel call; arrays: by their names in `kernels.arguments`."""
-        return Arguments(self.dtype, plan.n_shards, network=plan.network, layers=plan.layers, **arrays)
+        return Arguments(self.dtype, plan, **arrays)
 
     def run(self, name: str, plan: BatchPlan, n_threads: int, **arrays: np.ndarray) -> None:
         """Call kernel `name` for every shard of a batch; arrays: as of `arguments`."""

@@ -70,7 +70,7 @@ def test_updates_are_those_of_a_fit_on_the_cpu(cell):
     network = Network(compose(find_cell(cell), 1, SIZE.hidden, n_outputs=2))
     for name, weight in training.weights.items():
         network.weights[name][:] = weight
-    windows, options = training.trainer.windows, TrainingOptions()
+    windows, options = training.trainer.source, TrainingOptions()
     trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
     batches = training.rows.reshape(4, SIZE.batch, 4)[: with_seqcast_cuda.CHECKED]
     losses = [np.divide(*trainer.train_batch(batch))[0] for batch in batches]

@@ -27,7 +27,7 @@ def columns(batch, offset):
 @few
 @given(st.sampled_from(POOLINGS), ragged, st.integers(1, 9), st.booleans(), st.sampled_from(DTYPES))
 def test_pooling_and_its_way_back_are_those_of_the_cpu(queue, kind, lengths, hidden, bidirectional, dtype):
-    b = Batch(dtype, lengths, hidden, bidirectional=bidirectional, pooling=kind)
+    b = Batch(dtype, lengths, hidden, bidirectional=bidirectional, pooling=kind, n_outputs=1)
     T, B, H, D = b.n_steps, b.n_rows, hidden, b.architecture.stack.n_directions
     stage, block = Pooling(queue, b.cuda, B, T), queue.upload(b.block.ravel())
     on_cpu(readout.start_pooling)(b.net, B, b.work)
@@ -69,7 +69,7 @@ def test_pooling_and_its_way_back_are_those_of_the_cpu(queue, kind, lengths, hid
 @few
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.1, 0.5, 0.999]), st.integers(1, 9), st.booleans())
 def test_masks_are_those_of_the_cpu(queue, seed, rate, hidden, bidirectional):
-    b = Batch("float32", (3, 2), hidden, bidirectional=bidirectional, n_layers=2)
+    b = Batch("float32", (3, 2), hidden, bidirectional=bidirectional, n_layers=2, n_outputs=1)
     T, B, H, D = b.n_steps, b.n_rows, hidden, b.architecture.stack.n_directions
     b.net.batch.seed, b.net.batch.dropout = seed, rate
     stage, block, seeds = Dropout(queue, b.cuda, rate, B), queue.upload(b.block.ravel()), np.uint32([seed])

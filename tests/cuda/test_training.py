@@ -178,7 +178,7 @@ def test_copies_forecast_the_same_and_files_open_without_a_gpu(monkeypatch):
         raise RuntimeError("no GPU")
 
     written = pickle.dumps(model)
-    monkeypatch.setattr("seqcast.learning.network.find_device", no_gpu)
+    monkeypatch.setattr("seqcast.learning.devices.find_device", no_gpu)
     opened = pickle.loads(written)
     assert type(opened._network) is Network
     np.testing.assert_allclose(opened.predict(X), expected, atol=1e-9)
