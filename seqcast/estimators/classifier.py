@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from ..data.scaling import Scaler
 from ..data.sequences import Samples
 from .rollback import rollback_on_error
-from .sequences import SequenceEstimator, as_given
+from .sequences import SequenceEstimator, SequenceScaling, as_given
 
 
 class SeqClassifier(ClassifierMixin, SequenceEstimator):
@@ -223,10 +223,10 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        with rollback_on_error(self, "_network"):
+        with rollback_on_error(self, "fitted_"):
             sequences, target = self._read_labels(X, y, reset=True)
             classes = np.unique(target)
-            if self.warm_start and hasattr(self, "_network") and not np.array_equal(classes, self.classes_):
+            if self.warm_start and hasattr(self, "fitted_") and not np.array_equal(classes, self.classes_):
                 raise ValueError(
                     f"With warm_start=True, SeqClassifier.fit goes on with the classes of the last fit, "
                     f"{self.classes_.tolist()}. Got {classes.tolist()} instead. Set warm_start=False to "
@@ -276,9 +276,9 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
                 "sees a part of the rows. Got 'balanced' instead. Compute the weights of all rows with "
                 "sklearn.utils.compute_class_weight and pass them as a dict."
             )
-        with rollback_on_error(self, "_network"):
+        with rollback_on_error(self, "fitted_"):
             _check_partial_fit_first_call(self, classes)
-            sequences, target = self._read_labels(X, y, reset=not hasattr(self, "_network"))
+            sequences, target = self._read_labels(X, y, reset=not hasattr(self, "fitted_"))
             samples = self._labelled(sequences, target, sample_weight)
             self._fit_pass(samples, as_given(X, y, sample_weight))
         return self
@@ -304,7 +304,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
                 f"Got {unknown[0]!r} as well. Name all classes in the first call of partial_fit."
             )
         labels = np.searchsorted(self.classes_, target)
-        samples = self._samples(sequences, labels[:, None].astype(np.float64), sample_weight)
+        samples = self._weigh(sequences, labels[:, None].astype(np.float64), sample_weight)
         weights = samples.weights * self._class_weights(samples)
         if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
             raise ValueError(
@@ -341,11 +341,10 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
             return samples.weights.sum() / (np.count_nonzero(totals) * totals[labels])
         return compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)[labels]
 
-    def _scaler_of(self, targets: np.ndarray, weights: np.ndarray | None) -> Scaler:
+    def _fit_target_scaler(self, train: Samples, inputs: Scaler, weights: np.ndarray | None) -> Scaler:
         return Scaler.identity(1)
 
-    @property
-    def _n_outputs(self) -> int:
+    def _n_outputs(self, scaling: SequenceScaling) -> int:
         return len(self.classes_)
 
     @property
@@ -435,4 +434,4 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         return self.classes_[best]
 
     def _logits(self, X: ArrayLike) -> np.ndarray:
-        return self._run(self._read(X)).astype(np.float64)
+        return self._predict(self._read(X)).astype(np.float64)

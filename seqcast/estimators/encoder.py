@@ -12,12 +12,11 @@ from ..data.scaling import Scaler
 from ..data.sequences import Samples
 from ..kernels.readout import POOLINGS
 from ..learning.devices import make_network
-from ..learning.history import TrainingHistory
 from ..learning.network import Network
 from ..learning.samples import SampleIndex, SampleSource
-from .base import POINT_LOSS
+from .network_parameters import POINT_LOSS
 from .rollback import rollback_on_error
-from .sequences import SequenceEstimator, as_given, relative
+from .sequences import FittedSequenceModel, SequenceEstimator, SequenceScaling, as_given, relative
 
 SHARED_RULES = {
     name: rule
@@ -29,8 +28,10 @@ SHARED_RULES = {
 class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
     """Turn sequences into features for any other estimator.
 
-    A recurrent network learns to forecast the next step from the beginning of each row; its states are the
-    features. No target is needed. Inputs are scaled to mean 0 and deviation 1 inside, by the training rows.
+    A recurrent network learns to forecast, at each step of a row, the next one; its states are the features.
+    A bidirectional network, which reads a row from its end as well, learns to forecast the step after a
+    beginning of the row. No target is needed. Inputs are scaled to mean 0 and deviation 1 inside, by the
+    training rows.
 
     Parameters
     ----------
@@ -59,8 +60,8 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
     batch_size : int or "auto", default="auto"
         Rows of one update; "auto" is all rows up to 256 of them, else 128.
     max_samples : int or None, default=None
-        Beginnings of rows drawn anew for each epoch; None for as many as there are rows. Of those of the
-        validation rows, as many at most, at equal distances.
+        Rows drawn anew for each epoch, or beginnings of rows for a bidirectional network; None for as many as
+        there are rows. Of the validation rows, as many at most, at equal distances.
     max_iter : int, default=200
         Epochs at most.
     early_stopping : bool, default=False
@@ -215,13 +216,13 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        with rollback_on_error(self, "_network"):
+        with rollback_on_error(self, "fitted_"):
             samples = self._training_samples(X, sample_weight, reset=True)
             self._fit_samples(samples, as_given(X, None, sample_weight))
         return self
 
     def partial_fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on as many beginnings of rows as there are rows, from where the last fit or pass ended.
+        """Train on rows once, from where the last fit or pass ended.
 
         The scaling is that of the first rows ever fitted, so those should be typical of what follows.
 
@@ -244,37 +245,42 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
             If the loss became infinite; the encoder stays as it was.
         """
         self._validate_params()
-        with rollback_on_error(self, "_network"):
-            reset = not hasattr(self, "_network")
+        with rollback_on_error(self, "fitted_"):
+            reset = not hasattr(self, "fitted_")
             samples = self._training_samples(X, sample_weight, reset)
             self._fit_pass(samples, as_given(X, None, sample_weight))
         return self
 
     def _training_samples(self, X: ArrayLike, sample_weight: ArrayLike | None, reset: bool) -> Samples:
         sequences = self._read_training(X, reset=reset)
-        return self._samples(sequences, np.empty((len(sequences), 0)), sample_weight)
+        return self._weigh(sequences, np.empty((len(sequences), 0)), sample_weight)
 
-    def _learned(self, network: Network, history: TrainingHistory) -> dict[str, Any]:
-        reader = None if self.output == "states" else _with_states_as_outputs(network)
-        return super()._learned(network, history) | {"_reader": reader}
+    def _attributes(self, fitted: FittedSequenceModel) -> dict[str, Any]:
+        reader = None if self.output == "states" else _make_reader(fitted.network, self.output)
+        return super()._attributes(fitted) | {"_reader": reader}
 
     @property
     def _pooling(self) -> str:
-        return "last" if self.output == "states" else self.output
+        # Both directions of a bidirectional network have read the step that is forecast, but for the last.
+        return "last" if self.bidirectional else "none"
 
-    def _scaler_of(self, targets: np.ndarray, weights: np.ndarray | None) -> Scaler:
-        return self._input_scaler  # the next step is what is forecast
+    def _fit_target_scaler(self, train: Samples, inputs: Scaler, weights: np.ndarray | None) -> Scaler:
+        return inputs  # the next step is what is forecast
 
-    def _windows(self, samples: Samples) -> SampleSource:
-        values, window = self._values(samples.sequences, np.dtype(self.dtype), self.n_channels_)
+    def _source(self, samples: Samples, scaling: SequenceScaling) -> SampleSource:
+        values, window = scaling.scale(samples.sequences, np.dtype(self.dtype), self.n_channels_)
         weights = relative(samples.weights)
         of_steps = None if weights is None else np.repeat(weights, window.n_steps)
         return SampleSource(values, values, window, of_steps)
 
-    def _rows(self, windows: SampleSource, numbers: np.ndarray) -> SampleIndex:
-        """The beginnings of rows of 1, 2, ... steps, each with the step after it as targets."""
-        whole, n_channels = super()._rows(windows, numbers), self.n_channels_
-        counts = np.asarray(whole.lengths) - 1
+    def _index(self, source: SampleSource, numbers: np.ndarray) -> SampleIndex:
+        """Return rows without their last step as samples, whose targets are the steps after each of theirs.
+
+        For a bidirectional network, return the beginnings of rows of 1, 2, ... steps, each with the step
+        after it as target.
+        """
+        rows, n_channels = super()._index(source, numbers), self.n_channels_
+        counts = np.asarray(rows.lengths) - 1
         if not counts.any():
             raise ValueError(
                 f"The 'X' parameter of SeqEncoder.fit must have rows of two steps or more, both to train on "
@@ -282,14 +288,17 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
                 f"next step. Got n_features = {self.n_features_in_}, {self.n_channels_} of them a step, and "
                 f"rows in which nothing was observed after the first."
             )
+        if not self.bidirectional:
+            known = counts > 0
+            return SampleIndex(rows.starts[known], counts[known], lambda starts, _: (starts + 1) * n_channels)
         firsts = np.repeat(np.cumsum(counts) - counts, counts)
         lengths = 1 + np.arange(counts.sum()) - firsts
-        starts = np.repeat(whole.starts, counts)
+        starts = np.repeat(rows.starts, counts)
         return SampleIndex(starts, lengths, lambda starts, lengths: (starts + lengths) * n_channels)
 
-    def _n_drawn(self, rows: SampleIndex) -> int:
-        n_sequences = 1 + int(np.count_nonzero(np.diff(rows.starts)))
-        return min(len(rows), self.max_samples or n_sequences)
+    def _n_drawn(self, samples: SampleIndex) -> int:
+        n_sequences = 1 + int(np.count_nonzero(np.diff(samples.starts)))
+        return min(len(samples), self.max_samples or n_sequences)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Compute the features of rows.
@@ -315,7 +324,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         """
         sequences = self._read(X)
         if self._reader is not None:
-            return self._run(sequences, self._reader.predict).astype(np.float64)
+            return self._predict(sequences, self._reader.predict).astype(np.float64)
         n_steps = self.n_features_in_ // self.n_channels_
         if sequences.shape[1] > n_steps:
             raise ValueError(
@@ -323,13 +332,13 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
                 f"{n_steps} steps at most, as in fit, since each step has features of its own. Got "
                 f"{sequences.shape[1]} instead."
             )
-        states = np.zeros((len(sequences), n_steps, self._network.architecture.stack.output_size))
-        states[:, : sequences.shape[1]] = self._run(sequences, self._network.outputs)
+        states = np.zeros((len(sequences), n_steps, self.fitted_.network.architecture.stack.output_size))
+        states[:, : sequences.shape[1]] = self._predict(sequences, self.fitted_.network.outputs)
         return states.reshape(len(sequences), -1)
 
     @property
     def _n_features_out(self) -> int:
-        n_units = self._network.architecture.stack.output_size
+        n_units = self.fitted_.network.architecture.stack.output_size
         return n_units if self._reader is not None else n_units * self.n_features_in_ // self.n_channels_
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
@@ -347,7 +356,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         names = super().get_feature_names_out(input_features)
         if self._reader is not None:
             return names
-        n_units = self._network.architecture.stack.output_size
+        n_units = self.fitted_.network.architecture.stack.output_size
         places = (divmod(number, n_units) for number in range(len(names)))
         return np.array([f"seqencoder_t{step}_u{unit}" for step, unit in places], object)
 
@@ -357,10 +366,10 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         return tags
 
 
-def _with_states_as_outputs(network: Network) -> Network:
-    """The same network under a head that hands on what it reads."""
+def _make_reader(network: Network, pooling: str) -> Network:
+    """Return the network with a readout that hands on what it reads."""
     n_units = network.architecture.stack.output_size
-    architecture = network.architecture.with_readout(n_outputs=n_units)
+    architecture = network.architecture.with_readout(n_outputs=n_units, pooling=pooling)
     reader = make_network(architecture, network.dtype, network.ordinal)
     for name, weight in reader.weights.items():
         if not name.startswith("head"):

@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags, assert_all_finite
 
 from ..data.sequences import Samples
-from .base import POINT_LOSS
+from .network_parameters import POINT_LOSS
 from .rollback import rollback_on_error
 from .sequences import SequenceEstimator, as_given
 
@@ -214,7 +214,7 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
             On Ctrl-C, after keeping the best weights so far.
         """
         self._validate_params()
-        with rollback_on_error(self, "_network"):
+        with rollback_on_error(self, "fitted_"):
             samples = self._training_samples(X, y, sample_weight, reset=True)
             self._fit_samples(samples, as_given(X, y, sample_weight))
         return self
@@ -243,8 +243,8 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
             If the loss became infinite; the estimator stays as it was.
         """
         self._validate_params()
-        with rollback_on_error(self, "_network"):
-            reset = not hasattr(self, "_network")
+        with rollback_on_error(self, "fitted_"):
+            reset = not hasattr(self, "fitted_")
             samples = self._training_samples(X, y, sample_weight, reset)
             self._fit_pass(samples, as_given(X, y, sample_weight))
         return self
@@ -255,13 +255,13 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
         sequences, target = self._read_training(X, y, reset=reset, multi_output=True, y_numeric=True)
         targets = np.asarray(target, np.float64).reshape(len(target), -1)
         assert_all_finite(targets, input_name="y")  # None in an array of objects has become NaN
-        if not reset and targets.shape[1] != self._n_outputs:
+        if not reset and targets.shape[1] != (n := self._n_outputs(self.fitted_.scaling)):
             raise ValueError(
-                f"The 'y' parameter of SeqRegressor.partial_fit must have {self._n_outputs} target(s), as "
-                f"before. Got {targets.shape[1]} instead."
+                f"The 'y' parameter of SeqRegressor.partial_fit must have {n} target(s), as before. Got "
+                f"{targets.shape[1]} instead."
             )
         self._target_ndim = target.ndim
-        return self._samples(sequences, targets, sample_weight)
+        return self._weigh(sequences, targets, sample_weight)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the targets of rows.
@@ -283,8 +283,8 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
         ValueError
             If the shape is not that of the training rows, or a value is infinite.
         """
-        outputs = self._run(self._read(X))
-        predictions = self._target_scaler.inverse(outputs)
+        outputs = self._predict(self._read(X))
+        predictions = self.fitted_.scaling.targets.inverse(outputs)
         return predictions[:, 0] if self._target_ndim == 1 else predictions
 
     def __sklearn_tags__(self) -> Tags:

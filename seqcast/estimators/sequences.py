@@ -1,13 +1,19 @@
-"""What the estimators share whose rows are sequences: reading them, weights, and the network on top."""
+"""What the estimators share whose rows are sequences: reading them, scaling, and the network on top."""
 
+from __future__ import annotations
+
+import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.utils import Tags, check_array
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -19,26 +25,84 @@ from ..kernels.batch_plan import Window
 from ..kernels.cuda.devices import is_on_gpu, to_host
 from ..kernels.parallel import thread_count
 from ..kernels.readout import POOLINGS
+from ..learning.fitting import (
+    FittedNetwork,
+    NetworkOptions,
+    TrainingSet,
+    check_same_network,
+    fit,
+    fit_epoch,
+    loss_units,
+    new_network,
+)
+from ..learning.history import EpochReport
+from ..learning.network import Network
 from ..learning.samples import SampleIndex, SampleSource
-from .base import NetworkEstimator
+from ..learning.trainer import OptimizerState
+from .callbacks import CallbackSupport
+from .network_parameters import NETWORK_CONSTRAINTS, check_device, network_options, watch
 
 
-class SequenceEstimator(NetworkEstimator):
+@dataclass(frozen=True)
+class SequenceScaling:
+    """How sequences and targets are scaled.
+
+    Attributes
+    ----------
+    inputs, targets : Scaler
+    masked : bool
+        Whether the network reads, for each channel, whether it was observed.
+    """
+
+    inputs: Scaler
+    targets: Scaler
+    masked: bool
+
+    def scale(self, sequences: np.ndarray, dtype: np.dtype, n_targets: int) -> tuple[np.ndarray, Window]:
+        """Return scaled steps, sequence after sequence, and how one sequence is read."""
+        _, n_steps, n_channels = sequences.shape
+        values = self.inputs.transform(sequences.reshape(-1, n_channels), dtype)
+        return values, Window(n_steps, n_channels, n_targets, masked=self.masked)
+
+
+@dataclass(frozen=True)
+class FittedSequenceModel:
+    """Everything that a fit to sequences leaves.
+
+    Attributes
+    ----------
+    scaling : SequenceScaling
+    trained : FittedNetwork
+    """
+
+    scaling: SequenceScaling
+    trained: FittedNetwork
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        return self.trained.network
+
+
+class SequenceEstimator(CallbackSupport, BaseEstimator):
     """Base of the estimators whose rows are sequences.
 
     Attributes
     ----------
     n_channels_ : int
         Variables of each step.
+    fitted_ : FittedSequenceModel
+        All that fit has left.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **NetworkEstimator._parameter_constraints,
+        **NETWORK_CONSTRAINTS,
         "n_channels": [None, Interval(Integral, 1, None, closed="left")],
         "pooling": [StrOptions(set(POOLINGS))],
     }
 
     n_channels_: int
+    fitted_: FittedSequenceModel
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -46,12 +110,32 @@ class SequenceEstimator(NetworkEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "fitted_")
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_device(self)
+
+    # -- what an estimator is
+
     @property
     def _pooling(self) -> str:
+        """What the readout reads."""
         return self.pooling
 
-    def _architecture(self, input_size: int, n_outputs: int) -> Architecture:
-        return super()._architecture(input_size, n_outputs).with_readout(pooling=self._pooling)
+    @property
+    def _loss(self) -> str:
+        """One of the kernels' losses."""
+        return self.loss
+
+    def _fit_target_scaler(self, train: Samples, inputs: Scaler, weights: np.ndarray | None) -> Scaler:
+        """Return the scaler that brings targets to what the network gives."""
+        return Scaler.of(train.targets, weights)
+
+    def _n_outputs(self, scaling: SequenceScaling) -> int:
+        """Return the number of outputs of the readout."""
+        return len(scaling.targets.scale)
 
     # -- rows come in
 
@@ -114,9 +198,7 @@ class SequenceEstimator(NetworkEstimator):
 
     # -- training
 
-    def _samples(
-        self, sequences: np.ndarray, targets: np.ndarray, sample_weight: ArrayLike | None
-    ) -> Samples:
+    def _weigh(self, sequences: np.ndarray, targets: np.ndarray, sample_weight: ArrayLike | None) -> Samples:
         """Rows with a weight."""
         owner = type(self).__name__
         weights = to_host(sample_weight) if is_on_gpu(sample_weight) else sample_weight
@@ -146,50 +228,149 @@ class SequenceEstimator(NetworkEstimator):
         train = samples[:n_train].merged()
         return train + samples[n_train:], len(train)
 
+    def _network_options(self) -> NetworkOptions:
+        return network_options(self, loss=self._loss)
+
     def _is_full_batch(self, n_rows: int) -> bool:
-        sampled = self.max_samples is not None and self.max_samples < n_rows
-        return not sampled and self._batch_rows(n_rows) >= n_rows
+        return self._network_options().is_full_batch(n_rows)
 
     def _fit_samples(self, samples: Samples, data: dict[str, Any]) -> None:
+        """Train a network.
+
+        data : what callbacks are told, as the user gave it.
+        """
         together, n_train = self._split(samples)
-        self._fit_scalers(together[:n_train])
-        windows, numbers = self._windows(together), np.arange(len(together))
-        rows = self._rows(windows, numbers[:n_train])
-        self._check_truncated(rows, windows.window.n_steps)
-        later = self._rows(windows, numbers[n_train:]) if n_train < len(together) else None
-        if later is not None:
-            later = later.subsample(self._n_drawn(later))
-        self._fit_network(windows, self._n_outputs, rows, later, self._target_scaler.scale, data)
+        scaling = self._fit_scaling(together[:n_train])
+        source, numbers = self._source(together, scaling), np.arange(len(together))
+        train = self._index(source, numbers[:n_train])
+        self._check_truncated(train, source.window.n_steps)
+        validation = self._index(source, numbers[n_train:]) if n_train < len(together) else None
+        if validation is not None:
+            validation = validation.subsample(self._n_drawn(validation))
+        training_set = self._training_set(source, train, validation, scaling)
+        rng = check_random_state(self.random_state)
+        start = self._start(self._architecture(source, scaling), rng)
 
-    def _fit_pass(self, samples: Samples, data: dict[str, Any]) -> None:
-        """One pass over the rows; the first one's scaling stays."""
-        if self._is_full_batch(len(samples)):
-            samples = samples.merged()
-        if not hasattr(self, "_network"):
-            self._fit_scalers(samples)
-        windows = self._windows(samples)
-        rows = self._rows(windows, np.arange(len(samples)))
-        self._check_truncated(rows, windows.window.n_steps)
-        self._fit_epoch(windows, self._n_outputs, rows, self._target_scaler.scale, data)
-
-    def _check_truncated(self, rows: SampleIndex, n_steps: int) -> None:
-        if self.bptt_steps is not None and np.min(rows.lengths) < n_steps:
-            raise ValueError(
-                f"The 'bptt_steps' parameter of {type(self).__name__} must be None for rows that end before "
-                f"others: the last {self.bptt_steps} steps that the gradient goes through are those of the "
-                f"longest. Got {self.bptt_steps} instead."
+        def monitor(
+            max_iter: int, result: Callable[[EpochReport], FittedNetwork]
+        ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
+            return watch(
+                self,
+                max_iter,
+                data,
+                lambda epoch: self._attributes(FittedSequenceModel(scaling, result(epoch))),
             )
 
-    def _fit_scalers(self, train: Samples) -> None:
+        fit(
+            self._network_options(),
+            start,
+            training_set,
+            rng,
+            monitor,
+            lambda trained: self._keep(FittedSequenceModel(scaling, trained)),
+        )
+
+    def _fit_pass(self, samples: Samples, data: dict[str, Any]) -> None:
+        """Train by one pass over the samples; the scaling of the first ones stays."""
+        if self._is_full_batch(len(samples)):
+            samples = samples.merged()
+        last = self.fitted_ if hasattr(self, "fitted_") else None
+        scaling = self._fit_scaling(samples) if last is None else last.scaling
+        source = self._source(samples, scaling)
+        index = self._index(source, np.arange(len(samples)))
+        self._check_truncated(index, source.window.n_steps)
+        architecture, losses = self._architecture(source, scaling), []
+        if last is None:
+            rng = check_random_state(self.random_state)
+            start = new_network(architecture, self.dtype, rng)
+        else:
+            check_same_network(last.trained, architecture, self.dtype, f"{type(self).__name__}.partial_fit")
+            # A pass that fails leaves the last network alone.
+            trained = copy.deepcopy(last.trained)
+            start, rng = (trained.network, trained.optimizer_state), trained.rng
+            losses = trained.history.loss
+        fit_epoch(
+            self._network_options(),
+            start,
+            losses,
+            self._training_set(source, index, None, scaling),
+            rng,
+            lambda max_iter, result: watch(self, max_iter, data, lambda epoch: {}),
+            lambda trained: self._keep(FittedSequenceModel(scaling, trained)),
+        )
+
+    def _training_set(
+        self,
+        source: SampleSource,
+        train: SampleIndex,
+        validation: SampleIndex | None,
+        scaling: SequenceScaling,
+    ) -> TrainingSet:
+        units = loss_units(scaling.targets.scale)
+        return TrainingSet(source, train, validation, units, self._n_drawn(train))
+
+    def _n_drawn(self, samples: SampleIndex) -> int:
+        """Return how many of the samples one epoch sees."""
+        return min(len(samples), self.max_samples or len(samples))
+
+    def _architecture(self, source: SampleSource, scaling: SequenceScaling) -> Architecture:
+        options, n_outputs = self._network_options(), self._n_outputs(scaling)
+        architecture = options.architecture(source.window.input_size, n_outputs)
+        return architecture.with_readout(pooling=self._pooling)
+
+    def _start(
+        self, architecture: Architecture, rng: np.random.RandomState
+    ) -> tuple[Network, OptimizerState]:
+        """Return random weights or, with ``warm_start``, those of the last fit."""
+        if not (self.warm_start and hasattr(self, "fitted_")):
+            return new_network(architecture, self.dtype, rng)
+        last = self.fitted_.trained
+        check_same_network(last, architecture, self.dtype, f"{type(self).__name__}.fit with warm_start=True")
+        # A fit that fails leaves the last network alone.
+        return copy.deepcopy((last.network, last.optimizer_state))
+
+    def _keep(self, fitted: FittedSequenceModel) -> None:
+        self.__dict__ |= self._attributes(fitted)
+
+    def _attributes(self, fitted: FittedSequenceModel) -> dict[str, Any]:
+        """Return the attributes of an estimator with this record."""
+        history = fitted.trained.history
+        return {
+            "fitted_": fitted,
+            "device_": fitted.trained.device,
+            "n_iter_": len(history.loss),
+            "best_iter_": history.best_epoch,
+            "loss_curve_": history.loss,
+            "validation_loss_curve_": history.validation_loss or None,
+        }
+
+    @property
+    def weights_(self) -> dict[str, np.ndarray]:
+        """Copies of the fitted weights by PyTorch's names, with ``head_weight`` and ``head_bias``."""
+        check_is_fitted(self)
+        return {name: weight.copy() for name, weight in self.fitted_.network.weights.items()}
+
+    def _fit_scaling(self, train: Samples) -> SequenceScaling:
         n_steps = train.sequences.shape[1]
         weights = relative(train.weights)
         of_steps = None if weights is None else np.repeat(weights, n_steps)
         steps = train.sequences.reshape(-1, self.n_channels_)
         self._check_channels(steps)
-        self._input_scaler = Scaler.of(steps, of_steps)
-        self._target_scaler = self._scaler_of(train.targets, weights)
-        if not (self.warm_start and hasattr(self, "_network")):  # which reads no flags, or reads them already
-            self._masked = bool(np.isnan(steps[within(train.sequences).ravel()]).any())
+        inputs = Scaler.of(steps, of_steps)
+        if self.warm_start and hasattr(self, "fitted_"):
+            # The network reads flags already, or it reads none.
+            masked = self.fitted_.scaling.masked
+        else:
+            masked = bool(np.isnan(steps[within(train.sequences).ravel()]).any())
+        return SequenceScaling(inputs, self._fit_target_scaler(train, inputs, weights), masked)
+
+    def _check_truncated(self, samples: SampleIndex, n_steps: int) -> None:
+        if self.bptt_steps is not None and np.min(samples.lengths) < n_steps:
+            raise ValueError(
+                f"The 'bptt_steps' parameter of {type(self).__name__} must be None for rows that end before "
+                f"others: the last {self.bptt_steps} steps that the gradient goes through are those of the "
+                f"longest. Got {self.bptt_steps} instead."
+            )
 
     def _check_channels(self, steps: np.ndarray) -> None:
         blank = np.isnan(steps).all(axis=0)
@@ -200,41 +381,33 @@ class SequenceEstimator(NetworkEstimator):
                 f"{int(np.argmax(blank))}. Drop that channel."
             )
 
-    def _scaler_of(self, targets: np.ndarray, weights: np.ndarray | None) -> Scaler:
-        """What brings targets to what the network gives."""
-        return Scaler.of(targets, weights)
-
-    @property
-    def _n_outputs(self) -> int:
-        """Outputs of the network's head."""
-        return len(self._target_scaler.scale)
-
     # -- what the network reads
 
-    def _windows(self, samples: Samples) -> SampleSource:
-        """Scaled rows one after the other, each a window of its own."""
+    def _source(self, samples: Samples, scaling: SequenceScaling) -> SampleSource:
+        """Return scaled rows one after the other, each a window of its own."""
         dtype, n_targets = np.dtype(self.dtype), samples.targets.shape[1]
-        values, window = self._values(samples.sequences, dtype, n_targets)
-        targets = self._target_scaler.transform(samples.targets, dtype)
+        values, window = scaling.scale(samples.sequences, dtype, n_targets)
+        targets = scaling.targets.transform(samples.targets, dtype)
         return SampleSource(values, targets, window, relative(samples.weights))
 
-    def _values(self, sequences: np.ndarray, dtype: np.dtype, n_targets: int) -> tuple[np.ndarray, Window]:
-        _, n_steps, n_channels = sequences.shape
-        values = self._input_scaler.transform(sequences.reshape(-1, n_channels), dtype)
-        return values, Window(n_steps, n_channels, n_targets, masked=self._masked)
+    def _index(self, source: SampleSource, numbers: np.ndarray) -> SampleIndex:
+        """Return the rows with these numbers as samples."""
+        return row_index(source, numbers)
 
-    def _rows(self, windows: SampleSource, numbers: np.ndarray) -> SampleIndex:
-        """Rows of these numbers: each begins after n_steps others, and ends with its last observed step."""
-        n_steps, width = windows.window.n_steps, windows.window.n_targets
-        lengths = lengths_of(windows.values.reshape(-1, n_steps, windows.window.n_channels))[numbers]
-        return SampleIndex(numbers * n_steps, lengths, lambda starts, _: starts // n_steps * width)
+    def _predict(self, sequences: np.ndarray, predict: Callable[..., np.ndarray] | None = None) -> np.ndarray:
+        """Return what `predict`, the fitted network's own if None, gives for each row."""
+        network = self.fitted_.network
+        values, window = self.fitted_.scaling.scale(sequences, network.dtype, n_targets=1)
+        source = SampleSource(values, np.empty((0, 1)), window)
+        samples = row_index(source, np.arange(len(sequences)))[:]
+        return (predict or network.predict)(source, samples, thread_count(self.n_jobs))
 
-    def _run(self, sequences: np.ndarray, run: Callable[..., np.ndarray] | None = None) -> np.ndarray:
-        """What `run` (the fitted network's `predict` if None) gives for each row."""
-        values, window = self._values(sequences, self._network.dtype, n_targets=1)
-        windows = SampleSource(values, np.empty((0, 1)), window)
-        rows = SequenceEstimator._rows(self, windows, np.arange(len(sequences)))[:]
-        return (run or self._network.predict)(windows, rows, thread_count(self.n_jobs))
+
+def row_index(source: SampleSource, numbers: np.ndarray) -> SampleIndex:
+    """Return rows as samples: each begins after n_steps others, and ends with its last observed step."""
+    n_steps, width = source.window.n_steps, source.window.n_targets
+    lengths = lengths_of(source.values.reshape(-1, n_steps, source.window.n_channels))[numbers]
+    return SampleIndex(numbers * n_steps, lengths, lambda starts, _: starts // n_steps * width)
 
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:

@@ -16,10 +16,9 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 from ..data.calendar import Calendar
 from ..data.frames import Table, read_table
 from ..data.windows import on_grid
-from .tooltips import ToolTips
 
 
-class WindowTransformer(ToolTips, TransformerMixin, BaseEstimator):
+class WindowTransformer(TransformerMixin, BaseEstimator):
     """Turn one or several series into rows of past windows.
 
     Row t of the output holds the `window` steps of every column that were known `lead` steps before t: the
