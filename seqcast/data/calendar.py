@@ -62,35 +62,9 @@ MonthRule = Callable[[np.ndarray], np.ndarray]  # datetime64[M] -> datetime64[D]
 
 
 class Calendar(ABC):
-    """How the index of the training rows goes on. Immutable; made by :meth:`from_index`."""
+    """How the index of the training rows goes on. Immutable; made by `infer_calendar`."""
 
     axis: _Axis
-
-    @classmethod
-    def from_index(cls, index: pd.Index) -> Calendar:
-        """Learn the calendar that the stamps of the training rows follow.
-
-        Parameters
-        ----------
-        index : pandas.Index
-            Strictly increasing integers, floats, timestamps, timedeltas or periods.
-
-        Returns
-        -------
-        Calendar
-            Of the first kind, from the most regular to none, that every stamp agrees with.
-
-        Raises
-        ------
-        ValueError
-            If the index is empty or not strictly increasing.
-        """
-        if not (len(index) and index.is_monotonic_increasing and index.is_unique):
-            raise ValueError(
-                f"The 'index' parameter of Calendar must hold at least one stamp and increase strictly. "
-                f"Got {len(index)} stamps instead. Sort the rows and drop duplicated stamps."
-            )
-        return next(calendar for calendar in _candidates(index) if calendar._fits(index))
 
     @property
     @abstractmethod
@@ -183,7 +157,7 @@ class Calendar(ABC):
         """The same for calendars with the same steps."""
         return type(self).__name__, str(getattr(self, "step", ""))
 
-    def through(self, index: pd.Index) -> Calendar | None:
+    def align(self, index: pd.Index) -> Calendar | None:
         """The same steps through the stamps of another series; None if these do not follow them."""
         return None
 
@@ -204,12 +178,12 @@ class Calendar(ABC):
         nor on a clock that is put forward in summer."""
         return True
 
-    def per(self, time: np.timedelta64) -> float:
+    def steps_per(self, time: np.timedelta64) -> float:
         """Steps in so much time; 0 where that is not known."""
         return 0.0 if self.duration is None else time / self.duration
 
     @abstractmethod
-    def extended(self, index: pd.Index) -> Calendar:
+    def extend(self, index: pd.Index) -> Calendar:
         """The calendar after later rows.
 
         Parameters
@@ -382,7 +356,7 @@ class _Steps(Calendar):
     def shortest_step(self) -> Any:
         return np.diff(self._between(0, MONTHS_OF_A_YEAR + 1)).min()
 
-    def extended(self, index: pd.Index) -> Calendar:
+    def extend(self, index: pd.Index) -> Calendar:
         self._numbers(index)
         return self
 
@@ -423,7 +397,7 @@ class _Grid(_Steps):
     def duration(self) -> np.timedelta64 | None:
         return self.step if isinstance(self.step, np.timedelta64) else None
 
-    def through(self, index: pd.Index) -> Calendar | None:
+    def align(self, index: pd.Index) -> Calendar | None:
         grid = self.of(self.axis, self._numbers(index), self.step)
         return grid if grid._fits(index) else None
 
@@ -477,7 +451,7 @@ class _Months(_Steps):
     def duration(self) -> np.timedelta64 | None:
         return YEAR / MONTHS_OF_A_YEAR * self.step
 
-    def through(self, index: pd.Index) -> Calendar | None:
+    def align(self, index: pd.Index) -> Calendar | None:
         months = replace(self, first=int(_month_numbers(self._numbers(index[:1]))[0]))
         return months if months._fits(index) else None
 
@@ -615,7 +589,7 @@ class _Rows(Calendar):
     def keeps_phase(self) -> bool:
         return False
 
-    def extended(self, index: pd.Index) -> Calendar:
+    def extend(self, index: pd.Index) -> Calendar:
         numbers = self._numbers(index)
         return replace(self, rows=np.concatenate([self.rows, numbers[numbers > self.rows[-1]]]))
 
@@ -661,6 +635,32 @@ class _Irregular(_Rows):
 
 
 # ---- which calendar it is: candidates, likeliest first; the last one always fits ----
+
+
+def infer_calendar(index: pd.Index) -> Calendar:
+    """Learn the calendar that the stamps of the training rows follow.
+
+    Parameters
+    ----------
+    index : pandas.Index
+        Strictly increasing integers, floats, timestamps, timedeltas or periods.
+
+    Returns
+    -------
+    Calendar
+        Of the first kind, from the most regular to none, that every stamp agrees with.
+
+    Raises
+    ------
+    ValueError
+        If the index is empty or not strictly increasing.
+    """
+    if not (len(index) and index.is_monotonic_increasing and index.is_unique):
+        raise ValueError(
+            f"The 'index' parameter of Calendar must hold at least one stamp and increase strictly. "
+            f"Got {len(index)} stamps instead. Sort the rows and drop duplicated stamps."
+        )
+    return next(calendar for calendar in _candidates(index) if calendar._fits(index))
 
 
 def _candidates(index: pd.Index) -> Iterator[Calendar]:
@@ -795,14 +795,14 @@ def _most_common(values: np.ndarray) -> Any:
 # ---- several series ----
 
 
-def calendars_of(indexes: Sequence[pd.Index], known: Sequence[Calendar] = ()) -> list[Calendar]:
+def infer_calendars(indexes: Sequence[pd.Index], known: Sequence[Calendar] = ()) -> list[Calendar]:
     """The calendar of each series: the commonest one's steps where its stamps follow them, since few stamps
     tell too little of their own. The commonest of the known ones, if there are any."""
-    own = [Calendar.from_index(index) for index in indexes]
+    own = [infer_calendar(index) for index in indexes]
     known = known or own
     kinds = [calendar.kind for calendar in known]
     commonest = known[kinds.index(max(set(kinds), key=lambda kind: (kinds.count(kind), kind)))]
     return [
-        calendar if calendar.kind == commonest.kind else commonest.through(index) or calendar
+        calendar if calendar.kind == commonest.kind else commonest.align(index) or calendar
         for calendar, index in zip(own, indexes, strict=True)
     ]

@@ -47,7 +47,7 @@ FEWEST_PERIODS = 2
 PERIODS = {"hour": DAY, "day_of_week": 7 * DAY, "day_of_year": 365 * DAY, "month": 365 * DAY}
 
 
-def chosen_cycles(
+def choose_cycles(
     selection: str | Sequence[str] | None, ends: Sequence[pd.Index], step: Any, owner: str
 ) -> list[str]:
     """Which features there are, in the order of `NAMES`.

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype
 
-from .frames import NUMERIC_KINDS, Argument, check_column_names, check_present, listed, to_pandas_frame
+from .conversion import convert_input
+from .tables import NUMERIC_KINDS, Argument, check_column_names, check_present, format_labels
 
 MAX_CATEGORIES = 100
 
@@ -25,14 +26,14 @@ class Categories:
 
     Attributes
     ----------
-    of_column : dict of label to pandas.Index
+    by_column : dict of label to pandas.Index
         The categories of each column, sorted; those of ordered categoricals in their own order.
     """
 
-    of_column: dict[Hashable, pd.Index]
+    by_column: dict[Hashable, pd.Index]
 
     @classmethod
-    def of(
+    def fit(
         cls, frame: pd.DataFrame, columns: Iterable[Hashable], owner: str, parameter: str = "X"
     ) -> Categories:
         """Learn the categories of those of the columns that hold text or categories.
@@ -59,7 +60,7 @@ class Categories:
         found = {label: frame[label] for label in labels if _is_categorical(frame[label])}
         return cls({label: _categories(label, column, argument) for label, column in found.items()})
 
-    def apply(self, frame: Any, owner: str, parameter: str = "X") -> Any:
+    def transform(self, frame: Any, owner: str, parameter: str = "X") -> Any:
         """Put numbers in the place of these columns.
 
         Parameters
@@ -67,7 +68,7 @@ class Categories:
         frame : DataFrame of n rows
             Of pandas or another library; whatever else comes is given back as it is.
         owner, parameter : str
-            As in :meth:`of`.
+            As in :meth:`fit`.
 
         Returns
         -------
@@ -79,36 +80,36 @@ class Categories:
         Raises
         ------
         ValueError
-            If a column is missing or there twice, or has a category that :meth:`of` has not seen.
+            If a column is missing or there twice, or has a category that :meth:`fit` has not seen.
         """
-        frame = to_pandas_frame(frame)
-        if not (isinstance(frame, pd.DataFrame) and self.of_column):
+        frame = convert_input(frame)
+        if not (isinstance(frame, pd.DataFrame) and self.by_column):
             return frame
         argument = Argument(parameter, owner)
         check_column_names(frame.columns, argument)
-        check_present(frame, self.of_column, "", argument)
+        check_present(frame, self.by_column, "", argument)
         parts = [
-            self._one_hot(label, frame, argument) if label in self.of_column else frame.iloc[:, [place]]
+            self._one_hot(label, frame, argument) if label in self.by_column else frame.iloc[:, [place]]
             for place, label in enumerate(frame.columns)
         ]
         return pd.concat(parts, axis=1)
 
-    def names(self, columns: Iterable[Hashable]) -> list[Hashable]:
-        """What :meth:`apply` makes of these columns, in their order."""
+    def column_names(self, columns: Iterable[Hashable]) -> list[Hashable]:
+        """What :meth:`transform` makes of these columns, in their order."""
         return [name for label in columns for name in self._names(label)]
 
-    def of_columns(self, names: Iterable[Hashable]) -> Categories:
+    def select(self, names: Iterable[Hashable]) -> Categories:
         """Of the columns that any of these names were made of."""
         wanted = set(names)
-        return Categories({k: v for k, v in self.of_column.items() if wanted & set(self._names(k))})
+        return Categories({k: v for k, v in self.by_column.items() if wanted & set(self._names(k))})
 
     def _names(self, label: Hashable) -> list[Hashable]:
-        if label not in self.of_column:
+        if label not in self.by_column:
             return [label]
-        return [f"{label}={category}" for category in self.of_column[label]]
+        return [f"{label}={category}" for category in self.by_column[label]]
 
     def _one_hot(self, label: Hashable, frame: pd.DataFrame, argument: Argument) -> pd.DataFrame:
-        categories = self.of_column[label]
+        categories = self.by_column[label]
         codes, values = pd.factorize(frame[label])  # the code of a missing one is -1
         numbers = categories.get_indexer(pd.Index(list(values), dtype=object))
         if (numbers < 0).any():
@@ -135,7 +136,7 @@ def check_static(
         The column that tells the series apart; None if there is only one.
     static_cols : sequence of labels
     owner, parameter : str
-        As in :meth:`Categories.of`.
+        As in :meth:`Categories.fit`.
 
     Raises
     ------
@@ -152,11 +153,11 @@ def check_static(
         changed = values != values[first[ids]]
         if changed.any():
             row = int(np.argmax(changed))
-            series = "the series" if id_col is None else f"series {listed([frame[id_col].iloc[row]])}"
+            series = "the series" if id_col is None else f"series {format_labels([frame[id_col].iloc[row]])}"
             rule = f"have one value of column {label!r}, which static_cols names, in each series"
-            got = f"{listed(frame[label][ids == ids[row]].unique())} in {series}"
+            got = f"{format_labels(frame[label][ids == ids[row]].unique())} in {series}"
             way_out = "Correct these rows, or take the column out of static_cols if it changes with time."
-            raise ValueError(argument.must(rule, got, way_out))
+            raise ValueError(argument.format_error(rule, got, way_out))
 
 
 def _codes(column: pd.Series) -> np.ndarray:
@@ -178,18 +179,22 @@ def _categories(label: Hashable, column: pd.Series, argument: Argument) -> pd.In
         found = pd.Index(pd.factorize(column.dropna().astype(object), sort=True)[1])
     if found.empty:
         got = f"nothing but missing values in column {label!r}"
-        raise ValueError(argument.must("have an observed value in every column", got, "Drop such columns."))
+        raise ValueError(
+            argument.format_error("have an observed value in every column", got, "Drop such columns.")
+        )
     if len(found) > MAX_CATEGORIES:
         rule = f"have at most {MAX_CATEGORIES} categories in a column, since each becomes one of numbers"
         way_out = "If it tells series apart, name it with id_col; otherwise join rare categories, or drop it."
-        raise ValueError(argument.must(rule, f"{len(found)} in column {label!r}", way_out))
+        raise ValueError(argument.format_error(rule, f"{len(found)} in column {label!r}", way_out))
     return found
 
 
 def _unknown_error(
     label: Hashable, categories: pd.Index, frame: pd.DataFrame, row: int, argument: Argument
 ) -> ValueError:
-    rule = f"have in column {label!r} only categories that fit has seen, {listed(categories, MAX_CATEGORIES)}"
+    rule = f"have in column {label!r} only categories that fit has seen, {format_labels(categories, MAX_CATEGORIES)}"
     at = "" if isinstance(frame.index, pd.RangeIndex) else f"at {frame.index[row]}, "
-    got = f"{listed([frame[label].iloc[row]])} {at}in row {row},"
-    return ValueError(argument.must(rule, got, "Fit with rows that have it, or make it NaN or one of these."))
+    got = f"{format_labels([frame[label].iloc[row]])} {at}in row {row},"
+    return ValueError(
+        argument.format_error(rule, got, "Fit with rows that have it, or make it NaN or one of these.")
+    )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .scaling import finite
-from .windows import seasonal_naive
+from .seasonal_naive import seasonal_naive
 
 
 def difference(values: np.ndarray, lags: Sequence[int]) -> np.ndarray:

@@ -17,7 +17,7 @@ PARTS = 4  # of equal length, each of which has a level and a spread
 FROM = 0.5  # nearer to 1 than to 0
 
 
-def spread_grows_with_level(columns: Iterable[np.ndarray]) -> bool:
+def needs_log_transform(columns: Iterable[np.ndarray]) -> bool:
     """Of series (n,) that are above 0, NaN where nothing was observed, taken together.
 
     True where none is long enough to tell: of what is above 0, growth is the rule.

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype
 
-from .frames import (
+from .conversion import convert_input
+from .tables import (
     Argument,
     Table,
     check_column_names,
@@ -20,9 +21,8 @@ from .frames import (
     check_present,
     check_size,
     check_stamp_kind,
+    format_labels,
     infinite_error,
-    listed,
-    to_pandas_frame,
 )
 
 
@@ -65,18 +65,18 @@ class LongTable:
         return self.ids[place], self._table(*self.bounds[place : place + 2].tolist())
 
     @property
-    def rows(self) -> list[np.ndarray]:
+    def row_numbers(self) -> list[np.ndarray]:
         """Of each series: where the rows of its table stood in the frame."""
         return [self.order[begin:end] for begin, end in self._ends()]
 
-    def holding(self, columns: Sequence[Hashable], values: np.ndarray) -> LongTable:
+    def with_columns(self, columns: Sequence[Hashable], values: np.ndarray) -> LongTable:
         """Other columns of the same rows: values (n, c) in the order in which these stood in the frame."""
         return replace(self, columns=tuple(columns), values=values[self.order])
 
-    def in_series(self, row: int) -> str:
+    def describe_series(self, row: int) -> str:
         """For messages: the series that a row of `values` belongs to, in words that follow others."""
         label = self.ids[int(np.searchsorted(self.bounds, row, side="right")) - 1]
-        return "" if label is None else f" in series {listed([label])}"
+        return "" if label is None else f" in series {format_labels([label])}"
 
     def _ends(self) -> Iterator[tuple[int, int]]:
         return pairwise(self.bounds.tolist())  # Python's own integers cut faster than NumPy's
@@ -123,7 +123,7 @@ def read_long(
         or an infinite value.
     """
     argument = Argument(parameter, owner)
-    frame = long_frame(X, id_col, time_col, argument)
+    frame = check_long_frame(X, id_col, time_col, argument)
     if columns is None:
         columns = [label for label in frame.columns if label not in (id_col, time_col)]
         check_size((len(frame), len(columns)), argument)
@@ -177,14 +177,14 @@ def to_long(
 # ---- what comes in ----
 
 
-def long_frame(
+def check_long_frame(
     X: Any, id_col: Hashable | None, time_col: Hashable | None, argument: Argument
 ) -> pd.DataFrame:
     """A frame of pandas with rows and these columns."""
-    frame = to_pandas_frame(X)
+    frame = convert_input(X)
     if not isinstance(frame, pd.DataFrame):
         way_out = "Pass one with the columns that id_col and time_col name."
-        raise TypeError(argument.must("be a DataFrame", type(X).__name__, way_out))
+        raise TypeError(argument.format_error("be a DataFrame", type(X).__name__, way_out))
     check_size(frame.shape, argument)
     check_column_names(frame.columns, argument)
     for name, label in (("id_col", id_col), ("time_col", time_col)):
@@ -192,7 +192,7 @@ def long_frame(
             check_present(frame, [label], f", which {name} names", argument)
     if id_col is not None and id_col == time_col:
         rule, way_out = "have its ids and its stamps in two columns", "Set id_col or time_col to another."
-        raise ValueError(argument.must(rule, f"{id_col!r} for both", way_out))
+        raise ValueError(argument.format_error(rule, f"{id_col!r} for both", way_out))
     return frame
 
 
@@ -214,7 +214,7 @@ def _series_numbers(
         row = int(np.argmin(codes))
         got = f"{frame[id_col].iloc[row]} in row {row} ({int((codes < 0).sum())} such rows)"
         rule = f"have an id in every row of the column {id_col!r}"
-        raise ValueError(argument.must(rule, got, "Drop these rows, or fill in their ids."))
+        raise ValueError(argument.format_error(rule, got, "Drop these rows, or fill in their ids."))
     return pd.Index(ids), codes
 
 
@@ -257,18 +257,18 @@ def _check_unique(table: LongTable, id_col: Hashable | None, argument: Argument)
         return
     row = int(np.argmax(twice)) + 1
     rows = f"rows {table.order[row - 1]} and {table.order[row]}"
-    got = f"{table.index[row]}{table.in_series(row)} in {rows} ({int(twice.sum())} such pairs)"
+    got = f"{table.index[row]}{table.describe_series(row)} in {rows} ({int(twice.sum())} such pairs)"
     way_out = "Aggregate such rows."
     if id_col is None:
         way_out = "If these are several series, name the column that tells them apart with id_col. " + way_out
-    raise ValueError(argument.must("have a stamp only once in a series", got, way_out))
+    raise ValueError(argument.format_error("have a stamp only once in a series", got, way_out))
 
 
 def _check_finite(table: LongTable, argument: Argument) -> None:
     infinite = np.isinf(table.values)
     if infinite.any():
         row, column = np.argwhere(infinite)[0].tolist()
-        where = f"{table.in_series(row)} at {table.index[row]}"
+        where = f"{table.describe_series(row)} at {table.index[row]}"
         got = f"{table.values[row, column]} in column {table.columns[column]!r}{where}"
         raise infinite_error(got, argument)
 
@@ -279,7 +279,7 @@ def check_observed(table: LongTable, columns: Sequence[Hashable], argument: Argu
         known = np.isfinite(table.values[:, table.columns.index(label)])
         blank = ~np.logical_or.reduceat(known, table.bounds[:-1])
         if blank.any():
-            where = table.in_series(int(table.bounds[np.argmax(blank)]))
+            where = table.describe_series(int(table.bounds[np.argmax(blank)]))
             got = f"nothing but missing values{where} ({int(blank.sum())} such series)"
             rule = f"have an observed value in the column {label!r} of every series"
-            raise ValueError(argument.must(rule, got, "Drop such series."))
+            raise ValueError(argument.format_error(rule, got, "Drop such series."))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .windows import seasonal_naive, training_starts, validation_starts
+from .seasonal_naive import seasonal_naive
+from .training_windows import training_starts, validation_starts
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Clock:
         numbers = np.searchsorted(self.bounds, rows, side="left") - 1
         return self.firsts[numbers] + rows - self.bounds[numbers]
 
-    def since(self, first: int) -> Clock:
+    def rebase(self, first: int) -> Clock:
         """Rows counted from `first` on."""
         return Clock(self.bounds - first, self.firsts)
 
@@ -37,19 +38,19 @@ class Panel:
         NaN where nothing was observed.
     bounds : ndarray of int, shape (n_series + 1,)
         First row of each series, and the row after the last.
-    fitted : ndarray of int, shape (n_series,)
-        Which of the series that were fitted each is: their statistics are known by this number.
+    series_numbers : ndarray of int, shape (n_series,)
+        Which of the series that were series_numbers each is: their statistics are known by this number.
     clocks : ndarray of int, shape (n_series,)
         The number of each series' first step, counted as `Calendar.clock` does.
     """
 
     values: np.ndarray
     bounds: np.ndarray
-    fitted: np.ndarray
+    series_numbers: np.ndarray
     clocks: np.ndarray
 
     @classmethod
-    def of(cls, grids: Sequence[np.ndarray], least: ArrayLike = 0, clocks: ArrayLike = 0) -> Panel:
+    def stack(cls, grids: Sequence[np.ndarray], least: ArrayLike = 0, clocks: ArrayLike = 0) -> Panel:
         """Stack series (n_steps, n_columns); one with fewer than `least` steps begins with missing ones."""
         own = np.array([len(grid) for grid in grids])
         lengths = np.maximum(own, least)
@@ -73,7 +74,7 @@ class Panel:
         return self.values[self.bounds[number] : self.bounds[number + 1]]
 
     @property
-    def begins(self) -> np.ndarray:
+    def starts(self) -> np.ndarray:
         return self.bounds[:-1]
 
     @property
@@ -84,37 +85,39 @@ class Panel:
     def lengths(self) -> np.ndarray:
         return np.diff(self.bounds)
 
-    def of_fitted(self, fitted: np.ndarray) -> Panel:
-        """The same, as these of the fitted series."""
-        return replace(self, fitted=fitted)
+    def with_series_numbers(self, series_numbers: np.ndarray) -> Panel:
+        """The same, as these of the series_numbers series."""
+        return replace(self, series_numbers=series_numbers)
 
-    def holding(self, values: np.ndarray) -> Panel:
+    def with_values(self, values: np.ndarray) -> Panel:
         """Other values of the same series."""
         return replace(self, values=values)
 
-    def around(self, cutoffs: np.ndarray, before: int, after: int) -> tuple[Panel, np.ndarray]:
+    def cut_around(self, cutoffs: np.ndarray, before: int, after: int) -> tuple[Panel, np.ndarray]:
         """Only so many rows before and after each cutoff, as series of their own; and the cutoffs there."""
         rows = cutoffs[:, None] + np.arange(-before, after)
         bounds = np.arange(len(cutoffs) + 1) * (before + after)
         values = self.values[rows.ravel()]
         clocks = self.clock[cutoffs] - before
-        return Panel(values, bounds, self.fitted[self.numbers(cutoffs)], clocks), bounds[:-1] + before
+        return Panel(values, bounds, self.series_numbers[self.find_series(cutoffs)], clocks), bounds[
+            :-1
+        ] + before
 
     @property
     def clock(self) -> Clock:
         """When each step is."""
         return Clock(self.bounds, self.clocks)
 
-    def numbers(self, cutoffs: np.ndarray) -> np.ndarray:
+    def find_series(self, cutoffs: np.ndarray) -> np.ndarray:
         """Which series comes before each cutoff: a cutoff may be the row after the last of a series."""
         return np.searchsorted(self.bounds, cutoffs, side="left") - 1
 
-    def series_cutoffs(self, cutoffs: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    def group_by_series(self, cutoffs: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Of each series with cutoffs: its number, places among them, and cutoffs counted from its begin."""
         if len(self) == 1:
             yield 0, np.arange(len(cutoffs)), cutoffs
             return
-        numbers = self.numbers(cutoffs)
+        numbers = self.find_series(cutoffs)
         order = np.argsort(numbers, kind="stable")
         cuts = np.searchsorted(numbers[order], np.arange(len(self) + 1))
         for number in np.unique(numbers):
@@ -124,7 +127,7 @@ class Panel:
     def seasonal_naive(self, cutoffs: np.ndarray, season_length: int, n: int) -> np.ndarray:
         """`windows.seasonal_naive` of each column, within the series; shape (n_cutoffs, n, n_columns)."""
         forecasts = np.empty((len(cutoffs), n, self.values.shape[1]))
-        for number, places, own in self.series_cutoffs(cutoffs):
+        for number, places, own in self.group_by_series(cutoffs):
             forecasts[places] = seasonal_naive(self.series(number), own, season_length, n)
         return forecasts
 
@@ -149,7 +152,7 @@ class Panel:
         borders: np.ndarray,
         lost: int,
     ) -> np.ndarray:
-        firsts = self.begins + lost
+        firsts = self.starts + lost
         found = [
             first + starts_of(values[lost:, :n_targets], *lengths, border - first)
             for values, first, border in zip(self, firsts, borders, strict=True)

@@ -18,17 +18,17 @@ import numpy as np
 
 from .differencing import difference, integrate
 from .panel import Panel
-from .roles import Columns
-from .scaling import How, Scaler, check_limit
+from .roles import ColumnLayout
+from .scaling import Scaler, ScalingMethod, check_limit
 from .transforms import Transform
 
 
 @dataclass(frozen=True)
-class Treatment:
+class TargetOptions:
     """What a forecaster's parameters say about targets; see there."""
 
     transform: str = "none"
-    scaling: How = "standard"
+    scaling: ScalingMethod = "standard"
     differences: tuple[int, ...] = ()
     lags: tuple[int, ...] = ()
 
@@ -39,40 +39,40 @@ class Preparation:
 
     Attributes
     ----------
-    given : Columns
+    layout : ColumnLayout
         As they come.
-    treatment : Treatment
+    options : TargetOptions
     horizon : int
-    moves : tuple of int
+    shifts : tuple of int
         By how many steps the columns that are known ahead are moved up: side by side, these cover the
         horizon, even if it is longer than what a part reads of a window.
     transform : Transform
         Of the targets, a row for each series.
-    targets : Scaler
+    target_scaler : Scaler
         Of transformed targets, likewise.
-    changes : Scaler
-        Of differenced levels, likewise.
-    raw : Scaler
+    difference_scaler : Scaler
+        Of differenced scaled, likewise.
+    raw_scaler : Scaler
         Of targets as they came, likewise.
-    covariates : Scaler
+    covariate_scaler : Scaler
     """
 
-    given: Columns
-    treatment: Treatment
+    layout: ColumnLayout
+    options: TargetOptions
     horizon: int
-    moves: tuple[int, ...]
+    shifts: tuple[int, ...]
     transform: Transform
-    targets: Scaler
-    changes: Scaler
-    raw: Scaler
-    covariates: Scaler
+    target_scaler: Scaler
+    difference_scaler: Scaler
+    raw_scaler: Scaler
+    covariate_scaler: Scaler
 
     @classmethod
-    def of(
+    def fit(
         cls,
         grids: list[np.ndarray],
-        columns: Columns,
-        treatment: Treatment,
+        columns: ColumnLayout,
+        options: TargetOptions,
         horizon: int,
         reach: int,
         names: Sequence[Hashable],
@@ -85,14 +85,16 @@ class Preparation:
         names : labels of the targets, for messages; owner : name of the estimator; ids : of the series.
         """
         k = columns.targets
-        learned = _of_targets([grid[:, :k] for grid in grids], treatment, names, owner, ids)
+        learned = _of_targets([grid[:, :k] for grid in grids], options, names, owner, ids)
         covariates = grids[0][:, k:] if len(grids) == 1 else np.concatenate([grid[:, k:] for grid in grids])
         return cls(
-            given=columns,
-            treatment=treatment,
+            layout=columns,
+            options=options,
             horizon=horizon,
-            moves=tuple(range(horizon, 0, -reach)),
-            covariates=Scaler.of(covariates, how="robust" if treatment.scaling == "robust" else "standard"),
+            shifts=tuple(range(horizon, 0, -reach)),
+            covariate_scaler=Scaler.fit(
+                covariates, how="robust" if options.scaling == "robust" else "standard"
+            ),
             **learned,
         )
 
@@ -100,78 +102,91 @@ class Preparation:
         self, grids: list[np.ndarray], names: Sequence[Hashable], owner: str, ids: Sequence[Hashable]
     ) -> Preparation:
         """With series that were not there, after the others; covariates are scaled as they were."""
-        targets = [grid[:, : self.given.targets] for grid in grids]
-        learned = _of_targets(targets, self.treatment, names, owner, ids)
-        both = {name: getattr(self, name).followed_by(new) for name, new in learned.items()}
+        targets = [grid[:, : self.layout.targets] for grid in grids]
+        learned = _of_targets(targets, self.options, names, owner, ids)
+        both = {name: getattr(self, name).append(new) for name, new in learned.items()}
         return replace(self, **both)
 
     @property
-    def columns(self) -> Columns:
+    def input_layout(self) -> ColumnLayout:
         """Of the inputs."""
-        return replace(self.given, lags=len(self.treatment.lags), future=self.given.future * len(self.moves))
+        return replace(self.layout, lags=len(self.options.lags), future=self.layout.future * len(self.shifts))
 
     @property
     def target_scales(self) -> np.ndarray:
         """Training deviations, shape (n_series, n_targets)."""
-        return self.raw.scale
+        return self.raw_scaler.scale
 
     @property
     def is_linear(self) -> bool:
-        """Whether levels are targets in another unit, and nothing else."""
-        return self.treatment.transform == "none" and not self.treatment.differences
+        """Whether scaled are targets in another unit, and nothing else."""
+        return self.options.transform == "none" and not self.options.differences
 
-    def levels(self, panel: Panel) -> Panel:
+    def scale(self, panel: Panel) -> Panel:
         """Transformed and scaled columns."""
-        levels = [self._levels_of(values, number) for values, number in zip(panel, panel.fitted, strict=True)]
-        return panel.holding(levels[0] if len(levels) == 1 else np.concatenate(levels))
+        scaled = [
+            self._scale_series(values, number)
+            for values, number in zip(panel, panel.series_numbers, strict=True)
+        ]
+        return panel.with_values(scaled[0] if len(scaled) == 1 else np.concatenate(scaled))
 
-    def _levels_of(self, values: np.ndarray, number: int) -> np.ndarray:
+    def _scale_series(self, values: np.ndarray, number: int) -> np.ndarray:
         """Of one series."""
-        k, transform = self.given.targets, self.transform.of_series(number)
+        k, transform = self.layout.targets, self.transform.select_series(number)
         if transform.kind != "none":
-            values = np.hstack([transform.apply(values[:, :k]), values[:, k:]])
-        return self.targets.of_series(number).beside(self.covariates).transform(values, values.dtype)
+            values = np.hstack([transform.transform(values[:, :k]), values[:, k:]])
+        return (
+            self.target_scaler.select_series(number)
+            .join_columns(self.covariate_scaler)
+            .transform(values, values.dtype)
+        )
 
-    def inputs(self, levels: Panel) -> np.ndarray:
+    def make_inputs(self, scaled: Panel) -> np.ndarray:
         """What windows are cut from, shape (n_rows, n_columns) of `columns`."""
-        values, k = levels.values, self.given.targets
-        if not (self.given.future or self.treatment.lags or self.treatment.differences):
+        values, k = scaled.values, self.layout.targets
+        if not (self.layout.future or self.options.lags or self.options.differences):
             return values
-        targets = self._differenced(levels) if self.treatment.differences else values[:, :k]
-        changed, ahead = levels.holding(targets), levels.holding(values[:, self.given.known_ahead])
-        lagged = [moved_up(changed, self.horizon - lag) for lag in self.treatment.lags]
+        targets = self._differenced(scaled) if self.options.differences else values[:, :k]
+        changed, ahead = scaled.with_values(targets), scaled.with_values(values[:, self.layout.future_slice])
+        lagged = [shift_back(changed, self.horizon - lag) for lag in self.options.lags]
         lags = [np.stack(lagged, axis=2).reshape(len(values), -1)] if lagged else []
-        past, static = values[:, self.given.of_the_past], values[:, self.given.static_ones]
-        return np.hstack([targets, *lags, past, *(moved_up(ahead, steps) for steps in self.moves), static])
+        past, static = values[:, self.layout.past_slice], values[:, self.layout.static_slice]
+        return np.hstack([targets, *lags, past, *(shift_back(ahead, steps) for steps in self.shifts), static])
 
-    def _differenced(self, levels: Panel) -> np.ndarray:
+    def _differenced(self, scaled: Panel) -> np.ndarray:
         """Changes of the targets, scaled."""
-        changes = np.empty((len(levels.values), self.given.targets))
-        for values, out, number in zip(levels, levels.holding(changes), levels.fitted, strict=True):
-            raw = difference(values[:, : self.given.targets], self.treatment.differences)
-            out[:] = self.changes.of_series(number).transform(raw, changes.dtype)
+        changes = np.empty((len(scaled.values), self.layout.targets))
+        for values, out, number in zip(
+            scaled, scaled.with_values(changes), scaled.series_numbers, strict=True
+        ):
+            raw = difference(values[:, : self.layout.targets], self.options.differences)
+            out[:] = self.difference_scaler.select_series(number).transform(raw, changes.dtype)
         return changes
 
     def integrate(
-        self, forecasts: np.ndarray, levels: Panel, cutoffs: np.ndarray, reach: int | None = None
+        self, forecasts: np.ndarray, scaled: Panel, cutoffs: np.ndarray, reach: int | None = None
     ) -> np.ndarray:
-        """Forecasts of inputs (n_cutoffs, horizon, n_targets) as those of levels.
+        """Forecasts of inputs (n_cutoffs, horizon, n_targets) as those of scaled.
 
         reach : so many steps before a cutoff are read; None: all.
         """
-        if not self.treatment.differences:
+        if not self.options.differences:
             return forecasts
-        changes = self.changes.of_series(levels.fitted[levels.numbers(cutoffs)]).inverse(forecasts)
+        changes = self.difference_scaler.select_series(
+            scaled.series_numbers[scaled.find_series(cutoffs)]
+        ).inverse_transform(forecasts)
         summed = np.empty_like(changes)
-        for number, places, own in levels.series_cutoffs(cutoffs):
-            values = levels.series(number)[:, : self.given.targets]
-            summed[places] = integrate(changes[places], values, own, self.treatment.differences, reach)
+        for number, places, own in scaled.group_by_series(cutoffs):
+            values = scaled.series(number)[:, : self.layout.targets]
+            summed[places] = integrate(changes[places], values, own, self.options.differences, reach)
         return np.nan_to_num(summed)
 
-    def undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    def unscale(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         """Levels (n, ..., n_targets) in the targets' own units; fitted (n,): of which series they are."""
-        values = self.transform.of_series(fitted).undo(self.targets.of_series(fitted).inverse(forecasts))
-        raw = self.raw.of_series(fitted)
+        values = self.transform.select_series(fitted).inverse_transform(
+            self.target_scaler.select_series(fitted).inverse_transform(forecasts)
+        )
+        raw = self.raw_scaler.select_series(fitted)
         # A constant that was transformed and undone is no longer quite the same.
         between = (slice(None), *(None,) * (forecasts.ndim - 2))
         return np.where(raw.constant[between], raw.center[between], values)
@@ -190,7 +205,7 @@ def add_note(note: str | None) -> Iterator[None]:
 
 def _of_targets(
     grids: list[np.ndarray],
-    treatment: Treatment,
+    options: TargetOptions,
     names: Sequence[Hashable],
     owner: str,
     ids: Sequence[Hashable],
@@ -199,35 +214,35 @@ def _of_targets(
     fitted = []
     for grid, id_ in zip(grids, ids, strict=True):
         with add_note(None if id_ is None else f"This is series {id_!r}."):
-            fitted.append((*_fit_targets(grid, treatment, names, owner), Scaler.of(grid)))
+            fitted.append((*_fit_targets(grid, options, names, owner), Scaler.fit(grid)))
     transforms, targets, changes, raw = zip(*fitted, strict=True)
     return {
-        "transform": Transform.stacked(transforms),
-        "targets": Scaler.stacked(targets),
-        "changes": Scaler.stacked(changes),
-        "raw": Scaler.stacked(raw),
+        "transform": Transform.stack(transforms),
+        "target_scaler": Scaler.stack(targets),
+        "difference_scaler": Scaler.stack(changes),
+        "raw_scaler": Scaler.stack(raw),
     }
 
 
 def _fit_targets(
-    values: np.ndarray, treatment: Treatment, names: Sequence[Hashable], owner: str
+    values: np.ndarray, options: TargetOptions, names: Sequence[Hashable], owner: str
 ) -> tuple[Transform, Scaler, Scaler]:
     """Of one series (n, n_targets)."""
-    transform = Transform.of(values, treatment.transform, names, owner)
-    straight = transform.apply(values)
-    if treatment.scaling == "none":
+    transform = Transform.fit(values, options.transform, names, owner)
+    straight = transform.transform(values)
+    if options.scaling == "none":
         check_limit(straight, names, owner)
-    scaler = Scaler.of(straight, how=treatment.scaling)
-    if not treatment.differences:
+    scaler = Scaler.fit(straight, how=options.scaling)
+    if not options.differences:
         return transform, scaler, Scaler.identity(values.shape[1])
-    changes = difference(scaler.transform(straight, values.dtype), treatment.differences)
-    return transform, scaler, Scaler.of(changes)
+    changes = difference(scaler.transform(straight, values.dtype), options.differences)
+    return transform, scaler, Scaler.fit(changes)
 
 
-def moved_up(panel: Panel, steps: int) -> np.ndarray:
+def shift_back(panel: Panel, steps: int) -> np.ndarray:
     """The values of so many steps later (earlier, if negative); NaN where the series does not reach."""
     moved = np.full_like(panel.values, np.nan)
-    for values, out in zip(panel, panel.holding(moved), strict=True):
+    for values, out in zip(panel, panel.with_values(moved), strict=True):
         if steps > 0:
             out[:-steps] = values[steps:]
         else:

@@ -33,21 +33,21 @@ class ColumnSpec:
     def keys(self) -> list[Hashable]:
         return [label for label in (self.id_col, self.time_col) if label is not None]
 
-    def maybe_text(self, X: pd.DataFrame) -> list[Hashable]:
+    def find_category_columns(self, X: pd.DataFrame) -> list[Hashable]:
         """Columns whose text stands for categories: those that are declared to be known ahead or never to
         change, and all of a categorical dtype."""
-        known = [*labels(self.future_cols), *labels(self.static_cols)]
+        known = [*to_label_list(self.future_cols), *to_label_list(self.static_cols)]
         categorical = [label for label, dtype in X.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
         return [label for label in X.columns if label in [*known, *categorical] and label not in self.keys]
 
-    def targets(self, X: Any, has_y: bool, categories: Categories, owner: str) -> Any:
+    def choose_targets(self, X: Any, has_y: bool, categories: Categories, owner: str) -> Any:
         """What to forecast, out of the columns of `X`: if neither the user nor y says it, those that are
         neither known ahead nor categories; None for all columns."""
-        declared = [*labels(self.future_cols), *labels(self.static_cols)]
-        known = categories.names([*declared, *categories.of_column])
+        declared = [*to_label_list(self.future_cols), *to_label_list(self.static_cols)]
+        known = categories.column_names([*declared, *categories.by_column])
         if self.target is None and known and not has_y:
             return [column for column in _column_names(X) if column not in known]
-        twice = [label for label in labels(self.target) if label in known]
+        twice = [label for label in to_label_list(self.target) if label in known]
         if twice:
             raise ValueError(
                 f"The 'target' parameter of {owner} must name no column of categories, future_cols or "
@@ -55,11 +55,13 @@ class ColumnSpec:
             )
         return self.target
 
-    def roles(
+    def assign_roles(
         self, targets: list[Hashable], covariates: list[Hashable], categories: Categories, owner: str
     ) -> Roles:
         """Of the columns of rows with these targets and covariates."""
-        future, static = (categories.names(labels(given)) for given in (self.future_cols, self.static_cols))
+        future, static = (
+            categories.column_names(to_label_list(given)) for given in (self.future_cols, self.static_cols)
+        )
         for parameter, names in ("future_cols", future), ("static_cols", static):
             if not set(names) <= set(covariates) or len(set(names)) < len(names):
                 raise ValueError(
@@ -101,8 +103,8 @@ class Roles:
         return [*self.past, *self.future, *self.static]
 
     @property
-    def columns(self) -> Columns:
-        return Columns(len(self.targets), len(self.past), len(self.future), len(self.static))
+    def layout(self) -> ColumnLayout:
+        return ColumnLayout(len(self.targets), len(self.past), len(self.future), len(self.static))
 
     @property
     def all(self) -> list[Hashable]:
@@ -110,7 +112,7 @@ class Roles:
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnLayout:
     """How many columns there are of each kind, which stand side by side in this order.
 
     Attributes
@@ -129,28 +131,28 @@ class Columns:
     lags: int = 0
 
     @property
-    def of_the_past(self) -> slice:
+    def past_slice(self) -> slice:
         begin = self.targets * (1 + self.lags)
         return slice(begin, begin + self.past)
 
     @property
-    def known_ahead(self) -> slice:
-        begin = self.of_the_past.stop
+    def future_slice(self) -> slice:
+        begin = self.past_slice.stop
         return slice(begin, begin + self.future)
 
     @property
-    def static_ones(self) -> slice:
-        begin = self.known_ahead.stop
+    def static_slice(self) -> slice:
+        begin = self.future_slice.stop
         return slice(begin, begin + self.static)
 
-    def of_target(self, number: int) -> list[int]:
+    def target_columns(self, number: int) -> list[int]:
         """A target, its lags, and all covariates."""
         first = self.targets + number * self.lags
-        lags, others = range(first, first + self.lags), range(self.of_the_past.start, self.static_ones.stop)
+        lags, others = range(first, first + self.lags), range(self.past_slice.start, self.static_slice.stop)
         return [number, *lags, *others]
 
 
-def labels(given: Any) -> list[Hashable]:
+def to_label_list(given: Any) -> list[Hashable]:
     """One label, several or none, as a list."""
     if given is None:
         return []

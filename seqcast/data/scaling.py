@@ -14,12 +14,12 @@ QUARTILES_TO_DEVIATION = 0.7413  # of normal noise: 1 / (2 * 0.6745)
 SHARES = np.array([0.25, 0.5, 0.75])
 TIE = 1e-9  # shares this close are one: sums of weights are rounded
 
-How = Literal["standard", "robust", "none"]
-Columns = TypeVar("Columns", bound="PerColumn")
+ScalingMethod = Literal["standard", "robust", "none"]
+Columns = TypeVar("Columns", bound="ColumnStatistics")
 
 
 @dataclass(frozen=True)
-class PerColumn:
+class ColumnStatistics:
     """Numbers of each column: arrays (n_columns,), or (n_series, n_columns) of several series.
 
     Those of one series go with values (..., n_columns). Those of several go with values (n_series, ...,
@@ -27,24 +27,20 @@ class PerColumn:
     """
 
     @classmethod
-    def stacked(cls, parts: Sequence[Self]) -> Self:
+    def stack(cls, parts: Sequence[Self]) -> Self:
         """Of several series, in this order."""
         return _changed(lambda *arrays: np.stack(arrays), *parts)
 
-    def followed_by(self, others: Self) -> Self:
+    def append(self, others: Self) -> Self:
         """Those of several series, then those of others."""
         return _changed(lambda one, two: np.concatenate([one, two]), self, others)
 
-    def of_series(self, numbers: np.ndarray | int) -> Self:
+    def select_series(self, numbers: np.ndarray | int) -> Self:
         """Those of the series with these numbers (n,), a row each, or with one number. Arrays (n_columns,)
         are of the only series, and stay."""
         return _changed(lambda array: array if array.ndim == 1 else array[numbers], self)
 
-    def columns(self, first: int) -> Self:
-        """The same for the first columns only."""
-        return _changed(lambda array: array[..., :first], self)
-
-    def beside(self, other: Self) -> Self:
+    def join_columns(self, other: Self) -> Self:
         """The columns of both, of equally many series."""
         return _changed(lambda one, two: np.concatenate([one, two], axis=-1), self, other)
 
@@ -66,7 +62,7 @@ def _changed(change: Callable[..., np.ndarray], *parts: Columns) -> Columns:
 
 
 @dataclass(frozen=True)
-class Scaler(PerColumn):
+class Scaler(ColumnStatistics):
     """Centre and spread of each column, of the rows it was fitted on.
 
     Attributes
@@ -81,7 +77,9 @@ class Scaler(PerColumn):
     constant: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray, weights: np.ndarray | None = None, how: How = "standard") -> Self:
+    def fit(
+        cls, values: np.ndarray, weights: np.ndarray | None = None, how: ScalingMethod = "standard"
+    ) -> Self:
         """Fit to `values` (n, n_columns), missing ones left out.
 
         weights (n,): what each row counts, more than 0.
@@ -113,7 +111,7 @@ class Scaler(PerColumn):
             scaled = (values - own.center) / own.scale
         return np.ascontiguousarray(np.clip(scaled, -LIMIT, LIMIT), dtype)
 
-    def inverse(self, scaled: np.ndarray) -> np.ndarray:
+    def inverse_transform(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled values back in their own units, float64; a constant column's are the constant."""
         own = self._aligned(scaled)
         with np.errstate(over="ignore"):

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _check_sample_weight
 
-from ..kernels.cuda.devices import is_on_gpu, to_host
 from .categories import Categories, check_static
-from .frames import Argument, Kind, Table, in_order, is_counted, read_table, select_columns, to_pandas_frame
-from .long import LongTable, check_observed, long_frame, read_long, to_long
-from .roles import ColumnSpec, Roles, labels
-from .targets import read_history
-from .windows import on_grid
+from .conversion import convert_input, is_on_gpu, to_host
+from .long import LongTable, check_long_frame, check_observed, read_long, to_long
+from .roles import ColumnSpec, Roles, to_label_list
+from .tables import Argument, Kind, Table, is_default_index, read_table, select_columns, sort_by_index
+from .targets import read_training_table
+from .time_steps import insert_missing_steps
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class InputRows:
         Of the series; None for the only one of a wide frame.
     tables : list of Table
         Their rows in the order of time.
-    places : list of ndarray of int
+    row_numbers : list of ndarray of int
         Where each of these rows stood in the argument.
     index : pandas.Index
         Of the argument.
@@ -39,36 +39,36 @@ class InputRows:
 
     ids: list[Any]
     tables: list[Table]
-    places: list[np.ndarray]
+    row_numbers: list[np.ndarray]
     index: pd.Index
     kind: Kind
 
     @classmethod
-    def of_long(cls, series: LongTable, index: pd.Index) -> InputRows:
-        return cls(list(series.ids), [table for _, table in series], series.rows, index, "frame")
+    def from_long(cls, series: LongTable, index: pd.Index) -> InputRows:
+        return cls(list(series.ids), [table for _, table in series], series.row_numbers, index, "frame")
 
     @classmethod
-    def of_table(cls, table: Table) -> InputRows:
-        ordered, order = in_order(table)
+    def from_table(cls, table: Table) -> InputRows:
+        ordered, order = sort_by_index(table)
         return cls([None], [ordered], [order], table.index, table.kind)
 
     def __iter__(self) -> Iterator[tuple[Any, Table]]:
         return zip(self.ids, self.tables, strict=True)
 
-    def on_steps(self, weights: Any, steps: list[np.ndarray]) -> list[np.ndarray] | None:
+    def align_weights(self, weights: Any, steps: list[np.ndarray]) -> list[np.ndarray] | None:
         """What each step of the series counts, of weights (n,) of the rows as they came, whose steps these
         are."""
         if weights is None:
             return None
         weights = to_host(weights) if is_on_gpu(weights) else weights
         checked = _check_sample_weight(weights, np.empty(len(self.index)), ensure_non_negative=True)
-        columns = [checked[places, None] for places in self.places]
-        return [on_grid(column, of)[:, 0] for column, of in zip(columns, steps, strict=True)]
+        columns = [checked[places, None] for places in self.row_numbers]
+        return [insert_missing_steps(column, of)[:, 0] for column, of in zip(columns, steps, strict=True)]
 
-    def in_rows(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
+    def restore_order(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
         """Values of each series' rows, put where these stood."""
         values = np.empty((len(self.index), blocks[0].shape[1]))
-        for places, block in zip(self.places, blocks, strict=True):
+        for places, block in zip(self.row_numbers, blocks, strict=True):
             values[places] = block
         return values
 
@@ -82,15 +82,15 @@ class Schema:
     roles : Roles
     columns : tuple of labels
         Of `X`, in its order.
-    kind, form : {"array", "series", "frame"} or None
+    kind, y_kind : {"array", "series", "frame"} or None
         Of `X`, and of `y`, None if there was none.
-    target_ndim : int
+    y_ndim : int
         Dimensions of `y`.
-    apart : bool
+    separate_targets : bool
         Whether the targets were no columns of `X`.
-    counted : bool
+    has_default_index : bool
         Whether the rows were numbered 0, 1, 2, ...
-    declared : Declared
+    column_spec : ColumnSpec
     categories : Categories
         What numbers stand for columns of text.
     id_dtype : dtype or None
@@ -102,22 +102,22 @@ class Schema:
     roles: Roles
     columns: tuple[Hashable, ...]
     kind: Kind
-    form: Kind | None
-    target_ndim: int
-    apart: bool
-    counted: bool
-    declared: ColumnSpec
+    y_kind: Kind | None
+    y_ndim: int
+    separate_targets: bool
+    has_default_index: bool
+    column_spec: ColumnSpec
     categories: Categories
     id_dtype: Any
     owner: str
 
     @property
     def has_ids(self) -> bool:
-        return self.declared.id_col is not None
+        return self.column_spec.id_col is not None
 
     def read(self, X: Any, method: str) -> InputRows:
         """Rows with the columns of fit."""
-        own = [] if self.apart else self.roles.targets
+        own = [] if self.separate_targets else self.roles.targets
         names = [*own, *self.roles.past, *self.roles.future]
         return self._read(X, names, self.columns, f"{self.owner}.{method}", "X")
 
@@ -129,34 +129,34 @@ class Schema:
     def _read(
         self, X: Any, names: list[Hashable], places: tuple[Hashable, ...], owner: str, parameter: str
     ) -> InputRows:
-        X = self.categories.of_columns(names).apply(X, owner, parameter)
-        if self.declared.is_long:
+        X = self.categories.select(names).transform(X, owner, parameter)
+        if self.column_spec.is_long:
             return self._read_long(X, names, owner, parameter)
         table = read_table(X, owner=owner, parameter=parameter, unsorted="keep", require_observed=False)
         if table.kind == "series" and len(places) == 1:
             table = replace(table, columns=places)
         if "array" in (table.kind, self.kind):
             table = _by_place(table, places, self.owner, is_flat=len(getattr(X, "shape", (0, 0))) == 1)
-        return InputRows.of_table(select_columns(table, names, owner=owner))
+        return InputRows.from_table(select_columns(table, names, owner=owner))
 
     def _read_long(self, X: Any, names: list[Hashable], owner: str, parameter: str) -> InputRows:
-        series = read_long(X, self.declared.id_col, self.declared.time_col, names, owner, parameter)
-        return InputRows.of_long(series, X.index)
+        series = read_long(X, self.column_spec.id_col, self.column_spec.time_col, names, owner, parameter)
+        return InputRows.from_long(series, X.index)
 
-    def read_first(self, X: Any, rows: np.ndarray, targets: np.ndarray, method: str) -> InputRows:
+    def read_new_series(self, X: Any, rows: np.ndarray, targets: np.ndarray, method: str) -> InputRows:
         """Rows of series that are not known, with all columns as fit reads them, constant ones too.
 
         rows : where they stand in X; targets : of each row of X as it came.
         """
-        owner, declared = f"{self.owner}.{method}", self.declared
-        X = to_pandas_frame(X).iloc[rows]
-        check_static(X, declared.id_col, labels(declared.static_cols), owner)
-        numbers = self.categories.apply(X, owner)
-        if self.apart:
+        owner, declared = f"{self.owner}.{method}", self.column_spec
+        X = convert_input(X).iloc[rows]
+        check_static(X, declared.id_col, to_label_list(declared.static_cols), owner)
+        numbers = self.categories.transform(X, owner)
+        if self.separate_targets:
             numbers = pd.concat([pd.DataFrame(targets[rows], X.index, self.roles.targets), numbers], axis=1)
         series = read_long(numbers, declared.id_col, declared.time_col, self.roles.all, owner)
         check_observed(series, self.roles.targets, Argument("X", owner))
-        return InputRows.of_long(series, X.index)
+        return InputRows.from_long(series, X.index)
 
     def with_ids(self, known: Iterable[Any], ids: Sequence[Any]) -> Schema:
         """Where there are series with these ids, too."""
@@ -164,7 +164,7 @@ class Schema:
         others = [id_ for id_ in ids if _kind_of(id_) not in kinds]
         if others:
             raise TypeError(
-                f"The column {self.declared.id_col!r} of X in {self.owner} must hold ids of the same type as "
+                f"The column {self.column_spec.id_col!r} of X in {self.owner} must hold ids of the same type as "
                 f"in fit, {' or '.join(sorted(kinds))}. Got {others[0]!r}, {_kind_of(others[0])}, instead. "
                 f"Convert the column with astype."
             )
@@ -175,23 +175,23 @@ class Schema:
         others = [id_ for id_ in ids if id_ not in known]
         if others:
             raise ValueError(
-                f"The column {self.declared.id_col!r} of X in {self.owner}.{method} must hold series that "
+                f"The column {self.column_spec.id_col!r} of X in {self.owner}.{method} must hold series that "
                 f"are known. Got {len(others)} others, such as {others[0]!r}. Leave them out, or add them "
                 f"with update, from rows of their past (where each series has a model of its own: with fit)."
             )
 
-    def is_untimed(self, given: InputRows) -> bool:
+    def lacks_time_index(self, given: InputRows) -> bool:
         """Whether the rows' index tells nothing of their time: they follow the training rows."""
-        if self.declared.is_long:
+        if self.column_spec.is_long:
             return False
-        without_time = self.apart and self.counted and is_counted(given.index)
+        without_time = self.separate_targets and self.has_default_index and is_default_index(given.index)
         return self.kind == "array" or not given.tables[0].timed or without_time
 
-    def truth(self, given: InputRows, y: Any, method: str) -> np.ndarray:
+    def read_targets(self, given: InputRows, y: Any, method: str) -> np.ndarray:
         """The targets of each row as it came: y, or those columns of X."""
         n_targets, owner = len(self.roles.targets), f"{self.owner}.{method}"
-        if y is None and not self.apart:
-            return given.in_rows([table.values[:, :n_targets] for table in given.tables])
+        if y is None and not self.separate_targets:
+            return given.restore_order([table.values[:, :n_targets] for table in given.tables])
         if y is None:
             raise ValueError(
                 f"The 'y' parameter of {owner} must be given, since fit had its target in y and not in X. "
@@ -203,7 +203,7 @@ class Schema:
                 f"The 'y' parameter of {owner} must have shape ({len(given.index)}, {n_targets}), a row for "
                 f"each of X. Got {truth.values.shape} instead."
             )
-        timed = "array" not in (truth.kind, given.kind) and not is_counted(given.index)
+        timed = "array" not in (truth.kind, given.kind) and not is_default_index(given.index)
         if timed and not truth.index.equals(given.index):
             raise ValueError(
                 f"The 'y' parameter of {owner} must have the index of X, row by row. Got others, such as "
@@ -213,13 +213,13 @@ class Schema:
             truth = select_columns(truth, self.roles.targets, owner=owner)
         return truth.values
 
-    def known_truth(self, given: InputRows, y: Any, method: str) -> np.ndarray:
+    def read_known_targets(self, given: InputRows, y: Any, method: str) -> np.ndarray:
         """The same, of rows that are learned from: y must equal those columns of X."""
-        truth = self.truth(given, y, method)
+        truth = self.read_targets(given, y, method)
         if (
             y is not None
-            and not self.apart
-            and not np.array_equal(truth, self.truth(given, None, method), True)
+            and not self.separate_targets
+            and not np.array_equal(truth, self.read_targets(given, None, method), True)
         ):
             raise ValueError(
                 f"The 'y' parameter of {self.owner}.{method} must equal the columns {self.roles.targets} of "
@@ -227,11 +227,13 @@ class Schema:
             )
         return truth
 
-    def in_form(self, forecasts: np.ndarray, given: InputRows) -> pd.DataFrame | pd.Series | np.ndarray:
+    def format_like_fit(
+        self, forecasts: np.ndarray, given: InputRows
+    ) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecasts of rows in the form that y had, or X if there was none; of an array always in that of
         one."""
-        form = given.kind if self.form is None or given.kind == "array" else self.form
-        given_flat = form != "frame" if self.form is None else self.target_ndim == 1
+        form = given.kind if self.y_kind is None or given.kind == "array" else self.y_kind
+        given_flat = form != "frame" if self.y_kind is None else self.y_ndim == 1
         if given_flat and forecasts.shape[1] == 1:
             forecasts = forecasts[:, 0]
         if form == "array":
@@ -240,34 +242,36 @@ class Schema:
             return pd.Series(forecasts, given.index, name=self.roles.targets[0])
         return pd.DataFrame(forecasts, given.index, self.roles.targets)
 
-    def as_future(
+    def to_future_frame(
         self, ids: list[Any], labels: list[pd.Index], values: list[np.ndarray], names: Sequence[Hashable]
     ) -> pd.DataFrame:
         """Values (n, len(names)) of each series at the labels that follow."""
-        if self.declared.is_long:
+        if self.column_spec.is_long:
             return to_long(
                 pd.Index(ids, dtype=self.id_dtype),
                 labels,
                 values,
                 names,
-                self.declared.id_col,
-                self.declared.time_col,
+                self.column_spec.id_col,
+                self.column_spec.time_col,
             )
         return pd.DataFrame(values[0], labels[0], list(names))
 
-    def as_paths(
+    def to_paths_frame(
         self, ids: list[Any], labels: list[pd.Index], paths: np.ndarray, names: Sequence[Hashable]
     ) -> pd.DataFrame:
         """Paths (n_series, n_paths, n_steps, n_targets), a row for each and step."""
         n_paths, n_steps = paths.shape[1:3]
         numbers = np.repeat(np.arange(n_paths), n_steps)
-        if not self.declared.is_long:
+        if not self.column_spec.is_long:
             steps = labels[0].take(np.tile(np.arange(n_steps), n_paths))
             index = pd.MultiIndex.from_arrays([numbers, steps], names=["path", labels[0].name])
             return pd.DataFrame(paths[0].reshape(len(index), -1), index, list(names))
         repeated = [own.take(np.tile(np.arange(n_steps), n_paths)) for own in labels]
-        frame = self.as_future(ids, repeated, list(paths.reshape(len(ids), n_paths * n_steps, -1)), names)
-        frame.insert(len(self.declared.keys), "path", np.tile(numbers, len(ids)))
+        frame = self.to_future_frame(
+            ids, repeated, list(paths.reshape(len(ids), n_paths * n_steps, -1)), names
+        )
+        frame.insert(len(self.column_spec.keys), "path", np.tile(numbers, len(ids)))
         return frame
 
 
@@ -300,7 +304,7 @@ def _by_place(table: Table, names: tuple[Hashable, ...], owner: str, is_flat: bo
     return replace(table, columns=names)
 
 
-def read_fit(X: Any, y: Any, declared: ColumnSpec, owner: str) -> tuple[Schema, InputRows]:
+def read_fit_arguments(X: Any, y: Any, declared: ColumnSpec, owner: str) -> tuple[Schema, InputRows]:
     """What the arguments of ``fit`` hold.
 
     Raises
@@ -309,39 +313,39 @@ def read_fit(X: Any, y: Any, declared: ColumnSpec, owner: str) -> tuple[Schema, 
         If `X` or `y` is not what `read_table` takes, a column that was declared is missing, or `y` differs
         from the column that bears its name.
     """
-    X, y, fit = to_pandas_frame(X), to_pandas_frame(y), f"{owner}.fit"
+    X, y, fit = convert_input(X), convert_input(y), f"{owner}.fit"
     if declared.is_long:
-        X = long_frame(X, declared.id_col, declared.time_col, Argument("X", fit))
+        X = check_long_frame(X, declared.id_col, declared.time_col, Argument("X", fit))
     if isinstance(X, pd.DataFrame):
-        check_static(X, declared.id_col, labels(declared.static_cols), fit)
+        check_static(X, declared.id_col, to_label_list(declared.static_cols), fit)
     keys, columns = declared.keys, tuple(getattr(X, "columns", ()))
-    categories = Categories.of(X, declared.maybe_text(X), fit) if columns else Categories({})
-    rows = numbers = categories.apply(X, fit)
+    categories = Categories.fit(X, declared.find_category_columns(X), fit) if columns else Categories({})
+    rows = numbers = categories.transform(X, fit)
     if keys:  # before what is in no series: messages tell series and stamp
         series = read_long(numbers, declared.id_col, declared.time_col, None, fit)
         rows = numbers.drop(columns=keys).reset_index(drop=True)
-    history = read_history(
+    history = read_training_table(
         rows,
         _in_rows_of(X, y, fit) if keys else y,
-        declared.targets(rows, y is not None, categories, owner),
+        declared.choose_targets(rows, y is not None, categories, owner),
         owner,
     )
-    roles = declared.roles(history.targets, history.covariates, categories, owner)
+    roles = declared.assign_roles(history.targets, history.covariates, categories, owner)
     table = select_columns(history.table, roles.all, owner=fit)
     given = InputRows([None], [table], [history.order], table.index, table.kind)
     if keys:
-        series = series.holding(roles.all, table.values)
+        series = series.with_columns(roles.all, table.values)
         check_observed(series, roles.targets, Argument("X", fit))
-        given = InputRows.of_long(series, X.index)
+        given = InputRows.from_long(series, X.index)
     schema = Schema(
         roles=roles,
-        columns=columns if keys or categories.of_column else history.columns,
+        columns=columns if keys or categories.by_column else history.columns,
         kind=table.kind,
-        form=history.form,
-        target_ndim=history.target_ndim,
-        apart=history.apart,
-        counted=is_counted(table.index),
-        declared=declared,
+        y_kind=history.y_kind,
+        y_ndim=history.y_ndim,
+        separate_targets=history.separate_targets,
+        has_default_index=is_default_index(table.index),
+        column_spec=declared,
         categories=categories,
         id_dtype=X[declared.id_col].dtype if declared.id_col is not None else None,
         owner=owner,

@@ -81,7 +81,7 @@ def _ends(lengths: ArrayLike | None, n_steps: list[int]) -> list[int]:
     return ends.tolist()
 
 
-def lengths_of(sequences: np.ndarray) -> np.ndarray:
+def sequence_lengths(sequences: np.ndarray) -> np.ndarray:
     """Steps of each row of (n, n_steps, n_channels) up to the last one with something observed, shape (n,); 1
     where there is none: one missing step."""
     observed = ~np.isnan(sequences).all(axis=2)
@@ -110,7 +110,7 @@ class Samples:
     def __getitem__(self, rows: Any) -> Samples:
         return Samples(self.sequences[rows], self.targets[rows], self.weights[rows])
 
-    def with_weight(self) -> Samples:
+    def drop_unweighted(self) -> Samples:
         """Without the rows of weight 0."""
         seen = self.weights > 0
         return self if seen.all() else self[seen]
@@ -119,7 +119,7 @@ class Samples:
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Samples(*(np.concatenate(pair) for pair in pairs))
 
-    def merged(self) -> Samples:
+    def merge_duplicates(self) -> Samples:
         """Equal rows as one with the sum of their weights, in an order that depends on their values only.
 
         A full batch then gives the same bits for a weight of 2 as for a row that comes twice, and whatever

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .calendar import Calendar
-
-MAX_GAP_FACTOR = 50  # steps of the calendar for each row: beyond it, the rows hardly follow the calendar
+from .time_steps import MAX_GAP_FACTOR
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,13 @@ class SeriesState:
         """The labels that follow."""
         return self.calendar.future(self.last, n)
 
-    def position(self, index: pd.Index) -> np.ndarray:
+    def relative_steps(self, index: pd.Index) -> np.ndarray:
         """Step numbers of labels, 0 for the first step after the last row."""
         return self.calendar.positions(index) - self.n_steps
 
-    def steps_after(self, index: pd.Index, owner: str) -> np.ndarray:
+    def check_later_steps(self, index: pd.Index, owner: str) -> np.ndarray:
         """`position` of labels that must come later, and not impossibly late."""
-        positions = self.position(index)
+        positions = self.relative_steps(index)
         if positions[0] < 0:
             raise ValueError(
                 f"The rows of the 'X' parameter of {owner} must come after the training rows, which end at "
@@ -58,19 +57,7 @@ class SeriesState:
             )
         return positions
 
-    def moved_on(self, n: int, index: pd.Index, tail: np.ndarray) -> SeriesState:
+    def advance(self, n: int, index: pd.Index, tail: np.ndarray) -> SeriesState:
         """After `n` more steps, the rows of `index` among them, with another tail."""
-        calendar = self.calendar.extended(index)
+        calendar = self.calendar.extend(index)
         return replace(self, calendar=calendar, last=index[-1], n_steps=self.n_steps + n, tail=tail)
-
-
-def step_numbers(calendar: Calendar, index: pd.Index, owner: str) -> np.ndarray:
-    """Of training rows, the first being 0; refuses an index that hardly follows its calendar."""
-    positions = calendar.positions(index)
-    if positions[-1] + 1 > MAX_GAP_FACTOR * len(positions) + 1000:
-        raise ValueError(
-            f"The index of X in {owner} must not have more than {MAX_GAP_FACTOR} missing steps for each row. "
-            f"Got {len(positions)} rows over {positions[-1] + 1} steps. Resample the rows to a coarser step, "
-            f"or drop the index with reset_index(drop=True) to count rows."
-        )
-    return positions

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .frames import Kind, Table, in_order, read_table, select_columns
-from .roles import labels
+from .roles import to_label_list
+from .tables import Kind, Table, read_table, select_columns, sort_by_index
 
 
 @dataclass(frozen=True)
-class History:
+class TrainingTable:
     """What a forecaster learns from.
 
     Attributes
@@ -34,11 +34,11 @@ class History:
     targets, covariates : list of labels
     columns : tuple of labels
         Of `X`, in its order.
-    apart : bool
+    separate_targets : bool
         Whether the targets came beside `X` and are no columns of it (C).
-    form : {"array", "series", "frame"} or None
+    y_kind : {"array", "series", "frame"} or None
         Of `y`; None if there was none.
-    target_ndim : int
+    y_ndim : int
         Dimensions of `y`.
     """
 
@@ -47,12 +47,12 @@ class History:
     targets: list[Hashable]
     covariates: list[Hashable]
     columns: tuple[Hashable, ...]
-    form: Kind | None = None
-    target_ndim: int = 2
-    apart: bool = False
+    y_kind: Kind | None = None
+    y_ndim: int = 2
+    separate_targets: bool = False
 
 
-def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
+def read_training_table(X: Any, y: Any, target: Any, owner: str) -> TrainingTable:
     """Read the arguments of ``fit``, rows in the order of time.
 
     Parameters
@@ -98,14 +98,14 @@ def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
         )
     if own and table.kind != "array":
         _check_same(table, past, names, fit)
-    return replace(_history(table, names), form=past.kind, target_ndim=len(_shape(y)))
+    return replace(_history(table, names), y_kind=past.kind, y_ndim=len(_shape(y)))
 
 
-def _history(table: Table, targets: list[Hashable]) -> History:
+def _history(table: Table, targets: list[Hashable]) -> TrainingTable:
     covariates = [column for column in table.columns if column not in targets]
-    ordered, order = in_order(table)
+    ordered, order = sort_by_index(table)
     ordered = select_columns(ordered, [*targets, *covariates], owner="fit")
-    return History(ordered, order, targets, covariates, table.columns)
+    return TrainingTable(ordered, order, targets, covariates, table.columns)
 
 
 def _names(y: Any) -> list[Hashable]:
@@ -152,7 +152,7 @@ def _shape(data: Any) -> tuple[int, ...]:
 def _named(table: Table, target: Any, owner: str) -> list[Hashable]:
     if target is None:
         return list(table.columns)
-    names = labels(target)
+    names = to_label_list(target)
     if not names or not set(names) <= set(table.columns) or len(set(names)) < len(names):
         raise ValueError(
             f"The 'target' parameter of {owner} must name columns of X, each once: {list(table.columns)}. "
@@ -162,7 +162,7 @@ def _named(table: Table, target: Any, owner: str) -> list[Hashable]:
 
 
 def _check_target(target: Any, names: list[Hashable], owner: str) -> None:
-    if target is None or labels(target) == names:
+    if target is None or to_label_list(target) == names:
         return
     raise ValueError(
         f"The 'target' parameter of {owner} must be None or the name of y ({', '.join(map(repr, names))}) "
@@ -174,7 +174,7 @@ def _check_target(target: Any, names: list[Hashable], owner: str) -> None:
 
 
 def _check_same(table: Table, past: Table, names: Sequence[Hashable], owner: str) -> None:
-    (table, _), (past, _) = in_order(table), in_order(past)
+    (table, _), (past, _) = sort_by_index(table), sort_by_index(past)
     columns = select_columns(table, names, owner=owner)
     if past.index.equals(table.index) and _equal(past.values, columns.values):
         return
@@ -190,16 +190,18 @@ def _check_same(table: Table, past: Table, names: Sequence[Hashable], owner: str
 
 
 def _beside(
-    covariates: Table, targets: Table, names: Sequence[Hashable], target_ndim: int, owner: str
-) -> History:
+    covariates: Table, targets: Table, names: Sequence[Hashable], y_ndim: int, owner: str
+) -> TrainingTable:
     """Targets and covariates side by side, in rows of the same time."""
     index = targets.index if covariates.kind == "array" else covariates.index
     _check_rows(targets, index, owner)
     columns = _covariate_names(covariates, names, owner)
     _refuse_scaled_copies(targets.values, names, covariates.values, columns, owner)
     values = np.hstack([targets.values, covariates.values])
-    table, order = in_order(Table(values, (*names, *columns), index, covariates.kind))
-    return History(table, order, list(names), list(columns), columns, targets.kind, target_ndim, apart=True)
+    table, order = sort_by_index(Table(values, (*names, *columns), index, covariates.kind))
+    return TrainingTable(
+        table, order, list(names), list(columns), columns, targets.kind, y_ndim, separate_targets=True
+    )
 
 
 def _check_rows(targets: Table, index: pd.Index, owner: str) -> None:

@@ -1,7 +1,7 @@
 """Targets in a scale of their own before they are centred: logarithms and powers, and back.
 
 A forecast is made of transformed values and undone. What is undone of a quantile is that quantile, so the
-undone centre of a forecast is its median, not its mean; `Transform.undo_mean` gives the mean.
+undone centre of a forecast is its median, not its mean.
 
 All kinds are one: the logarithm ``u`` of a value, bent by a power ``p``: ``(exp(p u) - 1) / p``, which is
 ``u`` itself for ``p = 0``.
@@ -29,13 +29,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scaling import LARGEST, LIMIT, PerColumn
+from .scaling import LARGEST, LIMIT, ColumnStatistics
 
 LAMBDAS = (0.0, 2.0)
 PRECISION = 1e-4  # of lambda
 REACH = 100.0  # logarithms are clipped here: exp(2 * 100), squared, is a float64
-
-N_NODES = 15  # of the quadrature: the mean of exp, of deviation 3, to 6 digits
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ KINDS = ("none", *_KINDS)
 
 
 @dataclass(frozen=True)
-class Transform(PerColumn):
+class Transform(ColumnStatistics):
     """A transform of each column, monotone, fitted to one series; or those of several.
 
     Attributes
@@ -79,7 +77,7 @@ class Transform(PerColumn):
     bound: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray, kind: str, names: Sequence[Hashable], owner: str) -> Transform:
+    def fit(cls, values: np.ndarray, kind: str, names: Sequence[Hashable], owner: str) -> Transform:
         """Fit to `values` (n, n_columns), missing ones left out.
 
         names : labels of the columns, for messages; owner : name of the estimator that asks, likewise.
@@ -93,7 +91,7 @@ class Transform(PerColumn):
             _check_domain(column, kind, name, owner)
         return cls(kind, *np.array([_fitted(column, _KINDS[kind]) for column in columns]).T)
 
-    def apply(self, values: np.ndarray) -> np.ndarray:
+    def transform(self, values: np.ndarray) -> np.ndarray:
         """Transform values (..., n_columns); "none" returns its argument.
 
         What the kind can not take, such as a 0 under "log", becomes NaN: not observed.
@@ -107,7 +105,7 @@ class Transform(PerColumn):
             logarithms = side * kind.log(side * inside / own.unit)
         return _bend(_clipped(logarithms), own._power(side)) if kind.bent else logarithms
 
-    def undo(self, values: np.ndarray) -> np.ndarray:
+    def inverse_transform(self, values: np.ndarray) -> np.ndarray:
         """Transformed values (..., n_columns) back in their own units; "none" returns its argument.
 
         Medians become medians, quantiles quantiles. No finite value becomes infinite or NaN, whether or not
@@ -120,24 +118,6 @@ class Transform(PerColumn):
         with np.errstate(over="ignore", divide="ignore"):
             logarithms = _straighten(values, own._power(side)) if kind.bent else values
             return np.clip(side * kind.exp(side * logarithms) * own.unit, -own.bound, own.bound)
-
-    def undo_mean(self, values: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """The mean, in their own units, of what is normal around `values` (..., n_columns) when transformed.
-
-        variance : of the transformed, broadcast against `values`.
-
-        Exact for logarithms, ``exp(mean + variance / 2)``; else by Gauss-Hermite quadrature. The expansion to
-        second order (Guerrero, Journal of Forecasting 12, 1993) goes astray where deviations are large, or
-        reach down to the end of what can be undone.
-        """
-        if self.kind == "none":
-            return values
-        if not _KINDS[self.kind].bent:
-            return self.undo(values + variance / 2)
-        nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
-        deviation, shares = np.sqrt(variance), weights / weights.sum()
-        parts = (share * self.undo(values + z * deviation) for z, share in zip(nodes, shares, strict=True))
-        return sum(parts, np.zeros(()))
 
     def _power(self, side: np.ndarray) -> np.ndarray:
         return np.where(side < 0, self.lambdas - 2, self.lambdas)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcast.data.calendar import Calendar
+from seqcast.data.calendar import infer_calendar
 
 
 def dates(start, periods, freq, **options):
@@ -39,7 +39,7 @@ regular = pytest.mark.parametrize(("index", "season"), REGULAR.values(), ids=REG
 @regular
 def test_regular_index_goes_on_as_it_was(index, season):
     known, later = index[:-8], index[-8:]
-    calendar = Calendar.from_index(known)
+    calendar = infer_calendar(known)
     assert calendar.season_length == season
     np.testing.assert_array_equal(calendar.positions(known), np.arange(len(known)))
     np.testing.assert_array_equal(calendar.positions(later), np.arange(len(known), len(index)))
@@ -58,9 +58,9 @@ def test_freq_is_not_needed(index, season):
     if hasattr(bare, "freq") and not isinstance(bare, pd.PeriodIndex):
         bare = bare._with_freq(None)
     assert (
-        list(Calendar.from_index(bare).future(bare[-1], 3)) == pytest.approx(list(index[-8:-5]), rel=1e-12)
+        list(infer_calendar(bare).future(bare[-1], 3)) == pytest.approx(list(index[-8:-5]), rel=1e-12)
         if bare.dtype == float
-        else list(Calendar.from_index(bare).future(bare[-1], 3)) == list(index[-8:-5])
+        else list(infer_calendar(bare).future(bare[-1], 3)) == list(index[-8:-5])
     )
 
 
@@ -75,7 +75,7 @@ def test_gaps_leave_numbers_out(name, data):
     left_out = data.draw(st.sets(st.integers(1, len(index) - 2), max_size=5))
     kept = np.array([k for k in range(len(index)) if k not in left_out])
     bare = index[kept]
-    calendar = Calendar.from_index(bare)
+    calendar = infer_calendar(bare)
     np.testing.assert_array_equal(calendar.positions(bare), kept)
     following = calendar.future(bare[-1], 4)
     np.testing.assert_array_equal(calendar.positions(following), len(index) + np.arange(4))
@@ -83,7 +83,7 @@ def test_gaps_leave_numbers_out(name, data):
 
 def test_name_and_unit_stay():
     index = dates("2024-01-01", 10, "h", unit="s").rename("time")
-    future = Calendar.from_index(index).future(index[-1], 3)
+    future = infer_calendar(index).future(index[-1], 3)
     assert future.name == "time"
     assert future.dtype == index.dtype
 
@@ -99,26 +99,26 @@ def test_name_and_unit_stay():
 def test_daily_stamps_step_over_clock_changes(zone, day, hours):
     change = pd.Timestamp(day, tz=zone)
     index = pd.date_range(change - pd.Timedelta(days=14), change, freq="D", tz=zone)
-    future = Calendar.from_index(index).future(index[-1], 2)
+    future = infer_calendar(index).future(index[-1], 2)
     assert future[0] - index[-1] == pd.Timedelta(hours=hours)
     assert [stamp.hour for stamp in future] == [0, 0]
 
 
 def test_hours_are_counted_in_utc_across_a_clock_change():
     index = pd.date_range("2013-03-09", "2013-03-10 01:00", freq="h", tz="America/New_York")
-    future = Calendar.from_index(index).future(index[-1], 2)
+    future = infer_calendar(index).future(index[-1], 2)
     assert [str(stamp) for stamp in future] == ["2013-03-10 03:00:00-04:00", "2013-03-10 04:00:00-04:00"]
 
 
 def test_month_ends_in_leap_years():
     index = pd.DatetimeIndex(["2023-09-30", "2023-10-31", "2023-11-30", "2023-12-31", "2024-01-31"])
-    future = Calendar.from_index(index).future(index[-1], 3)
+    future = infer_calendar(index).future(index[-1], 3)
     assert list(future.strftime("%Y-%m-%d")) == ["2024-02-29", "2024-03-31", "2024-04-30"]
 
 
 def test_trading_days_count_rows_and_skip_weekends():
     days = dates("2024-01-02", 30, "B").delete([9, 13])  # two holidays
-    calendar = Calendar.from_index(days)
+    calendar = infer_calendar(days)
     assert calendar.season_length == 5
     np.testing.assert_array_equal(calendar.positions(days), np.arange(28))
     np.testing.assert_array_equal(calendar.positions(days[-3:]), [25, 26, 27])
@@ -131,7 +131,7 @@ def test_irregular_stamps_are_rows():
     stamps = pd.DatetimeIndex(
         ["2024-01-01 00:00", "2024-01-01 00:07", "2024-01-01 03:11", "2024-01-02 01:00"]
     )
-    calendar = Calendar.from_index(stamps)
+    calendar = infer_calendar(stamps)
     assert calendar.season_length == 1
     np.testing.assert_array_equal(calendar.positions(stamps), np.arange(4))
     differences = np.diff(stamps.to_numpy())
@@ -143,7 +143,7 @@ def test_irregular_stamps_are_rows():
 
 
 def test_stamps_off_the_grid_are_refused():
-    calendar = Calendar.from_index(dates("2024-01-01", 10, "h"))
+    calendar = infer_calendar(dates("2024-01-01", 10, "h"))
     with pytest.raises(
         ValueError, match=r"must follow the calendar of the training rows.*2024-01-01 10:30:00"
     ):
@@ -152,12 +152,12 @@ def test_stamps_off_the_grid_are_refused():
 
 def test_other_kinds_are_refused():
     with pytest.raises(TypeError, match="same kind of index"):
-        Calendar.from_index(dates("2024-01-01", 10, "h")).positions(pd.RangeIndex(3))
+        infer_calendar(dates("2024-01-01", 10, "h")).positions(pd.RangeIndex(3))
 
 
 def test_one_row_tells_no_step():
     one = dates("2024-01-01", 1, "h")._with_freq(None)
-    calendar = Calendar.from_index(one)
+    calendar = infer_calendar(one)
     assert calendar.season_length == 1
     with pytest.raises(ValueError, match="two or more to tell the step"):
         calendar.future(one[-1], 1)
@@ -166,7 +166,7 @@ def test_one_row_tells_no_step():
 @pytest.mark.parametrize("index", [pd.DatetimeIndex([]), pd.Index([3, 1, 2]), pd.Index([1, 1, 2])])
 def test_what_does_not_increase_is_refused(index):
     with pytest.raises(ValueError, match="increase strictly"):
-        Calendar.from_index(index)
+        infer_calendar(index)
 
 
 # -- labels of steps
@@ -174,7 +174,7 @@ def test_what_does_not_increase_is_refused(index):
 
 @regular
 def test_labels_of_steps_are_those_of_the_index(index, season):
-    calendar = Calendar.from_index(index[:-8])
+    calendar = infer_calendar(index[:-8])
     found = calendar.labels(0, len(index))
     assert type(found) is type(index)
     np.testing.assert_array_equal(calendar.positions(found), np.arange(len(index)))
@@ -195,14 +195,14 @@ def test_steps_without_a_row_have_labels_too(name, data):
     left_out = data.draw(st.sets(st.integers(1, len(index) - 2), max_size=5))
     kept = index[[k for k in range(len(index)) if k not in left_out]]
     first = data.draw(st.integers(0, len(index)))
-    assert Calendar.from_index(kept).labels(first, len(index) - first).equals(index[first:])
+    assert infer_calendar(kept).labels(first, len(index) - first).equals(index[first:])
 
 
 def test_labels_of_days_step_over_clock_changes():
     index = dates("2024-03-29", 2, "D", tz="Europe/Berlin").append(
         dates("2024-04-02", 2, "D", tz="Europe/Berlin")
     )
-    found = Calendar.from_index(index).labels(1, 4)
+    found = infer_calendar(index).labels(1, 4)
     assert [str(stamp) for stamp in found] == [
         "2024-03-30 00:00:00+01:00",
         "2024-03-31 00:00:00+01:00",
@@ -217,7 +217,7 @@ TRADING = dates("2024-01-02", 30, "B").delete([9, 13])  # to Monday, 12 February
 @pytest.mark.parametrize("zone", [None, "America/New_York"])
 def test_labels_of_trading_days_leave_known_holidays_out(zone):
     days = TRADING.tz_localize(zone)
-    calendar = Calendar.from_index(days)
+    calendar = infer_calendar(days)
     assert calendar.labels(0, 28).equals(days)
     assert calendar.labels(8, 3).equals(days[8:11])
     beyond = dates("2024-02-09", 8, "B", tz=zone)
@@ -227,8 +227,8 @@ def test_labels_of_trading_days_leave_known_holidays_out(zone):
 
 def test_later_rows_extend_a_calendar_of_rows():
     later = pd.DatetimeIndex(["2024-02-12", "2024-02-14", "2024-02-16"])  # the first one is known
-    calendar = Calendar.from_index(TRADING)
-    extended = calendar.extended(later)
+    calendar = infer_calendar(TRADING)
+    extended = calendar.extend(later)
     np.testing.assert_array_equal(extended.positions(later), [27, 28, 29])
     expected = later.append(pd.DatetimeIndex(["2024-02-19", "2024-02-20"]))
     assert extended.labels(27, 5).equals(expected.as_unit(TRADING.unit))
@@ -238,19 +238,19 @@ def test_later_rows_extend_a_calendar_of_rows():
 
 
 def test_later_rows_of_irregular_stamps():
-    calendar = Calendar.from_index(pd.Index([0.0, 1.0, 2.5, 1000.0])).extended(pd.Index([1001.0, 1010.0]))
+    calendar = infer_calendar(pd.Index([0.0, 1.0, 2.5, 1000.0])).extend(pd.Index([1001.0, 1010.0]))
     assert calendar.labels(2, 6).tolist() == [2.5, 1000.0, 1001.0, 1010.0, 1011.5, 1013.0]
 
 
 def test_later_rows_change_no_calendar_of_steps():
-    calendar = Calendar.from_index(dates("2024-01-01", 10, "h"))
-    assert calendar.extended(dates("2024-01-01 10:00", 3, "h")) is calendar
+    calendar = infer_calendar(dates("2024-01-01", 10, "h"))
+    assert calendar.extend(dates("2024-01-01 10:00", 3, "h")) is calendar
 
 
 @pytest.mark.parametrize("index", [TRADING, dates("2024-01-01", 10, "h")], ids=["rows", "steps"])
 def test_later_rows_must_be_of_the_same_kind(index):
     with pytest.raises(TypeError, match="same kind of index"):
-        Calendar.from_index(index).extended(pd.RangeIndex(3))
+        infer_calendar(index).extend(pd.RangeIndex(3))
 
 
 SHORTEST = {
@@ -272,13 +272,13 @@ SHORTEST = {
 
 @pytest.mark.parametrize(("name", "step"), SHORTEST.items(), ids=SHORTEST)
 def test_shortest_step(name, step):
-    assert Calendar.from_index(REGULAR[name][0]).shortest_step == pd.Timedelta(step)
+    assert infer_calendar(REGULAR[name][0]).shortest_step == pd.Timedelta(step)
 
 
 def test_shortest_step_where_only_rows_tell():
-    assert Calendar.from_index(TRADING).shortest_step == pd.Timedelta("1D")
-    assert Calendar.from_index(pd.Index([0.0, 1.5, 2.5, 1000.0])).shortest_step == 1.0
-    assert Calendar.from_index(dates("2024-01-01", 1, "h")._with_freq(None)).shortest_step is None
+    assert infer_calendar(TRADING).shortest_step == pd.Timedelta("1D")
+    assert infer_calendar(pd.Index([0.0, 1.5, 2.5, 1000.0])).shortest_step == 1.0
+    assert infer_calendar(dates("2024-01-01", 1, "h")._with_freq(None)).shortest_step is None
 
 
 @pytest.mark.parametrize(
@@ -297,4 +297,4 @@ def test_shortest_step_where_only_rows_tell():
     ],
 )
 def test_steps_keep_their_place_in_day_and_week(index, kept):
-    assert Calendar.from_index(index).keeps_phase == kept
+    assert infer_calendar(index).keeps_phase == kept

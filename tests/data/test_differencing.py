@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from seqcast.data.differencing import difference, integrate
-from seqcast.data.windows import seasonal_naive
+from seqcast.data.seasonal_naive import seasonal_naive
 
 LAGS = st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)
 WHOLE = st.integers(-1000, 1000).map(float)  # whose sums are exact

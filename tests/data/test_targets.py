@@ -10,7 +10,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 
 from seqcast import SeqForecaster
-from seqcast.data.targets import read_history
+from seqcast.data.targets import read_training_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -19,7 +19,7 @@ NAN = np.nan
 
 
 def read(X, y=None, target=None):
-    return read_history(X, y, target, "SeqForecaster")
+    return read_training_table(X, y, target, "SeqForecaster")
 
 
 def says(message):
@@ -89,7 +89,7 @@ def test_targets_stand_before_covariates(target, targets, others):
     assert history.table.values.dtype == np.float64
     assert history.table.values.flags.c_contiguous
     assert history.columns == ("a", "b", "c")
-    assert (history.apart, history.form) == (False, None)
+    assert (history.separate_targets, history.y_kind) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_y_that_bears_the_name_of_columns_makes_them_the_targets(y, targets, o
     assert (history.targets, history.covariates) == (list(targets), list(others))
     assert_same_bits(history.table.values, ABC[list(targets + others)].to_numpy(float))
     assert history.columns == ("a", "b", "c")
-    assert (history.form, history.target_ndim, history.apart) == (*form, False)
+    assert (history.y_kind, history.y_ndim, history.separate_targets) == (*form, False)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_a_y_that_bears_the_name_of_columns_makes_them_the_targets(y, targets, o
 )
 def test_a_nameless_y_that_equals_columns_makes_them_the_targets(y, targets, form):
     history = read(ABC, y)
-    assert (history.targets, history.apart) == (list(targets), False)
+    assert (history.targets, history.separate_targets) == (list(targets), False)
     assert_same_bits(history.table.values[:, : len(targets)], ABC[list(targets)].to_numpy(float))
-    assert (history.form, history.target_ndim) == form
+    assert (history.y_kind, history.y_ndim) == form
 
 
 def test_columns_of_arrays_are_targets_too_where_y_equals_them():
@@ -173,7 +173,7 @@ def test_columns_of_an_array_get_the_names_of_the_y_that_they_equal():
     rows = ABC.astype(float).reset_index(drop=True)
     history = read(rows.to_numpy(), rows["b"], "b")
     assert (history.table.columns, history.columns) == (("b", "x0", "x2"), ("x0", "b", "x2"))
-    assert (history.form, history.apart) == ("series", False)
+    assert (history.y_kind, history.separate_targets) == ("series", False)
     two = read(rows.to_numpy(), rows[["c", "a"]])
     assert (two.table.columns, two.columns) == (("c", "a", "x1"), ("a", "x1", "c"))
     assert read(rows[["a", "c"]].to_numpy(), rows["b"]).table.columns == ("b", "x0", "x1")
@@ -183,7 +183,7 @@ def test_columns_of_an_array_get_the_names_of_the_y_that_they_equal():
 @pytest.mark.parametrize("form", [lambda y: y, lambda y: y.to_numpy()], ids=["series", "array"])
 def test_a_series_is_its_own_y(X, form):
     history = read(X, form(X))
-    assert (history.targets, history.covariates, history.apart) == ([X.name or "y"], [], False)
+    assert (history.targets, history.covariates, history.separate_targets) == ([X.name or "y"], [], False)
 
 
 def test_rows_of_x_and_of_a_nameless_y_are_compared_as_they_came():
@@ -211,7 +211,7 @@ def test_of_equal_columns_the_first_is_the_target():
 def test_a_nameless_y_must_be_in_x_as_a_whole_to_be_its_columns(y):
     history = read(ABC[["a", "b"]], y)
     assert history.targets == (["y"] if y.ndim == 1 else ["y0", "y1"])
-    assert (history.covariates, history.apart) == (["a", "b"], True)
+    assert (history.covariates, history.separate_targets) == (["a", "b"], True)
 
 
 @pytest.mark.parametrize("target", ["b", ["b"], ("b",)])
@@ -308,7 +308,7 @@ def test_any_other_y_stands_beside_x(y, names, form):
     assert_same_bits(history.table.values, np.column_stack([np.asarray(y, float), X5.to_numpy()]))
     assert history.table.values.dtype == np.float64
     assert history.columns == ("heat", "wind")
-    assert (history.form, history.target_ndim, history.apart) == (*form, True)
+    assert (history.y_kind, history.y_ndim, history.separate_targets) == (*form, True)
     assert history.table.index.equals(X5.index)
 
 
@@ -819,9 +819,9 @@ def test_targets_are_transformed_around_the_forecaster(data, form):
 def test_a_copy_of_the_target_under_another_name_excuses_no_changed_column():
     X = pd.DataFrame({"load": Y5 / 1000, "copy": Y5}, Y5.index)
     with pytest.raises(ValueError, match="must equal the column 'load' of X"):
-        read_history(X, Y5, None, "Model")
+        read_training_table(X, Y5, None, "Model")
 
 
 def test_names_of_the_columns_of_an_array_are_not_those_of_y():
-    history = read_history(X5.to_numpy(), Y5.rename("x0").reset_index(drop=True), None, "Model")
-    assert (history.apart, history.targets) == (True, ["x0"])
+    history = read_training_table(X5.to_numpy(), Y5.rename("x0").reset_index(drop=True), None, "Model")
+    assert (history.separate_targets, history.targets) == (True, ["x0"])

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqcast.data.frames import check_numeric, is_counted, read_table, select_columns, to_pandas_frame
+from seqcast.data.conversion import convert_input
+from seqcast.data.tables import check_numeric, is_default_index, read_table, select_columns
 
 
 def read(data, **options):
@@ -168,7 +169,7 @@ def test_columns_are_selected_by_name():
     ],
 )
 def test_rows_that_were_never_given_a_label_are_counted(index, counted):
-    assert is_counted(index) is counted
+    assert is_default_index(index) is counted
 
 
 def test_numbers_are_checked_whatever_else_is_wrong():
@@ -230,7 +231,7 @@ def other(request):
 
 
 def test_frames_of_other_libraries_become_those_of_pandas(other):
-    found = to_pandas_frame(other({name: entries for name, (entries, _) in COLUMNS.items()}))
+    found = convert_input(other({name: entries for name, (entries, _) in COLUMNS.items()}))
     pd.testing.assert_frame_equal(found, EXPECTED)
 
 
@@ -239,7 +240,7 @@ def test_frames_of_other_libraries_keep_zones_text_and_the_order_of_enumerations
     zoned = polars.Series(STAMPS.to_numpy()).dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin")
     sizes = polars.Series(["S", None, "L"], dtype=polars.Enum(["S", "M", "L"]))
     kinds = polars.Series(["x", None, "b"], dtype=polars.Categorical)
-    found = to_pandas_frame(polars.DataFrame({"time": zoned, "size": sizes, "kind": kinds}))
+    found = convert_input(polars.DataFrame({"time": zoned, "size": sizes, "kind": kinds}))
     assert found["time"].equals(pd.Series(STAMPS.tz_localize("UTC").tz_convert("Europe/Berlin")))
     assert (found["size"].cat.ordered, list(found["size"].cat.categories)) == (True, ["S", "M", "L"])
     assert found["size"].cat.codes.tolist() == [0, -1, 2]
@@ -250,28 +251,26 @@ def test_frames_of_other_libraries_keep_zones_text_and_the_order_of_enumerations
 def test_missing_entries_of_arrow_dictionaries_stay_missing():
     pytest.importorskip("narwhals")
     pyarrow = pytest.importorskip("pyarrow")
-    found = to_pandas_frame(pyarrow.table({"kind": pyarrow.array(["x", None, "b"]).dictionary_encode()}))
+    found = convert_input(pyarrow.table({"kind": pyarrow.array(["x", None, "b"]).dictionary_encode()}))
     assert found["kind"].cat.codes.tolist() == [1, -1, 0]
 
 
 def test_narrow_floats_stay_narrow():
     polars = pytest.importorskip("polars")
-    found = to_pandas_frame(polars.DataFrame({"a": polars.Series([1.5, None], dtype=polars.Float32)}))
+    found = convert_input(polars.DataFrame({"a": polars.Series([1.5, None], dtype=polars.Float32)}))
     assert found["a"].dtype == np.float32
 
 
 def test_lazy_frames_are_collected():
     polars = pytest.importorskip("polars")
     lazy = polars.LazyFrame({"a": [1, 2]}).with_columns(b=polars.col("a") * 2)
-    pd.testing.assert_frame_equal(to_pandas_frame(lazy), pd.DataFrame({"a": [1, 2], "b": [2, 4]}))
+    pd.testing.assert_frame_equal(convert_input(lazy), pd.DataFrame({"a": [1, 2], "b": [2, 4]}))
 
 
 @pytest.mark.parametrize(("name", "label"), [("load", "load"), ("", None)])
 def test_series_of_other_libraries_become_those_of_pandas(name, label):
     polars = pytest.importorskip("polars")
-    pd.testing.assert_series_equal(
-        to_pandas_frame(polars.Series(name, [1, 2])), pd.Series([1, 2], name=label)
-    )
+    pd.testing.assert_series_equal(convert_input(polars.Series(name, [1, 2])), pd.Series([1, 2], name=label))
 
 
 def test_modin_frames_keep_their_index(monkeypatch):
@@ -279,7 +278,7 @@ def test_modin_frames_keep_their_index(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         modin = pytest.importorskip("modin.pandas")
-        found = to_pandas_frame(modin.DataFrame({"a": [1.0, 2.0, 3.0]}, index=STAMPS))
+        found = convert_input(modin.DataFrame({"a": [1.0, 2.0, 3.0]}, index=STAMPS))
         table = read(modin.DataFrame({"a": [1.0, 2.0, 3.0]}, index=STAMPS))
     pd.testing.assert_frame_equal(found, pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=STAMPS))
     assert table.timed
@@ -288,7 +287,7 @@ def test_modin_frames_keep_their_index(monkeypatch):
 
 @pytest.mark.parametrize("data", [[1, 2], 3.0, np.zeros(2), frame(a=[1.0]), pd.Series([1.0]), None])
 def test_whatever_else_comes_stays_as_it_is(data):
-    assert to_pandas_frame(data) is data
+    assert convert_input(data) is data
 
 
 def test_numbers_of_other_libraries_keep_their_names_and_their_rows_are_counted(other):
@@ -333,7 +332,7 @@ def test_narwhals_is_left_alone_where_nothing_needs_it(run_python):
 import sys
 sys.modules["narwhals"] = None
 import pandas as pd
-from seqcast.data.frames import read_table
+from seqcast.data.tables import read_table
 print([read_table(data, owner="Test").values.tolist() for data in ([1, 2], pd.Series([1, 2]))])
 """
     assert run_python(script) == "[[[1.0], [2.0]], [[1.0], [2.0]]]"

@@ -10,14 +10,13 @@ from __future__ import annotations
 import numbers
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_float_dtype, is_integer_dtype
 
-from ..kernels.cuda.devices import to_host
+from .conversion import convert_input, is_unindexed, to_host
 
 Kind = Literal["array", "series", "frame"]
 Unsorted = Literal["refuse", "sort", "keep"]
@@ -28,10 +27,6 @@ COMPLEX_KIND = "c"
 OBJECT_KIND = "O"
 EXAMPLES = 3  # labels that a message shows before it stops
 SHOWN_COLUMNS = 20
-
-# The libraries whose frames and series become pandas' first, by the root of their modules' names.
-OTHER_LIBRARIES = ("modin", "polars", "pyarrow")
-WITHOUT_INDEX = ("polars", "pyarrow")
 
 WAYS_OUT = {
     "boolean": "Convert it with .astype('boolean').",
@@ -85,7 +80,7 @@ class Argument:
     parameter: str
     owner: str
 
-    def must(self, rule: str, got: str, way_out: str) -> str:
+    def format_error(self, rule: str, got: str, way_out: str) -> str:
         return f"The {self.parameter!r} parameter of {self.owner} must {rule}. Got {got} instead. {way_out}"
 
 
@@ -128,11 +123,11 @@ def read_table(
         For data without rows or columns, duplicated columns or stamps, missing stamps, rows out of
         order (with "refuse"), infinite values, and columns that were never observed.
     ImportError
-        As :func:`to_pandas_frame`.
+        As :func:`convert_input`.
     """
     argument = Argument(parameter, owner)
-    table = _read(to_pandas_frame(data), argument)
-    if _library(data) in WITHOUT_INDEX:
+    table = _read(convert_input(data), argument)
+    if is_unindexed(data):
         table = replace(table, timed=False)
     _check_stamps(table.index, argument)
     table = _in_order(table, unsorted, argument)
@@ -168,14 +163,14 @@ def select_columns(table: Table, columns: Iterable[Hashable], *, owner: str) -> 
     missing = [label for label in wanted if label not in table.columns]
     if missing:
         raise ValueError(
-            f"The data for {owner} must have the columns {listed(wanted, SHOWN_COLUMNS)}. Missing: "
-            f"{listed(missing, SHOWN_COLUMNS)}; got {listed(table.columns, SHOWN_COLUMNS)} instead."
+            f"The data for {owner} must have the columns {format_labels(wanted, SHOWN_COLUMNS)}. Missing: "
+            f"{format_labels(missing, SHOWN_COLUMNS)}; got {format_labels(table.columns, SHOWN_COLUMNS)} instead."
         )
     places = [table.columns.index(label) for label in wanted]
     return replace(table, values=np.ascontiguousarray(table.values[:, places]), columns=wanted)
 
 
-def in_order(table: Table) -> tuple[Table, np.ndarray]:
+def sort_by_index(table: Table) -> tuple[Table, np.ndarray]:
     """The table sorted by its index, and where each of its rows stood before, shape (n,)."""
     order = np.asarray(table.index.argsort())
     if table.index.is_monotonic_increasing:
@@ -183,37 +178,7 @@ def in_order(table: Table) -> tuple[Table, np.ndarray]:
     return replace(table, values=table.values[order], index=table.index[order]), order
 
 
-def to_pandas_frame(data: Any) -> Any:
-    """Frames and series of Polars, PyArrow and Modin as those of pandas; whatever else came, as it is.
-
-    Parameters
-    ----------
-    data : any
-
-    Returns
-    -------
-    any
-        Names and kinds of columns stay: dates become timestamps, time zones are kept, enumerations are
-        ordered categories. What is missing is NaN, NaT or, among booleans, NA. Lazy frames are
-        collected.
-
-    Raises
-    ------
-    ImportError
-        If narwhals, which reads all of them, is not installed.
-    """
-    if _library(data) not in OTHER_LIBRARIES:
-        return data
-    nw = _narwhals(data)
-    read = nw.from_native(data, pass_through=True, allow_series=True)
-    if isinstance(read, nw.LazyFrame):
-        read = read.collect()
-    if isinstance(read, nw.Series):
-        return _to_pandas(read, nw).rename(read.name or None)
-    return _to_pandas(read, nw) if isinstance(read, nw.DataFrame) else data
-
-
-def is_counted(index: pd.Index) -> bool:
+def is_default_index(index: pd.Index) -> bool:
     """Whether the labels are 0, 1, 2, ..., as those of rows that were never given any."""
     return is_integer_dtype(index.dtype) and np.array_equal(index, np.arange(len(index)))
 
@@ -221,52 +186,6 @@ def is_counted(index: pd.Index) -> bool:
 def check_numeric(frame: pd.DataFrame, *, owner: str, parameter: str = "X") -> None:
     """Raise `read_table`'s error if a column holds other things than numbers."""
     _check_numeric(frame, tuple(frame.columns), Argument(parameter, owner))
-
-
-# ---- other libraries' frames become pandas' ----
-
-
-def _library(data: Any) -> str:
-    return type(data).__module__.partition(".")[0]
-
-
-def _narwhals(data: Any) -> ModuleType:
-    try:
-        import narwhals.stable.v2 as nw
-    except ImportError as error:
-        raise ImportError(
-            f"A {type(data).__name__} of {_library(data)} is read with narwhals, which comes with "
-            f"scikit-learn 1.9: run `pip install narwhals`, or convert it with .to_pandas()."
-        ) from error
-    return nw
-
-
-def _to_pandas(data: Any, nw: Any) -> Any:
-    """A frame or a series of narwhals, column by column: Polars' own way would need PyArrow."""
-    if data.implementation.is_pandas_like():
-        return data.to_pandas()
-    if isinstance(data, nw.Series):
-        return pd.Series(_entries(data, nw))
-    columns = {name: _entries(data[name], nw) for name in data.columns}
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(data)))
-
-
-def _entries(column: Any, nw: Any) -> Any:
-    """What pandas needs to make a column of the same dtype."""
-    dtype = column.dtype
-    if isinstance(dtype, nw.Enum | nw.Categorical):
-        # As text, since narwhals 2.29 takes a missing entry of PyArrow's dictionaries for the last category.
-        order = list(dtype.categories) if isinstance(dtype, nw.Enum) else None
-        text = column.cast(nw.String).to_numpy()
-        return pd.Categorical(text, categories=order, ordered=order is not None)
-    entries = column.to_numpy()
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
-        return pd.DatetimeIndex(entries).tz_localize("UTC").tz_convert(dtype.time_zone)
-    if isinstance(dtype, nw.Boolean) and entries.dtype.kind == OBJECT_KIND:
-        return pd.array(entries, dtype="boolean")
-    if isinstance(dtype, nw.Unknown) and column.null_count() == len(column):
-        return np.full(len(column), np.nan)
-    return entries
 
 
 # ---- pandas comes in ----
@@ -299,10 +218,14 @@ def _check_numeric(frame: pd.DataFrame, columns: tuple[Hashable, ...], argument:
 def check_column_names(columns: pd.Index, argument: Argument) -> None:
     if isinstance(columns, pd.MultiIndex):
         way_out = "Join the levels into one name: X.columns = ['_'.join(map(str, c)) for c in X.columns]."
-        raise TypeError(argument.must("have one level of column names", f"{columns.nlevels} levels", way_out))
+        raise TypeError(
+            argument.format_error("have one level of column names", f"{columns.nlevels} levels", way_out)
+        )
     if not columns.is_unique:
-        got = f"{listed(columns[columns.duplicated()].unique())} more than once"
-        raise ValueError(argument.must("have unique column names", got, "Rename or drop the duplicates."))
+        got = f"{format_labels(columns[columns.duplicated()].unique())} more than once"
+        raise ValueError(
+            argument.format_error("have unique column names", got, "Rename or drop the duplicates.")
+        )
 
 
 def check_present(frame: pd.DataFrame, labels: Iterable[Hashable], why: str, argument: Argument) -> None:
@@ -310,10 +233,10 @@ def check_present(frame: pd.DataFrame, labels: Iterable[Hashable], why: str, arg
     missing = [label for label in labels if label not in frame.columns]
     if missing:
         noun = "column" if len(missing) == 1 else "columns"
-        rule = f"have the {noun} {listed(missing, SHOWN_COLUMNS)}{why}"
-        got = f"the columns {listed(frame.columns, SHOWN_COLUMNS)}"
+        rule = f"have the {noun} {format_labels(missing, SHOWN_COLUMNS)}{why}"
+        got = f"the columns {format_labels(frame.columns, SHOWN_COLUMNS)}"
         way_out = "Look for another spelling, or for an index that reset_index() makes a column."
-        raise ValueError(argument.must(rule, got, way_out))
+        raise ValueError(argument.format_error(rule, got, way_out))
 
 
 def check_stamp_kind(index: pd.Index, argument: Argument, time_col: Hashable = None) -> None:
@@ -323,7 +246,9 @@ def check_stamp_kind(index: pd.Index, argument: Argument, time_col: Hashable = N
             "Unstack all levels but the time to get one column a series, or reset_index() and name the "
             "id and time columns."
         )
-        raise TypeError(argument.must("have an index of one level", f"{index.nlevels} levels", way_out))
+        raise TypeError(
+            argument.format_error("have an index of one level", f"{index.nlevels} levels", way_out)
+        )
     if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex | pd.PeriodIndex):
         return
     if not (is_integer_dtype(index.dtype) or is_float_dtype(index.dtype)):
@@ -331,7 +256,7 @@ def check_stamp_kind(index: pd.Index, argument: Argument, time_col: Hashable = N
         drop = ", or drop it with reset_index(drop=True) to count rows" if time_col is None else ""
         rule = "be indexed by numbers, timestamps, timedeltas or periods"
         way_out = f"Convert it with pd.to_datetime{drop}."
-        raise TypeError(argument.must(rule, f"{what} of dtype {index.dtype}", way_out))
+        raise TypeError(argument.format_error(rule, f"{what} of dtype {index.dtype}", way_out))
 
 
 def _column_error(label: object, column: pd.Series, argument: Argument) -> TypeError:
@@ -342,11 +267,11 @@ def _column_error(label: object, column: pd.Series, argument: Argument) -> TypeE
     if column.dtype == object:
         got += f" (content: {content})"
     way_out = next((way for word, way in WAYS_OUT.items() if content.startswith(word)), DEFAULT_WAY_OUT)
-    return TypeError(argument.must(rule, got, way_out))
+    return TypeError(argument.format_error(rule, got, way_out))
 
 
 def _complex_error(got: str, argument: Argument) -> ComplexDataError:
-    message = argument.must("hold real numbers", got, "Pass real and imaginary parts as two columns.")
+    message = argument.format_error("hold real numbers", got, "Pass real and imaginary parts as two columns.")
     return ComplexDataError(f"Complex data not supported. {message}")
 
 
@@ -364,14 +289,16 @@ def _read_array(data: Any, argument: Argument) -> Table:
         array = _unboxed(array, argument)
     elif array.dtype.kind not in NUMERIC_KINDS:
         way_out = "Convert it with .astype('float64')."
-        raise TypeError(argument.must("hold numbers only", f"an array of dtype {array.dtype}", way_out))
+        raise TypeError(
+            argument.format_error("hold numbers only", f"an array of dtype {array.dtype}", way_out)
+        )
     values = np.ascontiguousarray(array, dtype=np.float64)
     return Table(values, columns, pd.RangeIndex(len(values)), "array", timed=False)
 
 
 def _two_dimensional(data: Any, argument: Argument) -> np.ndarray:
     if hasattr(data, "todense"):
-        raise TypeError(argument.must("be dense", "sparse data", "Convert it with .toarray()."))
+        raise TypeError(argument.format_error("be dense", "sparse data", "Convert it with .toarray()."))
     if isinstance(data, np.ma.MaskedArray):
         # np.asarray would bring back whatever lies under the mask.
         data = np.ma.filled(data.astype(np.float64), np.nan)
@@ -380,11 +307,11 @@ def _two_dimensional(data: Any, argument: Argument) -> np.ndarray:
     try:
         array = to_host(data)
     except ValueError as error:
-        raise ValueError(argument.must(rule, "rows of different lengths", way_out)) from error
+        raise ValueError(argument.format_error(rule, "rows of different lengths", way_out)) from error
     if array.ndim == 0:
-        raise TypeError(argument.must(rule, f"{type(data).__name__}", way_out))
+        raise TypeError(argument.format_error(rule, f"{type(data).__name__}", way_out))
     if array.ndim > 2:
-        raise ValueError(argument.must(rule, f"shape {array.shape}", way_out))
+        raise ValueError(argument.format_error(rule, f"shape {array.shape}", way_out))
     return array[:, np.newaxis] if array.ndim == 1 else array
 
 
@@ -396,7 +323,7 @@ def _unboxed(array: np.ndarray, argument: Argument) -> np.ndarray:
             # scikit-learn's checks look for the words of float(): argument must be, string, number.
             rule = "hold numbers only: each argument must be one, and no string is taken for a number"
             way_out = "Convert it with .astype('float64')."
-            raise TypeError(argument.must(rule, f"{entry!r} of type {type(entry).__name__}", way_out))
+            raise TypeError(argument.format_error(rule, f"{entry!r} of type {type(entry).__name__}", way_out))
     return np.where(missing, np.nan, array).astype(np.float64)
 
 
@@ -420,26 +347,26 @@ def check_known_stamps(index: pd.Index, argument: Argument) -> None:
     if unknown.any():
         row = int(np.argmax(unknown))
         got = f"{index[row]} in row {row} ({int(unknown.sum())} such rows)"
-        raise ValueError(argument.must("have a known stamp in every row", got, "Drop these rows."))
+        raise ValueError(argument.format_error("have a known stamp in every row", got, "Drop these rows."))
 
 
 def _check_stamps(index: pd.Index, argument: Argument) -> None:
     check_known_stamps(index, argument)
     if not index.is_unique:
         twice = index[index.duplicated()].unique()
-        got = f"{len(twice)} stamps that occur more than once, such as {listed(twice)}"
+        got = f"{len(twice)} stamps that occur more than once, such as {format_labels(twice)}"
         way_out = "Aggregate them, for example with X.groupby(level=0).mean()."
-        raise ValueError(argument.must("have unique stamps", got, way_out))
+        raise ValueError(argument.format_error("have unique stamps", got, way_out))
 
 
 def _in_order(table: Table, unsorted: Unsorted, argument: Argument) -> Table:
     if unsorted == "keep" or table.index.is_monotonic_increasing:
         return table
     if unsorted == "sort":
-        return in_order(table)[0]
+        return sort_by_index(table)[0]
     row = int(np.argmax(np.asarray(table.index[1:] < table.index[:-1]))) + 1
     got = f"{table.index[row]} in row {row}, after {table.index[row - 1]}"
-    raise ValueError(argument.must("be sorted by its index", got, "Sort it with X.sort_index()."))
+    raise ValueError(argument.format_error("be sorted by its index", got, "Sort it with X.sort_index()."))
 
 
 def _check_finite(table: Table, argument: Argument) -> None:
@@ -452,18 +379,20 @@ def _check_finite(table: Table, argument: Argument) -> None:
 
 def infinite_error(got: str, argument: Argument) -> ValueError:
     way_out = "Replace such entries by NaN if they stand for missing values."
-    return ValueError(argument.must("hold finite numbers or NaN", got, way_out))
+    return ValueError(argument.format_error("hold finite numbers or NaN", got, way_out))
 
 
 def _check_observed(table: Table, argument: Argument) -> None:
     empty = np.isnan(table.values).all(axis=0)
     if empty.any():
         names = [label for label, blank in zip(table.columns, empty, strict=True) if blank]
-        got = f"nothing but missing values in column {listed(names)}"
-        raise ValueError(argument.must("have an observed value in every column", got, "Drop such columns."))
+        got = f"nothing but missing values in column {format_labels(names)}"
+        raise ValueError(
+            argument.format_error("have an observed value in every column", got, "Drop such columns.")
+        )
 
 
-def listed(labels: Iterable[Hashable], limit: int = EXAMPLES) -> str:
+def format_labels(labels: Iterable[Hashable], limit: int = EXAMPLES) -> str:
     """Up to `limit` labels, separated by commas; dots stand for the rest."""
     names = [repr(label) if isinstance(label, str) else str(label) for label in labels]
     return ", ".join(names[:limit] + ["..."] * (len(names) > limit))
