@@ -10,7 +10,8 @@ from sklearn.utils import check_random_state
 
 from ..cells import find_cell
 from ..cells.contract import Cell
-from ..kernels.cuda.devices import find_device, to_host
+from ..data.conversion import to_host
+from ..kernels.cuda.devices import find_device
 from ..kernels.layout import Architecture
 from ..learning.network import make_network
 from ..learning.passes import LayerPass, make_pass

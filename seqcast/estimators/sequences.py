@@ -12,10 +12,10 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ..data.frames import check_numeric
+from ..data.conversion import is_on_gpu, to_host
 from ..data.scaling import Scaler
-from ..data.sequences import Samples, lengths_of
-from ..kernels.cuda.devices import is_on_gpu, to_host
+from ..data.sequences import Samples, sequence_lengths
+from ..data.tables import check_numeric
 from ..kernels.layout import Architecture
 from ..kernels.parallel import thread_count
 from ..kernels.pooling import POOLINGS
@@ -130,7 +130,7 @@ class SequenceEstimator(NetworkEstimator):
         # In units of a power of two near the largest: sums of large weights are no float64, and other units
         # would round.
         shares = np.ldexp(weights, -np.frexp(weights.max())[1])
-        return Samples(sequences, targets, shares).with_weight()
+        return Samples(sequences, targets, shares).drop_unweighted()
 
     def _split(self, samples: Samples) -> tuple[Samples, int]:
         """Rows to train on, then those to judge by, if there are any; and the number of the former."""
@@ -144,7 +144,7 @@ class SequenceEstimator(NetworkEstimator):
             )
         if not self._is_full_batch(n_train):
             return samples, n_train
-        train = samples[:n_train].merged()
+        train = samples[:n_train].merge_duplicates()
         return train + samples[n_train:], len(train)
 
     def _is_full_batch(self, n_rows: int) -> bool:
@@ -165,7 +165,7 @@ class SequenceEstimator(NetworkEstimator):
     def _fit_pass(self, samples: Samples, data: dict[str, Any]) -> None:
         """One pass over the rows; the first one's scaling stays."""
         if self._is_full_batch(len(samples)):
-            samples = samples.merged()
+            samples = samples.merge_duplicates()
         if not hasattr(self, "_network"):
             self._fit_scalers(samples)
         windows = self._windows(samples)
@@ -187,7 +187,7 @@ class SequenceEstimator(NetworkEstimator):
         of_steps = None if weights is None else np.repeat(weights, n_steps)
         steps = train.sequences.reshape(-1, self.n_channels_)
         self._check_channels(steps)
-        self._input_scaler = Scaler.of(steps, of_steps)
+        self._input_scaler = Scaler.fit(steps, of_steps)
         self._target_scaler = self._scaler_of(train.targets, weights)
         if not (self.warm_start and hasattr(self, "_network")):  # which reads no flags, or reads them already
             self._masked = bool(np.isnan(steps[within(train.sequences).ravel()]).any())
@@ -203,7 +203,7 @@ class SequenceEstimator(NetworkEstimator):
 
     def _scaler_of(self, targets: np.ndarray, weights: np.ndarray | None) -> Scaler:
         """What brings targets to what the network gives."""
-        return Scaler.of(targets, weights)
+        return Scaler.fit(targets, weights)
 
     @property
     def _n_outputs(self) -> int:
@@ -227,7 +227,7 @@ class SequenceEstimator(NetworkEstimator):
     def _rows(self, windows: Windows, numbers: np.ndarray) -> Rows:
         """Rows of these numbers: each begins after n_steps others, and ends with its last observed step."""
         n_steps, width = windows.window.n_steps, windows.window.n_targets
-        lengths = lengths_of(windows.values.reshape(-1, n_steps, windows.window.n_channels))[numbers]
+        lengths = sequence_lengths(windows.values.reshape(-1, n_steps, windows.window.n_channels))[numbers]
         return Rows(numbers * n_steps, lengths, lambda starts, _: starts // n_steps * width)
 
     def _run(self, sequences: np.ndarray, run: Callable[..., np.ndarray] | None = None) -> np.ndarray:
@@ -246,7 +246,7 @@ def as_given(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
 
 def within(sequences: np.ndarray) -> np.ndarray:
     """Which steps lie before the end of their row, shape (n, n_steps)."""
-    return np.arange(sequences.shape[1]) < lengths_of(sequences)[:, None]
+    return np.arange(sequences.shape[1]) < sequence_lengths(sequences)[:, None]
 
 
 def relative(weights: np.ndarray) -> np.ndarray | None:
