@@ -15,13 +15,13 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..data.calendar import Calendar, calendars_of
-from ..data.frames import Table
+from ..data.calendar import Calendar, infer_calendars
 from ..data.naive_errors import seasonal_naive_errors
 from ..data.preparation import add_note
-from ..data.schema import ColumnSpec, InputRows, Schema, read_fit
-from ..data.series_state import SeriesState, step_numbers
-from ..data.windows import on_grid
+from ..data.schema import ColumnSpec, InputRows, Schema, read_fit_arguments
+from ..data.series_state import SeriesState
+from ..data.tables import Table
+from ..data.time_steps import insert_missing_steps, step_numbers
 from ..forecasting.requested_quantiles import RequestedQuantiles
 from .rollback import NOTHING, rollback_on_error
 from .rolling import CutoffForecaster
@@ -134,7 +134,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
 
     def _fit(self, X: Data, y: Data | None, sample_weight: ArrayLike | None = None) -> Self:
         self._validate_params()
-        schema, given = read_fit(X, y, self._declared(), type(self).__name__)
+        schema, given = read_fit_arguments(X, y, self._declared(), type(self).__name__)
         with rollback_on_error(self, self._essence):
             self._fit_rows(schema, given, sample_weight)
         return self
@@ -144,14 +144,14 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
 
     def _fit_rows(self, schema: Schema, given: InputRows, sample_weight: ArrayLike | None) -> None:
         self._remember(schema)
-        calendars = calendars_of([table.index for table in given.tables])
+        calendars = infer_calendars([table.index for table in given.tables])
         seasons = [calendar.season_length for calendar in calendars]
         self.season_length_ = self.season_length or max(set(seasons), key=seasons.count)
         steps = self._steps_of(given, calendars, "fit")
         grids = [self._training_grid(*one) for one in zip(given.tables, steps, strict=True)]
         kept = self._choose_lengths(given.ids, [len(grid) for grid in grids])
         self._pasts = self._pasts_of(given, calendars, grids, kept)
-        weights = given.on_steps(sample_weight, steps)
+        weights = given.align_weights(sample_weight, steps)
         grids = [grids[k] for k in kept]
         changes = self._changes(grids)
         if not schema.has_ids:
@@ -185,7 +185,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
 
     def _training_grid(self, table: Table, steps: np.ndarray) -> np.ndarray:
         """The columns at each step of the calendar."""
-        grid, static = on_grid(table.values, steps), self._schema.roles.columns.static_ones
+        grid, static = insert_missing_steps(table.values, steps), self._schema.roles.layout.static_slice
         if self._schema.roles.static:
             grid = grid.copy()
             grid[:, static] = table.values[-1, static]  # in gaps too
@@ -294,7 +294,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
             values.append(self._later_blocks(panel, begins, steps, bounds.probabilities))
         columns = bounds.side_by_side(np.concatenate(values, axis=2)[:, :, :steps])
         names = bounds.names(self.target_names_)
-        return self._schema.as_future(list(self._pasts), labels, list(columns), names)
+        return self._schema.to_future_frame(list(self._pasts), labels, list(columns), names)
 
     def sample_paths(
         self,
@@ -336,7 +336,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
         panel, begins, labels = self._ahead(X_future, steps)
         seed = check_random_state(random_state).randint(2**32, dtype=np.uint32)
         paths = self._paths(panel, begins, steps, n_paths, int(seed))
-        return self._schema.as_paths(list(self._pasts), labels, paths, self.target_names_)
+        return self._schema.to_paths_frame(list(self._pasts), labels, paths, self.target_names_)
 
     def predict(self, X: Data | int | np.integer | None = None) -> pd.DataFrame | pd.Series | np.ndarray:
         """Forecast each row of `X` from rows before it.
@@ -369,7 +369,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
             return self.forecast(X)
         given = self._schema.read(X, "predict")
         forecasts, _ = self._row_forecasts(given)
-        return self._schema.in_form(forecasts, given)
+        return self._schema.format_like_fit(forecasts, given)
 
     def score(self, X: Data, y: Data | None = None) -> float:
         """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
@@ -412,7 +412,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
         And the number of its series.
         """
         given = self._schema.read(X, "score")
-        truth = self._schema.truth(given, y, "score")
+        truth = self._schema.read_targets(given, y, "score")
         if not np.isfinite(truth).any():
             raise ValueError(
                 f"The '{'X' if y is None else 'y'}' parameter of {type(self).__name__}.score must have an "
@@ -420,7 +420,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
             )
         forecasts = self._row_forecasts(given)
         series = np.empty(len(given.index), np.int64)
-        for number, places in zip(self._numbers(given.ids), given.places, strict=True):
+        for number, places in zip(self._numbers(given.ids), given.row_numbers, strict=True):
             series[places] = number
         return truth, *forecasts, series
 
@@ -461,14 +461,14 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
     def _go_on(self, X: Data, y: Data | None, method: str) -> dict[Any, UpdatedSeries]:
         """Take rows as known; those of other series than those of fit, as all that came of them."""
         given = self._schema.read(X, method)
-        targets = self._schema.known_truth(given, y, method)
-        pairs = zip(given.ids, given.places, strict=True)
+        targets = self._schema.read_known_targets(given, y, method)
+        pairs = zip(given.ids, given.row_numbers, strict=True)
         first = [places for id_, places in pairs if id_ not in self._pasts]
         moved = self._moved_on(given, targets)
         self._take_over({id_: series.past for id_, series in moved.items()})
         if first:
             rows = np.sort(np.concatenate(first))
-            moved |= self._added(self._schema.read_first(X, rows, targets, method), method)
+            moved |= self._added(self._schema.read_new_series(X, rows, targets, method), method)
         return moved
 
     def _take_over(self, pasts: dict[Any, SeriesState]) -> None:
@@ -478,15 +478,15 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
     def _moved_on(self, given: InputRows, targets: np.ndarray) -> dict[Any, UpdatedSeries]:
         """The series that are known, as they are after these rows."""
         moved = {}
-        for (id_, table), places in zip(given, given.places, strict=True):
+        for (id_, table), places in zip(given, given.row_numbers, strict=True):
             if id_ not in self._pasts:
                 continue
             past, steps, known = self._pasts[id_], self._steps_after(id_, table, given), self._known(table)
             known[:, : self._n_targets] = targets[places]
-            grid = on_grid(known, steps)
+            grid = insert_missing_steps(known, steps)
             whole = self._continued(past.tail, grid, 0)
-            index = past.future(len(table.index)) if self._schema.is_untimed(given) else table.index
-            moved[id_] = UpdatedSeries(past.moved_on(len(grid), index, self._tail(whole)), whole, len(grid))
+            index = past.future(len(table.index)) if self._schema.lacks_time_index(given) else table.index
+            moved[id_] = UpdatedSeries(past.advance(len(grid), index, self._tail(whole)), whole, len(grid))
         return moved
 
     def _check_alike(self, stamps: pd.Index, ours: pd.Index, method: str) -> None:
@@ -504,7 +504,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
 
         They are treated as in fit, but nothing that others share is learned of them.
         """
-        calendars = calendars_of(
+        calendars = infer_calendars(
             [table.index for table in given.tables], [past.calendar for past in self._pasts.values()]
         )
         steps = self._steps_of(given, calendars, method)

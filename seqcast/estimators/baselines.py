@@ -7,7 +7,8 @@ import numpy as np
 
 from ..data.panel import Panel
 from ..data.scaling import Scaler
-from ..data.windows import filled, subsample
+from ..data.seasonal_naive import seasonal_ffill
+from ..data.training_windows import subsample
 from ..forecasting.conformal import MOST, ConformalResiduals
 from ..forecasting.recent_volatility import RecentVolatility, span_of
 from ..forecasting.sensitivity import Chain, linear_slopes
@@ -98,17 +99,17 @@ class NaiveForecaster(BaseForecaster):
         self._errors = ConformalResiduals.of_series(levels, [(cutoffs, misses)]) if len(cutoffs) else None
 
     def _learn_scales(self, ids: list[Any], grids: list[np.ndarray]) -> None:
-        self._scaler = self._scaler.followed_by(self._scalers(grids))
+        self._scaler = self._scaler.append(self._scalers(grids))
         levels = self._padded(grids, ids)
         self._local_scale = self._local_scale.with_series(levels, levels.ends)
 
     def _scalers(self, grids: list[np.ndarray]) -> Scaler:
-        return Scaler.stacked([Scaler.of(grid[:, : self._n_targets]) for grid in grids])
+        return Scaler.stack([Scaler.fit(grid[:, : self._n_targets]) for grid in grids])
 
     def _padded(self, grids: list[np.ndarray], ids: list[Any]) -> Panel:
         """Levels of these series, each with room for a forecast."""
-        panel = Panel.of(grids, self.season_length_ + self.horizon_)
-        return self._levels(panel.of_fitted(self._numbers(ids)))
+        panel = Panel.stack(grids, self.season_length_ + self.horizon_)
+        return self._levels(panel.with_series_numbers(self._numbers(ids)))
 
     def _memory(self) -> int:
         return max(self.season_length_, span_of(self.horizon_, self.season_length_))
@@ -116,7 +117,7 @@ class NaiveForecaster(BaseForecaster):
     def _tail(self, values: np.ndarray) -> np.ndarray:
         """Before what is kept, missing values are those of seasons before: these would be repeated."""
         first = max(0, len(values) - self._memory())
-        before = filled(values[:first], self.season_length_)[-self.season_length_ :]
+        before = seasonal_ffill(values[:first], self.season_length_)[-self.season_length_ :]
         return np.concatenate([before, values[first:]])
 
     def _target_scales(self) -> np.ndarray:
@@ -124,16 +125,16 @@ class NaiveForecaster(BaseForecaster):
 
     def _levels(self, panel: Panel) -> Panel:
         scaled = [
-            self._scaler.of_series(number).transform(values[:, : self._n_targets], values.dtype)
-            for values, number in zip(panel, panel.fitted, strict=True)
+            self._scaler.select_series(number).transform(values[:, : self._n_targets], values.dtype)
+            for values, number in zip(panel, panel.series_numbers, strict=True)
         ]
-        return panel.holding(np.concatenate(scaled))
+        return panel.with_values(np.concatenate(scaled))
 
     def _level_forecasts(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
         return np.nan_to_num(levels.seasonal_naive(cutoffs, self.season_length_, self.horizon_))
 
     def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-        return self._scaler.of_series(fitted).inverse(forecasts)
+        return self._scaler.select_series(fitted).inverse_transform(forecasts)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_scaler")

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..data.panel import Clock, Panel
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from ..forecasting.combination import ValidationForecasts, blend, choose, root_mean_square
 from ..forecasting.conformal import ConformalResiduals
 from ..forecasting.distributions import DISTRIBUTIONS, LEAST_MEAN, Distribution, find_distribution
@@ -519,7 +519,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
 
     def _units(self, blocks: WindowSource) -> np.ndarray:
         """What losses are reported in: the target's own unit, if there is one."""
-        scales = self._preparation.targets.scale
+        scales = self._preparation.target_scaler.scale
         return scales[0] if len(blocks) == len(scales) == 1 and self._preparation.is_linear else np.ones(1)
 
     def _windows(self, blocks: WindowSource, dtype: np.dtype) -> Windows:
@@ -617,7 +617,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
 
     def _naive(self, levels: Panel, cutoffs: np.ndarray) -> dict[str, np.ndarray]:
         seasons = {"naive": 1, "seasonal_naive": self.season_length_}
-        targets = levels.holding(levels.values[:, : self._n_targets])
+        targets = levels.with_values(levels.values[:, : self._n_targets])
         return {
             name: np.nan_to_num(targets.seasonal_naive(cutoffs, season, self.horizon_))
             for name, season in seasons.items()
@@ -670,11 +670,11 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         if not moved:
             return  # series that are too short, all of them
         panel, n_new = self._lately(moved)
-        blocks = self._blocks(self._preparation.levels(panel))
+        blocks = self._blocks(self._preparation.scale(panel))
         starts = panel.training_starts(
             self._n_targets, self.window_, self.horizon_, panel.ends, self._lost_steps()
         )
-        new = starts + self.window_ + self.horizon_ > (panel.ends - n_new)[panel.numbers(starts + 1)]
+        new = starts + self.window_ + self.horizon_ > (panel.ends - n_new)[panel.find_series(starts + 1)]
         if not new.any():
             return  # too few rows, or nothing observed: the next ones may do
         rows, windows = self._rows(blocks, starts[new]), self._windows(blocks, np.dtype(self.dtype))
@@ -692,9 +692,9 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
             first = past.n_steps - len(whole)
             grids.append(self._with_calendar(whole, past.calendar, first))
             clocks.append(past.calendar.clock + first)
-        panel = Panel.of(grids, self._lost_steps() + self.window_ + self.horizon_, clocks)
+        panel = Panel.stack(grids, self._lost_steps() + self.window_ + self.horizon_, clocks)
         n_new = np.array([series.n_new for series in moved.values()])
-        return panel.of_fitted(self._numbers(list(moved))), n_new
+        return panel.with_series_numbers(self._numbers(list(moved))), n_new
 
     # -- forecast
 
@@ -736,7 +736,7 @@ class SeqForecaster(WindowForecaster, NetworkEstimator):
         return spread_of(distribution, parameters)
 
     def _outlook(self, levels: Panel, cutoffs: np.ndarray) -> PredictiveForecast:
-        series = levels.fitted[levels.numbers(cutoffs)]
+        series = levels.series_numbers[levels.find_series(cutoffs)]
         if "recurrent" not in self.chosen_:
             naive = self._naive(levels, cutoffs)[next(iter(self.chosen_))]
             return PredictiveForecast(

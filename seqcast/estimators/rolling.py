@@ -14,11 +14,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from ..data.calendar import Calendar
-from ..data.frames import Table
 from ..data.panel import Panel
 from ..data.schema import InputRows, Schema
+from ..data.seasonal_naive import continue_season
 from ..data.series_state import SeriesState
-from ..data.windows import on_grid, seasonal_continuation
+from ..data.tables import Table
+from ..data.time_steps import insert_missing_steps
 from ..forecasting.conformal import ConformalResiduals, fewest_for
 from ..forecasting.predictive import PredictiveForecast
 from ..forecasting.recent_volatility import RecentVolatility, span_of
@@ -62,7 +63,10 @@ class CutoffForecaster(BaseEstimator):
 
     def _outlook(self, levels: Panel, cutoffs: np.ndarray) -> PredictiveForecast:
         """The same, and how far off it may be."""
-        unit, series = partial(self._local_scale.at, levels, cutoffs), levels.fitted[levels.numbers(cutoffs)]
+        unit, series = (
+            partial(self._local_scale.at, levels, cutoffs),
+            levels.series_numbers[levels.find_series(cutoffs)],
+        )
         return PredictiveForecast(self._level_forecasts(levels, cutoffs), unit, series, self._errors)
 
     def _full_outlook(self, levels: Panel, cutoffs: np.ndarray) -> PredictiveForecast:
@@ -110,7 +114,7 @@ class CutoffForecaster(BaseEstimator):
         And their quantiles, (1 + n_probabilities, n_cutoffs, horizon_, n_targets).
         """
         outlook = self._full_outlook(self._levels(panel), cutoffs)
-        fitted = panel.fitted[panel.numbers(cutoffs)]
+        fitted = panel.series_numbers[panel.find_series(cutoffs)]
         around = outlook.quantiles(probabilities) if probabilities else ()
         return np.stack([self._undo(levels, fitted) for levels in (outlook.centre, *around)])
 
@@ -136,7 +140,7 @@ class CutoffForecaster(BaseEstimator):
         for done in range(0, int(steps.max()), self.horizon_):
             going_on = steps > done
             cutoffs = begins[going_on] + done
-            near, its_cutoffs = panel.around(cutoffs, self._memory(), self.horizon_)
+            near, its_cutoffs = panel.cut_around(cutoffs, self._memory(), self.horizon_)
             blocks = self._forecast_at(near, its_cutoffs)[0]
             for cutoff, block in zip(cutoffs, blocks, strict=True):
                 panel.values[cutoff : cutoff + self.horizon_, : self._n_targets] = block
@@ -156,17 +160,17 @@ class CutoffForecaster(BaseEstimator):
 
     def _drawn(self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int) -> np.ndarray:
         """The same, at once: up to the first step that is drawn, paths of a row are one."""
-        rngs = self._generators(panel.fitted[panel.numbers(begins)], seed)
-        copies, cutoffs = panel.around(begins, self._memory(), self._whole(steps))
+        rngs = self._generators(panel.series_numbers[panel.find_series(begins)], seed)
+        copies, cutoffs = panel.cut_around(begins, self._memory(), self._whole(steps))
         blocks = []
         for done in range(0, steps, self.horizon_):
-            near, its_cutoffs = copies.around(cutoffs + done, self._memory(), self.horizon_)
+            near, its_cutoffs = copies.cut_around(cutoffs + done, self._memory(), self.horizon_)
             outlook = self._full_outlook(self._levels_of_copies(near, len(begins)), its_cutoffs)
             if not done:
                 outlook = outlook.repeated(n_paths)
                 repeated = np.repeat(cutoffs, n_paths)
-                copies, cutoffs = copies.around(repeated, self._memory(), self._whole(steps))
-            blocks.append(self._undo(outlook.draws(rngs), copies.fitted))
+                copies, cutoffs = copies.cut_around(repeated, self._memory(), self._whole(steps))
+            blocks.append(self._undo(outlook.draws(rngs), copies.series_numbers))
             rows = (cutoffs + done)[:, None] + np.arange(self.horizon_)
             copies.values[rows, : self._n_targets] = blocks[-1]
         drawn = np.concatenate(blocks, axis=1)[:, :steps]
@@ -180,8 +184,10 @@ class CutoffForecaster(BaseEstimator):
     def _levels_of_copies(self, copies: Panel, n: int) -> Panel:
         """Of `n` rows' copies, which are of one series each; it does not matter where a copy ends."""
         each = len(copies) // n
-        whole = Panel(copies.values, copies.bounds[::each], copies.fitted[::each], copies.clocks[::each])
-        return copies.holding(self._levels(whole).values)
+        whole = Panel(
+            copies.values, copies.bounds[::each], copies.series_numbers[::each], copies.clocks[::each]
+        )
+        return copies.with_values(self._levels(whole).values)
 
     def _n_errors(self) -> float:
         """How many errors were seen."""
@@ -212,7 +218,7 @@ class CutoffForecaster(BaseEstimator):
         steps = [self._steps_after(id_, table, given) for id_, table in given]
         both = self._block_forecasts(given, steps)
         forecasts, naive = ([rows[s] for rows, s in zip(part, steps, strict=True)] for part in both)
-        return given.in_rows(forecasts), given.in_rows(naive)
+        return given.restore_order(forecasts), given.restore_order(naive)
 
     def _block_forecasts(
         self, given: InputRows, steps: list[np.ndarray]
@@ -224,8 +230,10 @@ class CutoffForecaster(BaseEstimator):
         panel, begins, lengths = self._after_rows(given, steps)
         k, spans = self._n_targets, [*zip(begins, begins + lengths, strict=True)]
         cutoffs = np.concatenate([np.arange(begin, end, self.horizon_) for begin, end in spans])
-        naive = panel.holding(panel.values[:, :k]).seasonal_naive(cutoffs, self.season_length_, self.horizon_)
-        if self._schema.apart:
+        naive = panel.with_values(panel.values[:, :k]).seasonal_naive(
+            cutoffs, self.season_length_, self.horizon_
+        )
+        if self._schema.separate_targets:
             self._feed_forward(panel, begins, lengths)
             forecasts = [panel.values[begin:end, :k] for begin, end in spans]
         else:
@@ -273,10 +281,12 @@ class CutoffForecaster(BaseEstimator):
         """
         if n_steps <= self.horizon_:
             return self._forecast_at(panel, rows, probabilities)[:, :, :n_steps]
-        near, cutoffs = panel.around(rows, self._memory(), self._whole(n_steps))
-        unknown = near.values[:, : self._schema.roles.columns.of_the_past.stop]
+        near, cutoffs = panel.cut_around(rows, self._memory(), self._whole(n_steps))
+        unknown = near.values[:, : self._schema.roles.layout.past_slice.stop]
         later = cutoffs[:, None] + np.arange(self._whole(n_steps))
-        unknown[later] = near.holding(unknown).seasonal_naive(cutoffs, self.season_length_, later.shape[1])
+        unknown[later] = near.with_values(unknown).seasonal_naive(
+            cutoffs, self.season_length_, later.shape[1]
+        )
         first = self._forecast_at(near, cutoffs, probabilities)
         both = [first, self._later_blocks(near, cutoffs, n_steps, probabilities)]
         return np.concatenate(both, axis=2)[:, :, :n_steps]
@@ -284,36 +294,38 @@ class CutoffForecaster(BaseEstimator):
     def _until(self, given: InputRows, truth: np.ndarray, lengths: list[int]) -> tuple[Panel, np.ndarray]:
         """As `_after`, of rows whose targets were observed; each series goes on to so many steps at least."""
         grids = []
-        for (id_, table), places, n in zip(given, given.places, lengths, strict=True):
+        for (id_, table), places, n in zip(given, given.row_numbers, lengths, strict=True):
             tail, known = self._pasts[id_].tail, self._known(table)
             known[:, : self._n_targets] = truth[places]
-            grid = on_grid(known, self._steps_after(id_, table, given))
+            grid = insert_missing_steps(known, self._steps_after(id_, table, given))
             grids.append(self._continued(tail, grid, n)[len(tail) :])
         return self._after(given.ids, grids, self._calendars(given))
 
     def _after_rows(self, given: InputRows, steps: list[np.ndarray]) -> tuple[Panel, np.ndarray, np.ndarray]:
         """As `_after`, of rows at so many steps after training; and how many steps these are."""
-        grids = [on_grid(self._known(table), s) for table, s in zip(given.tables, steps, strict=True)]
+        grids = [
+            insert_missing_steps(self._known(table), s) for table, s in zip(given.tables, steps, strict=True)
+        ]
         return *self._after(given.ids, grids, self._calendars(given)), np.array([len(grid) for grid in grids])
 
     def _steps_after(self, id_: Any, table: Table, given: InputRows) -> np.ndarray:
         """Step numbers of rows, counted from the first step after training."""
-        if self._schema.is_untimed(given):
+        if self._schema.lacks_time_index(given):
             return np.arange(len(table.index))
-        return self._pasts[id_].steps_after(table.index, type(self).__name__)
+        return self._pasts[id_].check_later_steps(table.index, type(self).__name__)
 
     def _known(self, table: Table) -> np.ndarray:
         """The columns as they were in training: targets that are no columns of X, and static columns, NaN."""
         roles, n = self._schema.roles, len(table.index)
-        targets = [np.full((n, self._n_targets), np.nan)] if self._schema.apart else []
+        targets = [np.full((n, self._n_targets), np.nan)] if self._schema.separate_targets else []
         return np.hstack([*targets, table.values, np.full((n, len(roles.static)), np.nan)])
 
     def _calendars(self, given: InputRows) -> list[Calendar]:
         """Of each series, after its rows."""
         calendars = [self._pasts[id_].calendar for id_ in given.ids]
-        if self._schema.is_untimed(given):
+        if self._schema.lacks_time_index(given):
             return calendars
-        return [c.extended(t.index) for c, t in zip(calendars, given.tables, strict=True)]
+        return [c.extend(t.index) for c, t in zip(calendars, given.tables, strict=True)]
 
     # -- of the steps ahead
 
@@ -346,7 +358,7 @@ class CutoffForecaster(BaseEstimator):
             return {}
         given = self._schema.read_future(X_future, "forecast")
         self._schema.check_known(given.ids, self._pasts, "forecast")
-        untimed = self._schema.is_untimed(given)
+        untimed = self._schema.lacks_time_index(given)
         return {id_: (table, untimed) for id_, table in given}
 
     def _ahead_of(
@@ -357,22 +369,22 @@ class CutoffForecaster(BaseEstimator):
         And of as many more as complete a horizon and are given: covariates go on as in their last season, but
         those that are known; and the calendar.
         """
-        n, which = self._whole(steps), self._schema.roles.columns.known_ahead
+        n, which = self._whole(steps), self._schema.roles.layout.future_slice
         ahead, calendar = np.full((n, which.stop - which.start), np.nan), past.calendar
         if rows is not None:
             table, untimed = rows
-            calendar = calendar if untimed else calendar.extended(table.index)
-            places = np.arange(len(table.index)) if untimed else past.position(table.index)
+            calendar = calendar if untimed else calendar.extend(table.index)
+            places = np.arange(len(table.index)) if untimed else past.relative_steps(table.index)
             near = (places >= 0) & (places < n)
             ahead[places[near]] = table.values[near]
         gaps = np.flatnonzero(np.isnan(ahead).any(axis=1))
         known = max(steps, gaps[0] if gaps.size else n) if ahead.size else steps
-        grid = seasonal_continuation(past.tail, self.season_length_, known)
+        grid = continue_season(past.tail, self.season_length_, known)
         grid[:, which] = ahead[:known]
         return grid, calendar
 
     def _check_ahead(self, id_: Any, grid: np.ndarray, calendar: Calendar) -> None:
-        which = self._schema.roles.columns.known_ahead
+        which = self._schema.roles.layout.future_slice
         missing = np.isnan(grid[:, which])
         if missing.any():
             step, column = np.argwhere(missing)[0]
@@ -402,8 +414,8 @@ class CutoffForecaster(BaseEstimator):
             values = self._continued(past.tail, grid, n)
             known.append(self._with_calendar(values, calendar, first))
             clocks.append(calendar.clock + first)
-        panel = Panel.of(known, [self._memory() + n for n in wholes], clocks)
-        return panel.of_fitted(self._numbers(ids)), panel.ends - np.array(wholes)
+        panel = Panel.stack(known, [self._memory() + n for n in wholes], clocks)
+        return panel.with_series_numbers(self._numbers(ids)), panel.ends - np.array(wholes)
 
     def _continued(self, tail: np.ndarray, grid: np.ndarray, n: int) -> np.ndarray:
         """The last training steps.
@@ -412,9 +424,9 @@ class CutoffForecaster(BaseEstimator):
         """
         known = np.concatenate([tail, grid])
         if len(grid) < n:
-            rest = seasonal_continuation(known[-self._memory() :], self.season_length_, n - len(grid))
+            rest = continue_season(known[-self._memory() :], self.season_length_, n - len(grid))
             known = np.concatenate([known, rest])
-        static = self._schema.roles.columns.static_ones
+        static = self._schema.roles.layout.static_slice
         known[len(tail) :, static] = tail[-1, static]
         return known
 

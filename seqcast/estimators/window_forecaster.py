@@ -19,15 +19,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.calendar import WEEK, YEAR, Calendar
-from ..data.calendar_features import calendar_features, chosen_cycles
-from ..data.log_transform_test import spread_grows_with_level
+from ..data.calendar_features import calendar_features, choose_cycles
+from ..data.log_transform_test import needs_log_transform
 from ..data.panel import Clock, Panel
-from ..data.preparation import Preparation, Treatment, add_note
-from ..data.roles import Columns, ColumnSpec
+from ..data.preparation import Preparation, TargetOptions, add_note
+from ..data.roles import ColumnLayout, ColumnSpec
 from ..data.schema import InputRows
 from ..data.series_state import SeriesState
+from ..data.training_windows import validation_start
 from ..data.transforms import KINDS
-from ..data.windows import border
 from ..forecasting.blas import one_blas_thread
 from ..forecasting.linear import LinearMap, fit_linear
 from ..forecasting.out_of_fold import out_of_fold
@@ -173,7 +173,7 @@ class WindowForecaster(BaseForecaster):
         return 1 if self.short_series == "pad" else window
 
     def _training_end(self, n: int, horizon: int) -> int:
-        return border(n, horizon, self.validation_fraction) if self._holds_back() else n
+        return validation_start(n, horizon, self.validation_fraction) if self._holds_back() else n
 
     def _long_enough(self, ids: list[Hashable], lengths: list[int], method: str) -> list[int]:
         if self.short_series == "pad":
@@ -263,9 +263,9 @@ class WindowForecaster(BaseForecaster):
         if not hasattr(self, "models_"):
             return super()._forecast_at(panel, cutoffs, probabilities)
         forecasts = np.empty((1 + len(probabilities), len(cutoffs), self.horizon_, self._n_targets))
-        for number, places, own in panel.series_cutoffs(cutoffs):
-            series = Panel.of([panel.series(number)], clocks=panel.clocks[[number]])
-            model = self._model_of(panel.fitted[number])
+        for number, places, own in panel.group_by_series(cutoffs):
+            series = Panel.stack([panel.series(number)], clocks=panel.clocks[[number]])
+            model = self._model_of(panel.series_numbers[number])
             forecasts[:, places] = model._forecast_at(series, own, probabilities)
         return forecasts
 
@@ -273,7 +273,10 @@ class WindowForecaster(BaseForecaster):
         if not hasattr(self, "models_"):
             return super()._drawn(panel, begins, steps, n_paths, seed)
         paths = np.empty((len(begins), n_paths, steps, self._n_targets))
-        fitted, alone = panel.fitted[panel.numbers(begins)], panel.of_fitted(np.zeros_like(panel.fitted))
+        fitted, alone = (
+            panel.series_numbers[panel.find_series(begins)],
+            panel.with_series_numbers(np.zeros_like(panel.series_numbers)),
+        )
         for number in np.unique(fitted):
             own = fitted == number
             paths[own] = self._model_of(number)._drawn(alone, begins[own], steps, n_paths, seed)
@@ -294,7 +297,7 @@ class WindowForecaster(BaseForecaster):
         ids = list(self._pasts)
         grids = self._with_calendars(grids, ids)
         self.target_transform_ = self._chosen_transform(grids)
-        self._preparation = Preparation.of(
+        self._preparation = Preparation.fit(
             self._to_scale_by(grids),
             self._columns(grids[0].shape[1]),
             self._treatment(),
@@ -343,8 +346,8 @@ class WindowForecaster(BaseForecaster):
         held_back = lengths - [self._border(n) for n in lengths.tolist()]
         # Two windows: from one, no map is learned.
         least = self._lost_steps() + self.window_ + self.horizon_ + held_back + 1
-        panel = Panel.of(grids, least, [self._pasts[id_].calendar.clock for id_ in ids])
-        levels = self._preparation.levels(panel.of_fitted(self._numbers(ids)))
+        panel = Panel.stack(grids, least, [self._pasts[id_].calendar.clock for id_ in ids])
+        levels = self._preparation.scale(panel.with_series_numbers(self._numbers(ids)))
         return levels, levels.ends - held_back
 
     def _row_weights(self, levels: Panel, weights: list[np.ndarray] | None) -> np.ndarray | None:
@@ -355,7 +358,7 @@ class WindowForecaster(BaseForecaster):
         if weights is None and self.half_life is None:
             return None
         counts = np.ones(len(levels.values))
-        for number, out in enumerate(levels.holding(counts)):
+        for number, out in enumerate(levels.with_values(counts)):
             if weights is not None:
                 out[-len(weights[number]) :] = np.nan_to_num(weights[number])
             if self.half_life is not None:
@@ -375,27 +378,27 @@ class WindowForecaster(BaseForecaster):
                     f"half_life."
                 )
 
-    def _columns(self, n: int) -> Columns:
+    def _columns(self, n: int) -> ColumnLayout:
         """Of rows with `n` columns: those that the schema does not know are made of stamps, known ahead."""
-        columns = self._schema.roles.columns
-        return replace(columns, future=columns.future + n - columns.static_ones.stop)
+        columns = self._schema.roles.layout
+        return replace(columns, future=columns.future + n - columns.static_slice.stop)
 
     def _chosen_cycles(self) -> list[str]:
         """Columns made of stamps, the same for all series; one row of dates does not tell its step."""
         pasts = [past for past in self._pasts.values() if past.calendar.shortest_step is not None]
         step = max((past.calendar.shortest_step for past in pasts), default=None)
         ends = [past.calendar.labels(0, 1).append(past.future(1)) for past in pasts]
-        return chosen_cycles(self.calendar_features, ends, step, type(self).__name__)
+        return choose_cycles(self.calendar_features, ends, step, type(self).__name__)
 
     def _with_calendar(self, values: np.ndarray, calendar: Calendar, first: int) -> np.ndarray:
         if not self.calendar_features_:
             return values
         features, _ = calendar_features(calendar.labels(first, len(values)), self.calendar_features_)
-        stop = self._schema.roles.columns.known_ahead.stop
+        stop = self._schema.roles.layout.future_slice.stop
         return np.hstack([values[:, :stop], features, values[:, stop:]])
 
-    def _treatment(self) -> Treatment:
-        return Treatment(
+    def _treatment(self) -> TargetOptions:
+        return TargetOptions(
             self.target_transform_, self.scaling, steps_of(self.differences), steps_of(self.lags)
         )
 
@@ -410,7 +413,7 @@ class WindowForecaster(BaseForecaster):
             return "none"
         columns = [column for values in grids for column in values[:, : self._n_targets].T]
         positive = all(np.nanmin(column) > 0 for column in columns)
-        return "log" if positive and spread_grows_with_level(columns) else "none"
+        return "log" if positive and needs_log_transform(columns) else "none"
 
     def _lost_steps(self) -> int:
         """Steps before a window that its inputs are made of too."""
@@ -430,10 +433,10 @@ class WindowForecaster(BaseForecaster):
         return self.window_
 
     def _blocks(self, levels: Panel) -> WindowSource:
-        return self._in_blocks(self._preparation.inputs(levels), levels.clock)
+        return self._in_blocks(self._preparation.make_inputs(levels), levels.clock)
 
     def _in_blocks(self, inputs: np.ndarray, clock: Clock) -> WindowSource:
-        return WindowSource.of(inputs, self._preparation.columns, self.multivariate, clock)
+        return WindowSource.of(inputs, self._preparation.input_layout, self.multivariate, clock)
 
     def _window_starts(self, levels: Panel, borders: np.ndarray, lost: int) -> tuple[np.ndarray, np.ndarray]:
         """Of windows to learn from, and to judge by, with `lost` steps before them."""
@@ -450,7 +453,7 @@ class WindowForecaster(BaseForecaster):
         return train, validation if self._holds_back() else np.empty(0, np.int64)
 
     def _warn_constant(self, ids: list[Any]) -> None:
-        flat = self._preparation.targets.constant[self._numbers(ids)]
+        flat = self._preparation.target_scaler.constant[self._numbers(ids)]
         if self._schema.has_ids:
             message = f"{flat.any(axis=1).sum()} of {len(flat)} series are"
         else:
@@ -464,10 +467,10 @@ class WindowForecaster(BaseForecaster):
         """The best linear map on the windows to judge by; None where no window is complete."""
         blocks, starts = examples.blocks.changing(), (examples.train, examples.validation)
         calendar = next(iter(self._pasts.values())).calendar
-        seasons = {self.season_length_, calendar.per(WEEK)} if calendar.keeps_phase else set()
+        seasons = {self.season_length_, calendar.steps_per(WEEK)} if calendar.keeps_phase else set()
         periods = {int(steps) for steps in seasons if steps > 1 and steps == int(steps)}
         lengths = self.window_, self.horizon_
-        year = calendar.per(YEAR) or None
+        year = calendar.steps_per(YEAR) or None
         with one_blas_thread():
             return fit_linear(blocks, *starts, *lengths, self._ways(), sorted(periods), year)
 
@@ -497,21 +500,23 @@ class WindowForecaster(BaseForecaster):
     # -- forecast
 
     def _levels(self, panel: Panel) -> Panel:
-        return self._preparation.levels(panel)
+        return self._preparation.scale(panel)
 
     def _integrated(self, forecasts: np.ndarray, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
         """Forecasts of inputs as those of levels, made from rows that `update` keeps, too."""
         return self._preparation.integrate(forecasts, levels, cutoffs, self._memory() - 1)
 
     def _undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-        return self._preparation.undo(forecasts, fitted)
+        return self._preparation.unscale(forecasts, fitted)
 
     def _full_outlook(self, levels: Panel, cutoffs: np.ndarray) -> PredictiveForecast:
         """The same, but the last value where nothing was observed since a window ago: no part has seen it."""
         outlook, silent = self._outlook(levels, cutoffs), self._silent(levels, cutoffs)
         if not silent.any():
             return outlook
-        last = levels.holding(levels.values[:, : self._n_targets]).seasonal_naive(cutoffs, 1, self.horizon_)
+        last = levels.with_values(levels.values[:, : self._n_targets]).seasonal_naive(
+            cutoffs, 1, self.horizon_
+        )
         return outlook.around(np.where(silent[:, None], np.nan_to_num(last), outlook.centre))
 
     def _silent(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
@@ -583,7 +588,7 @@ class WindowForecaster(BaseForecaster):
         slopes = [known._slopes(panel, begins[[number]]) for number in known._numbers(chosen)]
         columns, values = by_column_and_lag(np.stack(slopes), self._schema.roles)
         labels = [chosen, self.target_names_, list(range(1, self.horizon_ + 1))]
-        names = [self._schema.declared.id_col, "target", "lead"]
+        names = [self._schema.column_spec.id_col, "target", "lead"]
         first = 0 if self._schema.has_ids else 1
         index = pd.MultiIndex.from_product(labels[first:], names=names[first:])
         return pd.DataFrame(values, index, pd.MultiIndex.from_tuples(columns, names=["column", "lag"]))
@@ -602,10 +607,10 @@ class WindowForecaster(BaseForecaster):
 
         Shape (horizon_, n_targets, n_rows, n_columns).
         """
-        near, cutoff = panel.around(cutoff, self._memory() - 1, self.horizon_)  # what is read
-        model: Any = self._model_of(near.fitted[0])
+        near, cutoff = panel.cut_around(cutoff, self._memory() - 1, self.horizon_)  # what is read
+        model: Any = self._model_of(near.series_numbers[0])
         if model is not self:
-            near = near.of_fitted(np.zeros(1, np.int64))
+            near = near.with_series_numbers(np.zeros(1, np.int64))
         in_blocks = partial(model._in_blocks, clock=near.clock)
         chain = Chain(model._preparation, near, int(cutoff[0]), in_blocks)
         forecasts = model._level_forecasts(chain.levels, cutoff)[0]

@@ -13,9 +13,9 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from ..data.calendar import Calendar
-from ..data.frames import Table, read_table
-from ..data.windows import on_grid
+from ..data.calendar import infer_calendar
+from ..data.tables import Table, read_table
+from ..data.time_steps import insert_missing_steps
 from .tooltips import ToolTips
 
 
@@ -117,7 +117,7 @@ class WindowTransformer(ToolTips, TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         table = self._read(X, "fit")
-        self._calendar = Calendar.from_index(table.index)
+        self._calendar = infer_calendar(table.index)
         positions = self._calendar.positions(table.index)
         reached = positions > positions[-1] - self._furthest_lag  # from the step after the last one
         self._last_positions, self._last_values = positions[reached], table.values[reached]
@@ -220,7 +220,7 @@ def _windows(values: np.ndarray, positions: np.ndarray, newest: np.ndarray, wind
     n_columns = values.shape[1]
     # Gaps longer than a window are closed up to just that, so that the grid is no larger than the output.
     steps = np.cumsum(np.minimum(np.diff(positions, prepend=positions[0]), window + 1))
-    grid = on_grid(values, steps + window)  # its first `window` steps are unknown
+    grid = insert_missing_steps(values, steps + window)  # its first `window` steps are unknown
     rows = np.maximum(np.searchsorted(positions, newest, side="right") - 1, 0)
     starts = steps[rows] + np.minimum(newest - positions[rows], window) + 1
     # A window is one stretch of the flat grid, so that taking the rows is the only copy.

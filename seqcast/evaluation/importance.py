@@ -102,7 +102,7 @@ def permutation_importance(
     _check(forecaster, n_repeats)
     schema, seed = forecaster._schema, check_random_state(random_state).randint(2**32, dtype=np.uint32)
     if y is None:
-        y = schema.truth(schema.read(X, "score"), None, "score")
+        y = schema.read_targets(schema.read(X, "score"), None, "score")
     scorer, columns = check_scoring(forecaster, scoring=scoring), _columns(schema)
     if effective_n_jobs(n_jobs) > 1 and hasattr(forecaster, "n_jobs"):
         forecaster = copy.copy(forecaster).set_params(n_jobs=1)
@@ -133,7 +133,7 @@ def _check(forecaster: Any, n_repeats: Any) -> None:
             f"The 'n_repeats' parameter of permutation_importance must be an int of at least 1. Got "
             f"{n_repeats!r} instead."
         )
-    if forecaster._schema.apart:
+    if forecaster._schema.separate_targets:
         raise ValueError(
             "The 'forecaster' parameter of permutation_importance must be fitted on rows that hold its "
             "targets. Got one whose targets were in y only: its forecasts are made from earlier ones, and "
@@ -150,8 +150,8 @@ def _columns(schema: Any) -> dict[Hashable, list[int]]:
     roles = schema.roles
     places = dict(zip(roles.all, range(len(roles.all)), strict=True))
     places |= dict(zip(roles.static, range(-len(roles.static), 0), strict=True))
-    own = [column for column in schema.columns if column not in schema.declared.keys]
-    return {column: [places[name] for name in schema.categories.names([column])] for column in own}
+    own = [column for column in schema.columns if column not in schema.column_spec.keys]
+    return {column: [places[name] for name in schema.categories.column_names([column])] for column in own}
 
 
 def _score(
@@ -172,7 +172,7 @@ def _forecast_elsewhere(
     probabilities: tuple[float, ...] = (),
 ) -> np.ndarray:
     """`_forecast_at`, with these columns as they are around other cutoffs."""
-    series = panel.numbers(cutoffs)
+    series = panel.find_series(cutoffs)
     if len(np.unique(series)) == len(series):
         raise ValueError(
             f"permutation_importance needs two forecasts of a series, which are made every "
@@ -184,8 +184,8 @@ def _forecast_elsewhere(
     size = max(1, ROLLING_NUMBERS // ((before + after) * panel.values.shape[1]))
     parts = []
     for first in range(0, len(cutoffs), size):
-        near, own = panel.around(cutoffs[first : first + size], before, after)
-        far, _ = panel.around(others[first : first + size], before, after)
+        near, own = panel.cut_around(cutoffs[first : first + size], before, after)
+        far, _ = panel.cut_around(others[first : first + size], before, after)
         near.values[:, places] = far.values[:, places]
         parts.append(forecaster._forecast_at(near, own, probabilities))
     return np.concatenate(parts, axis=1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from ..kernels import cpu, parallel
 from ..kernels.cuda.devices import find_device
 from ..kernels.layout import MAX_SHARDS, SHARD_ROWS, Architecture, Layout

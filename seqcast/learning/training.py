@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from ..exceptions import TrainingDivergedError
 from ..kernels.distributions import DISTRIBUTIONS, output_levels
 from ..kernels.head import LOSSES, add_distribution_losses, add_losses
