@@ -1,7 +1,8 @@
 """Conversion of data of other libraries to pandas and NumPy, once, where the data enter seqcast.
 
-Frames and series of Polars, PyArrow and Modin become those of pandas; arrays in the memory of a GPU become arrays of
-NumPy. All other modules of this package rely on it and see pandas, NumPy and plain Python objects only.
+Frames and series of Polars, PyArrow and Modin become those of pandas. Arrays in the memory of a GPU become
+arrays of NumPy. All other modules of this package rely on it: they see pandas, NumPy and plain Python objects
+only.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def convert_input(data: Any) -> Any:
     -------
     any
         A frame or series of Polars, PyArrow or Modin as one of pandas. An array on a GPU as one of NumPy. Any
-        other object is returned as it is. The names and the kinds of columns stay: dates become timestamps, time
-        zones are kept, enumerations become ordered categories. Missing entries become NaN, NaT or, among
+        other object is returned as it is. The names and the kinds of columns stay: dates become timestamps,
+        time zones are kept, enumerations become ordered categories. Missing entries become NaN, NaT or, among
         booleans, NA. Lazy frames are collected.
 
     Raises
@@ -51,9 +52,9 @@ def convert_input(data: Any) -> Any:
     return _to_pandas(read, nw) if isinstance(read, nw.DataFrame) else data
 
 
-def is_unindexed(data: Any) -> bool:
-    """Return whether `data` comes from a library whose frames have no index."""
-    return _library(data) in UNINDEXED_LIBRARIES
+def has_index(data: Any) -> bool:
+    """Return whether `data` comes from a library whose frames have an index."""
+    return _library(data) not in UNINDEXED_LIBRARIES
 
 
 def is_on_gpu(x: object) -> bool:
@@ -87,7 +88,7 @@ def _import_narwhals(data: Any) -> ModuleType:
 
 
 def _to_pandas(data: Any, nw: Any) -> Any:
-    """Convert a frame or a series of narwhals column by column, since Polars' own conversion needs PyArrow."""
+    """Convert a frame or a series of narwhals by columns, since Polars' own conversion needs PyArrow."""
     if data.implementation.is_pandas_like():
         return data.to_pandas()
     if isinstance(data, nw.Series):

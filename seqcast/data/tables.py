@@ -1,8 +1,10 @@
-"""The border: whatever holds numbers over time comes in, one checked table goes on.
+"""Tables of numbers over an index, read from frames, series and arrays, and checked.
 
-Everything that the rest of the library assumes about data is established here, once: float64,
-C-contiguous, finite or NaN, unique columns, a strictly increasing index of a kind whose future can
-be told. NaN means "not observed"; nothing is filled in and no text is parsed.
+What the rest of the library assumes about data is established here: values are float64, C-contiguous, and
+finite or NaN; columns are unique; the index increases strictly and is of a kind that can be continued. NaN
+means "not observed". No value is filled in, and no text is parsed.
+
+Data of other libraries must have passed `conversion.convert_input`.
 """
 
 from __future__ import annotations
@@ -16,17 +18,18 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_float_dtype, is_integer_dtype
 
-from .conversion import convert_input, is_unindexed, to_host
-
 Kind = Literal["array", "series", "frame"]
 Unsorted = Literal["refuse", "sort", "keep"]
 
-# One letter tells what a dtype holds, for NumPy's and for pandas' own (nullable, Arrow, sparse).
+# Kinds of dtypes: one letter that NumPy's dtypes and those of pandas (nullable, Arrow, sparse) have in
+# common.
 NUMERIC_KINDS = "iufb"
 COMPLEX_KIND = "c"
 OBJECT_KIND = "O"
-EXAMPLES = 3  # labels that a message shows before it stops
-SHOWN_COLUMNS = 20
+
+# How many labels a message shows.
+MAX_EXAMPLES = 3
+MAX_SHOWN_COLUMNS = 20
 
 WAYS_OUT = {
     "boolean": "Convert it with .astype('boolean').",
@@ -46,41 +49,40 @@ class Table:
 
     Attributes
     ----------
-    values : ndarray of shape (n, c), float64, C-contiguous
-        NaN where nothing was observed. May share memory with what was read: do not write into it.
-    columns : tuple of c labels
-        As they came; ``"y"`` for a single unnamed column, ``"x0"``, ``"x1"``, ... for arrays.
+    values : ndarray, shape (n, n_columns), float64, C-contiguous
+        NaN where nothing was observed. The array may share memory with the data it was read from: do not
+        write into it.
+    columns : tuple of n_columns labels
+        The labels of the data; ``"y"`` for a single unnamed column, ``"x0"``, ``"x1"``, ... for arrays.
     index : pandas.Index of n labels
-        Strictly increasing, unless rows out of order were to be kept.
+        Strictly increasing, unless the table was read with ``unsorted="keep"``.
     kind : {"array", "series", "frame"}
-        What came, so that the answer can have the same form.
-    timed : bool
-        Whether what came can have an index of its own; otherwise `index` just counts the rows.
+        Type of the data, so that an answer can have the same type.
     """
 
     values: np.ndarray
     columns: tuple[Hashable, ...]
     index: pd.Index
     kind: Kind
-    timed: bool = True
 
 
 class ComplexDataError(TypeError, ValueError):
-    """Complex numbers where real ones are due.
+    """Complex numbers in the place of real ones.
 
-    A ``TypeError`` like every other unfit dtype; a ``ValueError`` too because scikit-learn's
+    A ``TypeError``, as for every other dtype that is refused. Also a ``ValueError``, because scikit-learn's
     estimator checks expect one.
     """
 
 
 @dataclass(frozen=True)
 class Argument:
-    """Whose parameter is being read, under which name: the subject of every message."""
+    """Name of a parameter and of the function or estimator that has it, for error messages."""
 
     parameter: str
     owner: str
 
     def format_error(self, rule: str, got: str, way_out: str) -> str:
+        """Return a message of the parts parameter, rule, value and way out."""
         return f"The {self.parameter!r} parameter of {self.owner} must {rule}. Got {got} instead. {way_out}"
 
 
@@ -92,23 +94,22 @@ def read_table(
     unsorted: Unsorted = "refuse",
     require_observed: bool = True,
 ) -> Table:
-    """Check ``data`` and turn it into a :class:`Table`.
+    """Check data and turn them into a `Table`.
 
     Parameters
     ----------
-    data : Series, DataFrame or array-like of shape (n,) or (n, c)
-        Integers, floats, booleans, or pandas' nullable and Arrow forms of them. Missing entries are
-        NaN, NA or, in lists and object arrays, None. The index may hold integers, floats,
-        timestamps with or without a time zone, timedeltas or periods. Frames and series of other
-        libraries keep their names; most have no index, so their rows are counted.
+    data : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
+        Integers, floats, booleans, or pandas' nullable and Arrow forms of them. Missing entries are NaN, NA
+        or, in lists and object arrays, None. The index may hold integers, floats, timestamps with or without
+        a time zone, timedeltas or periods. Rows of arrays are numbered from 0.
     owner : str
-        Name of the estimator or function that asks, for messages.
+        Name of the estimator or function that is called, for messages.
     parameter : str
-        Name under which the user passed ``data``, for messages.
+        Name under which the user passed `data`, for messages.
     unsorted : {"refuse", "sort", "keep"}
-        What becomes of rows out of order: an error, sorted ones, or nothing.
+        Treatment of rows out of order: raise an error, sort them, or leave them.
     require_observed : bool
-        Whether a column without a single observed value is an error.
+        Whether a column without any observed value is an error.
 
     Returns
     -------
@@ -117,20 +118,16 @@ def read_table(
     Raises
     ------
     TypeError
-        For a container, index or column that holds no real numbers: text, objects, categories,
-        decimals, dates, complex numbers, sparse matrices, several index levels.
+        If a container, index or column holds no real numbers: text, objects, categories, decimals, dates,
+        complex numbers, sparse matrices, an index of several levels.
     ValueError
-        For data without rows or columns, duplicated columns or stamps, missing stamps, rows out of
-        order (with "refuse"), infinite values, and columns that were never observed.
-    ImportError
-        As :func:`convert_input`.
+        If the data have no rows or no columns, duplicated columns or stamps, missing stamps, rows out of
+        order (with "refuse"), infinite values, or columns that were never observed.
     """
     argument = Argument(parameter, owner)
-    table = _read(convert_input(data), argument)
-    if is_unindexed(data):
-        table = replace(table, timed=False)
+    table = _read(data, argument)
     _check_stamps(table.index, argument)
-    table = _in_order(table, unsorted, argument)
+    table = _apply_order(table, unsorted, argument)
     _check_finite(table, argument)
     if require_observed:
         _check_observed(table, argument)
@@ -138,19 +135,19 @@ def read_table(
 
 
 def select_columns(table: Table, columns: Iterable[Hashable], *, owner: str) -> Table:
-    """The named columns of a table, in the order asked for.
+    """Return a table with the given columns, in the given order.
 
     Parameters
     ----------
     table : Table
     columns : iterable of labels
     owner : str
-        Name of the estimator or function that asks, for the message.
+        Name of the estimator or function that is called, for the message.
 
     Returns
     -------
     Table
-        The same one if it has just these columns in this order.
+        `table` itself if it has exactly these columns in this order.
 
     Raises
     ------
@@ -163,15 +160,16 @@ def select_columns(table: Table, columns: Iterable[Hashable], *, owner: str) -> 
     missing = [label for label in wanted if label not in table.columns]
     if missing:
         raise ValueError(
-            f"The data for {owner} must have the columns {format_labels(wanted, SHOWN_COLUMNS)}. Missing: "
-            f"{format_labels(missing, SHOWN_COLUMNS)}; got {format_labels(table.columns, SHOWN_COLUMNS)} instead."
+            f"The data for {owner} must have the columns {format_labels(wanted, MAX_SHOWN_COLUMNS)}. "
+            f"Missing: {format_labels(missing, MAX_SHOWN_COLUMNS)}; got "
+            f"{format_labels(table.columns, MAX_SHOWN_COLUMNS)} instead."
         )
-    places = [table.columns.index(label) for label in wanted]
-    return replace(table, values=np.ascontiguousarray(table.values[:, places]), columns=wanted)
+    positions = [table.columns.index(label) for label in wanted]
+    return replace(table, values=np.ascontiguousarray(table.values[:, positions]), columns=wanted)
 
 
 def sort_by_index(table: Table) -> tuple[Table, np.ndarray]:
-    """The table sorted by its index, and where each of its rows stood before, shape (n,)."""
+    """Return the table sorted by its index, and the former row number of each of its rows, shape (n,)."""
     order = np.asarray(table.index.argsort())
     if table.index.is_monotonic_increasing:
         return table, order
@@ -179,16 +177,16 @@ def sort_by_index(table: Table) -> tuple[Table, np.ndarray]:
 
 
 def is_default_index(index: pd.Index) -> bool:
-    """Whether the labels are 0, 1, 2, ..., as those of rows that were never given any."""
+    """Return whether the labels are 0, 1, 2, ..., as pandas makes them where no index is given."""
     return is_integer_dtype(index.dtype) and np.array_equal(index, np.arange(len(index)))
 
 
 def check_numeric(frame: pd.DataFrame, *, owner: str, parameter: str = "X") -> None:
-    """Raise `read_table`'s error if a column holds other things than numbers."""
+    """Raise the error of `read_table` if a column holds anything but numbers."""
     _check_numeric(frame, tuple(frame.columns), Argument(parameter, owner))
 
 
-# ---- pandas comes in ----
+# ---- frames and series ----
 
 
 def _read(data: Any, argument: Argument) -> Table:
@@ -216,31 +214,30 @@ def _check_numeric(frame: pd.DataFrame, columns: tuple[Hashable, ...], argument:
 
 
 def check_column_names(columns: pd.Index, argument: Argument) -> None:
+    """Check that column names have one level and are unique."""
     if isinstance(columns, pd.MultiIndex):
         way_out = "Join the levels into one name: X.columns = ['_'.join(map(str, c)) for c in X.columns]."
-        raise TypeError(
-            argument.format_error("have one level of column names", f"{columns.nlevels} levels", way_out)
-        )
+        rule = "have one level of column names"
+        raise TypeError(argument.format_error(rule, f"{columns.nlevels} levels", way_out))
     if not columns.is_unique:
         got = f"{format_labels(columns[columns.duplicated()].unique())} more than once"
-        raise ValueError(
-            argument.format_error("have unique column names", got, "Rename or drop the duplicates.")
-        )
+        way_out = "Rename or drop the duplicates."
+        raise ValueError(argument.format_error("have unique column names", got, way_out))
 
 
-def check_present(frame: pd.DataFrame, labels: Iterable[Hashable], why: str, argument: Argument) -> None:
-    """Whether the frame has these columns; `why` they are looked for ends the rule."""
+def check_present(frame: pd.DataFrame, labels: Iterable[Hashable], reason: str, argument: Argument) -> None:
+    """Check that the frame has these columns; `reason` ends the rule in the message."""
     missing = [label for label in labels if label not in frame.columns]
     if missing:
         noun = "column" if len(missing) == 1 else "columns"
-        rule = f"have the {noun} {format_labels(missing, SHOWN_COLUMNS)}{why}"
-        got = f"the columns {format_labels(frame.columns, SHOWN_COLUMNS)}"
+        rule = f"have the {noun} {format_labels(missing, MAX_SHOWN_COLUMNS)}{reason}"
+        got = f"the columns {format_labels(frame.columns, MAX_SHOWN_COLUMNS)}"
         way_out = "Look for another spelling, or for an index that reset_index() makes a column."
         raise ValueError(argument.format_error(rule, got, way_out))
 
 
 def check_stamp_kind(index: pd.Index, argument: Argument, time_col: Hashable = None) -> None:
-    """Whether these labels, the index or that column, are of a kind whose future can be told."""
+    """Check that the index, or the column `time_col`, holds labels of a kind that can be continued."""
     if isinstance(index, pd.MultiIndex):
         way_out = (
             "Unstack all levels but the time to get one column a series, or reset_index() and name the "
@@ -260,52 +257,52 @@ def check_stamp_kind(index: pd.Index, argument: Argument, time_col: Hashable = N
 
 
 def _column_error(label: object, column: pd.Series, argument: Argument) -> TypeError:
-    rule, got = "hold numbers only", f"column {label!r} of dtype {column.dtype}"
+    got = f"column {label!r} of dtype {column.dtype}"
     if column.dtype.kind == COMPLEX_KIND:
         return _complex_error(got, argument)
     content = infer_dtype(column, skipna=True)
     if column.dtype == object:
         got += f" (content: {content})"
     way_out = next((way for word, way in WAYS_OUT.items() if content.startswith(word)), DEFAULT_WAY_OUT)
-    return TypeError(argument.format_error(rule, got, way_out))
+    return TypeError(argument.format_error("hold numbers only", got, way_out))
 
 
 def _complex_error(got: str, argument: Argument) -> ComplexDataError:
-    message = argument.format_error("hold real numbers", got, "Pass real and imaginary parts as two columns.")
+    way_out = "Pass real and imaginary parts as two columns."
+    message = argument.format_error("hold real numbers", got, way_out)
     return ComplexDataError(f"Complex data not supported. {message}")
 
 
-# ---- arrays come in ----
+# ---- arrays ----
 
 
 def _read_array(data: Any, argument: Argument) -> Table:
-    array = _two_dimensional(data, argument)
+    array = _to_two_dimensions(data, argument)
     check_size(array.shape, argument)
-    count = array.shape[1]
-    columns = ("y",) if count == 1 else tuple(f"x{number}" for number in range(count))
+    n_columns = array.shape[1]
+    columns = ("y",) if n_columns == 1 else tuple(f"x{number}" for number in range(n_columns))
     if array.dtype.kind == COMPLEX_KIND:
         raise _complex_error(f"an array of dtype {array.dtype}", argument)
     if array.dtype.kind == OBJECT_KIND:
-        array = _unboxed(array, argument)
+        array = _objects_to_floats(array, argument)
     elif array.dtype.kind not in NUMERIC_KINDS:
+        got = f"an array of dtype {array.dtype}"
         way_out = "Convert it with .astype('float64')."
-        raise TypeError(
-            argument.format_error("hold numbers only", f"an array of dtype {array.dtype}", way_out)
-        )
+        raise TypeError(argument.format_error("hold numbers only", got, way_out))
     values = np.ascontiguousarray(array, dtype=np.float64)
-    return Table(values, columns, pd.RangeIndex(len(values)), "array", timed=False)
+    return Table(values, columns, pd.RangeIndex(len(values)), "array")
 
 
-def _two_dimensional(data: Any, argument: Argument) -> np.ndarray:
+def _to_two_dimensions(data: Any, argument: Argument) -> np.ndarray:
     if hasattr(data, "todense"):
         raise TypeError(argument.format_error("be dense", "sparse data", "Convert it with .toarray()."))
     if isinstance(data, np.ma.MaskedArray):
-        # np.asarray would bring back whatever lies under the mask.
+        # np.asarray would return the values under the mask.
         data = np.ma.filled(data.astype(np.float64), np.nan)
     rule = "be a Series, a DataFrame, or an array-like of shape (n,) or (n, c)"
     way_out = "Pass one row a time step and one column a variable."
     try:
-        array = to_host(data)
+        array = np.asarray(data)
     except ValueError as error:
         raise ValueError(argument.format_error(rule, "rows of different lengths", way_out)) from error
     if array.ndim == 0:
@@ -315,25 +312,27 @@ def _two_dimensional(data: Any, argument: Argument) -> np.ndarray:
     return array[:, np.newaxis] if array.ndim == 1 else array
 
 
-def _unboxed(array: np.ndarray, argument: Argument) -> np.ndarray:
-    """Floats from an object array of real numbers and missing entries; lists with None arrive as one."""
+def _objects_to_floats(array: np.ndarray, argument: Argument) -> np.ndarray:
+    """Convert an object array of real numbers and missing entries; a list with None becomes such an array."""
     missing = pd.isna(array)
     for entry in array[~missing]:
         if not isinstance(entry, numbers.Real | np.bool_):
             # scikit-learn's checks look for the words of float(): argument must be, string, number.
             rule = "hold numbers only: each argument must be one, and no string is taken for a number"
+            got = f"{entry!r} of type {type(entry).__name__}"
             way_out = "Convert it with .astype('float64')."
-            raise TypeError(argument.format_error(rule, f"{entry!r} of type {type(entry).__name__}", way_out))
+            raise TypeError(argument.format_error(rule, got, way_out))
     return np.where(missing, np.nan, array).astype(np.float64)
 
 
-# ---- what holds for every table ----
+# ---- checks of every table ----
 
 
 def check_size(shape: tuple[int, ...], argument: Argument) -> None:
+    """Check that there is at least one row and one column."""
     for count, thing in zip(shape, ("sample", "feature"), strict=True):
         if count == 0:
-            # The wording of the count is scikit-learn's: its estimator checks look for it.
+            # scikit-learn's estimator checks look for this wording of the count.
             raise ValueError(
                 f"The {argument.parameter!r} parameter of {argument.owner} must not be empty. Got data with "
                 f"0 {thing}(s) (shape={shape}) while a minimum of 1 is required."
@@ -341,6 +340,7 @@ def check_size(shape: tuple[int, ...], argument: Argument) -> None:
 
 
 def check_known_stamps(index: pd.Index, argument: Argument) -> None:
+    """Check that no stamp is missing or infinite."""
     unknown = np.asarray(index.isna())
     if is_float_dtype(index.dtype):
         unknown = ~np.isfinite(index.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -353,13 +353,13 @@ def check_known_stamps(index: pd.Index, argument: Argument) -> None:
 def _check_stamps(index: pd.Index, argument: Argument) -> None:
     check_known_stamps(index, argument)
     if not index.is_unique:
-        twice = index[index.duplicated()].unique()
-        got = f"{len(twice)} stamps that occur more than once, such as {format_labels(twice)}"
+        duplicates = index[index.duplicated()].unique()
+        got = f"{len(duplicates)} stamps that occur more than once, such as {format_labels(duplicates)}"
         way_out = "Aggregate them, for example with X.groupby(level=0).mean()."
         raise ValueError(argument.format_error("have unique stamps", got, way_out))
 
 
-def _in_order(table: Table, unsorted: Unsorted, argument: Argument) -> Table:
+def _apply_order(table: Table, unsorted: Unsorted, argument: Argument) -> Table:
     if unsorted == "keep" or table.index.is_monotonic_increasing:
         return table
     if unsorted == "sort":
@@ -378,6 +378,7 @@ def _check_finite(table: Table, argument: Argument) -> None:
 
 
 def infinite_error(got: str, argument: Argument) -> ValueError:
+    """Return the error for infinite values, where `got` says which and where."""
     way_out = "Replace such entries by NaN if they stand for missing values."
     return ValueError(argument.format_error("hold finite numbers or NaN", got, way_out))
 
@@ -385,14 +386,13 @@ def infinite_error(got: str, argument: Argument) -> ValueError:
 def _check_observed(table: Table, argument: Argument) -> None:
     empty = np.isnan(table.values).all(axis=0)
     if empty.any():
-        names = [label for label, blank in zip(table.columns, empty, strict=True) if blank]
+        names = [label for label, is_empty in zip(table.columns, empty, strict=True) if is_empty]
         got = f"nothing but missing values in column {format_labels(names)}"
-        raise ValueError(
-            argument.format_error("have an observed value in every column", got, "Drop such columns.")
-        )
+        rule = "have an observed value in every column"
+        raise ValueError(argument.format_error(rule, got, "Drop such columns."))
 
 
-def format_labels(labels: Iterable[Hashable], limit: int = EXAMPLES) -> str:
-    """Up to `limit` labels, separated by commas; dots stand for the rest."""
+def format_labels(labels: Iterable[Hashable], limit: int = MAX_EXAMPLES) -> str:
+    """Return up to `limit` labels, separated by commas, and dots if there are more."""
     names = [repr(label) if isinstance(label, str) else str(label) for label in labels]
     return ", ".join(names[:limit] + ["..."] * (len(names) > limit))

@@ -1,15 +1,19 @@
-"""Rows on the steps of their calendar."""
+"""Step numbers of training rows, and missing steps between rows."""
 
 import numpy as np
 import pandas as pd
 
 from .calendar import Calendar
 
-MAX_GAP_FACTOR = 50  # steps of the calendar for each row: beyond it, the rows hardly follow the calendar
+# With more steps of the calendar for each row than this, the rows hardly follow the calendar.
+MAX_GAP_FACTOR = 50
 
 
 def step_numbers(calendar: Calendar, index: pd.Index, owner: str) -> np.ndarray:
-    """Of training rows, the first being 0; refuses an index that hardly follows its calendar."""
+    """Return the step number of each training row, 0 for the first.
+
+    Raises a ValueError if the rows have too many missing steps between them.
+    """
     positions = calendar.positions(index)
     if positions[-1] + 1 > MAX_GAP_FACTOR * len(positions) + 1000:
         raise ValueError(
@@ -21,8 +25,19 @@ def step_numbers(calendar: Calendar, index: pd.Index, owner: str) -> np.ndarray:
 
 
 def insert_missing_steps(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Rows of `values` at their step numbers (from 0), NaN at the steps between: gaps become missing
-    steps."""
+    """Return values at every step, NaN at the steps that have no row.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_columns)
+    positions : ndarray of int, shape (n,)
+        Step numbers of the rows, ascending.
+
+    Returns
+    -------
+    ndarray, shape (positions[-1] + 1, n_columns)
+        `values` itself if no step is missing.
+    """
     if len(positions) == positions[-1] + 1:
         return values
     grid = np.full((positions[-1] + 1, values.shape[1]), np.nan)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqcast.data.conversion import convert_input
 from seqcast.data.long import check_observed, read_long, to_long
 from seqcast.data.tables import Argument
 
@@ -136,7 +137,7 @@ def test_polars_frames_are_taken_apart():
     polars = pytest.importorskip("polars")
     columns = {name: MIXED[name].tolist() for name in MIXED}
     for frame in (polars.DataFrame(columns), polars.LazyFrame(columns)):
-        (first, b), (second, a) = read(frame)
+        (first, b), (second, a) = read(convert_input(frame))
         assert (first, second) == ("b", "a")
         np.testing.assert_array_equal(b.values, [[1, 3], [np.nan, 5], [3, 1]])
         assert a.index.tolist() == DAYS[:2].tolist()

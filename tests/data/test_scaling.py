@@ -197,7 +197,7 @@ def second_definition(values, share):
 
 @given(values=columns(st.floats(-1e6, 1e6)))
 def test_robust_scaling_is_by_median_and_quartiles(values):
-    scaler = Scaler.fit(values, how="robust")
+    scaler = Scaler.fit(values, method="robust")
     for k, column in enumerate(values.T):
         assert scaler.center[k] == pytest.approx(np.median(column), rel=1e-12, abs=1e-9)
         spread = second_definition(column, 0.75) - second_definition(column, 0.25)
@@ -208,7 +208,7 @@ def test_robust_scaling_is_by_median_and_quartiles(values):
 def test_robust_scaling_by_hand():
     """Five rows without the missing one: quartiles 1 and 3."""
     values = np.array([[3.0], [np.nan], [0.0], [1e9], [2.0], [1.0]])
-    scaler = Scaler.fit(values, how="robust")
+    scaler = Scaler.fit(values, method="robust")
     assert scaler.center.tolist() == [2.0]
     assert scaler.scale[0] == pytest.approx(0.7413 * 2)
     assert scaler.constant.tolist() == [False]
@@ -216,13 +216,13 @@ def test_robust_scaling_by_hand():
 
 def test_robust_scaling_of_normal_noise_is_the_standard_one():
     values = np.random.default_rng(0).normal(10, 3, (40_001, 1))
-    scaler = Scaler.fit(values, how="robust")
+    scaler = Scaler.fit(values, method="robust")
     assert [scaler.center[0], scaler.scale[0]] == pytest.approx([10, 3], rel=0.02)
 
 
 def test_where_the_quartiles_are_equal_the_deviation_is_robust_enough():
     values = np.column_stack([[0.0] * 9 + [10.0], np.arange(10.0), np.full(10, 4.0)])
-    scaler = Scaler.fit(values, how="robust")
+    scaler = Scaler.fit(values, method="robust")
     assert scaler.center.tolist() == [0.0, 4.5, 4.0]
     np.testing.assert_allclose(scaler.scale, [3.0, 0.7413 * 5, 1.0])
     assert scaler.constant.tolist() == [False, False, True]
@@ -231,22 +231,22 @@ def test_where_the_quartiles_are_equal_the_deviation_is_robust_enough():
 @given(values=columns(st.integers(-9, 9).map(float)), seed=st.integers(0, 1000))
 def test_robust_weights_count_rows_as_often_as_they_say(values, seed):
     counts = np.random.default_rng(seed).integers(1, 4, len(values))
-    weighted = Scaler.fit(values, counts * 0.1, how="robust")
-    repeated = Scaler.fit(np.repeat(values, counts, axis=0), how="robust")
+    weighted = Scaler.fit(values, counts * 0.1, method="robust")
+    repeated = Scaler.fit(np.repeat(values, counts, axis=0), method="robust")
     np.testing.assert_allclose(weighted.center, repeated.center, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(weighted.scale, repeated.scale, rtol=1e-9)
 
 
 @given(values=columns(st.floats(-1e300, 1e300)))
 def test_equal_weights_change_nothing_robust(values):
-    weighted, plain = (Scaler.fit(values, w, how="robust") for w in (np.full(len(values), 0.3), None))
+    weighted, plain = (Scaler.fit(values, w, method="robust") for w in (np.full(len(values), 0.3), None))
     error = np.abs([weighted.center - plain.center, weighted.scale - plain.scale])
     assert (error <= 1e-15 * np.abs(values).max(axis=0)).all()
 
 
 def test_missing_values_have_no_robust_weight():
     values = np.array([[1.0, np.nan], [np.nan, 4.0], [3.0, 8.0], [np.nan, np.nan]])
-    scaler = Scaler.fit(values, np.array([3.0, 3.0, 1.0, 1e6]), how="robust")
+    scaler = Scaler.fit(values, np.array([3.0, 3.0, 1.0, 1e6]), method="robust")
     assert scaler.center.tolist() == [1.0, 4.0]
     np.testing.assert_allclose(scaler.scale, 0.7413 * np.array([1.0, 2.0]))
 
@@ -254,14 +254,14 @@ def test_missing_values_have_no_robust_weight():
 @pytest.mark.parametrize("how", ["standard", "robust"])
 @pytest.mark.parametrize("largest", [1.7e308, 1e300, 1e-300])
 def test_spreads_near_the_ends_of_float64_are_finite(how, largest):
-    scaler = Scaler.fit(np.array([[largest], [-largest]] * 3), how=how)
+    scaler = Scaler.fit(np.array([[largest], [-largest]] * 3), method=how)
     assert 0.9 * largest < scaler.scale[0] <= np.finfo(float).max
     assert np.isfinite(scaler.transform(np.array([[largest], [-largest]]), DOUBLE)).all()
 
 
-@given(values=columns(st.floats(-1e300, 1e300)), how=st.sampled_from(["standard", "robust"]))
-def test_any_column_is_scaled_without_a_warning(values, how):
-    scaler = Scaler.fit(values, how=how)
+@given(values=columns(st.floats(-1e300, 1e300)), method=st.sampled_from(["standard", "robust"]))
+def test_any_column_is_scaled_without_a_warning(values, method):
+    scaler = Scaler.fit(values, method=method)
     assert np.isfinite(scaler.inverse_transform(scaler.transform(values, np.dtype("float32")))).all()
 
 
@@ -275,7 +275,7 @@ def test_what_the_network_says_beyond_float64_is_its_end():
 
 def test_none_leaves_values_as_they_are():
     values = np.array([[3.0, -1e6], [np.nan, 5.0]])
-    scaler = Scaler.fit(np.vstack([values, [7.0, 6.0]]), how="none")
+    scaler = Scaler.fit(np.vstack([values, [7.0, 6.0]]), method="none")
     assert (scaler.center.tolist(), scaler.scale.tolist()) == ([0.0, 0.0], [1.0, 1.0])
     np.testing.assert_array_equal(scaler.transform(values, DOUBLE), values)
     np.testing.assert_array_equal(scaler.inverse_transform(values), values)
@@ -283,7 +283,7 @@ def test_none_leaves_values_as_they_are():
 
 def test_none_knows_constant_columns():
     """Of which the forecast is the constant, however large."""
-    scaler = Scaler.fit(np.array([[1e9, 1.0], [np.nan, 2.0], [1e9, 4.0]]), how="none")
+    scaler = Scaler.fit(np.array([[1e9, 1.0], [np.nan, 2.0], [1e9, 4.0]]), method="none")
     assert scaler.constant.tolist() == [True, False]
     assert scaler.inverse_transform(np.array([[0.5, 0.5]])).tolist() == [[1e9, 0.5]]
 
@@ -299,7 +299,7 @@ def test_none_is_refused_where_it_would_clip():
 @pytest.mark.parametrize("how", ["standard", "robust", "none"])
 @pytest.mark.parametrize("weights", [None, np.array([1.0, 2.0])], ids=["unweighted", "weighted"])
 def test_a_column_never_observed_stays_as_it_is(how, weights):
-    scaler = Scaler.fit(np.array([[np.nan, 0.0], [np.nan, 2.0]]), weights, how=how)
+    scaler = Scaler.fit(np.array([[np.nan, 0.0], [np.nan, 2.0]]), weights, method=how)
     assert (scaler.center[0], scaler.scale[0], scaler.constant[0]) == (0.0, 1.0, False)
     assert scaler.inverse_transform(np.array([[0.5, 0.0]]))[0, 0] == 0.5
     np.testing.assert_array_equal(scaler.transform(np.full((1, 2), np.nan), DOUBLE), np.nan)
@@ -308,7 +308,7 @@ def test_a_column_never_observed_stays_as_it_is(how, weights):
 @pytest.mark.parametrize("how", ["standard", "robust", "none"])
 def test_no_columns_are_no_trouble(how):
     """A forecaster without covariates has none to scale."""
-    scaler = Scaler.fit(np.empty((5, 0)), how=how)
+    scaler = Scaler.fit(np.empty((5, 0)), method=how)
     assert scaler.transform(np.empty((2, 0)), DOUBLE).shape == (2, 0)
     assert scaler.constant.shape == (0,)
 
