@@ -468,7 +468,7 @@ class BaseForecaster(ToolTips, RegressorMixin, CutoffForecaster):
         self._take_over({id_: series.past for id_, series in moved.items()})
         if first:
             rows = np.sort(np.concatenate(first))
-            moved |= self._added(self._schema.read_new_series(X, rows, targets, method), method)
+            moved |= self._added(self._schema.read_new_series(given, rows, targets, method), method)
         return moved
 
     def _take_over(self, pasts: dict[Any, SeriesState]) -> None:

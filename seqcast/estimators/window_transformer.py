@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ..data.calendar import infer_calendar
+from ..data.conversion import convert_input
 from ..data.tables import Table, read_table
 from ..data.time_steps import insert_missing_steps
 from .tooltips import ToolTips
@@ -190,7 +191,7 @@ class WindowTransformer(ToolTips, TransformerMixin, BaseEstimator):
         return self.lead + self.window - 1
 
     def _read(self, X: ArrayLike, method: str) -> Table:
-        owner, data = f"{type(self).__name__}.{method}", _framed(X)
+        owner, data = f"{type(self).__name__}.{method}", convert_input(_framed(X))
         table = read_table(data, owner=owner, require_observed=False)
         if table.kind == "array" and np.asarray(data).ndim == 1:
             # A Series is one column; an array could be one row as well. scikit-learn's checks look for the

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ...data.calendar import infer_calendar
+from ...data.conversion import convert_input
 from ...data.tables import read_table
 from ...data.time_steps import insert_missing_steps
 from ...estimators.base_forecaster import DEFAULT_HORIZON, BaseForecaster, Data
@@ -261,5 +262,6 @@ def _check_wide(forecaster: Any) -> None:
 
 
 def _frame(data: Any, parameter: str) -> pd.DataFrame:
+    data = convert_input(data)
     table = read_table(data, owner="evaluate", parameter=parameter, unsorted="sort", require_observed=False)
     return pd.DataFrame(table.values, table.index, list(table.columns))
