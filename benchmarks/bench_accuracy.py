@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from seqcast.data.time_steps import insert_missing_steps
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster, datasets
+from seqcast.data.time_steps import insert_missing_steps
 
 SEEDS = range(3)
 ETT_TRAIN, ETT_KNOWN, ETT_END = 8640, 11520, 14400  # rows of ETTh1: training; with validation; with test

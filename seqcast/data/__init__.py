@@ -1,4 +1,4 @@
-"""From the data of the user to the arrays that networks and linear maps read.
+"""Conversion of the data of the user to the arrays that networks and linear maps read, and back.
 
 The modules, in the order in which data flow through them:
 

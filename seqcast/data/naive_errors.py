@@ -1,4 +1,4 @@
-"""In-sample errors of the seasonal naive forecast, by which scaled errors (MASE, RMSSE) are divided."""
+"""Training errors of the seasonal naive forecast, by which scaled errors (MASE, RMSSE) are divided."""
 
 import numpy as np
 

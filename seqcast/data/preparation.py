@@ -145,7 +145,7 @@ class Preparation:
 
     @property
     def is_linear(self) -> bool:
-        """Whether inputs of targets are the targets in another unit."""
+        """True if inputs of targets are the targets in another unit."""
         return self.options.transform == "none" and not self.options.differences
 
     def scale(self, panel: Panel) -> Panel:

@@ -27,7 +27,7 @@ class ColumnSpec:
 
     @property
     def is_long(self) -> bool:
-        """Whether the ids or the stamps of rows are columns."""
+        """True if the ids or the stamps of rows are columns."""
         return bool(self.keys)
 
     @property

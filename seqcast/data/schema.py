@@ -130,7 +130,7 @@ class Schema:
 
     @property
     def has_ids(self) -> bool:
-        """Whether a column of ids identifies the series."""
+        """True if a column of ids identifies the series."""
         return self.column_spec.id_col is not None
 
     # ---- later rows ----

@@ -58,7 +58,7 @@ def test_each_category_becomes_a_column():
     ],
     ids=["text", "missing", "categories", "numbers", "mixed", "ordered"],
 )
-def test_categories_that_were_seen_are_sorted_unless_they_have_an_order(column, expected):
+def test_categories_are_sorted_unless_they_have_an_order(column, expected):
     categories = learn(column.to_frame("c"))
     assert list(categories.by_column["c"]) == expected
     assert list(apply(categories, column.to_frame("c")).columns) == [f"c={entry}" for entry in expected]
@@ -124,7 +124,7 @@ def test_arrays_are_returned_as_they_are():
     assert apply(learn(FRAME, ["sky"]), array) is array
 
 
-def test_a_new_category_is_told_with_its_row():
+def test_errors_of_new_categories_name_their_row():
     categories = learn(FRAME)
     rows = FRAME.assign(sky=["dry", "snow", None, "hail"])
     message = (

@@ -21,7 +21,7 @@ def series(power, seed=0):
 @pytest.mark.parametrize(
     ("power", "grows"), [(0.0, False), (0.4, False), (0.6, True), (1.0, True), (1.5, True)]
 )
-def test_changes_grow_with_the_level_from_its_root_on(power, grows):
+def test_logarithms_are_taken_from_a_power_of_one_half_on(power, grows):
     assert needs_log_transform([series(power), series(power, seed=1)[::-1]]) == grows
 
 
@@ -41,7 +41,7 @@ def test_a_series_that_does_not_change_in_a_part_tells_nothing():
     assert not needs_log_transform([series(0.4), np.repeat([1.0, 1e3], 200)])
 
 
-def test_growth_is_the_rule_where_nothing_tells():
+def test_logarithms_are_taken_if_series_are_too_short():
     assert needs_log_transform([np.array([1.0, 2.0, 4.0])])
     assert needs_log_transform([np.full(100, 5.0)])
 

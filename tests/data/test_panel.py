@@ -28,13 +28,13 @@ def assert_same(found, expected):
 
 
 @given(lengths, seeds, st.integers(0, 9))
-def test_series_keep_their_rows_and_short_ones_begin_with_missing_steps(lengths, seed, least):
+def test_short_series_are_padded_at_their_beginning(lengths, seed, min_steps):
     grids = ragged(lengths, seed=seed)
-    panel = Panel.stack(grids, least)
+    panel = Panel.stack(grids, min_steps)
     assert len(panel) == len(grids)
-    assert_same(np.diff(panel.bounds), [max(n, least) for n in lengths])
+    assert_same(np.diff(panel.bounds), [max(n, min_steps) for n in lengths])
     for number, grid in enumerate(grids):
-        blank = np.full((max(0, least - len(grid)), 2), np.nan)
+        blank = np.full((max(0, min_steps - len(grid)), 2), np.nan)
         assert_same(panel.series(number), np.concatenate([blank, grid]))
     assert_same(np.concatenate(list(panel)), panel.values)
 
@@ -52,7 +52,7 @@ def test_a_single_long_series_is_not_copied():
     assert not np.shares_memory(Panel.stack([grid], 6).values, grid)
 
 
-def test_other_values_are_held_by_the_same_series():
+def test_other_values_belong_to_the_same_series():
     panel = Panel.stack(ragged([3, 4])).with_series_numbers(np.array([5, 2]))
     held = panel.with_values(np.arange(7.0)[:, None])
     assert_same(held.series(1), [[3], [4], [5], [6]])
@@ -63,14 +63,14 @@ def test_other_values_are_held_by_the_same_series():
 
 
 @given(lengths, seeds)
-def test_an_cutoff_belongs_to_the_series_that_has_the_row_before_it(lengths, seed):
+def test_a_cutoff_belongs_to_the_series_of_the_row_before_it(lengths, seed):
     panel = Panel.stack(ragged(lengths, seed=seed))
     owners = [number for number, n in enumerate(lengths) for _ in range(n)]
     assert_same(panel.find_series(np.arange(1, len(owners) + 1)), owners)
 
 
 @given(lengths, seeds, st.data())
-def test_cutoffs_are_told_series_by_series(lengths, seed, data):
+def test_cutoffs_are_grouped_by_series(lengths, seed, data):
     panel = Panel.stack(ragged(lengths, seed=seed))
     n = len(panel.values)
     cutoffs = np.array(data.draw(st.lists(st.integers(1, n), min_size=1, max_size=8)))
@@ -112,10 +112,10 @@ def test_surroundings_are_copies():
 
 
 @given(lengths, st.integers(0, 9), st.data())
-def test_steps_keep_their_numbers_on_the_clock(lengths, least, data):
+def test_steps_keep_their_absolute_numbers(lengths, min_steps, data):
     """Whatever is put before a series, and whatever part of it is looked at."""
     clocks = np.array(data.draw(st.lists(st.integers(-50, 50), min_size=len(lengths), max_size=len(lengths))))
-    panel = Panel.stack(ragged(lengths), least, clocks)
+    panel = Panel.stack(ragged(lengths), min_steps, clocks)
     for number, (n, first) in enumerate(zip(lengths, clocks, strict=True)):
         cutoffs = panel.ends[number] - n + 1 + np.arange(n)  # a cutoff is the row after the ones before it
         assert_same(panel.clock[cutoffs], first + 1 + np.arange(n))
@@ -138,11 +138,11 @@ def test_naive_forecasts_read_no_other_series(lengths, seed, season, n):
     assert_same(panel.seasonal_naive(cutoffs, season, n), expected)
 
 
-def starts_by_loop(panel, n_targets, window, horizon, borders, lost, judged):
+def starts_by_loop(panel, n_targets, window, horizon, borders, n_skipped, judged):
     """First rows of windows that are used, one after the other."""
     found = []
     for values, begin, border in zip(panel, panel.starts, borders, strict=True):
-        for start in range(lost, len(values) - window - horizon + 1):
+        for start in range(n_skipped, len(values) - window - horizon + 1):
             cutoff = start + window
             read, asked = (
                 values[start:cutoff, :n_targets],
@@ -160,21 +160,21 @@ def starts_by_loop(panel, n_targets, window, horizon, borders, lost, judged):
     seed=seeds,
     window=st.integers(1, 5),
     horizon=st.integers(1, 4),
-    lost=st.integers(0, 3),
+    n_skipped=st.integers(0, 3),
     n_targets=st.integers(1, 2),
     data=st.data(),
 )
-def test_windows_of_all_series_are_those_of_a_loop(lengths, seed, window, horizon, lost, n_targets, data):
-    panel = Panel.stack(ragged(lengths, seed=seed, holes=0.5), lost + window + horizon)
+def test_windows_equal_those_of_a_loop(lengths, seed, window, horizon, n_skipped, n_targets, data):
+    panel = Panel.stack(ragged(lengths, seed=seed, holes=0.5), n_skipped + window + horizon)
     borders = [
-        data.draw(st.integers(int(begin) + lost, int(end)))
+        data.draw(st.integers(int(begin) + n_skipped, int(end)))
         for begin, end in zip(panel.starts, panel.ends, strict=True)
     ]
     shape, borders = (n_targets, window, horizon), np.array(borders)
-    train = panel.training_starts(*shape, borders, lost)
-    assert_same(train, starts_by_loop(panel, *shape, borders, lost, judged=False))
-    judged = panel.validation_starts(*shape, borders, lost)
-    assert_same(judged, starts_by_loop(panel, *shape, borders, lost, judged=True))
+    train = panel.training_starts(*shape, borders, n_skipped)
+    assert_same(train, starts_by_loop(panel, *shape, borders, n_skipped, judged=False))
+    judged = panel.validation_starts(*shape, borders, n_skipped)
+    assert_same(judged, starts_by_loop(panel, *shape, borders, n_skipped, judged=True))
     assert train.dtype == judged.dtype == np.int64
 
 

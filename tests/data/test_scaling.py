@@ -69,7 +69,7 @@ def test_constant_columns_keep_their_value_exactly(value, n, missing):
     value=st.floats(-1.7e308, 1.7e308),
     scaled=arrays.arrays(np.float32, (3, 1), elements=st.floats(-1e6, 1e6, width=32)),
 )
-def test_whatever_the_network_says_of_a_constant_column_is_the_constant(value, scaled):
+def test_forecasts_of_a_constant_column_are_the_constant(value, scaled):
     scaler = Scaler.fit(np.full((2, 1), value))
     assert scaler.inverse_transform(scaled).tolist() == [[value]] * 3
 
@@ -133,7 +133,7 @@ def test_weighted_squares_beyond_float64_do_not_matter():
 
 
 @pytest.mark.parametrize("exponent", [1000, 600, -600, -1000])
-def test_units_near_the_ends_of_float64_change_no_bit_of_what_the_network_reads(exponent):
+def test_extreme_units_change_no_bit_of_scaled_values(exponent):
     values = np.random.default_rng(0).normal(size=(50, 3))
     unit = 2.0**exponent
     one, other = Scaler.fit(values), Scaler.fit(values * unit)
@@ -220,7 +220,7 @@ def test_robust_scaling_of_normal_noise_is_the_standard_one():
     assert [scaler.center[0], scaler.scale[0]] == pytest.approx([10, 3], rel=0.02)
 
 
-def test_where_the_quartiles_are_equal_the_deviation_is_robust_enough():
+def test_equal_quartiles_fall_back_on_the_deviation():
     values = np.column_stack([[0.0] * 9 + [10.0], np.arange(10.0), np.full(10, 4.0)])
     scaler = Scaler.fit(values, method="robust")
     assert scaler.center.tolist() == [0.0, 4.5, 4.0]
@@ -306,7 +306,7 @@ def test_a_column_never_observed_stays_as_it_is(how, weights):
 
 
 @pytest.mark.parametrize("how", ["standard", "robust", "none"])
-def test_no_columns_are_no_trouble(how):
+def test_zero_columns_are_scaled(how):
     """A forecaster without covariates has none to scale."""
     scaler = Scaler.fit(np.empty((5, 0)), method=how)
     assert scaler.transform(np.empty((2, 0)), DOUBLE).shape == (2, 0)

@@ -28,7 +28,7 @@ def naive_step(column, cutoff, lead, season_length):
 
 
 @given(values=series(), season_length=st.integers(1, 12), n=st.integers(1, 30), data=st.data())
-def test_seasonal_naive_forecasts_are_those_of_a_loop(values, season_length, n, data):
+def test_seasonal_naive_forecasts_equal_those_of_a_loop(values, season_length, n, data):
     cutoffs = data.draw(st.lists(st.integers(1, len(values)), min_size=1, max_size=5))
     result = seasonal_naive(values, np.array(cutoffs), season_length, n)
     assert result.shape == (len(cutoffs), n, values.shape[1])
@@ -38,7 +38,7 @@ def test_seasonal_naive_forecasts_are_those_of_a_loop(values, season_length, n, 
             np.testing.assert_array_equal(result[k, lead], expected)
 
 
-def test_seasonal_naive_forecasts_see_nothing_from_their_cutoff_on():
+def test_seasonal_naive_forecasts_read_only_earlier_steps():
     values = np.arange(20.0)[:, None]
     before = seasonal_naive(values, np.array([12]), 5, 9)
     values[12:] = np.nan

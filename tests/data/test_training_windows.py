@@ -33,7 +33,7 @@ def is_usable(targets, start, window, horizon):
 
 
 @given(targets=series(), window=lengths, horizon=lengths, data=st.data())
-def test_training_windows_and_their_targets_end_before_the_border(targets, window, horizon, data):
+def test_training_targets_end_before_the_border(targets, window, horizon, data):
     end = data.draw(st.integers(0, len(targets)))
     expected = [
         start
@@ -44,9 +44,7 @@ def test_training_windows_and_their_targets_end_before_the_border(targets, windo
 
 
 @given(targets=series(), window=lengths, horizon=lengths, data=st.data())
-def test_validation_targets_begin_at_the_border_and_their_windows_may_look_back(
-    targets, window, horizon, data
-):
+def test_validation_targets_begin_at_the_border(targets, window, horizon, data):
     begin = data.draw(st.integers(0, len(targets)))
     expected = [
         start
@@ -69,7 +67,7 @@ def test_no_training_target_is_a_validation_target():
     ("n", "horizon", "fraction", "first"),
     [(100, 5, 0.1, 90), (100, 24, 0.1, 76), (100, 5, 0.257, 74), (3, 1, 0.1, 2), (10, 12, 0.1, -2)],
 )
-def test_border_keeps_the_last_share_or_one_horizon(n, horizon, fraction, first):
+def test_validation_keeps_the_last_fraction_or_one_horizon(n, horizon, fraction, first):
     assert validation_start(n, horizon, fraction) == first
 
 
@@ -77,5 +75,5 @@ def test_border_keeps_the_last_share_or_one_horizon(n, horizon, fraction, first)
     ("n", "expected"),
     [(None, list(range(10, 20))), (10, list(range(10, 20))), (4, [10, 13, 16, 19]), (1, [10])],
 )
-def test_a_sample_is_spread_over_all(n, expected):
+def test_a_subsample_is_evenly_spaced(n, expected):
     assert subsample(np.arange(10, 20), n).tolist() == expected

@@ -110,7 +110,7 @@ def test_missing_values_stay_missing_and_count_for_nothing(kind):
         ("box-cox", -0.5, "more than 0. Got -0.5 in", "'log1p' or 'yeo-johnson'"),
     ],
 )
-def test_refusals_name_the_column_the_rule_the_value_and_the_way_out(kind, bad, rule, ways):
+def test_errors_name_column_rule_value_and_way_out(kind, bad, rule, ways):
     values = np.array([[5.0, 1.0], [1.0, bad], [np.nan, np.nan]])
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         Transform.fit(values, kind, ["wind", "load"], OWNER)
@@ -148,7 +148,7 @@ def test_values_of_any_size_come_back_by_any_power(kind, power, unit):
 
 
 @given(data=st.data(), kind=st.sampled_from(list(LEAST)))
-def test_whatever_the_network_says_is_undone_to_a_number(data, kind):
+def test_inverse_values_are_finite(data, kind):
     transform = fitted(data.draw(columns(kind)), kind)
     said = data.draw(arrays.arrays(float, (5, transform.unit.size), elements=st.floats(-1.7e308, 1.7e308)))
     back = transform.inverse_transform(said)
@@ -186,7 +186,7 @@ def test_the_median_is_undone_to_the_median():
         np.testing.assert_allclose(transform.inverse_transform(middle), np.median(values, axis=0), rtol=1e-12)
 
 
-def test_undone_values_stay_within_a_million_times_what_was_observed():
+def test_inverse_values_are_bounded_by_observed_ones():
     transform = fitted(np.array([[1.0, -20.0], [np.nan, 1.0], [3.0, 4.0]]), "yeo-johnson")
     assert transform.bound.tolist() == [3 * LIMIT, 20 * LIMIT]
     assert transform.inverse_transform(np.array([[1e300, -1e300]])).tolist() == [[3 * LIMIT, -20 * LIMIT]]

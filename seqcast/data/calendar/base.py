@@ -51,7 +51,7 @@ class Calendar(ABC):
 
     @property
     def keeps_phase(self) -> bool:
-        """Whether a number of steps is always the same part of a day or week.
+        """True if a number of steps is always the same part of a day or week.
 
         This is not so if rows are counted, nor in a time zone with daylight saving time.
         """

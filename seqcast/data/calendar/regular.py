@@ -113,7 +113,7 @@ class GridCalendar(RegularCalendar):
 
     @property
     def keeps_phase(self) -> bool:
-        """Whether the time zone has no daylight saving time, or the steps are at least days."""
+        """True if the time zone has no daylight saving time, or the steps are at least days."""
         zone = getattr(self.axis.like, "tz", None)
         winter, summer = (pd.Timestamp(2024, month, 1, tz=zone).utcoffset() for month in (1, 7))
         return winter == summer or self.step >= DAY
