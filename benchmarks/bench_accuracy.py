@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster, datasets
-from seqcast.data.windows import on_grid
+from seqcast.data.time_steps import insert_missing_steps
 
 SEEDS = range(3)
 ETT_TRAIN, ETT_KNOWN, ETT_END = 8640, 11520, 14400  # rows of ETTh1: training; with validation; with test
@@ -96,11 +96,11 @@ def _score(task: dict, model) -> tuple[float, list[float], float]:
     frame, n_known, horizon = task["frame"], task["n_known"], task["horizon"]
     seconds = _fit(model, frame[:n_known])
     given = model._schema.read(frame[n_known:], "predict")
-    truth = model._schema.truth(given, None, "predict")
+    truth = model._schema.read_targets(given, None, "predict")
     steps = model._steps_after(None, given.tables[0], given)
     origins = np.arange(steps[-1] + 2 - horizon)
     forecasts, *bounds = model._rolling(given, truth, [origins], horizon, PROBABILITIES)[0]
-    truth = on_grid(truth, steps)[origins[:, None] + np.arange(horizon)]
+    truth = insert_missing_steps(truth, steps)[origins[:, None] + np.arange(horizon)]
     squared = float(np.nanmean(((forecasts - truth) / task["scale"]) ** 2))
     return squared if task["squared"] else squared**0.5, _coverage(truth, bounds), seconds
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqcast.data.panel import Clock
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting.linear import LEAST_GAIN, PHASES_RIDGE, RIDGES, fit_linear
 from seqcast.forecasting.seasonal_features import SeasonalFeatures
 from seqcast.forecasting.window_scaling import WindowScaling
@@ -40,7 +40,7 @@ class Task:
     def of(cls, multivariate=True, holes=0.0, n_targets=2, columns=3):
         grid = make_grid(holes)[:, :columns]
         return cls(
-            WindowSource.of(grid, Columns(n_targets, columns - n_targets), multivariate, clock_from(5))
+            WindowSource.of(grid, ColumnLayout(n_targets, columns - n_targets), multivariate, clock_from(5))
         )
 
     def fit(self, train=TRAIN, validation=VALIDATION, ways=(LAST,), **calendar):

@@ -58,9 +58,9 @@ def _hold_out(df: pd.DataFrame, horizon: int) -> tuple[pd.DataFrame, pd.DataFram
     """Split off the last fifth, such that a whole number of horizons follows the last training row."""
     import numpy as np
 
-    from ..data.calendar import Calendar
+    from ..data.calendar import infer_calendar
 
-    steps = Calendar.from_index(df.index).positions(df.index)
+    steps = infer_calendar(df.index).positions(df.index)
     left = steps[-1] - steps
     ends = np.flatnonzero((left % horizon == 0) & (left >= HELD_OUT * steps[-1]))
     if not len(ends):
@@ -72,10 +72,10 @@ def _forecast_after(forecaster: SeqForecaster, test: pd.DataFrame, horizon: int)
     """Forecast what follows `test`, which is a whole number of horizons, without fitting again."""
     import pandas as pd
 
-    from ..data.calendar import Calendar
+    from ..data.calendar import infer_calendar
 
     # Rows nobody has observed yet are one block more for `predict`: forecast from all rows before them.
-    index = Calendar.from_index(test.index).future(test.index[-1], horizon)
+    index = infer_calendar(test.index).future(test.index[-1], horizon)
     unknown = pd.DataFrame(float("nan"), index, test.columns)
     forecasts = cast("pd.DataFrame", forecaster.predict(pd.concat([test, unknown])))
     return forecasts.tail(horizon)

@@ -1,7 +1,7 @@
-"""What a stamp tells by itself: its place in the day, the week and the year, on the wall clock.
+"""Features that stamps tell by themselves: their place in the day, the week and the year, in local time.
 
-A place in a cycle is a point on a circle, sine and cosine, so that the end of a cycle lies beside its
-beginning. It begins with the cycle: midnight, Monday, the first day of a month, the first of January.
+A place in a cycle is a point on a circle, given as sine and cosine, so that the end of a cycle is close to
+its beginning. Cycles begin at midnight, on Monday, on the first day of a month, or on the first of January.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
+HOUR = pd.Timedelta(hours=1)
+DAY = pd.Timedelta(days=1)
 
-# By the names of pandas' ``.dt``: which share of the cycle has passed. Shorter units than a name says are
+# The share of each cycle that has passed, by the names of pandas' ``.dt``. Units shorter than the name are
 # counted where they move within one cycle of it: half past six is 6.5 / 24 of a day.
 PASSED: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "minute": lambda at: (60 * at.minute + at.second) / 3600,
@@ -25,9 +26,10 @@ PASSED: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "month": lambda at: (at.month - 1) / 12,
     "quarter": lambda at: (at.quarter - 1) / 4,
 }
-WEEKEND, SATURDAY = "weekend", 5
+WEEKEND = "weekend"
+SATURDAY = 5
 
-# Only shorter steps show these; the margins let months and quarters have their longest lengths.
+# Only shorter steps can show a feature. Months and quarters count with their longest lengths.
 STEPS_BELOW = {
     "minute": HOUR,
     "hour": DAY,
@@ -41,106 +43,111 @@ STEPS_BELOW = {
 NAMES = tuple(STEPS_BELOW)
 
 
-# "auto" takes a cycle of which some series holds so many periods: of one, nothing is seen to come again. Ten
-# months of hours were forecast worse with the day of the year, skill 0.33 instead of 0.36.
-FEWEST_PERIODS = 2
+# "auto" takes a cycle if some series covers this many periods, because a single period does not show a
+# repetition. Ten months of hours were forecast worse with the day of the year: skill 0.33 instead of 0.36.
+MIN_PERIODS = 2
 PERIODS = {"hour": DAY, "day_of_week": 7 * DAY, "day_of_year": 365 * DAY, "month": 365 * DAY}
 
 
-def chosen_cycles(
+def choose_cycles(
     selection: str | Sequence[str] | None, ends: Sequence[pd.Index], step: Any, owner: str
 ) -> list[str]:
-    """Which features there are, in the order of `NAMES`.
+    """Return the names of the features to compute, in the order of `NAMES`.
 
     Parameters
     ----------
     selection : None, "auto" or sequence of names
-        "auto": time of day for steps shorter than a day; day of the week for steps of up to a day; day of
-        the year for steps of up to a week, month for longer ones; each if the stamps of a series go round
-        twice. Names are those in `NAMES`: "weekend" is 1 on Saturdays and Sundays and 0 otherwise, the others
-        are cycles.
+        "auto": time of day for steps shorter than a day; day of the week for steps of up to a day; day of the
+        year for steps of up to a week, month for longer ones. Each is taken if the stamps of a series cover
+        two periods. Names are those in `NAMES`: "weekend" is 1 on Saturdays and Sundays and 0 otherwise, the
+        others are cycles.
     ends : sequence of pandas.Index
-        Of each series the first label, and the one after the last.
+        The first label of each series, and the one after the last.
     step : timedelta64, other NumPy scalar or None
-        The longest ``shortest_step`` of their calendars.
+        The longest ``shortest_step`` of the calendars.
     owner : str
         Name of the estimator, for messages.
+
+    Returns
+    -------
+    list of str
 
     Raises
     ------
     ValueError
-        If `selection` is none of these, or names what steps of this length, or labels that are no dates,
-        do not show.
+        If `selection` is none of these, or names a feature that labels with this step, or labels that are no
+        dates, do not show.
     """
     if selection is None:
         return []
-    dated = len(ends) > 0 and isinstance(ends[0], pd.DatetimeIndex | pd.PeriodIndex)
-    length = pd.Timedelta(step) if dated else None
+    are_dates = len(ends) > 0 and isinstance(ends[0], pd.DatetimeIndex | pd.PeriodIndex)
+    length = pd.Timedelta(step) if are_dates else None
     if isinstance(selection, str) and selection == "auto":
-        spans = [_span(index) for index in ends] if dated else []
-        return [name for name in _automatic(length) if max(spans) >= FEWEST_PERIODS * PERIODS[name]]
+        spans = [_span(index) for index in ends] if are_dates else []
+        return [name for name in _candidates(length) if max(spans) >= MIN_PERIODS * PERIODS[name]]
     _check_names(selection, owner)
     for name in selection:
-        _check_shown(name, length, owner)
+        _check_step(name, length, owner)
     return [name for name in NAMES if name in selection]
 
 
 def calendar_features(labels: pd.Index, cycles: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Columns of numbers that the labels of rows tell.
+    """Return columns of numbers made of labels.
 
     Parameters
     ----------
     labels : pandas.Index of n labels
     cycles : sequence of str
-        Of `NAMES`.
+        Names of features, in `NAMES`.
 
     Returns
     -------
-    values : ndarray of shape (n, k), float64
-    names : tuple of k str
+    values : ndarray, shape (n, n_features), float64
+    names : tuple of n_features str
         ``"hour_sin"``, ``"hour_cos"``, ..., ``"weekend"``, in the order of `cycles`.
     """
-    at = _stamps(labels)
-    columns = {name: column for cycle in cycles for name, column in _columns(cycle, at)}
+    at = _to_timestamps(labels)
+    columns = {name: column for cycle in cycles for name, column in _make_columns(cycle, at)}
     values = np.column_stack([*columns.values()]) if columns else np.empty((len(labels), 0))
     return values, tuple(columns)
 
 
-def _stamps(labels: pd.Index) -> Any:
-    """Periods by their beginning."""
+def _to_timestamps(labels: pd.Index) -> Any:
+    """Return periods as the timestamps at which they begin, and timestamps as they are."""
     return labels.to_timestamp(how="start") if isinstance(labels, pd.PeriodIndex) else labels
 
 
 def _span(labels: pd.Index) -> pd.Timedelta:
-    """From the first to the last, on the wall clock."""
-    first, last = _stamps(labels)[[0, -1]].tz_localize(None)
+    """Return the local time from the first label to the last."""
+    first, last = _to_timestamps(labels)[[0, -1]].tz_localize(None)
     return last - first
 
 
-def _columns(cycle: str, at: Any) -> list[tuple[str, np.ndarray]]:
+def _make_columns(cycle: str, at: Any) -> list[tuple[str, np.ndarray]]:
     if cycle == WEEKEND:
         return [(WEEKEND, np.asarray(at.day_of_week >= SATURDAY, dtype=np.float64))]
     angle = 2 * np.pi * np.asarray(PASSED[cycle](at), dtype=np.float64)
     return [(f"{cycle}_sin", np.sin(angle)), (f"{cycle}_cos", np.cos(angle))]
 
 
-def _automatic(step: pd.Timedelta | None) -> list[str]:
-    if step is None:  # there are no dates
+def _candidates(step: pd.Timedelta | None) -> list[str]:
+    """Return the cycles among which "auto" chooses, none if the labels are no dates."""
+    if step is None:
         return []
     year = "day_of_year" if step < STEPS_BELOW["day_of_year"] else "month"
     return [name for name in ("hour", "day_of_week", year) if step < STEPS_BELOW[name]]
 
 
 def _check_names(selection: Any, owner: str) -> None:
-    listed = isinstance(selection, list | tuple) and all(isinstance(name, str) for name in selection)
-    if not listed or not set(selection) <= set(NAMES) or len(set(selection)) < len(selection):
+    is_list = isinstance(selection, list | tuple) and all(isinstance(name, str) for name in selection)
+    if not is_list or not set(selection) <= set(NAMES) or len(set(selection)) < len(selection):
         raise ValueError(
             f"The 'calendar_features' parameter of {owner} must be None, 'auto' or a list of names, each "
             f"once: {', '.join(map(repr, NAMES))}. Got {selection!r} instead."
         )
 
 
-def _check_shown(name: str, step: pd.Timedelta | None, owner: str) -> None:
+def _check_step(name: str, step: pd.Timedelta | None, owner: str) -> None:
     if step is None:
         raise ValueError(
             f"The 'calendar_features' parameter of {owner} must be None or 'auto' where the rows have no "

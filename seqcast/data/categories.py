@@ -1,4 +1,4 @@
-"""Columns of text and of categories as numbers."""
+"""Columns of text and categories as columns of numbers."""
 
 from __future__ import annotations
 
@@ -10,113 +10,118 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype
 
-from .frames import NUMERIC_KINDS, Argument, check_column_names, check_present, listed, to_pandas_frame
+from .tables import NUMERIC_KINDS, Argument, check_column_names, check_present, format_labels
 
 MAX_CATEGORIES = 100
 
 
 @dataclass(frozen=True)
 class Categories:
-    """Which categories the columns of text had; each becomes a column of zeros and ones.
+    """The categories of columns of text, each of which becomes a column of zeros and ones.
 
-    The product of such columns with the input weights of a network picks one row of the weights: that row is
-    the category's embedding, of the network's own width, learned with all else. Booleans are numbers as
-    they are, and stay in one column.
+    The product of such columns with the input weights of a network selects one row of the weights. That row
+    is the embedding of the category, as wide as the network, and is learned with all other weights. Columns
+    of booleans are numbers already, and stay one column each.
 
     Attributes
     ----------
-    of_column : dict of label to pandas.Index
+    by_column : dict of label to pandas.Index
         The categories of each column, sorted; those of ordered categoricals in their own order.
     """
 
-    of_column: dict[Hashable, pd.Index]
+    by_column: dict[Hashable, pd.Index]
 
     @classmethod
-    def of(
+    def fit(
         cls, frame: pd.DataFrame, columns: Iterable[Hashable], owner: str, parameter: str = "X"
     ) -> Categories:
-        """Learn the categories of those of the columns that hold text or categories.
+        """Learn the categories of those columns that hold text or categories.
 
         Parameters
         ----------
         frame : DataFrame
         columns : iterable of labels
-            Others are not looked at.
+            The columns to look at.
         owner : str
-            Name of the estimator or function that asks, for messages.
+            Name of the estimator or function that is called, for messages.
         parameter : str
             Name under which the user passed `frame`, for messages.
+
+        Returns
+        -------
+        Categories
 
         Raises
         ------
         ValueError
-            If the frame lacks a column or has one twice, or such a column has no observed value, or more
-            than 100 categories.
+            If the frame lacks a column or has one twice, or if a column of text has no observed value, or
+            more than 100 categories.
         """
-        argument, labels = Argument(parameter, owner), list(columns)
+        argument = Argument(parameter, owner)
+        labels = list(columns)
         check_column_names(frame.columns, argument)
         check_present(frame, labels, "", argument)
         found = {label: frame[label] for label in labels if _is_categorical(frame[label])}
-        return cls({label: _categories(label, column, argument) for label, column in found.items()})
+        return cls({label: _find_categories(label, column, argument) for label, column in found.items()})
 
-    def apply(self, frame: Any, owner: str, parameter: str = "X") -> Any:
-        """Put numbers in the place of these columns.
+    def transform(self, frame: Any, owner: str, parameter: str = "X") -> Any:
+        """Replace these columns by columns of numbers.
 
         Parameters
         ----------
         frame : DataFrame of n rows
-            Of pandas or another library; whatever else comes is given back as it is.
+            Any other object is returned as it is.
         owner, parameter : str
-            As in :meth:`of`.
+            As in :meth:`fit`.
 
         Returns
         -------
-        DataFrame of n rows, of pandas
-            In the place of column ``col``, float64 columns ``"col=value"``, one for each category: 1 where
-            the row has it, 0 where it has another one, NaN in all of them where it has none. The other
-            columns are as they came.
+        DataFrame of n rows
+            In the place of column ``col``, one float64 column ``"col=value"`` for each category: 1 where the
+            row has it, 0 where it has another one, NaN in all of them where the category is missing. The
+            other columns stay as they are.
 
         Raises
         ------
         ValueError
-            If a column is missing or there twice, or has a category that :meth:`of` has not seen.
+            If a column is missing or duplicated, or has a category that :meth:`fit` has not seen.
         """
-        frame = to_pandas_frame(frame)
-        if not (isinstance(frame, pd.DataFrame) and self.of_column):
+        if not (isinstance(frame, pd.DataFrame) and self.by_column):
             return frame
         argument = Argument(parameter, owner)
         check_column_names(frame.columns, argument)
-        check_present(frame, self.of_column, "", argument)
+        check_present(frame, self.by_column, "", argument)
         parts = [
-            self._one_hot(label, frame, argument) if label in self.of_column else frame.iloc[:, [place]]
-            for place, label in enumerate(frame.columns)
+            self._one_hot(label, frame, argument) if label in self.by_column else frame.iloc[:, [position]]
+            for position, label in enumerate(frame.columns)
         ]
         return pd.concat(parts, axis=1)
 
-    def names(self, columns: Iterable[Hashable]) -> list[Hashable]:
-        """What :meth:`apply` makes of these columns, in their order."""
+    def column_names(self, columns: Iterable[Hashable]) -> list[Hashable]:
+        """Return the names of the columns that :meth:`transform` makes of these columns, in their order."""
         return [name for label in columns for name in self._names(label)]
 
-    def of_columns(self, names: Iterable[Hashable]) -> Categories:
-        """Of the columns that any of these names were made of."""
+    def select(self, names: Iterable[Hashable]) -> Categories:
+        """Return the categories of the columns that any of the columns `names` were made of."""
         wanted = set(names)
-        return Categories({k: v for k, v in self.of_column.items() if wanted & set(self._names(k))})
+        return Categories({k: v for k, v in self.by_column.items() if wanted & set(self._names(k))})
 
     def _names(self, label: Hashable) -> list[Hashable]:
-        if label not in self.of_column:
+        if label not in self.by_column:
             return [label]
-        return [f"{label}={category}" for category in self.of_column[label]]
+        return [f"{label}={category}" for category in self.by_column[label]]
 
     def _one_hot(self, label: Hashable, frame: pd.DataFrame, argument: Argument) -> pd.DataFrame:
-        categories = self.of_column[label]
-        codes, values = pd.factorize(frame[label])  # the code of a missing one is -1
+        categories = self.by_column[label]
+        # The code of a missing entry is -1, which selects the last row of `rows`: NaN.
+        codes, values = pd.factorize(frame[label])
         numbers = categories.get_indexer(pd.Index(list(values), dtype=object))
         if (numbers < 0).any():
             row = int(np.argmax((numbers < 0)[codes] & (codes >= 0)))
             raise _unknown_error(label, categories, frame, row, argument)
-        width = len(categories)
-        rows = np.vstack([np.eye(width), np.full(width, np.nan)])
-        return pd.DataFrame(rows[np.append(numbers, width)[codes]], frame.index, self._names(label))
+        n_categories = len(categories)
+        rows = np.vstack([np.eye(n_categories), np.full(n_categories, np.nan)])
+        return pd.DataFrame(rows[np.append(numbers, n_categories)[codes]], frame.index, self._names(label))
 
 
 def check_static(
@@ -126,70 +131,76 @@ def check_static(
     owner: str,
     parameter: str = "X",
 ) -> None:
-    """Check that columns have one value in all rows of a series, whatever they hold.
+    """Check that static columns have one value in all rows of a series.
 
     Parameters
     ----------
     frame : DataFrame
     id_col : label or None
-        The column that tells the series apart; None if there is only one.
+        The column that identifies the series; None if there is only one series.
     static_cols : sequence of labels
+        Columns of any dtype.
     owner, parameter : str
-        As in :meth:`Categories.of`.
+        As in :meth:`Categories.fit`.
 
     Raises
     ------
     ValueError
-        If the frame lacks a column, or a column has several values in a series; a missing one is a value.
+        If the frame lacks a column, or a column has several values in a series. A missing entry counts as a
+        value.
     """
-    argument, n = Argument(parameter, owner), len(frame)
+    argument = Argument(parameter, owner)
     check_present(frame, static_cols, ", which static_cols names", argument)
-    ids = np.zeros(n, np.int64) if id_col is None else _codes(frame[id_col])
-    first = np.empty(ids.max(initial=0) + 1, np.int64)
-    first[ids[::-1]] = np.arange(n)[::-1]
+    n = len(frame)
+    ids = np.zeros(n, np.int64) if id_col is None else _to_codes(frame[id_col])
+    first_rows = np.empty(ids.max(initial=0) + 1, np.int64)
+    first_rows[ids[::-1]] = np.arange(n)[::-1]
     for label in static_cols:
-        values = _codes(frame[label])
-        changed = values != values[first[ids]]
+        values = _to_codes(frame[label])
+        changed = values != values[first_rows[ids]]
         if changed.any():
             row = int(np.argmax(changed))
-            series = "the series" if id_col is None else f"series {listed([frame[id_col].iloc[row]])}"
+            series = "the series" if id_col is None else f"series {format_labels([frame[id_col].iloc[row]])}"
             rule = f"have one value of column {label!r}, which static_cols names, in each series"
-            got = f"{listed(frame[label][ids == ids[row]].unique())} in {series}"
+            got = f"{format_labels(frame[label][ids == ids[row]].unique())} in {series}"
             way_out = "Correct these rows, or take the column out of static_cols if it changes with time."
-            raise ValueError(argument.must(rule, got, way_out))
+            raise ValueError(argument.format_error(rule, got, way_out))
 
 
-def _codes(column: pd.Series) -> np.ndarray:
+def _to_codes(column: pd.Series) -> np.ndarray:
     return pd.factorize(column, use_na_sentinel=False)[0]
 
 
 def _is_categorical(column: pd.Series) -> bool:
     if column.dtype.kind in NUMERIC_KINDS:
         return False
-    text = isinstance(column.dtype, pd.CategoricalDtype | pd.StringDtype)
-    return text or infer_dtype(column, skipna=True) == "string"
+    is_text = isinstance(column.dtype, pd.CategoricalDtype | pd.StringDtype)
+    return is_text or infer_dtype(column, skipna=True) == "string"
 
 
-def _categories(label: Hashable, column: pd.Series, argument: Argument) -> pd.Index:
+def _find_categories(label: Hashable, column: pd.Series, argument: Argument) -> pd.Index:
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered:
         found = dtype.categories[np.unique(column.cat.codes[column.notna()])]
     else:
         found = pd.Index(pd.factorize(column.dropna().astype(object), sort=True)[1])
     if found.empty:
+        rule = "have an observed value in every column"
         got = f"nothing but missing values in column {label!r}"
-        raise ValueError(argument.must("have an observed value in every column", got, "Drop such columns."))
+        raise ValueError(argument.format_error(rule, got, "Drop such columns."))
     if len(found) > MAX_CATEGORIES:
         rule = f"have at most {MAX_CATEGORIES} categories in a column, since each becomes one of numbers"
         way_out = "If it tells series apart, name it with id_col; otherwise join rare categories, or drop it."
-        raise ValueError(argument.must(rule, f"{len(found)} in column {label!r}", way_out))
+        raise ValueError(argument.format_error(rule, f"{len(found)} in column {label!r}", way_out))
     return found
 
 
 def _unknown_error(
     label: Hashable, categories: pd.Index, frame: pd.DataFrame, row: int, argument: Argument
 ) -> ValueError:
-    rule = f"have in column {label!r} only categories that fit has seen, {listed(categories, MAX_CATEGORIES)}"
+    seen = format_labels(categories, MAX_CATEGORIES)
+    rule = f"have in column {label!r} only categories that fit has seen, {seen}"
     at = "" if isinstance(frame.index, pd.RangeIndex) else f"at {frame.index[row]}, "
-    got = f"{listed([frame[label].iloc[row]])} {at}in row {row},"
-    return ValueError(argument.must(rule, got, "Fit with rows that have it, or make it NaN or one of these."))
+    got = f"{format_labels([frame[label].iloc[row]])} {at}in row {row},"
+    way_out = "Fit with rows that have it, or make it NaN or one of these."
+    return ValueError(argument.format_error(rule, got, way_out))

@@ -1,23 +1,32 @@
-"""Changes instead of values: a difference for each lag, one after the other, and back."""
+"""Seasonal differences of series, and forecasts of differences turned back into forecasts of values."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from .scaling import finite
-from .windows import seasonal_naive
+from .scaling import clip_to_finite
+from .seasonal_naive import seasonal_naive
 
 
 def difference(values: np.ndarray, lags: Sequence[int]) -> np.ndarray:
-    """`values` (n, n_columns) minus those `lag` steps before, for one lag after the other.
+    """Subtract from each step the value `lag` steps before, for one lag after the other.
 
-    NaN where one of the two is missing, as in the first ``sum(lags)`` rows. Without lags, `values` itself.
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_columns)
+    lags : sequence of int
+
+    Returns
+    -------
+    ndarray, shape (n, n_columns)
+        NaN where one of the two values is missing, as in the first ``sum(lags)`` steps. `values` itself if
+        there are no lags.
     """
     for lag in lags:
         earlier = np.full_like(values, np.nan)
         earlier[lag:] = values[:-lag]
         with np.errstate(over="ignore"):
-            values = finite(values - earlier)
+            values = clip_to_finite(values - earlier)
     return values
 
 
@@ -26,47 +35,48 @@ def integrate(
     values: np.ndarray,
     cutoffs: np.ndarray,
     lags: Sequence[int],
-    reach: int | None = None,
+    lookback: int | None = None,
 ) -> np.ndarray:
-    """Undo `difference`: forecasts of changes become forecasts of values.
+    """Turn forecasts of differences into forecasts of values, the inverse of `difference`.
 
     Parameters
     ----------
     forecasts : ndarray, shape (n_cutoffs, horizon, n_columns)
-        Of what ``difference(values, lags)`` would be from each cutoff on.
+        Forecasts of ``difference(values, lags)`` from each cutoff on.
     values : ndarray, shape (n, n_columns)
-        Only steps before a cutoff are read for it. Instead of a missing one stands what `seasonal_naive`
-        repeats: the last observed at the same place in the season of the lag, or else the last observed;
-        instead of a missing change, if none was observed, 0.
+        Only the steps before a cutoff are read for its forecast. In the place of a missing value stands its
+        `seasonal_naive` forecast with the lag as season length. In the place of a difference stands 0 if none
+        was observed.
     cutoffs : ndarray of int, shape (n_cutoffs,)
-        First step that is forecast.
+        First step of each forecast.
     lags : sequence of int
         As in `difference`.
-    reach : int or None
-        How many steps before a cutoff are read; None for all.
+    lookback : int or None
+        Number of steps before a cutoff that are read; None for all.
 
     Returns
     -------
     ndarray, shape (n_cutoffs, horizon, n_columns)
-        NaN from where nothing was observed before the cutoff, or a forecast is missing.
+        NaN if nothing was observed before the cutoff, or a forecast is missing.
     """
-    for done in reversed(range(len(lags))):
-        left = None if reach is None else reach - sum(lags[:done])  # changes whose both ends are read
+    for n_outer in reversed(range(len(lags))):
+        # A difference can be computed only where the earlier one of its two values is within the lookback.
+        n_readable = None if lookback is None else lookback - sum(lags[:n_outer])
         horizon = forecasts.shape[1]
-        season = seasonal_naive(difference(values, lags[:done]), cutoffs, lags[done], horizon, left)
-        if done:
-            season = np.nan_to_num(season)
+        base = seasonal_naive(difference(values, lags[:n_outer]), cutoffs, lags[n_outer], horizon, n_readable)
+        if n_outer:
+            base = np.nan_to_num(base)
         with np.errstate(over="ignore"):
-            forecasts = finite(season + _summed(forecasts, lags[done]))
+            forecasts = clip_to_finite(base + _cumulate(forecasts, lags[n_outer]))
     return forecasts
 
 
-def _summed(changes: np.ndarray, lag: int) -> np.ndarray:
-    """Each step's change since before the first step, if each is the change since `lag` steps before."""
-    n, horizon, n_columns = changes.shape
+def _cumulate(differences: np.ndarray, lag: int) -> np.ndarray:
+    """Return for each step the sum of the differences at this step and at all steps `lag` apart before it."""
+    n, horizon, n_columns = differences.shape
     lag = min(lag, horizon)
-    seasons = -(-horizon // lag)
-    padded = np.zeros((n, seasons * lag, n_columns))
-    padded[:, :horizon] = changes
-    sums = np.cumsum(padded.reshape(n, seasons, lag, n_columns), axis=1)
+    n_seasons = -(-horizon // lag)
+    padded = np.zeros((n, n_seasons * lag, n_columns))
+    padded[:, :horizon] = differences
+    sums = np.cumsum(padded.reshape(n, n_seasons, lag, n_columns), axis=1)
     return sums.reshape(padded.shape)[:, :horizon]

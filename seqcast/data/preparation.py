@@ -1,10 +1,10 @@
-"""From columns as they came to the numbers that the parts of a forecaster read, and forecasts back.
+"""Preparation of columns for the parts of a forecaster, and forecasts back in their own units.
 
-In two stages. *Levels* are transformed and scaled columns: targets by what was learned of their own series,
-covariates by what was learned of all series together, since their level may tell one series from another.
-Errors are weighed in these units. *Inputs* are what windows are cut from: targets may be differenced; lags
-beyond the window and columns that are known ahead are moved, so that a window before a cutoff holds them up
-to the last step that is forecast from there.
+There are two stages. *Scaled* columns are transformed and scaled: targets by statistics of their own series,
+covariates by statistics of all series together, because their size may tell one series from another.
+Residuals are measured in these units. *Inputs* are the columns that windows are cut from. Their targets may
+be differenced. Lags beyond the window and future covariates are shifted, so that the window before a cutoff
+holds their values up to the last forecast step.
 """
 
 from __future__ import annotations
@@ -18,168 +18,230 @@ import numpy as np
 
 from .differencing import difference, integrate
 from .panel import Panel
-from .roles import Columns
-from .scaling import How, Scaler, check_limit
+from .roles import ColumnLayout
+from .scaling import Scaler, ScalingMethod, check_limit
 from .transforms import Transform
 
 
 @dataclass(frozen=True)
-class Treatment:
-    """What a forecaster's parameters say about targets; see there."""
+class TargetOptions:
+    """The parameters of a forecaster that say how targets are prepared.
+
+    Attributes
+    ----------
+    transform : str
+        One of `transforms.KINDS`.
+    scaling : {"standard", "robust", "none"}
+    differences : tuple of int
+        Lags at which targets are differenced, one after the other.
+    lags : tuple of int
+        Lags of the targets that are inputs of their own, each at least the horizon.
+    """
 
     transform: str = "none"
-    scaling: How = "standard"
+    scaling: ScalingMethod = "standard"
     differences: tuple[int, ...] = ()
     lags: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What was learned of the training rows.
+    """Statistics of the training rows, and the functions that apply them.
 
     Attributes
     ----------
-    given : Columns
-        As they come.
-    treatment : Treatment
+    layout : ColumnLayout
+        The columns before preparation.
+    options : TargetOptions
     horizon : int
-    moves : tuple of int
-        By how many steps the columns that are known ahead are moved up: side by side, these cover the
-        horizon, even if it is longer than what a part reads of a window.
+    shifts : tuple of int
+        Numbers of steps by which future covariates are shifted. The shifted columns together cover the
+        horizon, even if it is longer than the window that a part reads.
     transform : Transform
-        Of the targets, a row for each series.
-    targets : Scaler
-        Of transformed targets, likewise.
-    changes : Scaler
-        Of differenced levels, likewise.
-    raw : Scaler
-        Of targets as they came, likewise.
-    covariates : Scaler
+        Transform of the targets of each series.
+    target_scaler : Scaler
+        Scaler of the transformed targets of each series.
+    difference_scaler : Scaler
+        Scaler of the differenced, scaled targets of each series.
+    raw_scaler : Scaler
+        Scaler of the targets of each series in their own units.
+    covariate_scaler : Scaler
+        Scaler of the covariates of all series.
     """
 
-    given: Columns
-    treatment: Treatment
+    layout: ColumnLayout
+    options: TargetOptions
     horizon: int
-    moves: tuple[int, ...]
+    shifts: tuple[int, ...]
     transform: Transform
-    targets: Scaler
-    changes: Scaler
-    raw: Scaler
-    covariates: Scaler
+    target_scaler: Scaler
+    difference_scaler: Scaler
+    raw_scaler: Scaler
+    covariate_scaler: Scaler
 
     @classmethod
-    def of(
+    def fit(
         cls,
         grids: list[np.ndarray],
-        columns: Columns,
-        treatment: Treatment,
+        layout: ColumnLayout,
+        options: TargetOptions,
         horizon: int,
-        reach: int,
+        shared_window: int,
         names: Sequence[Hashable],
         owner: str,
         ids: Sequence[Hashable],
     ) -> Preparation:
-        """Learn from training rows (n_steps, n_columns) of each series.
+        """Learn the statistics of training rows.
 
-        reach : so many steps of a window, the last ones, are read by all parts.
-        names : labels of the targets, for messages; owner : name of the estimator; ids : of the series.
+        Parameters
+        ----------
+        grids : list of ndarray, shape (n_steps, n_columns)
+            The training rows of each series.
+        layout : ColumnLayout
+        options : TargetOptions
+        horizon : int
+        shared_window : int
+            Number of steps before a cutoff that all parts read.
+        names : sequence of labels
+            Labels of the targets, for messages.
+        owner : str
+            Name of the estimator, for messages.
+        ids : sequence of labels
+            Ids of the series, for messages.
         """
-        k = columns.targets
-        learned = _of_targets([grid[:, :k] for grid in grids], treatment, names, owner, ids)
+        k = layout.targets
+        statistics = _fit_all_targets([grid[:, :k] for grid in grids], options, names, owner, ids)
+        # Not concatenated, and so not copied, if there is a single series.
         covariates = grids[0][:, k:] if len(grids) == 1 else np.concatenate([grid[:, k:] for grid in grids])
+        method: ScalingMethod = "robust" if options.scaling == "robust" else "standard"
         return cls(
-            given=columns,
-            treatment=treatment,
+            layout=layout,
+            options=options,
             horizon=horizon,
-            moves=tuple(range(horizon, 0, -reach)),
-            covariates=Scaler.of(covariates, how="robust" if treatment.scaling == "robust" else "standard"),
-            **learned,
+            shifts=tuple(range(horizon, 0, -shared_window)),
+            covariate_scaler=Scaler.fit(covariates, method=method),
+            **statistics,
         )
 
     def with_series(
         self, grids: list[np.ndarray], names: Sequence[Hashable], owner: str, ids: Sequence[Hashable]
     ) -> Preparation:
-        """With series that were not there, after the others; covariates are scaled as they were."""
-        targets = [grid[:, : self.given.targets] for grid in grids]
-        learned = _of_targets(targets, self.treatment, names, owner, ids)
-        both = {name: getattr(self, name).followed_by(new) for name, new in learned.items()}
-        return replace(self, **both)
+        """Return a preparation with more series, after the others; the covariate scaler stays the same."""
+        targets = [grid[:, : self.layout.targets] for grid in grids]
+        statistics = _fit_all_targets(targets, self.options, names, owner, ids)
+        extended = {name: getattr(self, name).append(new) for name, new in statistics.items()}
+        return replace(self, **extended)
 
     @property
-    def columns(self) -> Columns:
-        """Of the inputs."""
-        return replace(self.given, lags=len(self.treatment.lags), future=self.given.future * len(self.moves))
+    def input_layout(self) -> ColumnLayout:
+        """The columns of the inputs."""
+        n_future = self.layout.future * len(self.shifts)
+        return replace(self.layout, lags=len(self.options.lags), future=n_future)
 
     @property
     def target_scales(self) -> np.ndarray:
-        """Training deviations, shape (n_series, n_targets)."""
-        return self.raw.scale
+        """Standard deviations of the training targets in their own units, shape (n_series, n_targets)."""
+        return self.raw_scaler.scale
 
     @property
     def is_linear(self) -> bool:
-        """Whether levels are targets in another unit, and nothing else."""
-        return self.treatment.transform == "none" and not self.treatment.differences
+        """True if inputs of targets are the targets in another unit."""
+        return self.options.transform == "none" and not self.options.differences
 
-    def levels(self, panel: Panel) -> Panel:
-        """Transformed and scaled columns."""
-        levels = [self._levels_of(values, number) for values, number in zip(panel, panel.fitted, strict=True)]
-        return panel.holding(levels[0] if len(levels) == 1 else np.concatenate(levels))
+    def scale(self, panel: Panel) -> Panel:
+        """Return the panel with transformed and scaled columns."""
+        parts = zip(panel, panel.series_numbers, strict=True)
+        scaled = [self._scale_series(values, number) for values, number in parts]
+        return panel.with_values(scaled[0] if len(scaled) == 1 else np.concatenate(scaled))
 
-    def _levels_of(self, values: np.ndarray, number: int) -> np.ndarray:
-        """Of one series."""
-        k, transform = self.given.targets, self.transform.of_series(number)
+    def _scale_series(self, values: np.ndarray, number: int) -> np.ndarray:
+        k = self.layout.targets
+        transform = self.transform.select_series(number)
         if transform.kind != "none":
-            values = np.hstack([transform.apply(values[:, :k]), values[:, k:]])
-        return self.targets.of_series(number).beside(self.covariates).transform(values, values.dtype)
+            values = np.hstack([transform.transform(values[:, :k]), values[:, k:]])
+        scaler = self.target_scaler.select_series(number).join_columns(self.covariate_scaler)
+        return scaler.transform(values, values.dtype)
 
-    def inputs(self, levels: Panel) -> np.ndarray:
-        """What windows are cut from, shape (n_rows, n_columns) of `columns`."""
-        values, k = levels.values, self.given.targets
-        if not (self.given.future or self.treatment.lags or self.treatment.differences):
+    def unscale(self, scaled: np.ndarray, series_numbers: np.ndarray) -> np.ndarray:
+        """Return scaled targets in their own units, the inverse of `scale`.
+
+        Parameters
+        ----------
+        scaled : ndarray, shape (n, ..., n_targets)
+        series_numbers : ndarray of int, shape (n,)
+            The series of each of them.
+        """
+        transform = self.transform.select_series(series_numbers)
+        target_scaler = self.target_scaler.select_series(series_numbers)
+        raw_scaler = self.raw_scaler.select_series(series_numbers)
+        values = transform.inverse_transform(target_scaler.inverse_transform(scaled))
+        # Transforming a constant and back changes it by a rounding error, so it is put in again.
+        between = (slice(None), *(None,) * (scaled.ndim - 2))
+        return np.where(raw_scaler.constant[between], raw_scaler.center[between], values)
+
+    def make_inputs(self, scaled: Panel) -> np.ndarray:
+        """Return the columns that windows are cut from, shape (n_rows, n_columns), in `input_layout`."""
+        values = scaled.values
+        if not (self.layout.future or self.options.lags or self.options.differences):
             return values
-        targets = self._differenced(levels) if self.treatment.differences else values[:, :k]
-        changed, ahead = levels.holding(targets), levels.holding(values[:, self.given.known_ahead])
-        lagged = [moved_up(changed, self.horizon - lag) for lag in self.treatment.lags]
-        lags = [np.stack(lagged, axis=2).reshape(len(values), -1)] if lagged else []
-        past, static = values[:, self.given.of_the_past], values[:, self.given.static_ones]
-        return np.hstack([targets, *lags, past, *(moved_up(ahead, steps) for steps in self.moves), static])
+        targets = values[:, : self.layout.targets]
+        if self.options.differences:
+            targets = self._difference_targets(scaled)
+        future = scaled.with_values(values[:, self.layout.future_slice])
+        return np.hstack(
+            [
+                targets,
+                *self._make_lags(scaled.with_values(targets)),
+                values[:, self.layout.past_slice],
+                *(shift_back(future, steps) for steps in self.shifts),
+                values[:, self.layout.static_slice],
+            ]
+        )
 
-    def _differenced(self, levels: Panel) -> np.ndarray:
-        """Changes of the targets, scaled."""
-        changes = np.empty((len(levels.values), self.given.targets))
-        for values, out, number in zip(levels, levels.holding(changes), levels.fitted, strict=True):
-            raw = difference(values[:, : self.given.targets], self.treatment.differences)
-            out[:] = self.changes.of_series(number).transform(raw, changes.dtype)
-        return changes
+    def _make_lags(self, targets: Panel) -> list[np.ndarray]:
+        """Return the lags of all targets as one array, or no array if there are none."""
+        shifted = [shift_back(targets, self.horizon - lag) for lag in self.options.lags]
+        return [np.stack(shifted, axis=2).reshape(len(targets.values), -1)] if shifted else []
+
+    def _difference_targets(self, scaled: Panel) -> np.ndarray:
+        """Return the differences of the targets, scaled."""
+        k = self.layout.targets
+        differences = np.empty((len(scaled.values), k))
+        parts = zip(scaled, scaled.with_values(differences), scaled.series_numbers, strict=True)
+        for values, out, number in parts:
+            raw = difference(values[:, :k], self.options.differences)
+            out[:] = self.difference_scaler.select_series(number).transform(raw, differences.dtype)
+        return differences
 
     def integrate(
-        self, forecasts: np.ndarray, levels: Panel, cutoffs: np.ndarray, reach: int | None = None
+        self, forecasts: np.ndarray, scaled: Panel, cutoffs: np.ndarray, lookback: int | None = None
     ) -> np.ndarray:
-        """Forecasts of inputs (n_cutoffs, horizon, n_targets) as those of levels.
+        """Turn forecasts of inputs into forecasts of scaled targets.
 
-        reach : so many steps before a cutoff are read; None: all.
+        Parameters
+        ----------
+        forecasts : ndarray, shape (n_cutoffs, horizon, n_targets)
+        scaled : Panel
+        cutoffs : ndarray of int, shape (n_cutoffs,)
+        lookback : int or None
+            Number of steps before a cutoff that are read; None for all.
         """
-        if not self.treatment.differences:
+        if not self.options.differences:
             return forecasts
-        changes = self.changes.of_series(levels.fitted[levels.numbers(cutoffs)]).inverse(forecasts)
-        summed = np.empty_like(changes)
-        for number, places, own in levels.series_cutoffs(cutoffs):
-            values = levels.series(number)[:, : self.given.targets]
-            summed[places] = integrate(changes[places], values, own, self.treatment.differences, reach)
-        return np.nan_to_num(summed)
-
-    def undo(self, forecasts: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-        """Levels (n, ..., n_targets) in the targets' own units; fitted (n,): of which series they are."""
-        values = self.transform.of_series(fitted).undo(self.targets.of_series(fitted).inverse(forecasts))
-        raw = self.raw.of_series(fitted)
-        # A constant that was transformed and undone is no longer quite the same.
-        between = (slice(None), *(None,) * (forecasts.ndim - 2))
-        return np.where(raw.constant[between], raw.center[between], values)
+        numbers = scaled.series_numbers[scaled.find_series(cutoffs)]
+        differences = self.difference_scaler.select_series(numbers).inverse_transform(forecasts)
+        integrated = np.empty_like(differences)
+        for number, places, own in scaled.group_by_series(cutoffs):
+            values = scaled.series(number)[:, : self.layout.targets]
+            integrated[places] = integrate(
+                differences[places], values, own, self.options.differences, lookback
+            )
+        return np.nan_to_num(integrated)
 
 
 @contextmanager
 def add_note(note: str | None) -> Iterator[None]:
-    """Add to the errors of what is done meanwhile."""
+    """Add a note to a ValueError that is raised within the context."""
     try:
         yield
     except ValueError as error:
@@ -188,48 +250,48 @@ def add_note(note: str | None) -> Iterator[None]:
         raise
 
 
-def _of_targets(
+def _fit_all_targets(
     grids: list[np.ndarray],
-    treatment: Treatment,
+    options: TargetOptions,
     names: Sequence[Hashable],
     owner: str,
     ids: Sequence[Hashable],
 ) -> dict[str, Any]:
-    """What a `Preparation` has of each series, of series (n, n_targets) with these ids."""
+    """Return the attributes of a `Preparation` that hold statistics of each series (n, n_targets)."""
     fitted = []
     for grid, id_ in zip(grids, ids, strict=True):
         with add_note(None if id_ is None else f"This is series {id_!r}."):
-            fitted.append((*_fit_targets(grid, treatment, names, owner), Scaler.of(grid)))
-    transforms, targets, changes, raw = zip(*fitted, strict=True)
+            fitted.append((*_fit_targets(grid, options, names, owner), Scaler.fit(grid)))
+    transforms, target_scalers, difference_scalers, raw_scalers = zip(*fitted, strict=True)
     return {
-        "transform": Transform.stacked(transforms),
-        "targets": Scaler.stacked(targets),
-        "changes": Scaler.stacked(changes),
-        "raw": Scaler.stacked(raw),
+        "transform": Transform.stack(transforms),
+        "target_scaler": Scaler.stack(target_scalers),
+        "difference_scaler": Scaler.stack(difference_scalers),
+        "raw_scaler": Scaler.stack(raw_scalers),
     }
 
 
 def _fit_targets(
-    values: np.ndarray, treatment: Treatment, names: Sequence[Hashable], owner: str
+    values: np.ndarray, options: TargetOptions, names: Sequence[Hashable], owner: str
 ) -> tuple[Transform, Scaler, Scaler]:
-    """Of one series (n, n_targets)."""
-    transform = Transform.of(values, treatment.transform, names, owner)
-    straight = transform.apply(values)
-    if treatment.scaling == "none":
-        check_limit(straight, names, owner)
-    scaler = Scaler.of(straight, how=treatment.scaling)
-    if not treatment.differences:
+    """Return the transform and the scalers of targets and differences of one series (n, n_targets)."""
+    transform = Transform.fit(values, options.transform, names, owner)
+    transformed = transform.transform(values)
+    if options.scaling == "none":
+        check_limit(transformed, names, owner)
+    scaler = Scaler.fit(transformed, method=options.scaling)
+    if not options.differences:
         return transform, scaler, Scaler.identity(values.shape[1])
-    changes = difference(scaler.transform(straight, values.dtype), treatment.differences)
-    return transform, scaler, Scaler.of(changes)
+    differences = difference(scaler.transform(transformed, values.dtype), options.differences)
+    return transform, scaler, Scaler.fit(differences)
 
 
-def moved_up(panel: Panel, steps: int) -> np.ndarray:
-    """The values of so many steps later (earlier, if negative); NaN where the series does not reach."""
-    moved = np.full_like(panel.values, np.nan)
-    for values, out in zip(panel, panel.holding(moved), strict=True):
+def shift_back(panel: Panel, steps: int) -> np.ndarray:
+    """Return at each row the values `steps` later, or earlier if negative; NaN beyond the ends."""
+    shifted = np.full_like(panel.values, np.nan)
+    for values, out in zip(panel, panel.with_values(shifted), strict=True):
         if steps > 0:
             out[:-steps] = values[steps:]
         else:
             out[-steps:] = values[: len(values) + steps]
-    return moved
+    return shifted

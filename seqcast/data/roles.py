@@ -1,4 +1,4 @@
-"""What each column is to a forecaster."""
+"""The role of each column: target, or past, future or static covariate."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pandas as pd
 
 from .categories import Categories
 
-SEVERAL = (list, tuple, np.ndarray, pd.Index)  # what may hold several names
+# Types that hold several labels.
+LABEL_LISTS = (list, tuple, np.ndarray, pd.Index)
 
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """What a forecaster's parameters say about columns; see there."""
+    """The parameters of a forecaster that name columns of `X`, as the user set them."""
 
     target: Any = None
     id_col: Hashable | None = None
@@ -26,40 +27,47 @@ class ColumnSpec:
 
     @property
     def is_long(self) -> bool:
-        """Whether ids and stamps of rows are columns."""
+        """True if the ids or the stamps of rows are columns."""
         return bool(self.keys)
 
     @property
     def keys(self) -> list[Hashable]:
+        """The columns of ids and stamps."""
         return [label for label in (self.id_col, self.time_col) if label is not None]
 
-    def maybe_text(self, X: pd.DataFrame) -> list[Hashable]:
-        """Columns whose text stands for categories: those that are declared to be known ahead or never to
-        change, and all of a categorical dtype."""
-        known = [*labels(self.future_cols), *labels(self.static_cols)]
-        categorical = [label for label, dtype in X.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
-        return [label for label in X.columns if label in [*known, *categorical] and label not in self.keys]
+    def find_category_columns(self, X: pd.DataFrame) -> list[Hashable]:
+        """Return the columns whose text stands for categories.
 
-    def targets(self, X: Any, has_y: bool, categories: Categories, owner: str) -> Any:
-        """What to forecast, out of the columns of `X`: if neither the user nor y says it, those that are
-        neither known ahead nor categories; None for all columns."""
-        declared = [*labels(self.future_cols), *labels(self.static_cols)]
-        known = categories.names([*declared, *categories.of_column])
-        if self.target is None and known and not has_y:
-            return [column for column in _column_names(X) if column not in known]
-        twice = [label for label in labels(self.target) if label in known]
-        if twice:
+        These are the future and static columns that the user named, and all columns of a categorical dtype.
+        """
+        named = [*to_label_list(self.future_cols), *to_label_list(self.static_cols)]
+        categorical = [label for label, dtype in X.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+        return [label for label in X.columns if label in [*named, *categorical] and label not in self.keys]
+
+    def choose_targets(self, X: Any, has_y: bool, categories: Categories, owner: str) -> Any:
+        """Return the targets among the columns of `X`, or None for all columns.
+
+        If neither the user nor y names them, they are all columns that are neither future or static
+        covariates nor categories.
+        """
+        named = [*to_label_list(self.future_cols), *to_label_list(self.static_cols)]
+        covariates = categories.column_names([*named, *categories.by_column])
+        if self.target is None and covariates and not has_y:
+            return [column for column in _column_names(X) if column not in covariates]
+        duplicates = [label for label in to_label_list(self.target) if label in covariates]
+        if duplicates:
             raise ValueError(
                 f"The 'target' parameter of {owner} must name no column of categories, future_cols or "
-                f"static_cols. Got {twice} in both."
+                f"static_cols. Got {duplicates} in both."
             )
         return self.target
 
-    def roles(
+    def assign_roles(
         self, targets: list[Hashable], covariates: list[Hashable], categories: Categories, owner: str
     ) -> Roles:
-        """Of the columns of rows with these targets and covariates."""
-        future, static = (categories.names(labels(given)) for given in (self.future_cols, self.static_cols))
+        """Return the roles of columns, given which are targets and which are covariates."""
+        future = categories.column_names(to_label_list(self.future_cols))
+        static = categories.column_names(to_label_list(self.static_cols))
         for parameter, names in ("future_cols", future), ("static_cols", static):
             if not set(names) <= set(covariates) or len(set(names)) < len(names):
                 raise ValueError(
@@ -77,18 +85,18 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class Roles:
-    """Numeric columns by what is known of them when a forecast is made: the order they are stacked in.
+    """Labels of the numeric columns by role, in the order in which the columns stand side by side.
 
     Attributes
     ----------
     targets : list of labels
-        Known up to then, and to be forecast.
+        Columns to be forecast, known up to the cutoff.
     past : list of labels
-        Known up to then.
+        Covariates known up to the cutoff.
     future : list of labels
-        Known before their time.
+        Covariates known ahead, at the forecast steps too.
     static : list of labels
-        The same at all steps of a series.
+        Covariates with one value for all steps of a series.
     """
 
     targets: list[Hashable]
@@ -98,28 +106,31 @@ class Roles:
 
     @property
     def covariates(self) -> list[Hashable]:
+        """All columns but the targets."""
         return [*self.past, *self.future, *self.static]
 
     @property
-    def columns(self) -> Columns:
-        return Columns(len(self.targets), len(self.past), len(self.future), len(self.static))
+    def layout(self) -> ColumnLayout:
+        """Number and position of the columns of each role."""
+        return ColumnLayout(len(self.targets), len(self.past), len(self.future), len(self.static))
 
     @property
     def all(self) -> list[Hashable]:
+        """All columns."""
         return [*self.targets, *self.covariates]
 
 
 @dataclass(frozen=True)
-class Columns:
-    """How many columns there are of each kind, which stand side by side in this order.
+class ColumnLayout:
+    """Number of columns of each role, side by side in the order targets, lags, past, future, static.
 
     Attributes
     ----------
     targets : int
-    lags : int
-        Of each target; those of the first target come first.
     past, future, static : int
-        As `Roles` has them.
+        Covariates, as in `Roles`.
+    lags : int
+        Lagged columns of each target; those of the first target come first.
     """
 
     targets: int
@@ -129,36 +140,40 @@ class Columns:
     lags: int = 0
 
     @property
-    def of_the_past(self) -> slice:
+    def past_slice(self) -> slice:
+        """Positions of the past covariates."""
         begin = self.targets * (1 + self.lags)
         return slice(begin, begin + self.past)
 
     @property
-    def known_ahead(self) -> slice:
-        begin = self.of_the_past.stop
+    def future_slice(self) -> slice:
+        """Positions of the future covariates."""
+        begin = self.past_slice.stop
         return slice(begin, begin + self.future)
 
     @property
-    def static_ones(self) -> slice:
-        begin = self.known_ahead.stop
+    def static_slice(self) -> slice:
+        """Positions of the static covariates."""
+        begin = self.future_slice.stop
         return slice(begin, begin + self.static)
 
-    def of_target(self, number: int) -> list[int]:
-        """A target, its lags, and all covariates."""
-        first = self.targets + number * self.lags
-        lags, others = range(first, first + self.lags), range(self.of_the_past.start, self.static_ones.stop)
-        return [number, *lags, *others]
+    def target_columns(self, number: int) -> list[int]:
+        """Return the positions of one target, of its lags, and of all covariates."""
+        first_lag = self.targets + number * self.lags
+        lags = range(first_lag, first_lag + self.lags)
+        covariates = range(self.past_slice.start, self.static_slice.stop)
+        return [number, *lags, *covariates]
 
 
-def labels(given: Any) -> list[Hashable]:
-    """One label, several or none, as a list."""
-    if given is None:
+def to_label_list(labels: Any) -> list[Hashable]:
+    """Return one label, several labels or None as a list."""
+    if labels is None:
         return []
-    return list(given) if isinstance(given, SEVERAL) else [given]
+    return list(labels) if isinstance(labels, LABEL_LISTS) else [labels]
 
 
 def _column_names(X: Any) -> list[Hashable]:
-    """Those of a frame, or those that `read_table` gives to an array's."""
+    """Return the columns of a frame, or the names that `read_table` gives to the columns of an array."""
     if hasattr(X, "columns"):
         return list(X.columns)
     shape = np.shape(X)

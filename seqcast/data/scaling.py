@@ -1,4 +1,4 @@
-"""Bringing every column to centre 0 and spread 1, and back: of one series, or of each of several."""
+"""Scaling of columns to centre 0 and spread 1, and back, for one series or for each of several."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -6,73 +6,78 @@ from typing import Literal, Self, TypeVar
 
 import numpy as np
 
-# scaled values are clipped here: beyond it float32 products may overflow, and no NaN may leave a forecast
+# Scaled values are clipped to this limit, because larger ones may overflow in float32 products.
 LIMIT = 1e6
 LARGEST = float(np.finfo(np.float64).max)
 
-QUARTILES_TO_DEVIATION = 0.7413  # of normal noise: 1 / (2 * 0.6745)
-SHARES = np.array([0.25, 0.5, 0.75])
-TIE = 1e-9  # shares this close are one: sums of weights are rounded
+# Standard deviation of normal noise, divided by the distance of its quartiles: 1 / (2 * 0.6745).
+QUARTILES_TO_DEVIATION = 0.7413
+QUARTILES = np.array([0.25, 0.5, 0.75])
+# Cumulated weights are rounded: shares that differ by less count as equal.
+TIE = 1e-9
 
-How = Literal["standard", "robust", "none"]
-Columns = TypeVar("Columns", bound="PerColumn")
+ScalingMethod = Literal["standard", "robust", "none"]
+Statistics = TypeVar("Statistics", bound="ColumnStatistics")
 
 
 @dataclass(frozen=True)
-class PerColumn:
-    """Numbers of each column: arrays (n_columns,), or (n_series, n_columns) of several series.
+class ColumnStatistics:
+    """Statistics of each column: arrays (n_columns,), or (n_series, n_columns) for several series.
 
-    Those of one series go with values (..., n_columns). Those of several go with values (n_series, ...,
-    n_columns), row for row.
+    Those of one series apply to values (..., n_columns). Those of several series apply to values (n_series,
+    ..., n_columns), one row for each series.
     """
 
     @classmethod
-    def stacked(cls, parts: Sequence[Self]) -> Self:
-        """Of several series, in this order."""
-        return _changed(lambda *arrays: np.stack(arrays), *parts)
+    def stack(cls, parts: Sequence[Self]) -> Self:
+        """Return the statistics of several series, one of each part."""
+        return _map_arrays(lambda *arrays: np.stack(arrays), *parts)
 
-    def followed_by(self, others: Self) -> Self:
-        """Those of several series, then those of others."""
-        return _changed(lambda one, two: np.concatenate([one, two]), self, others)
+    def append(self, others: Self) -> Self:
+        """Return the statistics of several series, then those of other series."""
+        return _map_arrays(lambda one, two: np.concatenate([one, two]), self, others)
 
-    def of_series(self, numbers: np.ndarray | int) -> Self:
-        """Those of the series with these numbers (n,), a row each, or with one number. Arrays (n_columns,)
-        are of the only series, and stay."""
-        return _changed(lambda array: array if array.ndim == 1 else array[numbers], self)
+    def select_series(self, numbers: np.ndarray | int) -> Self:
+        """Return the statistics of the series with these numbers.
 
-    def columns(self, first: int) -> Self:
-        """The same for the first columns only."""
-        return _changed(lambda array: array[..., :first], self)
+        Parameters
+        ----------
+        numbers : ndarray of int, shape (n,), or int
+            Series, each as often as wanted. If these are the statistics of a single series, with arrays
+            (n_columns,), they are returned as they are.
+        """
+        return _map_arrays(lambda array: array if array.ndim == 1 else array[numbers], self)
 
-    def beside(self, other: Self) -> Self:
-        """The columns of both, of equally many series."""
-        return _changed(lambda one, two: np.concatenate([one, two], axis=-1), self, other)
+    def join_columns(self, other: Self) -> Self:
+        """Return the statistics of the columns of both, which must have equally many series."""
+        return _map_arrays(lambda one, two: np.concatenate([one, two], axis=-1), self, other)
 
-    def _aligned(self, values: np.ndarray) -> Self:
-        """With axes of length 1 before the columns, until there are as many as `values` has."""
+    def _align(self, values: np.ndarray) -> Self:
+        """Return arrays with axes of length 1 before the last one, as many dimensions as `values` has."""
 
-        def widened(array: np.ndarray) -> np.ndarray:
+        def insert_axes(array: np.ndarray) -> np.ndarray:
             between = (1,) * (values.ndim - array.ndim)
             return array.reshape(*array.shape[:-1], *between, array.shape[-1])
 
-        return _changed(widened, self)
+        return _map_arrays(insert_axes, self)
 
 
-def _changed(change: Callable[..., np.ndarray], *parts: Columns) -> Columns:
-    """The first of `parts`, with what `change` makes of the arrays that all of them have under one name."""
-    first, names = parts[0], [field.name for field in fields(parts[0])]
+def _map_arrays(function: Callable[..., np.ndarray], *parts: Statistics) -> Statistics:
+    """Return the first of `parts` with each array replaced by `function` of the arrays of all parts."""
+    first = parts[0]
+    names = [field.name for field in fields(first)]
     arrays = [name for name in names if isinstance(getattr(first, name), np.ndarray)]
-    return replace(first, **{name: change(*(getattr(part, name) for part in parts)) for name in arrays})
+    return replace(first, **{name: function(*(getattr(part, name) for part in parts)) for name in arrays})
 
 
 @dataclass(frozen=True)
-class Scaler(PerColumn):
-    """Centre and spread of each column, of the rows it was fitted on.
+class Scaler(ColumnStatistics):
+    """Centre and spread of each column.
 
     Attributes
     ----------
     center, scale : ndarray, shape (n_columns,) or (n_series, n_columns)
-        A constant column is centred at its value and has scale 1.
+        The centre of a constant column is its value, and its scale is 1.
     constant : ndarray of bool, same shape
     """
 
@@ -81,53 +86,61 @@ class Scaler(PerColumn):
     constant: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray, weights: np.ndarray | None = None, how: How = "standard") -> Self:
-        """Fit to `values` (n, n_columns), missing ones left out.
+    def fit(
+        cls, values: np.ndarray, weights: np.ndarray | None = None, method: ScalingMethod = "standard"
+    ) -> Self:
+        """Return the scaler of observed values.
 
-        weights (n,): what each row counts, more than 0.
-        how: "standard" is mean and deviation; "robust" median and 0.7413 times the distance of the quartiles,
-        or the deviation where those are equal; "none" leaves a column as it is unless it is constant; see
-        `check_limit`.
-
-        A column of which nothing was observed is left as it is, too.
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_columns)
+            NaN where nothing was observed. A column without any observed value is not scaled.
+        weights : ndarray, shape (n,), or None
+            Positive weights of the rows.
+        method : {"standard", "robust", "none"}
+            "standard": mean and standard deviation. "robust": median and 0.7413 times the distance of the
+            quartiles, or the standard deviation where the quartiles are equal. "none": a column is not scaled
+            unless it is constant; see `check_limit`.
         """
-        low, high = np.fmin.reduce(values), np.fmax.reduce(values)
-        constant, largest = low == high, np.fmax(-low, high)
-        if how == "none":
+        low = np.fmin.reduce(values)
+        high = np.fmax.reduce(values)
+        constant = low == high
+        if method == "none":
             center, scale = np.zeros(len(low)), np.ones(len(low))
         else:
-            seen = np.where(np.isnan(low), 0.0, values) if np.isnan(low).any() else values
-            center, scale = _measured(seen, weights, largest, _MEASURES[how])
+            values = np.where(np.isnan(low), 0.0, values) if np.isnan(low).any() else values
+            center, scale = _measure(values, weights, np.fmax(-low, high), _MEASURES[method])
         center = np.where(constant, high, center)
         return cls(center, np.where(constant | (scale == 0), 1.0, scale), constant)
 
     @classmethod
     def identity(cls, n_columns: int) -> Self:
-        """Leaves values as they are."""
+        """Return the scaler that leaves values as they are."""
         return cls(np.zeros(n_columns), np.ones(n_columns), np.zeros(n_columns, bool))
 
     def transform(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """Scale `values`, C-contiguous, in `dtype`; NaN stays NaN."""
-        own = self._aligned(values)
-        with np.errstate(over="ignore"):  # beyond float64 is beyond the limit
+        """Scale `values` to a C-contiguous array of `dtype`; NaN stays NaN."""
+        own = self._align(values)
+        # What is beyond float64 is beyond the limit.
+        with np.errstate(over="ignore"):
             scaled = (values - own.center) / own.scale
         return np.ascontiguousarray(np.clip(scaled, -LIMIT, LIMIT), dtype)
 
-    def inverse(self, scaled: np.ndarray) -> np.ndarray:
-        """Scaled values back in their own units, float64; a constant column's are the constant."""
-        own = self._aligned(scaled)
+    def inverse_transform(self, scaled: np.ndarray) -> np.ndarray:
+        """Return scaled values in their own units, float64; those of a constant column are the constant."""
+        own = self._align(scaled)
         with np.errstate(over="ignore"):
-            values = finite(scaled.astype(np.float64) * own.scale + own.center)
+            values = clip_to_finite(scaled.astype(np.float64) * own.scale + own.center)
         return np.where(own.constant, own.center, values)
 
 
-def finite(values: np.ndarray) -> np.ndarray:
-    """What is beyond float64 at its ends; NaN stays NaN."""
+def clip_to_finite(values: np.ndarray) -> np.ndarray:
+    """Replace infinite values by the largest finite ones; NaN stays NaN."""
     return np.clip(values, -LARGEST, LARGEST)
 
 
 def check_limit(values: np.ndarray, names: Sequence[Hashable], owner: str) -> None:
-    """That values (n, n_columns) need no scaling: beyond the limit they would be clipped."""
+    """Check that values (n, n_columns) need no scaling, because those beyond the limit would be clipped."""
     largest = np.fmax.reduce(np.abs(values), initial=0.0)
     if (largest > LIMIT).any():
         column = int(np.argmax(largest))
@@ -138,20 +151,19 @@ def check_limit(values: np.ndarray, names: Sequence[Hashable], owner: str) -> No
         )
 
 
-# -- centre and spread
+# ---- centre and spread ----
 
 
-def _measured(
+def _measure(
     values: np.ndarray, weights: np.ndarray | None, largest: np.ndarray, measure: Callable
 ) -> tuple[np.ndarray, ...]:
-    """Divided by the largest first: the square of 1e200 is no float64."""
+    """Return centre and spread of values, which are divided by the largest before they are squared."""
     unit = np.where(largest > 0, largest, 1.0)
     with np.errstate(over="ignore"):
-        return tuple(finite(part * unit) for part in measure(values / unit, weights))
+        return tuple(clip_to_finite(part * unit) for part in measure(values / unit, weights))
 
 
-def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each column."""
+def _mean_and_deviation(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     if weights is None:
         return np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     shares = np.where(np.isnan(values), 0.0, weights[:, None])
@@ -160,32 +172,35 @@ def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray
     return mean, np.sqrt(np.nansum(shares * (values - mean) ** 2, axis=0))
 
 
-def _order_statistics(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Median of each column, and the distance of its quartiles in deviations of normal noise."""
-    low, middle, high = _quartiles(values, weights)
+def _median_and_spread(values: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the median and the distance of the quartiles, in units of deviations of normal noise."""
+    low, median, high = _quartiles(values, weights)
     spread = QUARTILES_TO_DEVIATION * (high - low)
     flat = spread == 0
-    spread[flat] = _moments(values[:, flat], weights)[1]
-    return middle, spread
+    spread[flat] = _mean_and_deviation(values[:, flat], weights)[1]
+    return median, spread
 
 
 def _quartiles(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """Shape (3, n_columns). Where a share falls between two values, their mean: the second definition of
-    Hyndman and Fan, The American Statistician 50, 1996. A row of weight 2 is then two rows."""
+    """Return the quartiles of each column, shape (3, n_columns).
+
+    Where a quartile falls between two values, it is their mean: the second definition of Hyndman and Fan, The
+    American Statistician 50, 1996. A row of weight 2 then equals two rows.
+    """
     if weights is None:
-        quartiles = [np.nanquantile(column, SHARES, method="averaged_inverted_cdf") for column in values.T]
+        quartiles = [np.nanquantile(column, QUARTILES, method="averaged_inverted_cdf") for column in values.T]
     else:
         quartiles = [_weighted_quartiles(column, weights) for column in values.T]
     return np.reshape(quartiles, (-1, 3)).T
 
 
 def _weighted_quartiles(column: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    seen = np.flatnonzero(~np.isnan(column))
-    order = seen[np.argsort(column[seen])]
-    reached = np.cumsum(weights[order])
-    reached /= reached[-1]
-    below, above = (column[order[np.searchsorted(reached, SHARES + by)]] for by in (-TIE, TIE))
+    observed = np.flatnonzero(~np.isnan(column))
+    order = observed[np.argsort(column[observed])]
+    cumulated = np.cumsum(weights[order])
+    cumulated /= cumulated[-1]
+    below, above = (column[order[np.searchsorted(cumulated, QUARTILES + offset)]] for offset in (-TIE, TIE))
     return (below + above) / 2
 
 
-_MEASURES: dict[str, Callable] = {"standard": _moments, "robust": _order_statistics}
+_MEASURES: dict[str, Callable] = {"standard": _mean_and_deviation, "robust": _median_and_spread}

@@ -1,4 +1,4 @@
-"""What the rows of ``fit`` looked like, so that later rows are read the same way."""
+"""Schema of the rows of ``fit``, by which later rows are read and forecasts are returned."""
 
 from __future__ import annotations
 
@@ -11,88 +11,105 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _check_sample_weight
 
-from ..kernels.cuda.devices import is_on_gpu, to_host
 from .categories import Categories, check_static
-from .frames import Argument, Kind, Table, in_order, is_counted, read_table, select_columns, to_pandas_frame
-from .long import LongTable, check_observed, long_frame, read_long, to_long
-from .roles import ColumnSpec, Roles, labels
-from .targets import read_history
-from .windows import on_grid
+from .conversion import convert_input, has_index, is_on_gpu, to_host
+from .long import LongTable, check_long_frame, check_observed, read_long, to_long
+from .roles import ColumnSpec, Roles, to_label_list
+from .tables import Argument, Kind, Table, is_default_index, read_table, select_columns, sort_by_index
+from .targets import TrainingTable, read_training_table
+from .time_steps import insert_missing_steps
 
 
 @dataclass(frozen=True)
 class InputRows:
-    """Rows of one or several series, as they came in one argument.
+    """Rows of one or several series, from one argument of the user.
 
     Attributes
     ----------
     ids : list
-        Of the series; None for the only one of a wide frame.
+        Ids of the series; a single None for a frame without a column of ids.
     tables : list of Table
-        Their rows in the order of time.
-    places : list of ndarray of int
-        Where each of these rows stood in the argument.
+        One table for each series, its rows in the order of time.
+    row_numbers : list of ndarray of int
+        Row number in the argument of each of these rows.
     index : pandas.Index
-        Of the argument.
+        Index of the argument.
     kind : {"array", "series", "frame"}
+        Type of the argument.
+    has_index : bool
+        Whether the argument is of a library whose frames have an index.
+    source : any
+        The argument, after `convert_input`.
     """
 
     ids: list[Any]
     tables: list[Table]
-    places: list[np.ndarray]
+    row_numbers: list[np.ndarray]
     index: pd.Index
     kind: Kind
+    has_index: bool = True
+    source: Any = None
 
     @classmethod
-    def of_long(cls, series: LongTable, index: pd.Index) -> InputRows:
-        return cls(list(series.ids), [table for _, table in series], series.rows, index, "frame")
+    def from_long(cls, series: LongTable, index: pd.Index, source: Any = None) -> InputRows:
+        """Return the rows of a long frame that has this index."""
+        tables = [table for _, table in series]
+        return cls(list(series.ids), tables, series.row_numbers, index, "frame", source=source)
 
     @classmethod
-    def of_table(cls, table: Table) -> InputRows:
-        ordered, order = in_order(table)
-        return cls([None], [ordered], [order], table.index, table.kind)
+    def from_table(cls, table: Table, has_index: bool = True, source: Any = None) -> InputRows:
+        """Return the rows of a single series, sorted by time."""
+        ordered, order = sort_by_index(table)
+        return cls([None], [ordered], [order], table.index, table.kind, has_index, source)
 
     def __iter__(self) -> Iterator[tuple[Any, Table]]:
         return zip(self.ids, self.tables, strict=True)
 
-    def on_steps(self, weights: Any, steps: list[np.ndarray]) -> list[np.ndarray] | None:
-        """What each step of the series counts, of weights (n,) of the rows as they came, whose steps these
-        are."""
+    def align_weights(self, weights: Any, steps: list[np.ndarray]) -> list[np.ndarray] | None:
+        """Return the weight of each step of each series, NaN at missing steps.
+
+        Parameters
+        ----------
+        weights : array-like, shape (n,), or None
+            Weights of the rows in the order of the argument.
+        steps : list of ndarray of int
+            Step numbers of the rows of each series.
+        """
         if weights is None:
             return None
         weights = to_host(weights) if is_on_gpu(weights) else weights
         checked = _check_sample_weight(weights, np.empty(len(self.index)), ensure_non_negative=True)
-        columns = [checked[places, None] for places in self.places]
-        return [on_grid(column, of)[:, 0] for column, of in zip(columns, steps, strict=True)]
+        columns = [checked[rows, None] for rows in self.row_numbers]
+        return [insert_missing_steps(column, own)[:, 0] for column, own in zip(columns, steps, strict=True)]
 
-    def in_rows(self, blocks: Sequence[np.ndarray]) -> np.ndarray:
-        """Values of each series' rows, put where these stood."""
-        values = np.empty((len(self.index), blocks[0].shape[1]))
-        for places, block in zip(self.places, blocks, strict=True):
-            values[places] = block
-        return values
+    def restore_order(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Return values of the rows of each series in the order of the argument, shape (n, n_columns)."""
+        restored = np.empty((len(self.index), values[0].shape[1]))
+        for rows, own in zip(self.row_numbers, values, strict=True):
+            restored[rows] = own
+        return restored
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The rows of ``fit``.
+    """Columns, types and ids of the rows of ``fit``.
 
     Attributes
     ----------
     roles : Roles
     columns : tuple of labels
-        Of `X`, in its order.
-    kind, form : {"array", "series", "frame"} or None
-        Of `X`, and of `y`, None if there was none.
-    target_ndim : int
+        The columns of `X`, in its order.
+    kind, y_kind : {"array", "series", "frame"} or None
+        Types of `X` and `y`; None if there was no `y`.
+    y_ndim : int
         Dimensions of `y`.
-    apart : bool
-        Whether the targets were no columns of `X`.
-    counted : bool
-        Whether the rows were numbered 0, 1, 2, ...
-    declared : Declared
+    separate_targets : bool
+        Whether the targets were given in `y` and are no columns of `X`.
+    has_default_index : bool
+        Whether the index was 0, 1, 2, ...
+    column_spec : ColumnSpec
     categories : Categories
-        What numbers stand for columns of text.
+        Categories of the columns of text.
     id_dtype : dtype or None
         Of the column of ids.
     owner : str
@@ -102,195 +119,223 @@ class Schema:
     roles: Roles
     columns: tuple[Hashable, ...]
     kind: Kind
-    form: Kind | None
-    target_ndim: int
-    apart: bool
-    counted: bool
-    declared: ColumnSpec
+    y_kind: Kind | None
+    y_ndim: int
+    separate_targets: bool
+    has_default_index: bool
+    column_spec: ColumnSpec
     categories: Categories
     id_dtype: Any
     owner: str
 
     @property
     def has_ids(self) -> bool:
-        return self.declared.id_col is not None
+        """True if a column of ids identifies the series."""
+        return self.column_spec.id_col is not None
+
+    # ---- later rows ----
 
     def read(self, X: Any, method: str) -> InputRows:
-        """Rows with the columns of fit."""
-        own = [] if self.apart else self.roles.targets
-        names = [*own, *self.roles.past, *self.roles.future]
+        """Read rows that have the columns of fit, without the static ones."""
+        targets = [] if self.separate_targets else self.roles.targets
+        names = [*targets, *self.roles.past, *self.roles.future]
         return self._read(X, names, self.columns, f"{self.owner}.{method}", "X")
 
     def read_future(self, X: Any, method: str) -> InputRows:
-        """Rows with the columns that are known before their time."""
+        """Read rows that have the future covariates."""
         names = self.roles.future
         return self._read(X, names, tuple(names), f"{self.owner}.{method}", "X_future")
 
     def _read(
-        self, X: Any, names: list[Hashable], places: tuple[Hashable, ...], owner: str, parameter: str
+        self, X: Any, names: list[Hashable], columns: tuple[Hashable, ...], owner: str, parameter: str
     ) -> InputRows:
-        X = self.categories.of_columns(names).apply(X, owner, parameter)
-        if self.declared.is_long:
-            return self._read_long(X, names, owner, parameter)
-        table = read_table(X, owner=owner, parameter=parameter, unsorted="keep", require_observed=False)
-        if table.kind == "series" and len(places) == 1:
-            table = replace(table, columns=places)
+        """Read the columns `names` of rows; `columns` are those that an array must have."""
+        source = convert_input(X)
+        numbers = self.categories.select(names).transform(source, owner, parameter)
+        if self.column_spec.is_long:
+            spec = self.column_spec
+            series = read_long(numbers, spec.id_col, spec.time_col, names, owner, parameter)
+            return InputRows.from_long(series, numbers.index, source)
+        table = read_table(numbers, owner=owner, parameter=parameter, unsorted="keep", require_observed=False)
+        if table.kind == "series" and len(columns) == 1:
+            table = replace(table, columns=columns)
         if "array" in (table.kind, self.kind):
-            table = _by_place(table, places, self.owner, is_flat=len(getattr(X, "shape", (0, 0))) == 1)
-        return InputRows.of_table(select_columns(table, names, owner=owner))
+            table = _name_by_position(table, columns, self.owner, is_flat=_is_flat(numbers))
+        return InputRows.from_table(select_columns(table, names, owner=owner), has_index(X), source)
 
-    def _read_long(self, X: Any, names: list[Hashable], owner: str, parameter: str) -> InputRows:
-        series = read_long(X, self.declared.id_col, self.declared.time_col, names, owner, parameter)
-        return InputRows.of_long(series, X.index)
+    def read_new_series(
+        self, given: InputRows, row_numbers: np.ndarray, targets: np.ndarray, method: str
+    ) -> InputRows:
+        """Read rows of series that were not in fit, with all columns that fit reads, static ones too.
 
-    def read_first(self, X: Any, rows: np.ndarray, targets: np.ndarray, method: str) -> InputRows:
-        """Rows of series that are not known, with all columns as fit reads them, constant ones too.
-
-        rows : where they stand in X; targets : of each row of X as it came.
+        Parameters
+        ----------
+        given : InputRows
+            What `read` returned for the rows of all series.
+        row_numbers : ndarray of int
+            The rows of new series.
+        targets : ndarray, shape (n, n_targets)
+            Targets of all rows, in the order of the argument.
+        method : str
+            Name of the method that is called, for messages.
         """
-        owner, declared = f"{self.owner}.{method}", self.declared
-        X = to_pandas_frame(X).iloc[rows]
-        check_static(X, declared.id_col, labels(declared.static_cols), owner)
-        numbers = self.categories.apply(X, owner)
-        if self.apart:
-            numbers = pd.concat([pd.DataFrame(targets[rows], X.index, self.roles.targets), numbers], axis=1)
-        series = read_long(numbers, declared.id_col, declared.time_col, self.roles.all, owner)
+        owner = f"{self.owner}.{method}"
+        spec = self.column_spec
+        X = given.source.iloc[row_numbers]
+        check_static(X, spec.id_col, to_label_list(spec.static_cols), owner)
+        numbers = self.categories.transform(X, owner)
+        if self.separate_targets:
+            own_targets = pd.DataFrame(targets[row_numbers], X.index, self.roles.targets)
+            numbers = pd.concat([own_targets, numbers], axis=1)
+        series = read_long(numbers, spec.id_col, spec.time_col, self.roles.all, owner)
         check_observed(series, self.roles.targets, Argument("X", owner))
-        return InputRows.of_long(series, X.index)
+        return InputRows.from_long(series, X.index)
 
     def with_ids(self, known: Iterable[Any], ids: Sequence[Any]) -> Schema:
-        """Where there are series with these ids, too."""
-        kinds = {_kind_of(id_) for id_ in known}
-        others = [id_ for id_ in ids if _kind_of(id_) not in kinds]
+        """Return a schema in which series with these ids are known, too."""
+        types = {_type_name(id_) for id_ in known}
+        others = [id_ for id_ in ids if _type_name(id_) not in types]
         if others:
             raise TypeError(
-                f"The column {self.declared.id_col!r} of X in {self.owner} must hold ids of the same type as "
-                f"in fit, {' or '.join(sorted(kinds))}. Got {others[0]!r}, {_kind_of(others[0])}, instead. "
-                f"Convert the column with astype."
+                f"The column {self.column_spec.id_col!r} of X in {self.owner} must hold ids of the same type "
+                f"as in fit, {' or '.join(sorted(types))}. Got {others[0]!r}, {_type_name(others[0])}, "
+                f"instead. Convert the column with astype."
             )
-        return replace(self, id_dtype=_dtype_for(ids, self.id_dtype))
+        return replace(self, id_dtype=_extend_dtype(ids, self.id_dtype))
 
     def check_known(self, ids: Iterable[Any], known: Container[Any], method: str) -> None:
-        """That all series are known: the scale and the past of others are not."""
+        """Check that all series are known, because neither the scale nor the past of others is."""
         others = [id_ for id_ in ids if id_ not in known]
         if others:
             raise ValueError(
-                f"The column {self.declared.id_col!r} of X in {self.owner}.{method} must hold series that "
+                f"The column {self.column_spec.id_col!r} of X in {self.owner}.{method} must hold series that "
                 f"are known. Got {len(others)} others, such as {others[0]!r}. Leave them out, or add them "
                 f"with update, from rows of their past (where each series has a model of its own: with fit)."
             )
 
-    def is_untimed(self, given: InputRows) -> bool:
-        """Whether the rows' index tells nothing of their time: they follow the training rows."""
-        if self.declared.is_long:
+    def lacks_time_index(self, given: InputRows) -> bool:
+        """Return whether the index of rows does not tell their time: they follow the training rows then."""
+        if self.column_spec.is_long:
             return False
-        without_time = self.apart and self.counted and is_counted(given.index)
-        return self.kind == "array" or not given.tables[0].timed or without_time
+        are_default = self.separate_targets and self.has_default_index and is_default_index(given.index)
+        return "array" in (self.kind, given.kind) or not given.has_index or are_default
 
-    def truth(self, given: InputRows, y: Any, method: str) -> np.ndarray:
-        """The targets of each row as it came: y, or those columns of X."""
-        n_targets, owner = len(self.roles.targets), f"{self.owner}.{method}"
-        if y is None and not self.apart:
-            return given.in_rows([table.values[:, :n_targets] for table in given.tables])
+    def read_targets(self, given: InputRows, y: Any, method: str) -> np.ndarray:
+        """Return the targets of each row, from `y` or from columns of X, in the order of the argument."""
+        n_targets = len(self.roles.targets)
+        owner = f"{self.owner}.{method}"
+        if y is None and not self.separate_targets:
+            return given.restore_order([table.values[:, :n_targets] for table in given.tables])
         if y is None:
             raise ValueError(
                 f"The 'y' parameter of {owner} must be given, since fit had its target in y and not in X. "
                 f"Got None instead."
             )
-        truth = read_table(y, owner=owner, parameter="y", unsorted="keep", require_observed=False)
-        if truth.values.shape != (len(given.index), n_targets):
+        table = read_table(
+            convert_input(y), owner=owner, parameter="y", unsorted="keep", require_observed=False
+        )
+        if table.values.shape != (len(given.index), n_targets):
             raise ValueError(
                 f"The 'y' parameter of {owner} must have shape ({len(given.index)}, {n_targets}), a row for "
-                f"each of X. Got {truth.values.shape} instead."
+                f"each of X. Got {table.values.shape} instead."
             )
-        timed = "array" not in (truth.kind, given.kind) and not is_counted(given.index)
-        if timed and not truth.index.equals(given.index):
+        have_index = "array" not in (table.kind, given.kind) and not is_default_index(given.index)
+        if have_index and not table.index.equals(given.index):
             raise ValueError(
                 f"The 'y' parameter of {owner} must have the index of X, row by row. Got others, such as "
-                f"{truth.index[0]} beside {given.index[0]}. Align it with y.reindex(X.index)."
+                f"{table.index[0]} beside {given.index[0]}. Align it with y.reindex(X.index)."
             )
-        if truth.kind == "frame":
-            truth = select_columns(truth, self.roles.targets, owner=owner)
-        return truth.values
+        if table.kind == "frame":
+            table = select_columns(table, self.roles.targets, owner=owner)
+        return table.values
 
-    def known_truth(self, given: InputRows, y: Any, method: str) -> np.ndarray:
-        """The same, of rows that are learned from: y must equal those columns of X."""
-        truth = self.truth(given, y, method)
-        if (
-            y is not None
-            and not self.apart
-            and not np.array_equal(truth, self.truth(given, None, method), True)
-        ):
+    def read_known_targets(self, given: InputRows, y: Any, method: str) -> np.ndarray:
+        """Return the targets as `read_targets` does, after checking that `y` equals those columns of X."""
+        targets = self.read_targets(given, y, method)
+        if y is None or self.separate_targets:
+            return targets
+        if not np.array_equal(targets, self.read_targets(given, None, method), equal_nan=True):
             raise ValueError(
                 f"The 'y' parameter of {self.owner}.{method} must equal the columns {self.roles.targets} of "
                 f"X, whose history it is. They differ. Leave y out."
             )
-        return truth
+        return targets
 
-    def in_form(self, forecasts: np.ndarray, given: InputRows) -> pd.DataFrame | pd.Series | np.ndarray:
-        """Forecasts of rows in the form that y had, or X if there was none; of an array always in that of
-        one."""
-        form = given.kind if self.form is None or given.kind == "array" else self.form
-        given_flat = form != "frame" if self.form is None else self.target_ndim == 1
-        if given_flat and forecasts.shape[1] == 1:
+    # ---- results for the user ----
+
+    def format_like_fit(
+        self, forecasts: np.ndarray, given: InputRows
+    ) -> pd.DataFrame | pd.Series | np.ndarray:
+        """Return forecasts of rows as the type of `y` in fit, or of `X` if there was no `y`.
+
+        Forecasts of rows in an array are an array.
+        """
+        kind = given.kind if self.y_kind is None or given.kind == "array" else self.y_kind
+        is_flat = kind != "frame" if self.y_kind is None else self.y_ndim == 1
+        if is_flat and forecasts.shape[1] == 1:
             forecasts = forecasts[:, 0]
-        if form == "array":
+        if kind == "array":
             return forecasts
-        if form == "series":
+        if kind == "series":
             return pd.Series(forecasts, given.index, name=self.roles.targets[0])
         return pd.DataFrame(forecasts, given.index, self.roles.targets)
 
-    def as_future(
+    def to_future_frame(
         self, ids: list[Any], labels: list[pd.Index], values: list[np.ndarray], names: Sequence[Hashable]
     ) -> pd.DataFrame:
-        """Values (n, len(names)) of each series at the labels that follow."""
-        if self.declared.is_long:
-            return to_long(
-                pd.Index(ids, dtype=self.id_dtype),
-                labels,
-                values,
-                names,
-                self.declared.id_col,
-                self.declared.time_col,
-            )
+        """Return values (n, len(names)) of each series at future labels as a frame.
+
+        It is a long frame if fit had one.
+        """
+        spec = self.column_spec
+        if spec.is_long:
+            id_index = pd.Index(ids, dtype=self.id_dtype)
+            return to_long(id_index, labels, values, names, spec.id_col, spec.time_col)
         return pd.DataFrame(values[0], labels[0], list(names))
 
-    def as_paths(
+    def to_paths_frame(
         self, ids: list[Any], labels: list[pd.Index], paths: np.ndarray, names: Sequence[Hashable]
     ) -> pd.DataFrame:
-        """Paths (n_series, n_paths, n_steps, n_targets), a row for each and step."""
+        """Return sample paths (n_series, n_paths, n_steps, n_targets) as a frame, one row a path and step."""
         n_paths, n_steps = paths.shape[1:3]
-        numbers = np.repeat(np.arange(n_paths), n_steps)
-        if not self.declared.is_long:
-            steps = labels[0].take(np.tile(np.arange(n_steps), n_paths))
-            index = pd.MultiIndex.from_arrays([numbers, steps], names=["path", labels[0].name])
+        path_numbers = np.repeat(np.arange(n_paths), n_steps)
+        steps = np.tile(np.arange(n_steps), n_paths)
+        if not self.column_spec.is_long:
+            index = pd.MultiIndex.from_arrays(
+                [path_numbers, labels[0].take(steps)], names=["path", labels[0].name]
+            )
             return pd.DataFrame(paths[0].reshape(len(index), -1), index, list(names))
-        repeated = [own.take(np.tile(np.arange(n_steps), n_paths)) for own in labels]
-        frame = self.as_future(ids, repeated, list(paths.reshape(len(ids), n_paths * n_steps, -1)), names)
-        frame.insert(len(self.declared.keys), "path", np.tile(numbers, len(ids)))
+        repeated = [own.take(steps) for own in labels]
+        values = list(paths.reshape(len(ids), n_paths * n_steps, -1))
+        frame = self.to_future_frame(ids, repeated, values, names)
+        frame.insert(len(self.column_spec.keys), "path", np.tile(path_numbers, len(ids)))
         return frame
 
 
-def _kind_of(id_: Any) -> str:
+def _type_name(id_: Any) -> str:
     return "int" if isinstance(id_, Integral) else type(id_).__name__
 
 
-def _dtype_for(ids: Sequence[Any], dtype: Any) -> Any:
-    """The same, or one that holds these ids beside those of before."""
+def _extend_dtype(ids: Sequence[Any], dtype: Any) -> Any:
+    """Return a dtype that holds these ids as well: `dtype` itself where it does."""
     if isinstance(dtype, pd.CategoricalDtype):
-        more = [id_ for id_ in ids if id_ not in dtype.categories]
-        return pd.CategoricalDtype([*dtype.categories, *more], dtype.ordered)
+        new = [id_ for id_ in ids if id_ not in dtype.categories]
+        return pd.CategoricalDtype([*dtype.categories, *new], dtype.ordered)
     if getattr(dtype, "kind", "") not in "iu":
         return dtype
-    plain = isinstance(dtype, np.dtype)
-    limits = np.iinfo(dtype if plain else dtype.numpy_dtype)
+    is_numpy = isinstance(dtype, np.dtype)
+    limits = np.iinfo(dtype if is_numpy else dtype.numpy_dtype)
     if limits.min <= min(ids) and max(ids) <= limits.max:
         return dtype
-    return np.dtype(np.int64) if plain else pd.Int64Dtype()
+    return np.dtype(np.int64) if is_numpy else pd.Int64Dtype()
 
 
-def _by_place(table: Table, names: tuple[Hashable, ...], owner: str, is_flat: bool) -> Table:
-    """An array's columns are told by their places."""
+def _is_flat(data: Any) -> bool:
+    return len(getattr(data, "shape", (0, 0))) == 1
+
+
+def _name_by_position(table: Table, names: tuple[Hashable, ...], owner: str, is_flat: bool) -> Table:
+    """Give names to the columns of an array, which are identified by their positions."""
     if table.values.shape[1] != len(names):
         reshape = " Reshape your data to one row a step." if is_flat else ""
         raise ValueError(
@@ -300,57 +345,82 @@ def _by_place(table: Table, names: tuple[Hashable, ...], owner: str, is_flat: bo
     return replace(table, columns=names)
 
 
-def read_fit(X: Any, y: Any, declared: ColumnSpec, owner: str) -> tuple[Schema, InputRows]:
-    """What the arguments of ``fit`` hold.
+def read_fit_arguments(X: Any, y: Any, spec: ColumnSpec, owner: str) -> tuple[Schema, InputRows]:
+    """Read the arguments of ``fit``.
+
+    Parameters
+    ----------
+    X, y : Series, DataFrame or array-like
+        As the user passed them; `y` may be None.
+    spec : ColumnSpec
+    owner : str
+        Name of the estimator, for messages.
+
+    Returns
+    -------
+    schema : Schema
+    rows : InputRows
+        With the columns ``schema.roles.all``.
 
     Raises
     ------
     ValueError, TypeError
-        If `X` or `y` is not what `read_table` takes, a column that was declared is missing, or `y` differs
-        from the column that bears its name.
+        If `X` or `y` is refused by `read_table`, a column that a parameter names is missing, or `y` differs
+        from the column of its name.
     """
-    X, y, fit = to_pandas_frame(X), to_pandas_frame(y), f"{owner}.fit"
-    if declared.is_long:
-        X = long_frame(X, declared.id_col, declared.time_col, Argument("X", fit))
+    X = convert_input(X)
+    y = convert_input(y)
+    fit = f"{owner}.fit"
+    if spec.is_long:
+        X = check_long_frame(X, spec.id_col, spec.time_col, Argument("X", fit))
+    columns = tuple(getattr(X, "columns", ()))
     if isinstance(X, pd.DataFrame):
-        check_static(X, declared.id_col, labels(declared.static_cols), fit)
-    keys, columns = declared.keys, tuple(getattr(X, "columns", ()))
-    categories = Categories.of(X, declared.maybe_text(X), fit) if columns else Categories({})
-    rows = numbers = categories.apply(X, fit)
-    if keys:  # before what is in no series: messages tell series and stamp
-        series = read_long(numbers, declared.id_col, declared.time_col, None, fit)
-        rows = numbers.drop(columns=keys).reset_index(drop=True)
-    history = read_history(
-        rows,
-        _in_rows_of(X, y, fit) if keys else y,
-        declared.targets(rows, y is not None, categories, owner),
-        owner,
-    )
-    roles = declared.roles(history.targets, history.covariates, categories, owner)
-    table = select_columns(history.table, roles.all, owner=fit)
-    given = InputRows([None], [table], [history.order], table.index, table.kind)
-    if keys:
-        series = series.holding(roles.all, table.values)
+        check_static(X, spec.id_col, to_label_list(spec.static_cols), fit)
+    categories = Categories.fit(X, spec.find_category_columns(X), fit) if columns else Categories({})
+    numbers = categories.transform(X, fit)
+    # A long frame is split into series first, so that messages name the series and the stamp.
+    series = read_long(numbers, spec.id_col, spec.time_col, None, fit) if spec.is_long else None
+    training = _read_training_rows(X, y, numbers, spec, categories, owner)
+    roles = spec.assign_roles(training.targets, training.covariates, categories, owner)
+    table = select_columns(training.table, roles.all, owner=fit)
+    if series is None:
+        rows = InputRows([None], [table], [training.order], table.index, table.kind)
+    else:
+        series = series.with_columns(roles.all, table.values)
         check_observed(series, roles.targets, Argument("X", fit))
-        given = InputRows.of_long(series, X.index)
+        rows = InputRows.from_long(series, X.index)
     schema = Schema(
         roles=roles,
-        columns=columns if keys or categories.of_column else history.columns,
+        columns=columns if spec.is_long or categories.by_column else training.columns,
         kind=table.kind,
-        form=history.form,
-        target_ndim=history.target_ndim,
-        apart=history.apart,
-        counted=is_counted(table.index),
-        declared=declared,
+        y_kind=training.y_kind,
+        y_ndim=training.y_ndim,
+        separate_targets=training.separate_targets,
+        has_default_index=is_default_index(table.index),
+        column_spec=spec,
         categories=categories,
-        id_dtype=X[declared.id_col].dtype if declared.id_col is not None else None,
+        id_dtype=X[spec.id_col].dtype if spec.id_col is not None else None,
         owner=owner,
     )
-    return schema, given
+    return schema, rows
 
 
-def _in_rows_of(X: pd.DataFrame, y: Any, owner: str) -> Any:
-    """y without its index, which must be that of X: stamps occur once for each series."""
+def _read_training_rows(
+    X: Any, y: Any, numbers: Any, spec: ColumnSpec, categories: Categories, owner: str
+) -> TrainingTable:
+    """Read targets and covariates; `numbers` is X after its categories were replaced."""
+    if spec.is_long:
+        numbers = numbers.drop(columns=spec.keys).reset_index(drop=True)
+        y = _drop_index(X, y, f"{owner}.fit")
+    targets = spec.choose_targets(numbers, y is not None, categories, owner)
+    return read_training_table(numbers, y, targets, owner)
+
+
+def _drop_index(X: pd.DataFrame, y: Any, owner: str) -> Any:
+    """Return `y` without its index after checking that it is that of X.
+
+    In a long frame, a stamp occurs once for each series.
+    """
     if not isinstance(y, pd.Series | pd.DataFrame):
         return y
     if not y.index.equals(X.index):

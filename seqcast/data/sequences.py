@@ -1,4 +1,4 @@
-"""Rows that are sequences: ragged ones end in NaN, and equal ones can be made one."""
+"""Sequences of different lengths in one array, and samples for regression and classification."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from numpy.typing import ArrayLike
 def pad_sequences(
     sequences: Sequence[ArrayLike] | np.ndarray, lengths: ArrayLike | None = None
 ) -> np.ndarray:
-    """Bring sequences of different lengths into one array, in which NaN follows the end of the shorter ones.
+    """Stack sequences of different lengths into one array, padded with NaN at their ends.
 
     Parameters
     ----------
     sequences : list of array-like, or array-like of shape (n, n_steps) or (n, n_steps, n_channels)
-        Each of shape (n_steps,) or (n_steps, n_channels), all with the same channels.
+        Sequences of shape (n_steps,) or (n_steps, n_channels), all with the same number of channels.
     lengths : array-like of int, shape (n,), optional
-        Steps of each sequence that count; all of them if None. What lies beyond is replaced by NaN.
+        Number of steps of each sequence to keep; the steps after them are replaced by NaN. All steps are kept
+        if None.
 
     Returns
     -------
-    ndarray, shape (n, longest, n_channels), float64
-        What ``SeqRegressor``, ``SeqClassifier`` and ``SeqEncoder`` take as `X`.
+    ndarray, shape (n, max_n_steps, n_channels), float64
+        The `X` of ``SeqRegressor``, ``SeqClassifier`` and ``SeqEncoder``.
 
     Raises
     ------
     ValueError
-        If there are no sequences, their channels differ, or a length is not between 1 and the steps of its
-        sequence.
+        If there are no sequences, their numbers of channels differ, or a length is not between 1 and the
+        number of steps of its sequence.
 
     Examples
     --------
@@ -40,24 +41,26 @@ def pad_sequences(
     array([[ 1.,  2.,  3.],
            [ 4., nan, nan]])
     """
-    rows = [_steps(sequence, number) for number, sequence in enumerate(sequences)]
-    if not rows:
-        raise ValueError("The 'sequences' parameter of pad_sequences must hold a sequence or more. Got none.")
-    widths = [row.shape[1] for row in rows]
-    if min(widths) < max(widths):
-        odd = next(number for number, width in enumerate(widths) if width != widths[0])
+    arrays = [_to_two_dimensions(sequence, number) for number, sequence in enumerate(sequences)]
+    if not arrays:
+        raise ValueError(
+            "The 'sequences' parameter of pad_sequences must hold at least one sequence. Got none instead."
+        )
+    n_channels = [array.shape[1] for array in arrays]
+    if min(n_channels) < max(n_channels):
+        odd = next(number for number, n in enumerate(n_channels) if n != n_channels[0])
         raise ValueError(
             f"The 'sequences' parameter of pad_sequences must have the same channels in every sequence. Got "
-            f"{widths[0]} in sequence 0 and {widths[odd]} in sequence {odd} instead."
+            f"{n_channels[0]} in sequence 0 and {n_channels[odd]} in sequence {odd} instead."
         )
-    ends = _ends(lengths, [len(row) for row in rows])
-    padded = np.full((len(rows), max(ends), widths[0]), np.nan)
-    for to, row, end in zip(padded, rows, ends, strict=True):
-        to[:end] = row[:end]
+    ends = _check_lengths(lengths, [len(array) for array in arrays])
+    padded = np.full((len(arrays), max(ends), n_channels[0]), np.nan)
+    for out, array, end in zip(padded, arrays, ends, strict=True):
+        out[:end] = array[:end]
     return padded
 
 
-def _steps(sequence: ArrayLike, number: int) -> np.ndarray:
+def _to_two_dimensions(sequence: ArrayLike, number: int) -> np.ndarray:
     array = np.asarray(sequence, np.float64)
     if array.ndim not in (1, 2) or array.size == 0:
         raise ValueError(
@@ -68,12 +71,12 @@ def _steps(sequence: ArrayLike, number: int) -> np.ndarray:
     return array.reshape(len(array), -1)
 
 
-def _ends(lengths: ArrayLike | None, n_steps: list[int]) -> list[int]:
+def _check_lengths(lengths: ArrayLike | None, n_steps: list[int]) -> list[int]:
     if lengths is None:
         return n_steps
     ends: Any = np.asarray(lengths)
-    fits = ends.shape == (len(n_steps),) and ends.dtype.kind in "iu"
-    if not fits or (ends < 1).any() or (ends > np.array(n_steps)).any():
+    are_counts = ends.shape == (len(n_steps),) and ends.dtype.kind in "iu"
+    if not are_counts or (ends < 1).any() or (ends > np.array(n_steps)).any():
         raise ValueError(
             f"The 'lengths' parameter of pad_sequences must be {len(n_steps)} integers, each between 1 and "
             f"the steps of its sequence. Got {lengths!r} instead."
@@ -81,18 +84,27 @@ def _ends(lengths: ArrayLike | None, n_steps: list[int]) -> list[int]:
     return ends.tolist()
 
 
-def lengths_of(sequences: np.ndarray) -> np.ndarray:
-    """Steps of each row of (n, n_steps, n_channels) up to the last one with something observed, shape (n,); 1
-    where there is none: one missing step."""
+def sequence_lengths(sequences: np.ndarray) -> np.ndarray:
+    """Return the number of steps of each sequence up to its last observed one.
+
+    Parameters
+    ----------
+    sequences : ndarray, shape (n, n_steps, n_channels)
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        1 for a sequence without an observed step: one missing step.
+    """
     observed = ~np.isnan(sequences).all(axis=2)
     return np.where(observed.any(axis=1), observed.shape[1] - np.argmax(observed[:, ::-1], axis=1), 1)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a network is to learn: a sequence, its targets and its weight in each row.
+    """Training samples of a network: sequences with their targets and weights.
 
-    Parameters
+    Attributes
     ----------
     sequences : ndarray, shape (n, n_steps, n_channels)
         NaN where nothing was observed.
@@ -107,29 +119,31 @@ class Samples:
     def __len__(self) -> int:
         return len(self.weights)
 
-    def __getitem__(self, rows: Any) -> Samples:
-        return Samples(self.sequences[rows], self.targets[rows], self.weights[rows])
-
-    def with_weight(self) -> Samples:
-        """Without the rows of weight 0."""
-        seen = self.weights > 0
-        return self if seen.all() else self[seen]
+    def __getitem__(self, which: Any) -> Samples:
+        return Samples(self.sequences[which], self.targets[which], self.weights[which])
 
     def __add__(self, other: Samples) -> Samples:
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Samples(*(np.concatenate(pair) for pair in pairs))
 
-    def merged(self) -> Samples:
-        """Equal rows as one with the sum of their weights, in an order that depends on their values only.
+    def drop_unweighted(self) -> Samples:
+        """Return the samples whose weight is positive."""
+        is_weighted = self.weights > 0
+        return self if is_weighted.all() else self[is_weighted]
 
-        A full batch then gives the same bits for a weight of 2 as for a row that comes twice, and whatever
-        the order of the rows; sums of float32 would differ in the last ones.
+    def merge_duplicates(self) -> Samples:
+        """Merge equal samples into one with the sum of their weights, in an order that only values decide.
+
+        A full batch then gives the same bits for a weight of 2 as for two equal samples, in whatever order
+        the samples come. Sums of float32 would differ in their last bits.
         """
         rows = np.ascontiguousarray(np.column_stack([self.sequences.reshape(len(self), -1), self.targets]))
-        rows += 0.0  # -0.0 has other bits than 0.0
-        rows[np.isnan(rows)] = np.nan  # and so have some NaN
+        # Equal values must have equal bits: -0.0 differs from 0.0, and there are several NaN.
+        rows += 0.0
+        rows[np.isnan(rows)] = np.nan
         keys = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
         _, first, number = np.unique(keys, return_index=True, return_inverse=True)
-        order = np.argsort(self.weights, kind="stable")  # a sum in an order of its own
+        # Sorted, so that the sum of weights does not depend on the order of the samples.
+        order = np.argsort(self.weights, kind="stable")
         weights = np.bincount(number.ravel()[order], self.weights[order])
         return Samples(self.sequences[first], self.targets[first], weights)

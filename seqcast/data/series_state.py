@@ -1,4 +1,4 @@
-"""Where a series ended in training, and what is known of it since."""
+"""State of a series after its last known row: its calendar and its last steps."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import numpy as np
 import pandas as pd
 
 from .calendar import Calendar
-
-MAX_GAP_FACTOR = 50  # steps of the calendar for each row: beyond it, the rows hardly follow the calendar
+from .time_steps import MAX_GAP_FACTOR
 
 
 @dataclass(frozen=True)
 class SeriesState:
-    """What a forecaster keeps of a series.
+    """Data of a series that a fitted forecaster keeps.
 
     Attributes
     ----------
     calendar : Calendar
     last : label
-        Of the last row.
+        Label of the last row.
     n_steps : int
-        Steps from the first row to the last.
-    tail : ndarray, shape (m, n_columns)
-        The last steps, those that forecasts are made from.
+        Number of steps from the first row to the last.
+    tail : ndarray, shape (n_kept, n_columns)
+        The last steps, from which forecasts are made.
     """
 
     calendar: Calendar
@@ -34,43 +33,31 @@ class SeriesState:
     tail: np.ndarray
 
     def future(self, n: int) -> pd.Index:
-        """The labels that follow."""
+        """Return the `n` labels after the last row."""
         return self.calendar.future(self.last, n)
 
-    def position(self, index: pd.Index) -> np.ndarray:
-        """Step numbers of labels, 0 for the first step after the last row."""
+    def relative_steps(self, index: pd.Index) -> np.ndarray:
+        """Return the step numbers of labels, counted from 0 for the first step after the last row."""
         return self.calendar.positions(index) - self.n_steps
 
-    def steps_after(self, index: pd.Index, owner: str) -> np.ndarray:
-        """`position` of labels that must come later, and not impossibly late."""
-        positions = self.position(index)
-        if positions[0] < 0:
+    def check_later_steps(self, index: pd.Index, owner: str) -> np.ndarray:
+        """Return `relative_steps` after checking that the labels come later, and not impossibly late."""
+        steps = self.relative_steps(index)
+        if steps[0] < 0:
             raise ValueError(
                 f"The rows of the 'X' parameter of {owner} must come after the training rows, which end at "
                 f"{self.last}: a forecast of rows that were trained on says nothing. Got {index[0]} instead. "
                 f"Split with sklearn.model_selection.TimeSeriesSplit, not at random."
             )
-        if positions[-1] >= MAX_GAP_FACTOR * (self.n_steps + len(positions)) + 1000:
+        if steps[-1] >= MAX_GAP_FACTOR * (self.n_steps + len(steps)) + 1000:
             raise ValueError(
                 f"The 'X' parameter of {owner} must not end more than {MAX_GAP_FACTOR} times as many steps "
-                f"after the training rows as there are rows. Got {index[-1]}, {positions[-1] + 1} steps "
+                f"after the training rows as there are rows. Got {index[-1]}, {steps[-1] + 1} steps "
                 f"after {self.last}. Look for a wrong stamp, or fit on later rows."
             )
-        return positions
+        return steps
 
-    def moved_on(self, n: int, index: pd.Index, tail: np.ndarray) -> SeriesState:
-        """After `n` more steps, the rows of `index` among them, with another tail."""
-        calendar = self.calendar.extended(index)
+    def advance(self, n: int, index: pd.Index, tail: np.ndarray) -> SeriesState:
+        """Return the state after `n` more steps, with the rows of `index` among them, and a new tail."""
+        calendar = self.calendar.extend(index)
         return replace(self, calendar=calendar, last=index[-1], n_steps=self.n_steps + n, tail=tail)
-
-
-def step_numbers(calendar: Calendar, index: pd.Index, owner: str) -> np.ndarray:
-    """Of training rows, the first being 0; refuses an index that hardly follows its calendar."""
-    positions = calendar.positions(index)
-    if positions[-1] + 1 > MAX_GAP_FACTOR * len(positions) + 1000:
-        raise ValueError(
-            f"The index of X in {owner} must not have more than {MAX_GAP_FACTOR} missing steps for each row. "
-            f"Got {len(positions)} rows over {positions[-1] + 1} steps. Resample the rows to a coarser step, "
-            f"or drop the index with reset_index(drop=True) to count rows."
-        )
-    return positions

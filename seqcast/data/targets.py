@@ -1,11 +1,13 @@
-"""Which columns are forecast and which are only read: the three ways to call ``fit``.
+"""The table that a forecaster is fitted to, from the arguments `X` and `y` of ``fit``.
 
-A. ``fit(X)``: the targets are columns of `X`, by name or all of them.
-B. ``fit(X, y)`` where `y` is the history of a column of `X` (or of several), by its name or, if it has none,
-   by its values: that column is the target. So scorers of scikit-learn, which want a ``y``, get theirs, and
-   tools that make arrays of a ``y`` change no forecast.
-C. ``fit(X, y)`` where `y` is no column of `X`: all columns are covariates, and the target is unknown in the
-   rows that are to be forecast.
+There are three ways to name the targets:
+
+A. ``fit(X)``: the targets are columns of `X`, either those that are named or all of them.
+B. ``fit(X, y)`` where `y` equals one or several columns of `X`, found by the name of `y` or, if it has none,
+   by its values: these columns are the targets. Scorers of scikit-learn, which need a ``y``, can then be
+   used, and a tool that converts ``y`` to an array changes no forecast.
+C. ``fit(X, y)`` where `y` is no column of `X`: the targets are separate. All columns of `X` are covariates,
+   and the targets are unknown in the rows that are to be forecast.
 """
 
 from __future__ import annotations
@@ -17,29 +19,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .frames import Kind, Table, in_order, read_table, select_columns
-from .roles import labels
+from .roles import to_label_list
+from .tables import Kind, Table, read_table, select_columns, sort_by_index
 
 
 @dataclass(frozen=True)
-class History:
-    """What a forecaster learns from.
+class TrainingTable:
+    """Targets and covariates of ``fit``.
 
     Attributes
     ----------
     table : Table
-        Targets, then covariates.
+        Targets, then covariates, in the order of time.
     order : ndarray of int
-        Where each of its rows stood in `X`.
+        Row number in `X` of each row of the table.
     targets, covariates : list of labels
     columns : tuple of labels
-        Of `X`, in its order.
-    apart : bool
-        Whether the targets came beside `X` and are no columns of it (C).
-    form : {"array", "series", "frame"} or None
-        Of `y`; None if there was none.
-    target_ndim : int
+        The columns of `X`, in its order.
+    y_kind : {"array", "series", "frame"} or None
+        Type of `y`; None if there was none.
+    y_ndim : int
         Dimensions of `y`.
+    separate_targets : bool
+        Whether the targets were given in `y` and are no columns of `X` (C).
     """
 
     table: Table
@@ -47,88 +49,96 @@ class History:
     targets: list[Hashable]
     covariates: list[Hashable]
     columns: tuple[Hashable, ...]
-    form: Kind | None = None
-    target_ndim: int = 2
-    apart: bool = False
+    y_kind: Kind | None = None
+    y_ndim: int = 2
+    separate_targets: bool = False
 
 
-def read_history(X: Any, y: Any, target: Any, owner: str) -> History:
-    """Read the arguments of ``fit``, rows in the order of time.
+def read_training_table(X: Any, y: Any, target: Any, owner: str) -> TrainingTable:
+    """Read `X` and `y` of ``fit``, and sort the rows by time.
 
     Parameters
     ----------
     X : Series, DataFrame or array-like
     y : Series, DataFrame, array-like or None
     target : label, several labels, or None
-        The estimator's parameter.
+        The parameter of the estimator.
     owner : str
         Name of the estimator, for messages.
+
+    Returns
+    -------
+    TrainingTable
 
     Raises
     ------
     ValueError, TypeError
-        If `X` or `y` is not what `read_table` takes, `target` names no columns, or `y` differs from the
-        column that bears its name.
+        If `X` or `y` is refused by `read_table`, `target` names no columns, or `y` differs from the column of
+        its name.
     """
     fit = f"{owner}.fit"
     table = read_table(X, owner=fit, unsorted="keep")
     if y is None:
-        return _history(table, _named(table, target, owner))
+        return _arrange(table, _named_targets(table, target, owner))
     if not isinstance(X, pd.Series) and len(_shape(X)) == 1:
         raise ValueError(
             f"The 'X' parameter of {fit} must have shape (n, n_columns) where y is given. Got {_shape(X)} "
             f"instead. Reshape your data with X.reshape(-1, 1), or leave y out if X is the series to "
             f"forecast."
         )
-    past = read_table(y, owner=fit, parameter="y", unsorted="keep")
-    own, equal = _names(y), _equal_columns(table, past)
-    names = own or equal or _new_names(past)
+    y_table = read_table(y, owner=fit, parameter="y", unsorted="keep")
+    own_names = _names(y)
+    equal_columns = _find_equal_columns(table, y_table)
+    names = own_names or equal_columns or _default_names(y_table)
     _check_target(target, names, owner)
-    if table.kind == "array":  # whose columns have no names: only their values tell
-        table, found = _renamed(table, equal, names), names if equal else []
+    if table.kind == "array":
+        # The columns of an array have no names of their own: only their values identify them.
+        table = _rename(table, equal_columns, names)
+        found = names if equal_columns else []
     else:
-        found = [name for name in own or equal if name in table.columns]
+        found = [name for name in own_names or equal_columns if name in table.columns]
     if not found:
-        return _beside(table, past, names, len(_shape(y)), fit)
+        return _join(table, y_table, names, len(_shape(y)), fit)
     if len(found) < len(names):
         raise ValueError(
             f"The 'y' parameter of {fit} must hold columns of X only, or none of them. Got {found} in X, and "
             f"{[name for name in names if name not in found]} beside it. Put all targets into X and leave y "
             f"out, or take them all out of X."
         )
-    if own and table.kind != "array":
-        _check_same(table, past, names, fit)
-    return replace(_history(table, names), form=past.kind, target_ndim=len(_shape(y)))
+    if own_names and table.kind != "array":
+        _check_equal(table, y_table, names, fit)
+    return replace(_arrange(table, names), y_kind=y_table.kind, y_ndim=len(_shape(y)))
 
 
-def _history(table: Table, targets: list[Hashable]) -> History:
+def _arrange(table: Table, targets: list[Hashable]) -> TrainingTable:
+    """Return a table with the targets first, its rows in the order of time."""
     covariates = [column for column in table.columns if column not in targets]
-    ordered, order = in_order(table)
+    ordered, order = sort_by_index(table)
     ordered = select_columns(ordered, [*targets, *covariates], owner="fit")
-    return History(ordered, order, targets, covariates, table.columns)
+    return TrainingTable(ordered, order, targets, covariates, table.columns)
 
 
 def _names(y: Any) -> list[Hashable]:
-    """The target's own names, none if it has none."""
+    """Return the names that `y` has itself, an empty list if it has none."""
     if isinstance(y, pd.DataFrame):
         return list(y.columns)
     return [] if getattr(y, "name", None) is None else [y.name]
 
 
-def _renamed(table: Table, columns: list[Hashable], names: list[Hashable]) -> Table:
-    """A step of a pipeline may have made an array of X: the columns that y equals get their names back."""
-    known = dict(zip(columns, names, strict=False))
-    return replace(table, columns=tuple(known.get(column, column) for column in table.columns))
+def _rename(table: Table, columns: list[Hashable], names: list[Hashable]) -> Table:
+    """Give `names` to `columns`, since a step of a pipeline may have made an array of X."""
+    new_names = dict(zip(columns, names, strict=False))
+    return replace(table, columns=tuple(new_names.get(column, column) for column in table.columns))
 
 
-def _equal_columns(table: Table, past: Table) -> list[Hashable]:
-    """Columns of X that hold just what y holds, row by row; none unless all of y is there."""
-    timed = "array" not in (table.kind, past.kind)
-    if len(past.index) != len(table.index) or (timed and not past.index.equals(table.index)):
+def _find_equal_columns(table: Table, y_table: Table) -> list[Hashable]:
+    """Return the columns of X that equal those of y, or an empty list unless there is one for each of y."""
+    have_index = "array" not in (table.kind, y_table.kind)
+    if len(y_table.index) != len(table.index) or (have_index and not y_table.index.equals(table.index)):
         return []
     found = [
         next((c for k, c in enumerate(table.columns) if _equal(table.values[:, k], target)), None)
-        for target in past.values.T
+        for target in y_table.values.T
     ]
     return [] if None in found or len(set(found)) < len(found) else found
 
@@ -137,22 +147,22 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
     return np.array_equal(one, other, equal_nan=True)
 
 
-def _new_names(past: Table) -> list[Hashable]:
-    n = past.values.shape[1]
-    return ["y"] if n == 1 else [f"y{number}" for number in range(n)]
+def _default_names(y_table: Table) -> list[Hashable]:
+    n_targets = y_table.values.shape[1]
+    return ["y"] if n_targets == 1 else [f"y{number}" for number in range(n_targets)]
 
 
 def _shape(data: Any) -> tuple[int, ...]:
     return data.shape if hasattr(data, "shape") else np.asarray(data).shape
 
 
-# -- A: the targets are columns of X
+# ---- A: the targets are columns of X ----
 
 
-def _named(table: Table, target: Any, owner: str) -> list[Hashable]:
+def _named_targets(table: Table, target: Any, owner: str) -> list[Hashable]:
     if target is None:
         return list(table.columns)
-    names = labels(target)
+    names = to_label_list(target)
     if not names or not set(names) <= set(table.columns) or len(set(names)) < len(names):
         raise ValueError(
             f"The 'target' parameter of {owner} must name columns of X, each once: {list(table.columns)}. "
@@ -162,7 +172,7 @@ def _named(table: Table, target: Any, owner: str) -> list[Hashable]:
 
 
 def _check_target(target: Any, names: list[Hashable], owner: str) -> None:
-    if target is None or labels(target) == names:
+    if target is None or to_label_list(target) == names:
         return
     raise ValueError(
         f"The 'target' parameter of {owner} must be None or the name of y ({', '.join(map(repr, names))}) "
@@ -170,13 +180,14 @@ def _check_target(target: Any, names: list[Hashable], owner: str) -> None:
     )
 
 
-# -- B: y is the history of columns of X
+# ---- B: y equals columns of X ----
 
 
-def _check_same(table: Table, past: Table, names: Sequence[Hashable], owner: str) -> None:
-    (table, _), (past, _) = in_order(table), in_order(past)
+def _check_equal(table: Table, y_table: Table, names: Sequence[Hashable], owner: str) -> None:
+    table, _ = sort_by_index(table)
+    y_table, _ = sort_by_index(y_table)
     columns = select_columns(table, names, owner=owner)
-    if past.index.equals(table.index) and _equal(past.values, columns.values):
+    if y_table.index.equals(table.index) and _equal(y_table.values, columns.values):
         return
     shown = repr(names[0]) if len(names) == 1 else str(list(names))
     raise ValueError(
@@ -186,20 +197,29 @@ def _check_same(table: Table, past: Table, names: Sequence[Hashable], owner: str
     )
 
 
-# -- C: y is no column of X
+# ---- C: y is no column of X ----
 
 
-def _beside(
-    covariates: Table, targets: Table, names: Sequence[Hashable], target_ndim: int, owner: str
-) -> History:
-    """Targets and covariates side by side, in rows of the same time."""
+def _join(
+    covariates: Table, targets: Table, names: Sequence[Hashable], y_ndim: int, owner: str
+) -> TrainingTable:
+    """Return separate targets and covariates side by side."""
     index = targets.index if covariates.kind == "array" else covariates.index
     _check_rows(targets, index, owner)
     columns = _covariate_names(covariates, names, owner)
-    _refuse_scaled_copies(targets.values, names, covariates.values, columns, owner)
+    _check_scaled_copies(targets.values, names, covariates.values, columns, owner)
     values = np.hstack([targets.values, covariates.values])
-    table, order = in_order(Table(values, (*names, *columns), index, covariates.kind))
-    return History(table, order, list(names), list(columns), columns, targets.kind, target_ndim, apart=True)
+    table, order = sort_by_index(Table(values, (*names, *columns), index, covariates.kind))
+    return TrainingTable(
+        table,
+        order,
+        list(names),
+        list(columns),
+        columns,
+        y_kind=targets.kind,
+        y_ndim=y_ndim,
+        separate_targets=True,
+    )
 
 
 def _check_rows(targets: Table, index: pd.Index, owner: str) -> None:
@@ -217,25 +237,29 @@ def _check_rows(targets: Table, index: pd.Index, owner: str) -> None:
 
 
 def _covariate_names(covariates: Table, names: Sequence[Hashable], owner: str) -> tuple[Hashable, ...]:
-    if covariates.kind == "array":  # not "y", as an array of one column is called where it is the target
+    if covariates.kind == "array":
+        # Not "y", the name of a single column of an array that is the target.
         return tuple(f"x{number}" for number in range(len(covariates.columns)))
-    twice = [name for name in names if name in covariates.columns]
-    if twice:
+    duplicates = [name for name in names if name in covariates.columns]
+    if duplicates:
         raise ValueError(
-            f"The 'y' parameter of {owner} has no name, and would be called {twice[0]!r}, as a column of X "
-            f"is. Give it another one with y.rename, or leave it out if it is that column."
+            f"The 'y' parameter of {owner} has no name, and would be called {duplicates[0]!r}, as a column "
+            f"of X is. Give it another one with y.rename, or leave it out if it is that column."
         )
     return covariates.columns
 
 
-def _refuse_scaled_copies(
+def _check_scaled_copies(
     targets: np.ndarray,
     names: Sequence[Hashable],
     covariates: np.ndarray,
     columns: Sequence[Hashable],
     owner: str,
 ) -> None:
-    """As a covariate, the history of the target would help no forecast beyond the first block."""
+    """Check that no covariate is a scaled copy of a target.
+
+    As a covariate, the history of the target would help no forecast beyond the first horizon.
+    """
     for target, name in zip(targets.T, names, strict=True):
         for column, label in zip(covariates.T, columns, strict=True):
             if _is_scaled_copy(target, column):
@@ -248,14 +272,19 @@ def _refuse_scaled_copies(
 
 
 def _is_scaled_copy(target: np.ndarray, column: np.ndarray) -> bool:
-    seen = ~np.isnan(target) & ~np.isnan(column)
-    one, other = target[seen], column[seen]
+    observed = ~np.isnan(target) & ~np.isnan(column)
+    one = target[observed]
+    other = column[observed]
     if len(one) < 3 or np.array_equal(one, other) or not (np.ptp(one) and np.ptp(other)):
         return False
     if not np.diff(other, 2).any():
-        return False  # a count of the steps, which a series without noise may well follow
+        # The column counts the steps. A series without noise may be a straight line too.
+        return False
     slope = np.ptp(one) / np.ptp(other)
-    centered, copy = one - one.mean(), slope * (other - other.mean())
-    near = 5e-7 * np.ptp(one)  # a scaler may have worked in float32
-    alike = any(np.allclose(centered, sign * copy, rtol=0, atol=near) for sign in (1, -1))
-    return alike and len(np.unique(one)) > 2  # of two values, any column is the other scaled
+    centered = one - one.mean()
+    copy = slope * (other - other.mean())
+    # A scaler may have computed in float32.
+    tolerance = 5e-7 * np.ptp(one)
+    is_copy = any(np.allclose(centered, sign * copy, rtol=0, atol=tolerance) for sign in (1, -1))
+    # Any two columns of two distinct values are scaled copies of each other.
+    return is_copy and len(np.unique(one)) > 2

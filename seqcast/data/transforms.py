@@ -1,10 +1,10 @@
-"""Targets in a scale of their own before they are centred: logarithms and powers, and back.
+"""Transforms of targets before they are scaled, logarithms and powers, and their inverses.
 
-A forecast is made of transformed values and undone. What is undone of a quantile is that quantile, so the
-undone centre of a forecast is its median, not its mean; `Transform.undo_mean` gives the mean.
+A forecast is made of transformed values and transformed back. The inverse of a quantile is that quantile, so
+the transformed centre of a forecast becomes its median, not its mean.
 
-All kinds are one: the logarithm ``u`` of a value, bent by a power ``p``: ``(exp(p u) - 1) / p``, which is
-``u`` itself for ``p = 0``.
+All kinds have one form: the logarithm ``u`` of a value, bent by a power ``p``: ``(exp(p u) - 1) / p``, which
+is ``u`` itself for ``p = 0``.
 
 =============  =============================  ============================================
 kind           u                              p
@@ -17,9 +17,9 @@ kind           u                              p
 
 Box and Cox, Journal of the Royal Statistical Society B 26, 1964; Yeo and Johnson, Biometrika 87, 2000. Two
 things differ from the papers, and from scikit-learn's ``PowerTransformer``. Values are divided by a unit, the
-median of their sizes: so what is learned does not depend on the user's units, and no power overflows. And
-lambda lies between 0 and 2: beyond, there is an end to transformed values where the undone ones are infinite,
-and nothing keeps a forecast from passing it.
+median of their absolute values: the fit then does not depend on the units of the data, and no power
+overflows. And lambda lies between 0 and 2: for any other lambda, transformed values have a bound at which the
+inverse is infinite, and a forecast may lie beyond it.
 """
 
 from __future__ import annotations
@@ -29,18 +29,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scaling import LARGEST, LIMIT, PerColumn
+from .scaling import LARGEST, LIMIT, ColumnStatistics
 
-LAMBDAS = (0.0, 2.0)
-PRECISION = 1e-4  # of lambda
-REACH = 100.0  # logarithms are clipped here: exp(2 * 100), squared, is a float64
-
-N_NODES = 15  # of the quadrature: the mean of exp, of deviation 3, to 6 digits
+LAMBDA_BOUNDS = (0.0, 2.0)
+LAMBDA_PRECISION = 1e-4
+# Logarithms are clipped to this limit, so that exp(2 * 100), squared, is a float64.
+MAX_LOGARITHM = 100.0
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a kind is made of: values must lie above `above`; `two_sided` ones are bent on both sides of 0."""
+    """Functions and domain of a kind of transform.
+
+    Attributes
+    ----------
+    above : float
+        Values must be larger.
+    log, exp : callable
+        The logarithm, and its inverse.
+    bent : bool
+        Whether there is a power.
+    two_sided : bool
+        Whether negative values are transformed like positive ones, with another power.
+    """
 
     above: float
     log: Callable[[np.ndarray], np.ndarray]
@@ -59,18 +70,19 @@ KINDS = ("none", *_KINDS)
 
 
 @dataclass(frozen=True)
-class Transform(PerColumn):
-    """A transform of each column, monotone, fitted to one series; or those of several.
+class Transform(ColumnStatistics):
+    """A monotone transform of each column of one series, or of several.
 
     Attributes
     ----------
     kind : {"none", "log", "log1p", "box-cox", "yeo-johnson"}
     lambdas : ndarray, shape (n_columns,) or (n_series, n_columns)
-        Of "box-cox" and "yeo-johnson": the most likely from 0, the logarithm, to 2; 1 for a constant column.
+        The powers of "box-cox" and "yeo-johnson": the most likely ones from 0, the logarithm, to 2; 1 for a
+        constant column.
     unit : ndarray, same shape
-        What values are divided by; 1 for "log" and "log1p".
+        Values are divided by it; 1 for "log" and "log1p".
     bound : ndarray, same shape
-        Undone values are clipped at plus and minus this, `LIMIT` times the largest that was observed.
+        The inverse is clipped to plus and minus this, `LIMIT` times the largest observed value.
     """
 
     kind: str
@@ -79,111 +91,109 @@ class Transform(PerColumn):
     bound: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray, kind: str, names: Sequence[Hashable], owner: str) -> Transform:
-        """Fit to `values` (n, n_columns), missing ones left out.
+    def fit(cls, values: np.ndarray, kind: str, names: Sequence[Hashable], owner: str) -> Transform:
+        """Return the transform of observed values.
 
-        names : labels of the columns, for messages; owner : name of the estimator that asks, likewise.
+        Parameters
+        ----------
+        values : ndarray, shape (n, n_columns)
+            NaN where nothing was observed.
+        kind : str
+            One of `KINDS`.
+        names : sequence of labels
+            Labels of the columns, for messages.
+        owner : str
+            Name of the estimator, for messages.
 
-        Raises ValueError where an observed value is not above 0 ("log", "box-cox") or -1 ("log1p").
+        Raises
+        ------
+        ValueError
+            If an observed value is not above 0 ("log", "box-cox") or -1 ("log1p").
         """
         if kind == "none":
             return cls(kind, *np.ones((3, values.shape[1])))
         columns = [column[~np.isnan(column)] for column in values.T]
         for name, column in zip(names, columns, strict=True):
             _check_domain(column, kind, name, owner)
-        return cls(kind, *np.array([_fitted(column, _KINDS[kind]) for column in columns]).T)
+        return cls(kind, *np.array([_fit_column(column, _KINDS[kind]) for column in columns]).T)
 
-    def apply(self, values: np.ndarray) -> np.ndarray:
+    def transform(self, values: np.ndarray) -> np.ndarray:
         """Transform values (..., n_columns); "none" returns its argument.
 
-        What the kind can not take, such as a 0 under "log", becomes NaN: not observed.
+        A value outside the domain, such as a 0 under "log", becomes NaN: not observed.
         """
         if self.kind == "none":
             return values
-        kind, own = _KINDS[self.kind], self._aligned(values)
+        kind = _KINDS[self.kind]
+        own = self._align(values)
         inside = np.where(values > kind.above, values, np.nan)
         side = _side(inside, kind)
-        with np.errstate(over="ignore", divide="ignore"):  # of what is clipped
+        # Infinite logarithms are clipped.
+        with np.errstate(over="ignore", divide="ignore"):
             logarithms = side * kind.log(side * inside / own.unit)
-        return _bend(_clipped(logarithms), own._power(side)) if kind.bent else logarithms
+        return _bend(_clip(logarithms), own._power(side)) if kind.bent else logarithms
 
-    def undo(self, values: np.ndarray) -> np.ndarray:
-        """Transformed values (..., n_columns) back in their own units; "none" returns its argument.
+    def inverse_transform(self, values: np.ndarray) -> np.ndarray:
+        """Return transformed values (..., n_columns) in their own units; "none" returns its argument.
 
         Medians become medians, quantiles quantiles. No finite value becomes infinite or NaN, whether or not
-        anything is transformed to it.
+        any value is transformed to it.
         """
         if self.kind == "none":
             return values
-        kind, own = _KINDS[self.kind], self._aligned(values)
+        kind = _KINDS[self.kind]
+        own = self._align(values)
         side = _side(values, kind)
         with np.errstate(over="ignore", divide="ignore"):
             logarithms = _straighten(values, own._power(side)) if kind.bent else values
             return np.clip(side * kind.exp(side * logarithms) * own.unit, -own.bound, own.bound)
-
-    def undo_mean(self, values: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """The mean, in their own units, of what is normal around `values` (..., n_columns) when transformed.
-
-        variance : of the transformed, broadcast against `values`.
-
-        Exact for logarithms, ``exp(mean + variance / 2)``; else by Gauss-Hermite quadrature. The expansion to
-        second order (Guerrero, Journal of Forecasting 12, 1993) goes astray where deviations are large, or
-        reach down to the end of what can be undone.
-        """
-        if self.kind == "none":
-            return values
-        if not _KINDS[self.kind].bent:
-            return self.undo(values + variance / 2)
-        nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
-        deviation, shares = np.sqrt(variance), weights / weights.sum()
-        parts = (share * self.undo(values + z * deviation) for z, share in zip(nodes, shares, strict=True))
-        return sum(parts, np.zeros(()))
 
     def _power(self, side: np.ndarray) -> np.ndarray:
         return np.where(side < 0, self.lambdas - 2, self.lambdas)
 
 
 def _check_domain(column: np.ndarray, kind: str, name: Hashable, owner: str) -> None:
-    above, least = _KINDS[kind].above, column.min(initial=np.inf)
-    if least > above:
+    above = _KINDS[kind].above
+    smallest = column.min(initial=np.inf)
+    if smallest > above:
         return
-    others = "'log1p' or 'yeo-johnson'" if least > -1 else "'yeo-johnson'"
+    others = "'log1p' or 'yeo-johnson'" if smallest > -1 else "'yeo-johnson'"
     raise ValueError(
         f"The 'target_transform' parameter of {owner} can be {kind!r} only where all observed values are "
-        f"more than {above:g}. Got {least:g} in column {name!r} instead. Use {others}, or make such values "
-        f"NaN if they stand for missing ones."
+        f"more than {above:g}. Got {smallest:g} in column {name!r} instead. Use {others}, or make such "
+        f"values NaN if they stand for missing ones."
     )
 
 
-# -- a value's logarithm, and how it is bent
+# ---- the logarithm of a value, and its power ----
 
 
 def _side(values: np.ndarray, kind: _Kind) -> np.ndarray:
-    """-1 where a kind with two sides is below 0, else 1."""
+    """Return -1 for negative values of a two-sided kind, else 1."""
     return np.where(values < 0, -1.0, 1.0) if kind.two_sided else np.ones(())
 
 
-def _clipped(logarithms: np.ndarray) -> np.ndarray:
-    return np.clip(logarithms, -REACH, REACH)
+def _clip(logarithms: np.ndarray) -> np.ndarray:
+    return np.clip(logarithms, -MAX_LOGARITHM, MAX_LOGARITHM)
 
 
 def _bend(logarithms: np.ndarray, power: np.ndarray) -> np.ndarray:
-    straight = power == 0
-    return np.where(straight, logarithms, np.expm1(power * logarithms) / np.where(straight, 1.0, power))
+    is_straight = power == 0
+    return np.where(is_straight, logarithms, np.expm1(power * logarithms) / np.where(is_straight, 1.0, power))
 
 
 def _straighten(values: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """The logarithms; infinite from the end of the bent ones on."""
-    straight = power == 0
+    """Invert `_bend`; the logarithms are infinite at and beyond the bound of bent values."""
+    is_straight = power == 0
     inside = np.maximum(power * values, -1.0)
-    return np.where(straight, values, np.log1p(inside) / np.where(straight, 1.0, power))
+    return np.where(is_straight, values, np.log1p(inside) / np.where(is_straight, 1.0, power))
 
 
-# -- the most likely power
+# ---- the most likely power ----
 
 
-def _fitted(observed: np.ndarray, kind: _Kind) -> tuple[float, float, float]:
-    """lambda, unit and bound of one column."""
+def _fit_column(observed: np.ndarray, kind: _Kind) -> tuple[float, float, float]:
+    """Return lambda, unit and bound of one column."""
     sizes = np.abs(observed[observed != 0])
     largest = float(sizes.max(initial=0.0)) or 1.0
     bound = min(LIMIT * largest, LARGEST)
@@ -191,29 +201,30 @@ def _fitted(observed: np.ndarray, kind: _Kind) -> tuple[float, float, float]:
         return 0.0, 1.0, bound
     if len(sizes) == 0 or (observed == observed[0]).all():
         return 1.0, largest, bound
-    middle = float(np.quantile(sizes, 0.5, method="lower"))  # no sum of two, which might be infinite
-    unit = max(middle, largest * np.exp(-REACH))
-    return _most_likely(observed / unit, kind), unit, bound
+    # The lower median, because the sum of two values might be infinite.
+    median = float(np.quantile(sizes, 0.5, method="lower"))
+    unit = max(median, largest * np.exp(-MAX_LOGARITHM))
+    return _most_likely_lambda(observed / unit, kind), unit, bound
 
 
-def _most_likely(values: np.ndarray, kind: _Kind) -> float:
-    """The lambda under which transformed values are most like normal ones."""
+def _most_likely_lambda(values: np.ndarray, kind: _Kind) -> float:
+    """Return the lambda for which transformed values are closest to a normal distribution."""
     side = _side(values, kind)
     with np.errstate(divide="ignore"):
-        logarithms = _clipped(side * kind.log(side * values))
-    slope = logarithms.sum()
+        logarithms = _clip(side * kind.log(side * values))
+    log_jacobian = logarithms.sum()
 
     def loss(power: float) -> float:
         bent = _bend(logarithms, np.where(side < 0, power - 2, power))
-        return len(bent) / 2 * np.log(bent.var() + np.finfo(float).tiny) - (power - 1) * slope
+        return len(bent) / 2 * np.log(bent.var() + np.finfo(float).tiny) - (power - 1) * log_jacobian
 
-    return _lowest(loss, *LAMBDAS)
+    return _minimize_by_bisection(loss, *LAMBDA_BOUNDS)
 
 
-def _lowest(loss: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function of one valley is lowest, by halves."""
-    while high - low > PRECISION:
+def _minimize_by_bisection(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return the place between `low` and `high` where a unimodal function is smallest."""
+    while high - low > LAMBDA_PRECISION:
         middle = (low + high) / 2
-        falls = loss(middle + PRECISION) < loss(middle - PRECISION)
+        falls = function(middle + LAMBDA_PRECISION) < function(middle - LAMBDA_PRECISION)
         low, high = (middle, high) if falls else (low, middle)
-    return min(low, high, key=loss)
+    return min(low, high, key=function)

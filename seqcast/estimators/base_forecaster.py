@@ -315,7 +315,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
             return self.forecast(X)
         rows = self.fitted_.schema.read(X, "predict")
         forecasts, _ = forecast_rows(self.fitted_, rows)
-        return self.fitted_.schema.in_form(forecasts, rows)
+        return self.fitted_.schema.format_like_fit(forecasts, rows)
 
     def score(self, X: Data, y: Data | None = None) -> float:
         """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.

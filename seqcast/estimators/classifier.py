@@ -311,7 +311,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
                 f"The 'class_weight' parameter of SeqClassifier must hold finite weights, none of them below "
                 f"0 and one at least above it. Got {self.class_weight!r} instead."
             )
-        return replace(samples, weights=weights).with_weight()
+        return replace(samples, weights=weights).drop_unweighted()
 
     def _split(self, samples: Samples) -> tuple[Samples, int]:
         """Rows of all classes on both sides: the last ones may be all of one class."""
@@ -330,7 +330,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         )
         known, later = samples[train], samples[judged]
         if self._is_full_batch(len(train)):
-            known = known.merged()
+            known = known.merge_duplicates()
         return known + later, len(known)
 
     def _class_weights(self, samples: Samples) -> np.ndarray:

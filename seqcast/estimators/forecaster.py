@@ -516,7 +516,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         last = recurrent_part(model).members[-1]
         return attributes | {
             "chosen_": model.weights,
-            "target_transform_": model.preparer.preparation.treatment.transform,
+            "target_transform_": model.preparer.preparation.options.transform,
             "device_": last.device,
             "n_iter_": len(last.history.loss),
             "best_iter_": last.history.best_epoch,

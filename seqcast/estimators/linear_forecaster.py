@@ -190,5 +190,5 @@ class LinearForecaster(BaseForecaster):
             part = fitted.model.parts["linear"]
             assert isinstance(part, LinearPart)
             attributes["ridge_"], attributes["n_steps_"] = part.map.ridge, part.map.n_steps
-            attributes["target_transform_"] = fitted.model.preparer.preparation.treatment.transform
+            attributes["target_transform_"] = fitted.model.preparer.preparation.options.transform
         return attributes

@@ -10,8 +10,9 @@ from sklearn.utils import check_random_state
 
 from ..cells import find_cell
 from ..cells.contract import Cell
+from ..data.conversion import to_host
 from ..kernels.architecture import compose
-from ..kernels.cuda.devices import find_device, to_host
+from ..kernels.cuda.devices import find_device
 from ..learning.devices import make_network, make_pass
 from ..learning.passes import LayerPass
 

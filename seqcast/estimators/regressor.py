@@ -284,7 +284,7 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
             If the shape is not that of the training rows, or a value is infinite.
         """
         outputs = self._predict(self._read(X))
-        predictions = self.fitted_.scaling.targets.inverse(outputs)
+        predictions = self.fitted_.scaling.targets.inverse_transform(outputs)
         return predictions[:, 0] if self._target_ndim == 1 else predictions
 
     def __sklearn_tags__(self) -> Tags:

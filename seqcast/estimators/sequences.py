@@ -17,12 +17,12 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ..data.frames import check_numeric
+from ..data.conversion import is_on_gpu, to_host
 from ..data.scaling import Scaler
-from ..data.sequences import Samples, lengths_of
+from ..data.sequences import Samples, sequence_lengths
+from ..data.tables import check_numeric
 from ..kernels.architecture import Architecture
 from ..kernels.batch_plan import Window
-from ..kernels.cuda.devices import is_on_gpu, to_host
 from ..kernels.parallel import thread_count
 from ..kernels.readout import POOLINGS
 from ..learning.fitting import (
@@ -131,7 +131,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
 
     def _fit_target_scaler(self, train: Samples, inputs: Scaler, weights: np.ndarray | None) -> Scaler:
         """Return the scaler that brings targets to what the network gives."""
-        return Scaler.of(train.targets, weights)
+        return Scaler.fit(train.targets, weights)
 
     def _n_outputs(self, scaling: SequenceScaling) -> int:
         """Return the number of outputs of the readout."""
@@ -211,7 +211,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
         # In units of a power of two near the largest: sums of large weights are no float64, and other units
         # would round.
         shares = np.ldexp(weights, -np.frexp(weights.max())[1])
-        return Samples(sequences, targets, shares).with_weight()
+        return Samples(sequences, targets, shares).drop_unweighted()
 
     def _split(self, samples: Samples) -> tuple[Samples, int]:
         """Rows to train on, then those to judge by, if there are any; and the number of the former."""
@@ -225,7 +225,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
             )
         if not self._is_full_batch(n_train):
             return samples, n_train
-        train = samples[:n_train].merged()
+        train = samples[:n_train].merge_duplicates()
         return train + samples[n_train:], len(train)
 
     def _network_options(self) -> NetworkOptions:
@@ -273,7 +273,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
     def _fit_pass(self, samples: Samples, data: dict[str, Any]) -> None:
         """Train by one pass over the samples; the scaling of the first ones stays."""
         if self._is_full_batch(len(samples)):
-            samples = samples.merged()
+            samples = samples.merge_duplicates()
         last = self.fitted_ if hasattr(self, "fitted_") else None
         scaling = self._fit_scaling(samples) if last is None else last.scaling
         source = self._source(samples, scaling)
@@ -356,7 +356,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
         of_steps = None if weights is None else np.repeat(weights, n_steps)
         steps = train.sequences.reshape(-1, self.n_channels_)
         self._check_channels(steps)
-        inputs = Scaler.of(steps, of_steps)
+        inputs = Scaler.fit(steps, of_steps)
         if self.warm_start and hasattr(self, "fitted_"):
             # The network reads flags already, or it reads none.
             masked = self.fitted_.scaling.masked
@@ -406,7 +406,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
 def row_index(source: SampleSource, numbers: np.ndarray) -> SampleIndex:
     """Return rows as samples: each begins after n_steps others, and ends with its last observed step."""
     n_steps, width = source.window.n_steps, source.window.n_targets
-    lengths = lengths_of(source.values.reshape(-1, n_steps, source.window.n_channels))[numbers]
+    lengths = sequence_lengths(source.values.reshape(-1, n_steps, source.window.n_channels))[numbers]
     return SampleIndex(numbers * n_steps, lengths, lambda starts, _: starts // n_steps * width)
 
 
@@ -418,7 +418,7 @@ def as_given(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
 
 def within(sequences: np.ndarray) -> np.ndarray:
     """Which steps lie before the end of their row, shape (n, n_steps)."""
-    return np.arange(sequences.shape[1]) < lengths_of(sequences)[:, None]
+    return np.arange(sequences.shape[1]) < sequence_lengths(sequences)[:, None]
 
 
 def relative(weights: np.ndarray) -> np.ndarray | None:

@@ -13,9 +13,10 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from ..data.calendar import Calendar
-from ..data.frames import Table, read_table
-from ..data.windows import on_grid
+from ..data.calendar import infer_calendar
+from ..data.conversion import convert_input
+from ..data.tables import Table, read_table
+from ..data.time_steps import insert_missing_steps
 
 
 class WindowTransformer(TransformerMixin, BaseEstimator):
@@ -116,7 +117,7 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         table = self._read(X, "fit")
-        self._calendar = Calendar.from_index(table.index)
+        self._calendar = infer_calendar(table.index)
         positions = self._calendar.positions(table.index)
         reached = positions > positions[-1] - self._furthest_lag  # from the step after the last one
         self._last_positions, self._last_values = positions[reached], table.values[reached]
@@ -189,7 +190,7 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
         return self.lead + self.window - 1
 
     def _read(self, X: ArrayLike, method: str) -> Table:
-        owner, data = f"{type(self).__name__}.{method}", _framed(X)
+        owner, data = f"{type(self).__name__}.{method}", convert_input(_framed(X))
         table = read_table(data, owner=owner, require_observed=False)
         if table.kind == "array" and np.asarray(data).ndim == 1:
             # A Series is one column; an array could be one row as well. scikit-learn's checks look for the
@@ -219,7 +220,7 @@ def _windows(values: np.ndarray, positions: np.ndarray, newest: np.ndarray, wind
     n_columns = values.shape[1]
     # Gaps longer than a window are closed up to just that, so that the grid is no larger than the output.
     steps = np.cumsum(np.minimum(np.diff(positions, prepend=positions[0]), window + 1))
-    grid = on_grid(values, steps + window)  # its first `window` steps are unknown
+    grid = insert_missing_steps(values, steps + window)  # its first `window` steps are unknown
     rows = np.maximum(np.searchsorted(positions, newest, side="right") - 1, 0)
     starts = steps[rows] + np.minimum(newest - positions[rows], window) + 1
     # A window is one stretch of the flat grid, so that taking the rows is the only copy.

@@ -104,7 +104,7 @@ def permutation_importance(
     _check(forecaster, n_repeats)
     schema, seed = forecaster.fitted_.schema, check_random_state(random_state).randint(2**32, dtype=np.uint32)
     if y is None:
-        y = schema.truth(schema.read(X, "score"), None, "score")
+        y = schema.read_targets(schema.read(X, "score"), None, "score")
     scorer, columns = check_scoring(forecaster, scoring=scoring), _columns(schema)
     if effective_n_jobs(n_jobs) > 1 and hasattr(forecaster, "n_jobs"):
         forecaster = copy.copy(forecaster).set_params(n_jobs=1)
@@ -135,7 +135,7 @@ def _check(forecaster: Any, n_repeats: Any) -> None:
             f"The 'n_repeats' parameter of permutation_importance must be an int of at least 1. Got "
             f"{n_repeats!r} instead."
         )
-    if forecaster.fitted_.schema.apart:
+    if forecaster.fitted_.schema.separate_targets:
         raise ValueError(
             "The 'forecaster' parameter of permutation_importance must be fitted on rows that hold its "
             "targets. Got one whose targets were in y only: its forecasts are made from earlier ones, and "
@@ -152,8 +152,8 @@ def _columns(schema: Any) -> dict[Hashable, list[int]]:
     roles = schema.roles
     places = dict(zip(roles.all, range(len(roles.all)), strict=True))
     places |= dict(zip(roles.static, range(-len(roles.static), 0), strict=True))
-    own = [column for column in schema.columns if column not in schema.declared.keys]
-    return {column: [places[name] for name in schema.categories.names([column])] for column in own}
+    own = [column for column in schema.columns if column not in schema.column_spec.keys]
+    return {column: [places[name] for name in schema.categories.column_names([column])] for column in own}
 
 
 def _score(
@@ -202,7 +202,7 @@ class _ExchangedHistories:
         self, panel: Panel, cutoffs: np.ndarray, probabilities: tuple[float, ...] = ()
     ) -> np.ndarray:
         """Return forecasts; see `Model.forecast`."""
-        series, horizon = panel.numbers(cutoffs), self.fitted.lengths.horizon
+        series, horizon = panel.find_series(cutoffs), self.fitted.lengths.horizon
         if len(np.unique(series)) == len(series):
             raise ValueError(
                 f"permutation_importance needs two forecasts of a series, which are made every {horizon} "
@@ -215,8 +215,8 @@ class _ExchangedHistories:
         size = max(1, MAX_NUMBERS // ((n_before + horizon) * panel.values.shape[1]))
         parts = []
         for first in range(0, len(cutoffs), size):
-            near, own = panel.around(cutoffs[first : first + size], n_before, horizon)
-            far, _ = panel.around(others[first : first + size], n_before, horizon)
+            near, own = panel.cut_around(cutoffs[first : first + size], n_before, horizon)
+            far, _ = panel.cut_around(others[first : first + size], n_before, horizon)
             near.values[:, self.places] = far.values[:, self.places]
             parts.append(self.fitted.model.forecast(near, own, probabilities))
         return np.concatenate(parts, axis=1)

@@ -45,7 +45,7 @@ class ConformalResiduals:
     def of_series(cls, levels: Panel, groups: Sequence[tuple[np.ndarray, np.ndarray]]) -> ConformalResiduals:
         """Of groups of windows by their cutoffs, as `residual_scales` takes them."""
         sizes = residual_scales(levels, groups)
-        return cls.of([errors / sizes[levels.numbers(cutoffs)] for cutoffs, errors in groups], sizes)
+        return cls.of([errors / sizes[levels.find_series(cutoffs)] for cutoffs, errors in groups], sizes)
 
     @classmethod
     def of(cls, groups: Sequence[np.ndarray], sizes: np.ndarray = ALIKE) -> ConformalResiduals:

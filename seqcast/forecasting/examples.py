@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.calendar import Calendar
-from ..data.calendar_features import chosen_cycles
-from ..data.log_transform_test import spread_grows_with_level
+from ..data.calendar_features import choose_cycles
+from ..data.log_transform_test import needs_log_transform
 from ..data.panel import Panel
-from ..data.preparation import Preparation, Treatment
+from ..data.preparation import Preparation, TargetOptions
 from .calendar_columns import CalendarColumns
 from .lengths import LengthRules, Lengths
 from .memory import Memory
@@ -88,7 +88,7 @@ class FitPlan:
         n_lost = options.n_lost_steps(lengths.horizon)
         memory = Memory.for_windows(lengths, n_lost) if rules.learns else Memory.for_seasons(lengths)
         names = _choose_calendar_features(data, options, rules)
-        calendar_columns = CalendarColumns(tuple(names), data.schema.roles.columns)
+        calendar_columns = CalendarColumns(tuple(names), data.schema.roles.layout)
         return cls(data, rules, lengths, options, memory, calendar_columns)
 
     def for_one(self, number: int) -> FitPlan:
@@ -107,10 +107,10 @@ def make_examples(plan: FitPlan, reach: int) -> Examples:
     series_preparer = SeriesPreparer(options, rules, lengths, plan.calendar_columns)
     series_preparer.check_counts(data)
     data = series_preparer.add_calendar(data)
-    preparation = Preparation.of(
+    preparation = Preparation.fit(
         series_preparer.scaling_grids(data),
-        plan.calendar_columns.widen(data.schema.roles.columns),
-        Treatment(_choose_transform(data, options), options.scaling, options.differences, options.lags),
+        plan.calendar_columns.widen(data.schema.roles.layout),
+        TargetOptions(_choose_transform(data, options), options.scaling, options.differences, options.lags),
         lengths.horizon,
         reach,
         data.schema.roles.targets,
@@ -161,7 +161,7 @@ def _choose_calendar_features(data: TrainingData, options: InputOptions, rules: 
     told = [k for k, calendar in enumerate(data.calendars) if calendar.shortest_step is not None]
     step = max((data.calendars[k].shortest_step for k in told), default=None)
     ends = [data.calendars[k].labels(0, 1).append(data.future_labels(k, 1)) for k in told]
-    return chosen_cycles(options.calendar_features, ends, step, rules.owner)
+    return choose_cycles(options.calendar_features, ends, step, rules.owner)
 
 
 def _choose_transform(data: TrainingData, options: InputOptions) -> str:
@@ -175,7 +175,7 @@ def _choose_transform(data: TrainingData, options: InputOptions) -> str:
         return "none"
     columns = [column for grid in data.grids for column in grid[:, : data.n_targets].T]
     positive = all(np.nanmin(column) > 0 for column in columns)
-    return "log" if positive and spread_grows_with_level(columns) else "none"
+    return "log" if positive and needs_log_transform(columns) else "none"
 
 
 def _find_cutoffs(
@@ -205,7 +205,7 @@ def _step_weights(
     if weights is None and half_life is None:
         return None
     counts = np.ones(len(scaled.values))
-    for number, out in enumerate(scaled.holding(counts)):
+    for number, out in enumerate(scaled.with_values(counts)):
         if weights is not None:
             out[-len(weights[number]) :] = np.nan_to_num(weights[number])
         if half_life is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from .conformal import MAX_SAMPLES
 from .examples import FitPlan, make_examples
 from .freezing import freeze_model, keep_residuals, unit_residuals

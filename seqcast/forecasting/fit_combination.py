@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from ..learning.fitting import FittedNetwork, Monitor
 from ..learning.history import EpochReport
 from .combination import ValidationForecasts, choose, root_mean_square
@@ -130,7 +130,7 @@ def _fit_model_further(
     shape = fitted.n_targets, lengths.window, lengths.horizon
     cutoffs = panel.training_starts(*shape, panel.ends, n_lost) + lengths.window
     n_new = np.array([series.n_new for series in updated.values()])
-    first_new = (panel.ends - n_new)[panel.numbers(cutoffs - lengths.window + 1)]
+    first_new = (panel.ends - n_new)[panel.find_series(cutoffs - lengths.window + 1)]
     new = cutoffs + lengths.horizon > first_new
     if not new.any():
         # There are too few steps, or nothing was observed in them: the next ones may do.

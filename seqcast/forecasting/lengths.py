@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.windows import border
+from ..data.training_windows import validation_start
 from ..stacklevel import find_stacklevel
 
 DEFAULT_HORIZON = 12  # where the index tells no season
@@ -125,7 +125,9 @@ class LengthRules:
         return Lengths(horizon, window, self.season_length)
 
     def _training_end(self, n: int, horizon: int) -> int:
-        return n if self.validation_fraction is None else border(n, horizon, self.validation_fraction)
+        return (
+            n if self.validation_fraction is None else validation_start(n, horizon, self.validation_fraction)
+        )
 
     def _room(self, n: int, horizon: int) -> int:
         """Return how many of `n` steps the window of the last training sample may cover."""

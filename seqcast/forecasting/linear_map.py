@@ -15,7 +15,7 @@ from operator import add, itemgetter
 
 import numpy as np
 
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from .normal_equations import NormalEquations
 from .seasonal_features import SeasonalFeatures, choices, together
 from .window_scaling import WindowScaling

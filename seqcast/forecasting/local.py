@@ -32,17 +32,17 @@ class LocalModels:
     ) -> np.ndarray:
         """Return forecasts at each cutoff, and their quantiles; see `Model.forecast`."""
         found: list[tuple[np.ndarray, np.ndarray]] = []
-        for number, places, own in panel.series_cutoffs(cutoffs):
-            series = Panel.of([panel.series(number)], clocks=panel.clocks[[number]])
-            found.append((places, self[panel.fitted[number]].forecast(series, own, probabilities)))
+        for number, places, own in panel.group_by_series(cutoffs):
+            series = Panel.stack([panel.series(number)], clocks=panel.clocks[[number]])
+            found.append((places, self[panel.series_numbers[number]].forecast(series, own, probabilities)))
         return _in_places([(places, values.swapaxes(0, 1)) for places, values in found]).swapaxes(0, 1)
 
     def draw(
         self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, rngs: list[np.random.Generator]
     ) -> np.ndarray:
         """Return sample paths; see `Model.draw`."""
-        fitted = panel.fitted[panel.numbers(begins)]
-        alone = panel.of_fitted(np.zeros_like(panel.fitted))
+        fitted = panel.series_numbers[panel.find_series(begins)]
+        alone = panel.with_series_numbers(np.zeros_like(panel.series_numbers))
         found = []
         for number in np.unique(fitted):
             own = np.flatnonzero(fitted == number)
@@ -52,8 +52,8 @@ class LocalModels:
 
     def gradient(self, panel: Panel, cutoff: np.ndarray) -> np.ndarray:
         """Return derivatives of the forecast at one cutoff; see `Model.gradient`."""
-        number = panel.fitted[panel.numbers(cutoff)][0]
-        return self[number].gradient(panel.of_fitted(np.zeros_like(panel.fitted)), cutoff)
+        number = panel.series_numbers[panel.find_series(cutoff)][0]
+        return self[number].gradient(panel.with_series_numbers(np.zeros_like(panel.series_numbers)), cutoff)
 
     @property
     def needs_residuals(self) -> bool:

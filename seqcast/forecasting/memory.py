@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.windows import filled
+from ..data.seasonal_naive import seasonal_ffill
 from .lengths import Lengths
 from .recent_volatility import steps_to_look_back
 
@@ -56,5 +56,5 @@ class Memory:
     def _season_and_tail(self, grid: np.ndarray, season_length: int) -> np.ndarray:
         """Return the last steps, after one season of the values that were last observed before them."""
         first = max(0, len(grid) - self.n_steps)
-        before = filled(grid[:first], season_length)[-season_length:]
+        before = seasonal_ffill(grid[:first], season_length)[-season_length:]
         return np.concatenate([before, grid[first:]])

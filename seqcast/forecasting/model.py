@@ -145,15 +145,15 @@ class ForecastModel:
         """
         n_before, horizon = self.memory.n_steps, self._horizon
         n_after = -(-steps // horizon) * horizon
-        copies, cutoffs = panel.around(begins, n_before, n_after)
+        copies, cutoffs = panel.cut_around(begins, n_before, n_after)
         blocks = []
         for done in range(0, steps, horizon):
-            near, near_cutoffs = copies.around(cutoffs + done, n_before, horizon)
+            near, near_cutoffs = copies.cut_around(cutoffs + done, n_before, horizon)
             predictive = self.predict(self._prepare_copies(near, len(begins)), near_cutoffs)
             if not done:
                 predictive = predictive.repeated(n_paths)
-                copies, cutoffs = copies.around(np.repeat(cutoffs, n_paths), n_before, n_after)
-            blocks.append(self.preparer.unscale(predictive.draws(rngs), copies.fitted))
+                copies, cutoffs = copies.cut_around(np.repeat(cutoffs, n_paths), n_before, n_after)
+            blocks.append(self.preparer.unscale(predictive.draws(rngs), copies.series_numbers))
             rows = (cutoffs + done)[:, None] + np.arange(horizon)
             copies.values[rows, : blocks[-1].shape[2]] = blocks[-1]
         drawn = np.concatenate(blocks, axis=1)[:, :steps]
@@ -163,13 +163,15 @@ class ForecastModel:
         """Prepare as many copies of each of these series; it does not matter where a copy ends."""
         each = len(copies) // n_series
         firsts = slice(None, None, each)
-        whole = Panel(copies.values, copies.bounds[firsts], copies.fitted[firsts], copies.clocks[firsts])
+        whole = Panel(
+            copies.values, copies.bounds[firsts], copies.series_numbers[firsts], copies.clocks[firsts]
+        )
         scaled = self.preparer.prepare(whole).scaled.values
-        return self.preparer.prepare_scaled(copies.holding(scaled))
+        return self.preparer.prepare_scaled(copies.with_values(scaled))
 
     def gradient(self, panel: Panel, cutoff: np.ndarray) -> np.ndarray:
         """Return derivatives of the forecast by the values around its cutoff; see `Model.gradient`."""
-        near, cutoff = panel.around(cutoff, self.memory.n_read, self._horizon)
+        near, cutoff = panel.cut_around(cutoff, self.memory.n_read, self._horizon)
         chain = Chain(self.preparer, near, int(cutoff[0]))
         predictive = self._predict_by_parts(chain.prepared, cutoff)
         slopes = blend({name: self.parts[name].gradient(chain) for name in self.weights}, self.weights)
@@ -232,10 +234,10 @@ class ForecastModel:
 
     def _as_transformed(self, grid: np.ndarray) -> np.ndarray:
         """Return a grid without targets that have no logarithm, if "auto" took logarithms in fit."""
-        chosen = self.preparer.preparation.treatment.transform
+        chosen = self.preparer.preparation.options.transform
         if self.series_preparer.options.target_transform != "auto" or chosen != "log":
             return grid
-        is_target = np.arange(grid.shape[1]) < self.preparer.preparation.given.targets
+        is_target = np.arange(grid.shape[1]) < self.preparer.preparation.layout.targets
         return np.where(is_target & (grid <= 0), np.nan, grid)
 
 

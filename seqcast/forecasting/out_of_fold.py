@@ -8,7 +8,7 @@ from operator import add
 
 import numpy as np
 
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from .linear_map import LinearMap, limit_windows
 from .window_source import WindowSource
 

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ..data.calendar import Calendar
-from ..data.frames import Table
 from ..data.panel import Panel
 from ..data.schema import InputRows
+from ..data.seasonal_naive import continue_season
 from ..data.series_state import SeriesState
-from ..data.windows import on_grid, seasonal_continuation
+from ..data.tables import Table
+from ..data.time_steps import insert_missing_steps
 from .fitted import FittedForecaster
 
 
@@ -49,9 +50,9 @@ class PanelBuilder:
 
     def steps_after(self, id_: Any, table: Table, rows: InputRows) -> np.ndarray:
         """Return the step numbers of rows of one series, 0 for the first step after the known ones."""
-        if self.fitted.schema.is_untimed(rows):
+        if self.fitted.schema.lacks_time_index(rows):
             return np.arange(len(table.index))
-        return self.fitted.series[id_].steps_after(table.index, self.fitted.owner)
+        return self.fitted.series[id_].check_later_steps(table.index, self.fitted.owner)
 
     def after_rows(self, rows: InputRows, steps: list[np.ndarray]) -> tuple[Panel, np.ndarray, np.ndarray]:
         """Return a panel that holds these rows at these steps.
@@ -63,7 +64,8 @@ class PanelBuilder:
             Where the steps of each series begin, and how many they are.
         """
         grids = [
-            on_grid(self.known_columns(table), own) for table, own in zip(rows.tables, steps, strict=True)
+            insert_missing_steps(self.known_columns(table), own)
+            for table, own in zip(rows.tables, steps, strict=True)
         ]
         panel, begins = self._append(rows.ids, grids, self._calendars(rows))
         return panel, begins, np.array([len(grid) for grid in grids])
@@ -76,25 +78,25 @@ class PanelBuilder:
         truth : the targets of each row as it came; n_steps : steps that each series has at least.
         """
         grids = []
-        for (id_, table), places, n in zip(rows, rows.places, n_steps, strict=True):
+        for (id_, table), places, n in zip(rows, rows.row_numbers, n_steps, strict=True):
             tail, known = self.fitted.series[id_].tail, self.known_columns(table)
             known[:, : self.fitted.n_targets] = truth[places]
-            grid = on_grid(known, self.steps_after(id_, table, rows))
+            grid = insert_missing_steps(known, self.steps_after(id_, table, rows))
             grids.append(self.extend(tail, grid, n)[len(tail) :])
         return self._append(rows.ids, grids, self._calendars(rows))
 
     def known_columns(self, table: Table) -> np.ndarray:
         """Return the columns in the order of training; NaN for targets and static ones that are not given."""
         schema, n = self.fitted.schema, len(table.index)
-        targets = [np.full((n, self.fitted.n_targets), np.nan)] if schema.apart else []
+        targets = [np.full((n, self.fitted.n_targets), np.nan)] if schema.separate_targets else []
         return np.hstack([*targets, table.values, np.full((n, len(schema.roles.static)), np.nan)])
 
     def _calendars(self, rows: InputRows) -> list[Calendar]:
         """Return the calendar of each series, extended by its rows."""
         calendars = [self.fitted.series[id_].calendar for id_ in rows.ids]
-        if self.fitted.schema.is_untimed(rows):
+        if self.fitted.schema.lacks_time_index(rows):
             return calendars
-        return [own.extended(table.index) for own, table in zip(calendars, rows.tables, strict=True)]
+        return [own.extend(table.index) for own, table in zip(calendars, rows.tables, strict=True)]
 
     # -- steps ahead
 
@@ -125,7 +127,7 @@ class PanelBuilder:
             return {}
         rows = schema.read_future(X_future, "forecast")
         schema.check_known(rows.ids, self.fitted.series, "forecast")
-        untimed = schema.is_untimed(rows)
+        untimed = schema.lacks_time_index(rows)
         return {id_: (table, untimed) for id_, table in rows}
 
     def _future_grid(
@@ -137,23 +139,23 @@ class PanelBuilder:
         ahead go on as in their last season.
         """
         n = self.fitted.lengths.whole_horizons(steps)
-        which = self.fitted.schema.roles.columns.known_ahead
+        which = self.fitted.schema.roles.layout.future_slice
         ahead, calendar = np.full((n, which.stop - which.start), np.nan), state.calendar
         if rows is not None:
             table, untimed = rows
-            calendar = calendar if untimed else calendar.extended(table.index)
-            places = np.arange(len(table.index)) if untimed else state.position(table.index)
+            calendar = calendar if untimed else calendar.extend(table.index)
+            places = np.arange(len(table.index)) if untimed else state.relative_steps(table.index)
             near = (places >= 0) & (places < n)
             ahead[places[near]] = table.values[near]
         gaps = np.flatnonzero(np.isnan(ahead).any(axis=1))
         known = max(steps, gaps[0] if gaps.size else n) if ahead.size else steps
-        grid = seasonal_continuation(state.tail, self.fitted.lengths.season_length, known)
+        grid = continue_season(state.tail, self.fitted.lengths.season_length, known)
         grid[:, which] = ahead[:known]
         return grid, calendar
 
     def _check_future(self, id_: Any, grid: np.ndarray, calendar: Calendar) -> None:
         schema = self.fitted.schema
-        missing = np.isnan(grid[:, schema.roles.columns.known_ahead])
+        missing = np.isnan(grid[:, schema.roles.layout.future_slice])
         if missing.any():
             step, column = np.argwhere(missing)[0]
             stamp = calendar.labels(self.fitted.series[id_].n_steps + int(step), 1)[0]
@@ -181,8 +183,8 @@ class PanelBuilder:
             first = state.n_steps - len(state.tail)
             known.append(fitted.calendar_columns.insert(self.extend(state.tail, grid, n), calendar, first))
             clocks.append(calendar.clock + first)
-        panel = Panel.of(known, [fitted.memory.n_steps + n for n in sizes], clocks)
-        return panel.of_fitted(fitted.numbers(ids)), panel.ends - np.array(sizes)
+        panel = Panel.stack(known, [fitted.memory.n_steps + n for n in sizes], clocks)
+        return panel.with_series_numbers(fitted.numbers(ids)), panel.ends - np.array(sizes)
 
     def extend(self, tail: np.ndarray, grid: np.ndarray, n: int) -> np.ndarray:
         """Return the kept steps, then a grid that goes on to `n` steps as in its last season."""
@@ -190,7 +192,7 @@ class PanelBuilder:
         if len(grid) < n:
             last = known[-self.fitted.memory.n_steps :]
             season_length = self.fitted.lengths.season_length
-            known = np.concatenate([known, seasonal_continuation(last, season_length, n - len(grid))])
-        static = self.fitted.schema.roles.columns.static_ones
+            known = np.concatenate([known, continue_season(last, season_length, n - len(grid))])
+        static = self.fitted.schema.roles.layout.static_slice
         known[len(tail) :, static] = tail[-1, static]
         return known

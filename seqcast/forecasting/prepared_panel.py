@@ -34,18 +34,18 @@ class PreparedPanel:
 
     @property
     def n_targets(self) -> int:
-        return self.preparation.given.targets
+        return self.preparation.layout.targets
 
     @cached_property
     def source(self) -> WindowSource:
         """The inputs, as windows are cut from them."""
-        inputs = self.preparation.inputs(self.scaled)
-        return WindowSource.of(inputs, self.preparation.columns, self.multivariate, self.scaled.clock)
+        inputs = self.preparation.make_inputs(self.scaled)
+        return WindowSource.of(inputs, self.preparation.input_layout, self.multivariate, self.scaled.clock)
 
     @property
     def targets(self) -> Panel:
         """The scaled targets."""
-        return self.scaled.holding(self.scaled.values[:, : self.n_targets])
+        return self.scaled.with_values(self.scaled.values[:, : self.n_targets])
 
     def actual(self, cutoffs: np.ndarray) -> np.ndarray:
         """Return the scaled targets after each cutoff, shape (n_cutoffs, horizon, n_targets)."""
@@ -54,7 +54,7 @@ class PreparedPanel:
 
     def series(self, cutoffs: np.ndarray) -> np.ndarray:
         """Return the number, among the fitted series, of the series that each cutoff lies in."""
-        return self.scaled.fitted[self.scaled.numbers(cutoffs)]
+        return self.scaled.series_numbers[self.scaled.find_series(cutoffs)]
 
     def integrate(self, forecasts: np.ndarray, cutoffs: np.ndarray) -> np.ndarray:
         """Turn forecasts of inputs, which may be differences, into forecasts of scaled targets."""
@@ -82,7 +82,7 @@ class PanelPreparer:
 
     def prepare(self, panel: Panel) -> PreparedPanel:
         """Scale a panel."""
-        return self.prepare_scaled(self.preparation.levels(panel))
+        return self.prepare_scaled(self.preparation.scale(panel))
 
     def prepare_scaled(self, scaled: Panel) -> PreparedPanel:
         """Take values that are scaled already."""
@@ -90,4 +90,4 @@ class PanelPreparer:
 
     def unscale(self, forecasts: np.ndarray, series: np.ndarray) -> np.ndarray:
         """Bring forecasts (n, ..., n_targets) of these fitted series (n,) back to the targets' units."""
-        return self.preparation.undo(forecasts, series)
+        return self.preparation.unscale(forecasts, series)

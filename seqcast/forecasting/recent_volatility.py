@@ -41,7 +41,7 @@ class RecentVolatility:
     @classmethod
     def of(cls, levels: Panel, ends: np.ndarray, n_targets: int, horizon: int, span: int) -> RecentVolatility:
         """Of training rows, each series up to its row in `ends`."""
-        parts = zip(levels, levels.begins, ends, strict=True)
+        parts = zip(levels, levels.starts, ends, strict=True)
         own = [usual_change(values[: end - begin, :n_targets], horizon) for values, begin, end in parts]
         return cls(np.stack(own), horizon, span)
 
@@ -52,11 +52,11 @@ class RecentVolatility:
 
     def at(self, levels: Panel, cutoffs: np.ndarray) -> np.ndarray:
         """Of the rows before each cutoff, shape (n_cutoffs, 1, n_targets)."""
-        series = levels.numbers(cutoffs)
+        series = levels.find_series(cutoffs)
         rows = cutoffs[:, None] + np.arange(-self.span, 0)
         values = levels.values[np.maximum(rows, 0), : self.usual.shape[1]]
-        values[rows < levels.begins[series][:, None]] = np.nan
-        usual, own = self.usual[levels.fitted[series]], values.swapaxes(0, 1)
+        values[rows < levels.starts[series][:, None]] = np.nan
+        usual, own = self.usual[levels.series_numbers[series]], values.swapaxes(0, 1)
         found = np.maximum(usual_change(own, self.horizon), LEAST * usual)
         seen = mean_change(own, 1)[1] | mean_change(own, self.horizon)[1]
         found = np.where(seen, found, usual)

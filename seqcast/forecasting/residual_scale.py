@@ -35,7 +35,7 @@ def residual_scales(levels: Panel, groups: Sequence[tuple[np.ndarray, np.ndarray
     """
     sums, weights, counts = np.zeros((3, len(levels), groups[0][1].shape[2]))
     for cutoffs, errors in groups:
-        series, seen = levels.numbers(cutoffs), np.isfinite(errors)
+        series, seen = levels.find_series(cutoffs), np.isfinite(errors)
         roots = np.sqrt(np.abs(np.where(seen, errors, 0.0)))
         np.add.at(sums, series, roots.sum(axis=1) / len(errors))
         np.add.at(weights, series, seen.sum(axis=1) / len(errors))

@@ -32,7 +32,7 @@ def forecast_ahead(
     if steps > fitted.lengths.horizon:
         values.append(_later_horizons(fitted, panel, begins, steps, quantiles.probabilities))
     columns = quantiles.side_by_side(np.concatenate(values, axis=2)[:, :, :steps])
-    return fitted.schema.as_future(fitted.ids, labels, list(columns), quantiles.names(fitted.targets))
+    return fitted.schema.to_future_frame(fitted.ids, labels, list(columns), quantiles.names(fitted.targets))
 
 
 def sample_ahead(
@@ -42,7 +42,7 @@ def sample_ahead(
     check_quantiles(fitted, (0.5,))
     panel, begins, labels = PanelBuilder(fitted).ahead(X_future, steps)
     paths = np.concatenate([*_path_batches(fitted, panel, begins, steps, n_paths, seed)])
-    return fitted.schema.as_paths(fitted.ids, labels, paths, fitted.targets)
+    return fitted.schema.to_paths_frame(fitted.ids, labels, paths, fitted.targets)
 
 
 def forecast_rows(fitted: FittedForecaster, rows: InputRows) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +58,7 @@ def forecast_rows(fitted: FittedForecaster, rows: InputRows) -> tuple[np.ndarray
     steps = [builder.steps_after(id_, table, rows) for id_, table in rows]
     both = _forecast_steps(fitted, *builder.after_rows(rows, steps))
     at_rows = ([values[own] for values, own in zip(part, steps, strict=True)] for part in both)
-    forecasts, naive = (rows.in_rows(part) for part in at_rows)
+    forecasts, naive = (rows.restore_order(part) for part in at_rows)
     return forecasts, naive
 
 
@@ -88,7 +88,7 @@ def compare_rows(fitted: FittedForecaster, X: Any, y: Any, method: str) -> RowCo
         If no target is observed in the rows.
     """
     rows = fitted.schema.read(X, method)
-    truth = fitted.schema.truth(rows, y, method)
+    truth = fitted.schema.read_targets(rows, y, method)
     if not np.isfinite(truth).any():
         raise ValueError(
             f"The '{'X' if y is None else 'y'}' parameter of {fitted.owner}.{method} must have an observed "
@@ -96,7 +96,7 @@ def compare_rows(fitted: FittedForecaster, X: Any, y: Any, method: str) -> RowCo
         )
     forecasts, naive = forecast_rows(fitted, rows)
     series = np.empty(len(rows.index), np.int64)
-    for number, places in zip(fitted.numbers(rows.ids), rows.places, strict=True):
+    for number, places in zip(fitted.numbers(rows.ids), rows.row_numbers, strict=True):
         series[places] = number
     return RowComparison(truth, forecasts, naive, series)
 
@@ -192,7 +192,7 @@ def _feed_forward(fitted: FittedForecaster, panel: Panel, begins: np.ndarray, st
     horizon = fitted.lengths.horizon
     for done in range(0, int(steps.max()), horizon):
         cutoffs = begins[steps > done] + done
-        near, near_cutoffs = panel.around(cutoffs, fitted.memory.n_steps, horizon)
+        near, near_cutoffs = panel.cut_around(cutoffs, fitted.memory.n_steps, horizon)
         blocks = fitted.model.forecast(near, near_cutoffs)[0]
         for cutoff, block in zip(cutoffs, blocks, strict=True):
             panel.values[cutoff : cutoff + horizon, : fitted.n_targets] = block
@@ -209,7 +209,7 @@ def _path_batches(
     size = max(1, MAX_NUMBERS // (n_paths * n_steps * panel.values.shape[1]))
     for first in range(0, len(begins), size):
         own = begins[first : first + size]
-        rngs = _generators(fitted, panel.fitted[panel.numbers(own)], seed)
+        rngs = _generators(fitted, panel.series_numbers[panel.find_series(own)], seed)
         yield fitted.model.draw(panel, own, steps, n_paths, rngs)
 
 
@@ -226,8 +226,8 @@ def _forecast_steps(
     k, horizon, season = fitted.n_targets, fitted.lengths.horizon, fitted.lengths.season_length
     spans = [*zip(begins, begins + lengths, strict=True)]
     cutoffs = np.concatenate([np.arange(begin, end, horizon) for begin, end in spans])
-    naive = panel.holding(panel.values[:, :k]).seasonal_naive(cutoffs, season, horizon)
-    if fitted.schema.apart:
+    naive = panel.with_values(panel.values[:, :k]).seasonal_naive(cutoffs, season, horizon)
+    if fitted.schema.separate_targets:
         # Nothing is known of the targets in these rows.
         _feed_forward(fitted, panel, begins, lengths)
         forecasts = [panel.values[begin:end, :k] for begin, end in spans]
@@ -251,10 +251,10 @@ def _forecast_from(
     if n_steps <= lengths.horizon:
         return fitted.model.forecast(panel, rows, probabilities)[:, :, :n_steps]
     n_whole = lengths.whole_horizons(n_steps)
-    near, cutoffs = panel.around(rows, fitted.memory.n_steps, n_whole)
-    unknown = near.values[:, : fitted.schema.roles.columns.of_the_past.stop]
+    near, cutoffs = panel.cut_around(rows, fitted.memory.n_steps, n_whole)
+    unknown = near.values[:, : fitted.schema.roles.layout.past_slice.stop]
     later = cutoffs[:, None] + np.arange(n_whole)
-    unknown[later] = near.holding(unknown).seasonal_naive(cutoffs, lengths.season_length, n_whole)
+    unknown[later] = near.with_values(unknown).seasonal_naive(cutoffs, lengths.season_length, n_whole)
     first = fitted.model.forecast(near, cutoffs, probabilities)
     both = [first, _later_horizons(fitted, near, cutoffs, n_steps, probabilities)]
     return np.concatenate(both, axis=2)[:, :, :n_steps]

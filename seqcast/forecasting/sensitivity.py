@@ -23,11 +23,11 @@ import pandas as pd
 from ..data.differencing import difference, integrate
 from ..data.panel import Panel
 from ..data.preparation import Preparation
-from ..data.roles import Columns, Roles
+from ..data.roles import ColumnLayout, Roles
 from ..data.scaling import LIMIT, Scaler
 from ..data.schema import Schema
+from ..data.seasonal_naive import seasonal_naive
 from ..data.transforms import Transform
-from ..data.windows import seasonal_naive
 from ..kernels.constants import LEAST_DEVIATION
 from ..learning.window_denormalization import Units, last_observed
 from .linear_map import LinearMap
@@ -78,9 +78,9 @@ class Chain:
         """The number of the cell (m, c) of `_changed` that each input was, NaN where missing."""
         changed = self._changed
         cells = np.where(np.isnan(changed), np.nan, np.arange(changed.size).reshape(changed.shape))
-        treatment = replace(self.preparation.treatment, differences=())
-        moving = replace(self.preparer, preparation=replace(self.preparation, treatment=treatment))
-        return moving.prepare_scaled(self.levels.holding(cells)).source
+        treatment = replace(self.preparation.options, differences=())
+        moving = replace(self.preparer, preparation=replace(self.preparation, options=treatment))
+        return moving.prepare_scaled(self.levels.with_values(cells)).source
 
     @cached_property
     def _changed(self) -> np.ndarray:
@@ -99,15 +99,15 @@ class Chain:
     @property
     def _number(self) -> int:
         """Of the series, among those that were fitted."""
-        return int(self.panel.fitted[0])
+        return int(self.panel.series_numbers[0])
 
     @property
     def _k(self) -> int:
-        return self.preparation.given.targets
+        return self.preparation.layout.targets
 
     @property
     def _lags(self) -> tuple[int, ...]:
-        return self.preparation.treatment.differences
+        return self.preparation.options.differences
 
     # -- from the forecasts of levels back to levels: (h, k, m, c)
 
@@ -144,7 +144,7 @@ class Chain:
     def _integrated(self, slopes: np.ndarray) -> np.ndarray:
         """Of forecasts of levels, from those of scaled changes by scaled changes."""
         lags, k, targets = self._lags, self._k, self._targets
-        scaler = self.preparation.changes.of_series(self._number)
+        scaler = self.preparation.difference_scaler.select_series(self._number)
         slopes = slopes * _inverse_slopes(scaler)[:, None, None]
         slopes[..., :k] *= _scaling_slopes(scaler, self._changed[:, :k])
         slopes[..., :k] = _of_differenced(slopes[..., :k], lags)
@@ -174,17 +174,19 @@ class Chain:
     def _preparing(self) -> np.ndarray:
         """Of each level by its value, (m, c)."""
         k, values, levels = self._k, self.panel.values, self.levels.values
-        scaler = self.preparation.targets.of_series(self._number).beside(self.preparation.covariates)
+        scaler = self.preparation.target_scaler.select_series(self._number).join_columns(
+            self.preparation.covariate_scaler
+        )
         slopes = _scaling_slopes(scaler, levels)
         inside = np.where(np.isnan(levels), 1.0, values)[:, :k]  # where there is a slope
-        slopes[:, :k] *= _transform_slopes(self.preparation.transform.of_series(self._number), inside)
+        slopes[:, :k] *= _transform_slopes(self.preparation.transform.select_series(self._number), inside)
         return np.where(np.isnan(levels), np.nan, slopes)
 
     def _undoing(self, forecasts: np.ndarray) -> np.ndarray:
         """Of each forecast by its level, (h, k)."""
-        transform = self.preparation.transform.of_series(self._number)
-        scaler = self.preparation.targets.of_series(self._number)
-        undone = self.preparation.undo(forecasts[None], self.panel.fitted)[0]
+        transform = self.preparation.transform.select_series(self._number)
+        scaler = self.preparation.target_scaler.select_series(self._number)
+        undone = self.preparation.unscale(forecasts[None], self.panel.series_numbers)[0]
         with np.errstate(divide="ignore"):
             slopes = _inverse_slopes(scaler) / _transform_slopes(transform, undone)
         return np.where(_at_the_end(transform, undone), 0.0, slopes)
@@ -197,7 +199,7 @@ def linear_slopes(linear: LinearMap, blocks: WindowSource, start: int, window: i
     """Of its forecast from the window at `start`, by the values of the window in each block: (n_blocks,
     n_outputs, window, n_columns)."""
     windows, n_outputs, way = blocks.values[:, start : start + window], len(linear.intercept), linear.way
-    unread = blocks.columns.of_the_past if way.covariates == "none" else slice(0)
+    unread = blocks.columns.past_slice if way.covariates == "none" else slice(0)
     places = np.delete(np.arange(blocks.n_columns), unread)
     slopes = np.zeros((len(blocks), n_outputs, window, blocks.n_columns))
     slopes[:, :, window - linear.n_steps :, places] = linear.weights.T.reshape(n_outputs, -1, len(places))
@@ -206,7 +208,7 @@ def linear_slopes(linear: LinearMap, blocks: WindowSource, start: int, window: i
     return units.of_values(slopes, windows, units.outputs(forecasts))
 
 
-def _units(windows: np.ndarray, way: WindowScaling, columns: Columns) -> Units:
+def _units(windows: np.ndarray, way: WindowScaling, columns: ColumnLayout) -> Units:
     """As `WindowScaling.read` reads windows (n, n_rows, n_columns)."""
     relative, k, of_scales = way.n_relative(columns), columns.targets, np.zeros_like(windows)
     offsets, of_offsets = last_observed(windows, relative)
@@ -246,7 +248,7 @@ def _inverse_slopes(scaler: Scaler) -> np.ndarray:
 
 
 def _transform_slopes(transform: Transform, values: np.ndarray) -> np.ndarray:
-    """Of `Transform.apply`: a power of what it takes the logarithm of; see there."""
+    """Of `Transform.transform`: a power of what it takes the logarithm of; see there."""
     if transform.kind == "none":
         return np.ones_like(values)
     with np.errstate(divide="ignore", over="ignore"):  # at the end of what can be undone
@@ -255,7 +257,7 @@ def _transform_slopes(transform: Transform, values: np.ndarray) -> np.ndarray:
 
 
 def _inside(transform: Transform, values: np.ndarray) -> np.ndarray:
-    """What `Transform.apply` takes the logarithm of."""
+    """What `Transform.transform` takes the logarithm of."""
     sign = np.where(_is_below(transform, values), -1.0, 1.0)
     return sign * values / transform.unit + (transform.kind in ("log1p", "yeo-johnson"))
 
@@ -266,7 +268,7 @@ def _is_below(transform: Transform, values: np.ndarray) -> np.ndarray:
 
 
 def _at_the_end(transform: Transform, undone: np.ndarray) -> np.ndarray:
-    """Where `Transform.undo` can go no further."""
+    """Where `Transform.inverse_transform` can go no further."""
     if transform.kind == "none":
         return np.zeros(undone.shape, bool)
     return (np.abs(undone) >= transform.bound) | (_inside(transform, undone) <= 0)
@@ -279,7 +281,7 @@ def to_frame(slopes: np.ndarray, schema: Schema, ids: list[Any]) -> pd.DataFrame
     """Return derivatives of forecasts (n_series, h, k, m, c) as a frame; see `BaseForecaster.sensitivity`."""
     columns, values = by_column_and_lag(slopes, schema.roles)
     labels = [ids, schema.roles.targets, list(range(1, slopes.shape[1] + 1))]
-    names = [schema.declared.id_col, "target", "lead"]
+    names = [schema.column_spec.id_col, "target", "lead"]
     first = 0 if schema.has_ids else 1
     index = pd.MultiIndex.from_product(labels[first:], names=names[first:])
     return pd.DataFrame(values, index, pd.MultiIndex.from_tuples(columns, names=["column", "lag"]))

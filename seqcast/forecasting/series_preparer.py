@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.panel import Panel
 from ..data.preparation import Preparation
-from ..data.scaling import How
+from ..data.scaling import ScalingMethod
 from ..stacklevel import find_stacklevel
 from .calendar_columns import CalendarColumns
 from .lengths import LengthRules, Lengths
@@ -23,7 +23,7 @@ class InputOptions:
     """What a forecaster's parameters say about its inputs; names and meanings are the estimators'."""
 
     target_transform: str = "auto"
-    scaling: How = "standard"
+    scaling: ScalingMethod = "standard"
     differences: tuple[int, ...] = ()
     lags: tuple[int, ...] = ()
     calendar_features: Sequence[str] | str | None = None
@@ -79,7 +79,7 @@ class SeriesPreparer:
 
     def warn_constant(self, preparation: Preparation, data: TrainingData, numbers: np.ndarray) -> None:
         """Warn of targets that are constant in training, in the series with these numbers."""
-        flat = preparation.targets.constant[numbers]
+        flat = preparation.target_scaler.constant[numbers]
         if not (flat.any() and self.rules.learns):
             return
         targets = data.schema.roles.targets
@@ -99,8 +99,8 @@ class SeriesPreparer:
         n_lost = self.options.n_lost_steps(self.lengths.horizon)
         # Two windows where something is learned: from one, no map is.
         least = n_lost + self.lengths.window + self.lengths.horizon + held_back + int(self.rules.learns)
-        panel = Panel.of(data.grids, least, [calendar.clock for calendar in data.calendars])
-        prepared = preparer.prepare(panel.of_fitted(numbers))
+        panel = Panel.stack(data.grids, least, [calendar.clock for calendar in data.calendars])
+        prepared = preparer.prepare(panel.with_series_numbers(numbers))
         return prepared, prepared.scaled.ends - held_back
 
 

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..data.calendar import Calendar, calendars_of
-from ..data.frames import Table
+from ..data.calendar import Calendar, infer_calendars
 from ..data.naive_errors import seasonal_naive_errors
 from ..data.roles import ColumnSpec
-from ..data.schema import InputRows, Schema, read_fit
-from ..data.series_state import step_numbers
-from ..data.windows import on_grid
+from ..data.schema import InputRows, Schema, read_fit_arguments
+from ..data.tables import Table
+from ..data.time_steps import insert_missing_steps, step_numbers
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,10 @@ def read_training_data(
     Raises
     ------
     ValueError, TypeError
-        As `read_fit`; ValueError also if an index hardly follows its calendar.
+        As `read_fit_arguments`; ValueError also if an index hardly follows its calendar.
     """
-    schema, rows = read_fit(X, y, spec, owner)
-    calendars = calendars_of([table.index for table in rows.tables])
+    schema, rows = read_fit_arguments(X, y, spec, owner)
+    calendars = infer_calendars([table.index for table in rows.tables])
     if season_length is None:
         seasons = [calendar.season_length for calendar in calendars]
         season_length = max(set(seasons), key=seasons.count)
@@ -131,14 +130,14 @@ def to_training_data(
         calendars=calendars,
         last_labels=[table.index[-1] for table in rows.tables],
         grids=[_to_grid(table, own, schema) for table, own in zip(rows.tables, steps, strict=True)],
-        weights=rows.on_steps(sample_weight, steps),
+        weights=rows.align_weights(sample_weight, steps),
     )
 
 
 def _to_grid(table: Table, steps: np.ndarray, schema: Schema) -> np.ndarray:
     """Return the columns at each step; static columns in gaps, too."""
-    grid = on_grid(table.values, steps)
-    static = schema.roles.columns.static_ones
+    grid = insert_missing_steps(table.values, steps)
+    static = schema.roles.layout.static_slice
     if schema.roles.static:
         grid = grid.copy()
         grid[:, static] = table.values[-1, static]

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ..data.calendar import calendars_of
+from ..data.calendar import infer_calendars
 from ..data.panel import Panel
 from ..data.preparation import add_note
 from ..data.schema import InputRows
 from ..data.series_state import SeriesState
-from ..data.windows import on_grid
+from ..data.time_steps import insert_missing_steps
 from .fitted import FittedForecaster, series_states
 from .local import LocalModels
 from .panels import PanelBuilder
@@ -62,15 +62,15 @@ def update(
         The series that have new rows.
     """
     rows = fitted.schema.read(X, method)
-    truth = fitted.schema.known_truth(rows, y, method)
+    truth = fitted.schema.read_known_targets(rows, y, method)
     new_places = [
-        places for id_, places in zip(rows.ids, rows.places, strict=True) if id_ not in fitted.series
+        places for id_, places in zip(rows.ids, rows.row_numbers, strict=True) if id_ not in fitted.series
     ]
     updated = _move_on(fitted, rows, truth)
     fitted = fitted.with_series({id_: series.state for id_, series in updated.items()})
     if new_places:
         places = np.sort(np.concatenate(new_places))
-        new = fitted.schema.read_first(X, places, truth, method)
+        new = fitted.schema.read_new_series(rows, places, truth, method)
         fitted, added = _add_series(fitted, new, method)
         updated |= added
     return fitted, updated
@@ -83,23 +83,23 @@ def updated_panel(fitted: FittedForecaster, updated: dict[Any, UpdatedSeries], n
         first = state.n_steps - len(known)
         grids.append(fitted.calendar_columns.insert(known, state.calendar, first))
         clocks.append(state.calendar.clock + first)
-    return Panel.of(grids, n_before, clocks).of_fitted(fitted.numbers(updated))
+    return Panel.stack(grids, n_before, clocks).with_series_numbers(fitted.numbers(updated))
 
 
 def _move_on(fitted: FittedForecaster, rows: InputRows, truth: np.ndarray) -> dict[Any, UpdatedSeries]:
     """Return the series that are known, as they are after these rows."""
     builder, updated = PanelBuilder(fitted), {}
-    for (id_, table), places in zip(rows, rows.places, strict=True):
+    for (id_, table), places in zip(rows, rows.row_numbers, strict=True):
         if id_ not in fitted.series:
             continue
         state, steps = fitted.series[id_], builder.steps_after(id_, table, rows)
         known = builder.known_columns(table)
         known[:, : fitted.n_targets] = truth[places]
-        grid = on_grid(known, steps)
+        grid = insert_missing_steps(known, steps)
         known = builder.extend(state.tail, grid, 0)
-        index = state.future(len(table.index)) if fitted.schema.is_untimed(rows) else table.index
+        index = state.future(len(table.index)) if fitted.schema.lacks_time_index(rows) else table.index
         tail = fitted.memory.tail(known, fitted.n_targets)
-        updated[id_] = UpdatedSeries(state.moved_on(len(grid), index, tail), known, len(grid))
+        updated[id_] = UpdatedSeries(state.advance(len(grid), index, tail), known, len(grid))
     return updated
 
 
@@ -112,9 +112,9 @@ def _add_series(
     """
     if isinstance(fitted.model, LocalModels):
         raise ValueError(
-            f"The column {fitted.schema.declared.id_col!r} of X in {fitted.owner}.{method} must hold series "
-            f"that were fitted, since with scope='local' each has a model of its own. Got {len(rows.ids)} "
-            f"others, such as {rows.ids[0]!r}. Fit with them, or use scope='global'."
+            f"The column {fitted.schema.column_spec.id_col!r} of X in {fitted.owner}.{method} must hold "
+            f"series that were fitted, since with scope='local' each has a model of its own. Got "
+            f"{len(rows.ids)} others, such as {rows.ids[0]!r}. Fit with them, or use scope='global'."
         )
     data = _read_new(fitted, rows, method)
     data = data.select(fitted.rules.keep(data.ids, data.n_steps, fitted.lengths, method))
@@ -134,7 +134,7 @@ def _add_series(
 
 def _read_new(fitted: FittedForecaster, rows: InputRows, method: str) -> TrainingData:
     known = [state.calendar for state in fitted.series.values()]
-    calendars = calendars_of([table.index for table in rows.tables], known)
+    calendars = infer_calendars([table.index for table in rows.tables], known)
     caller, season = f"{fitted.owner}.{method}", fitted.lengths.season_length
     return to_training_data(rows, None, fitted.schema, season, calendars, caller)
 

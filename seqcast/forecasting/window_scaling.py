@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..data.roles import Columns
+from ..data.roles import ColumnLayout
 from ..kernels.constants import LEAST_DEVIATION
 
 
@@ -57,18 +57,18 @@ class WindowScaling:
     normalization: str = "last"
     covariates: str = "relative"
 
-    def n_read(self, columns: Columns) -> int:
+    def n_read(self, columns: ColumnLayout) -> int:
         """How many of these columns are read."""
-        return columns.static_ones.stop - (columns.past if self.covariates == "none" else 0)
+        return columns.static_slice.stop - (columns.past if self.covariates == "none" else 0)
 
-    def n_relative(self, columns: Columns) -> int:
+    def n_relative(self, columns: ColumnLayout) -> int:
         """How many of them, the first ones, are counted as the targets are."""
         if self.normalization == "none":
             return 0
-        past = columns.of_the_past
+        past = columns.past_slice
         return past.stop if self.covariates == "relative" else past.start
 
-    def read(self, windows: np.ndarray, columns: Columns, n_steps: int) -> ScaledWindow:
+    def read(self, windows: np.ndarray, columns: ColumnLayout, n_steps: int) -> ScaledWindow:
         """The last steps of windows (n, window, n_columns), relative to what all their steps tell."""
         relative, targets = slice(self.n_relative(columns)), slice(columns.targets)
         offsets, scales = np.zeros((len(windows), 1, windows.shape[2])), np.ones((len(windows), 1, 1))
@@ -79,7 +79,7 @@ class WindowScaling:
         inputs[:, :, relative] /= scales
         np.nan_to_num(inputs, copy=False, nan=0.0)
         if self.covariates == "none" and columns.past:
-            inputs = np.delete(inputs, columns.of_the_past, axis=2)
+            inputs = np.delete(inputs, columns.past_slice, axis=2)
         return ScaledWindow(inputs.reshape(len(inputs), -1), offsets[:, :, targets], scales)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..data.panel import Clock
-from ..data.roles import Columns
+from ..data.roles import ColumnLayout
 
 CHUNK_NUMBERS = 2**21  # of windows cut at once: 16 MB
 
@@ -22,7 +22,7 @@ class WindowSource:
     ----------
     values : ndarray, shape (n_blocks, n_rows, n_columns)
         NaN where nothing was observed.
-    columns : Columns
+    columns : ColumnLayout
         Of a block.
     clock : Clock or None
         When the rows are; the same in all blocks.
@@ -31,18 +31,18 @@ class WindowSource:
     """
 
     values: np.ndarray
-    columns: Columns
+    columns: ColumnLayout
     clock: Clock | None = None
     weights: np.ndarray | None = None
 
     @classmethod
     def of(
-        cls, values: np.ndarray, columns: Columns, multivariate: bool, clock: Clock | None = None
+        cls, values: np.ndarray, columns: ColumnLayout, multivariate: bool, clock: Clock | None = None
     ) -> WindowSource:
         """From scaled rows (n_rows, n_columns): one block, or one for each target."""
         if multivariate or columns.targets == 1:
             return cls(values[None], columns, clock)
-        blocks = [values[:, columns.of_target(k)] for k in range(columns.targets)]
+        blocks = [values[:, columns.target_columns(k)] for k in range(columns.targets)]
         return cls(np.stack(blocks), replace(columns, targets=1), clock)
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class WindowSource:
     def n_relative(self) -> int:
         """Columns that may be read relative to their last value. Those that are known ahead, such as a
         holiday or a price, say something by their level."""
-        return self.columns.of_the_past.stop
+        return self.columns.past_slice.stop
 
     @property
     def targets(self) -> np.ndarray:
@@ -80,17 +80,17 @@ class WindowSource:
         """Without the static columns."""
         if not self.columns.static:
             return self
-        changing = self.values[:, :, : self.columns.static_ones.start]
+        changing = self.values[:, :, : self.columns.static_slice.start]
         return replace(self, values=changing, columns=replace(self.columns, static=0))
 
     def without_past(self) -> WindowSource:
         """Without the covariates of which only the past is known."""
-        values = np.delete(self.values, self.columns.of_the_past, axis=2)
+        values = np.delete(self.values, self.columns.past_slice, axis=2)
         return replace(self, values=values, columns=replace(self.columns, past=0))
 
     def since(self, first: int) -> WindowSource:
         """Without the rows before `first`."""
-        clock = None if self.clock is None else self.clock.since(first)
+        clock = None if self.clock is None else self.clock.rebase(first)
         weights = None if self.weights is None else self.weights[first:]
         return replace(self, values=self.values[:, first:], clock=clock, weights=weights)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from ..kernels.batch_plan import Window
 from ..kernels.samples import LENGTH, TARGET, sample_table
 

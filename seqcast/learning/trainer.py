@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.windows import subsample
+from ..data.training_windows import subsample
 from ..kernels import parallel
 from ..kernels.arguments import Arguments
 from ..kernels.losses import LOSSES

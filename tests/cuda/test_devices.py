@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from seqcast.data.conversion import is_on_gpu, to_host
 from seqcast.kernels.cuda import devices, driver
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda
-from seqcast.kernels.cuda.devices import find_device, is_device_name, is_on_gpu, to_host
+from seqcast.kernels.cuda.devices import find_device, is_device_name
 from seqcast.kernels.cuda.queue import queue_of
 
 

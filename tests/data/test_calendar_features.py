@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcast.data.calendar import Calendar
-from seqcast.data.calendar_features import NAMES, calendar_features, chosen_cycles
+from seqcast.data.calendar import infer_calendar
+from seqcast.data.calendar_features import NAMES, calendar_features, choose_cycles
 
 HALF = np.sqrt(0.5)
 
@@ -19,9 +19,9 @@ def cycles_of(index, selection, ends=AGES):
     """Of rows from here to there with the steps of an index."""
     dated, step = (
         isinstance(index, pd.DatetimeIndex | pd.PeriodIndex),
-        Calendar.from_index(index).shortest_step,
+        infer_calendar(index).shortest_step,
     )
-    return chosen_cycles(selection, [] if step is None else [ends if dated else index], step, "Test")
+    return choose_cycles(selection, [] if step is None else [ends if dated else index], step, "Test")
 
 
 def features(index, selection, known=None):
@@ -144,8 +144,8 @@ def test_automatic_cycles_are_those_that_rows_go_round_twice(index, n, cycle):
 def test_one_series_that_is_long_enough_tells_a_cycle():
     short, long = AGES[:1].append(pd.DatetimeIndex(["1900-03-01"])), AGES
     step = np.timedelta64(1, "D")
-    assert chosen_cycles("auto", [short, short], step, "Test") == ["day_of_week"]
-    assert chosen_cycles("auto", [short, long], step, "Test") == ["day_of_week", "day_of_year"]
+    assert choose_cycles("auto", [short, short], step, "Test") == ["day_of_week"]
+    assert choose_cycles("auto", [short, long], step, "Test") == ["day_of_week", "day_of_year"]
 
 
 SHOWN = {  # of NAMES, the ones that steps are too long for
@@ -227,6 +227,6 @@ def test_every_place_lies_on_its_circle_and_is_that_of_its_hour(start, zone):
 
 def test_labels_of_later_steps_have_the_same_columns():
     known = dates("2024-01-01", 40, "D")
-    calendar = Calendar.from_index(known)
+    calendar = infer_calendar(known)
     found = features(calendar.labels(40, 7), "auto", known)
     same(found["day_of_week_sin"], np.sin(2 * np.pi * (np.arange(40, 47) % 7) / 7))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from seqcast.data.differencing import difference, integrate
-from seqcast.data.windows import seasonal_naive
+from seqcast.data.seasonal_naive import seasonal_naive
 
 LAGS = st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)
 WHOLE = st.integers(-1000, 1000).map(float)  # whose sums are exact
@@ -150,7 +150,7 @@ def test_the_future_is_not_read(values, lags, horizon, data):
     )
 
 
-def test_the_season_before_stands_for_a_missing_value_then_the_last_one():
+def test_missing_values_are_replaced_by_their_naive_forecast():
     values = np.array([[1.0], [2.0], [3.0], [np.nan], [5.0], [6.0]])
     forecasts = np.full((1, 4, 1), 100.0)
     found = integrate(forecasts, values, np.array([6]), (3,))  # the place of the missing one had 1
@@ -160,20 +160,20 @@ def test_the_season_before_stands_for_a_missing_value_then_the_last_one():
     assert found[0, :, 0].tolist() == [106.0, 105.0, 106.0, 206.0]
 
 
-def test_nothing_observed_before_an_cutoff_is_nothing_to_add_to():
+def test_without_observations_forecasts_are_missing():
     values = np.array([[np.nan, 4.0], [1.0, 2.0]])
     found = integrate(np.ones((2, 2, 2)), values, np.array([1, 2]), (1,))
     np.testing.assert_array_equal(found, [[[np.nan, 5.0], [np.nan, 6.0]], [[2.0, 3.0], [3.0, 4.0]]])
 
 
 @given(values=series(), lags=LAGS, horizon=st.integers(1, 12), data=st.data())
-def test_no_more_rows_are_read_than_reach_says(values, lags, horizon, data):
-    reach = data.draw(st.integers(sum(lags) + 1, 30))
+def test_only_steps_within_the_lookback_are_read(values, lags, horizon, data):
+    lookback = data.draw(st.integers(sum(lags) + 1, 30))
     cutoff = data.draw(st.integers(0, len(values)))
     forecasts = np.ones((1, horizon, values.shape[1]))
-    first = max(0, cutoff - reach)
+    first = max(0, cutoff - lookback)
     cut = integrate(forecasts, values[first:], np.array([cutoff - first]), lags)
-    np.testing.assert_array_equal(integrate(forecasts, values, np.array([cutoff]), lags, reach), cut)
+    np.testing.assert_array_equal(integrate(forecasts, values, np.array([cutoff]), lags, lookback), cut)
 
 
 def test_where_no_change_was_observed_there_is_none():

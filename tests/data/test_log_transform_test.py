@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from seqcast import LinearForecaster
-from seqcast.data.log_transform_test import spread_grows_with_level
+from seqcast.data.log_transform_test import needs_log_transform
 
 
 def noise(seed=0):
@@ -21,29 +21,29 @@ def series(power, seed=0):
 @pytest.mark.parametrize(
     ("power", "grows"), [(0.0, False), (0.4, False), (0.6, True), (1.0, True), (1.5, True)]
 )
-def test_changes_grow_with_the_level_from_its_root_on(power, grows):
-    assert spread_grows_with_level([series(power), series(power, seed=1)[::-1]]) == grows
+def test_logarithms_are_taken_from_a_power_of_one_half_on(power, grows):
+    assert needs_log_transform([series(power), series(power, seed=1)[::-1]]) == grows
 
 
 def test_the_answer_does_not_depend_on_the_unit():
     for factor in (1e-6, 1.0, 1e6):
-        assert spread_grows_with_level([factor * series(0.6)])
-        assert not spread_grows_with_level([factor * series(0.4)])
+        assert needs_log_transform([factor * series(0.6)])
+        assert not needs_log_transform([factor * series(0.4)])
 
 
 def test_missing_values_are_left_out():
     gaps = series(1.0)
     gaps[::4] = np.nan
-    assert spread_grows_with_level([gaps])
+    assert needs_log_transform([gaps])
 
 
 def test_a_series_that_does_not_change_in_a_part_tells_nothing():
-    assert not spread_grows_with_level([series(0.4), np.repeat([1.0, 1e3], 200)])
+    assert not needs_log_transform([series(0.4), np.repeat([1.0, 1e3], 200)])
 
 
-def test_growth_is_the_rule_where_nothing_tells():
-    assert spread_grows_with_level([np.array([1.0, 2.0, 4.0])])
-    assert spread_grows_with_level([np.full(100, 5.0)])
+def test_logarithms_are_taken_if_series_are_too_short():
+    assert needs_log_transform([np.array([1.0, 2.0, 4.0])])
+    assert needs_log_transform([np.full(100, 5.0)])
 
 
 @pytest.mark.parametrize(("power", "kind"), [(0.4, "none"), (1.0, "log")])

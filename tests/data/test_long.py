@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcast.data.frames import Argument
+from seqcast.data.conversion import convert_input
 from seqcast.data.long import check_observed, read_long, to_long
+from seqcast.data.tables import Argument
 
 DAYS = pd.date_range("2024-01-01", periods=3, freq="D")
 
@@ -31,7 +32,7 @@ MIXED = long(
 )
 
 
-def test_series_come_in_the_order_of_their_ids_and_rows_in_the_order_of_time():
+def test_series_are_ordered_by_first_row_and_rows_by_time():
     found = read(MIXED)
     (first, b), (second, a) = found
     assert (first, second, len(found)) == ("b", "a", 2)
@@ -40,7 +41,7 @@ def test_series_come_in_the_order_of_their_ids_and_rows_in_the_order_of_time():
     assert b.index.equals(pd.DatetimeIndex(DAYS, name="time", freq=None))
     assert a.index.equals(b.index[:2])
     assert (a.columns, a.kind, a.index.name) == (("y", "x"), "frame", "time")
-    assert [rows.tolist() for rows in found.rows] == [[2, 4, 0], [3, 1]]
+    assert [rows.tolist() for rows in found.row_numbers] == [[2, 4, 0], [3, 1]]
 
 
 def test_one_series_can_be_asked_for():
@@ -64,7 +65,7 @@ def test_without_ids_there_is_one_series():
     assert label is None
     assert table.values[:, 1].tolist() == [3, 5, 1]
     assert table.index.tolist() == DAYS.tolist()
-    assert [rows.tolist() for rows in found.rows] == [[1, 2, 0]]
+    assert [rows.tolist() for rows in found.row_numbers] == [[1, 2, 0]]
 
 
 def test_the_index_may_tell_the_time_of_several_series():
@@ -95,7 +96,7 @@ IDS = {
 
 @pytest.mark.parametrize("stamps", STAMPS.values(), ids=STAMPS)
 @pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
-def test_there_and_back_is_where_we_started(ids, stamps):
+def test_to_long_inverts_read_long(ids, stamps):
     whole = long(
         id=ids.repeat(3).reset_index(drop=True),
         time=pd.Series(stamps.append(stamps)),
@@ -120,29 +121,29 @@ def test_forecasts_may_be_one_array_and_stamps_the_index():
     st.lists(st.tuples(st.integers(0, 4), st.integers(-20, 20)), min_size=1, max_size=40, unique=True),
     st.booleans(),
 )
-def test_reading_is_what_grouping_and_sorting_by_hand_give(rows, in_order):
-    rows = sorted(rows) if in_order else rows
+def test_series_equal_those_of_grouping_and_sorting(rows, sort_by_index):
+    rows = sorted(rows) if sort_by_index else rows
     frame = long(id=[row[0] for row in rows], time=[row[1] for row in rows], y=np.arange(float(len(rows))))
     found = read(frame)
     assert list(found.ids) == list(dict.fromkeys(row[0] for row in rows))
-    for (label, table), places in zip(found, found.rows, strict=True):
+    for (label, table), places in zip(found, found.row_numbers, strict=True):
         own = sorted((time, place) for place, (series, time) in enumerate(rows) if series == label)
         assert table.index.tolist() == [time for time, _ in own]
         assert places.tolist() == [place for _, place in own]
         assert table.values[:, 0].tolist() == places.tolist()
 
 
-def test_polars_frames_are_taken_apart():
+def test_polars_frames_are_read():
     polars = pytest.importorskip("polars")
     columns = {name: MIXED[name].tolist() for name in MIXED}
     for frame in (polars.DataFrame(columns), polars.LazyFrame(columns)):
-        (first, b), (second, a) = read(frame)
+        (first, b), (second, a) = read(convert_input(frame))
         assert (first, second) == ("b", "a")
         np.testing.assert_array_equal(b.values, [[1, 3], [np.nan, 5], [3, 1]])
         assert a.index.tolist() == DAYS[:2].tolist()
 
 
-def test_sorted_rows_of_many_series_are_cut_where_they_end():
+def test_sorted_rows_are_split_where_series_end():
     n = 2000
     frame = long(id=np.repeat(np.arange(n), 3), time=np.tile(DAYS, n), y=np.arange(3.0 * n))
     found = list(read(frame))
@@ -249,16 +250,16 @@ def test_bad_types(frame, options, message):
         read(frame, **options)
 
 
-def test_other_columns_of_the_same_rows_stand_as_those_do():
+def test_other_columns_are_put_in_the_order_of_series():
     found = read(MIXED)
-    held = found.holding(["z", "y"], np.column_stack([[100, 200, 300, 400, 500], MIXED["y"]]))
+    held = found.with_columns(["z", "y"], np.column_stack([[100, 200, 300, 400, 500], MIXED["y"]]))
     np.testing.assert_array_equal(held[0][1].values, [[300, 1], [500, np.nan], [100, 3]])
     np.testing.assert_array_equal(held[1][1].values, [[400, 10], [200, 20]])
     assert held.columns == ("z", "y")
     assert held[1][1].index.equals(found[1][1].index)
 
 
-def test_unobserved_values_are_allowed_unless_they_are_asked_for():
+def test_only_required_columns_need_observed_values():
     frame = with_entry("y", [1, 3], np.nan)
     assert np.isnan(read(frame)[1][1].values[:, 0]).all()
     assert np.isnan(read(frame, observed=["x"])[1][1].values[:, 0]).all()

@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, pad_sequences
 from seqcast.data import sequences
-from seqcast.data.sequences import Samples, lengths_of
+from seqcast.data.sequences import Samples, sequence_lengths
 from seqcast.exceptions import TrainingDivergedError
 from seqcast.kernels.readout import POOLINGS
 from seqcast.learning import trainer
@@ -65,7 +65,9 @@ def test_rows_of_an_array_are_sequences_of_one_channel():
 
 def test_padding_and_lengths_are_inverses():
     lengths = np.random.default_rng(0).integers(1, 9, 30)
-    np.testing.assert_array_equal(lengths_of(pad_sequences([np.ones((n, 2)) for n in lengths])), lengths)
+    np.testing.assert_array_equal(
+        sequence_lengths(pad_sequences([np.ones((n, 2)) for n in lengths])), lengths
+    )
 
 
 OF_SEQUENCES = "The 'sequences' parameter of pad_sequences must"
@@ -104,9 +106,9 @@ def test_what_can_not_be_padded_is_told(arguments, message):
 def test_a_row_ends_with_its_last_observed_step():
     """Gaps within it count as steps; where nothing was observed there is one step, a missing one."""
     rows = [[1, NAN, NAN, NAN], [NAN, NAN, 3, NAN], [1, 2, 3, 4], [NAN] * 4]
-    assert lengths_of(np.array(rows)[:, :, None]).tolist() == [1, 3, 4, 1]
+    assert sequence_lengths(np.array(rows)[:, :, None]).tolist() == [1, 3, 4, 1]
     of_either = [[[NAN, NAN], [NAN, 1], [NAN, NAN]], [[1, NAN], [NAN, NAN], [2, NAN]]]
-    assert lengths_of(np.array(of_either)).tolist() == [2, 3]
+    assert sequence_lengths(np.array(of_either)).tolist() == [2, 3]
 
 
 def test_docstring_example_is_true():
@@ -129,7 +131,7 @@ def as_table(samples):
 
 
 def test_equal_rows_are_merged_with_the_sum_of_their_weights():
-    merged = samples_of([[2, 1, 0], [1, 1, 0], [2, 1, 0], [2, 1, 5]], [1, 2, 0.5, 4]).merged()
+    merged = samples_of([[2, 1, 0], [1, 1, 0], [2, 1, 0], [2, 1, 5]], [1, 2, 0.5, 4]).merge_duplicates()
     expected = [[1, 1, 0, 2], [2, 1, 0, 1.5], [2, 1, 5, 4]]
     np.testing.assert_array_equal(sorted(as_table(merged).tolist()), expected)
 
@@ -137,7 +139,7 @@ def test_equal_rows_are_merged_with_the_sum_of_their_weights():
 def test_zeros_of_either_sign_and_nan_of_any_bits_are_equal():
     other_nan = np.array([0x7FF8000000000001], np.uint64).view(float)[0]
     rows = [[0.0, NAN, 1], [-0.0, other_nan, 1], [0.0, -NAN, 1], [NAN, 0.0, 1]]
-    merged = samples_of(rows, [1, 2, 4, 8]).merged()
+    merged = samples_of(rows, [1, 2, 4, 8]).merge_duplicates()
     assert sorted(merged.weights) == [7, 8]
 
 
@@ -152,20 +154,20 @@ values = st.sampled_from([0.0, -0.0, 1.0, -1.0, NAN, 1e300])
 @settings(max_examples=200, deadline=None)
 def test_merged_rows_are_distinct_have_all_the_weight_and_do_not_depend_on_the_order(rows, weights, seed):
     weights = np.array(weights[: len(rows)]) / 8
-    merged = samples_of(rows, weights).merged()
+    merged = samples_of(rows, weights).merge_duplicates()
     keys = [str(row + 0.0) for row in as_table(merged)[:, :-1]]
     assert set(keys) == {str(row + 0.0) for row in np.array(rows)}
     assert len(set(keys)) == len(keys)
     assert merged.weights.sum() == weights.sum()
     order = np.random.default_rng(seed).permutation(len(rows))
-    shuffled = samples_of(np.array(rows)[order], weights[order]).merged()
+    shuffled = samples_of(np.array(rows)[order], weights[order]).merge_duplicates()
     np.testing.assert_array_equal(as_table(shuffled), as_table(merged))
 
 
 def test_weights_are_added_in_an_order_of_their_own():
     """0.1 + 0.2 + 0.3 has other bits than 0.3 + 0.2 + 0.1."""
     one, other = (
-        samples_of([[1, 1]] * 3, weights).merged() for weights in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1])
+        samples_of([[1, 1]] * 3, weights).merge_duplicates() for weights in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1])
     )
     assert one.weights == other.weights
 
@@ -175,26 +177,26 @@ def test_rows_in_any_memory_order_are_merged_alike():
     rng = np.random.default_rng(0)
     steps, targets = rng.integers(0, 2, (50, 2, 2)).astype(float), rng.integers(0, 2, (50, 2)).astype(float)
     weights = rng.uniform(0.5, 2, 50)
-    plain = Samples(steps, targets, weights).merged()
+    plain = Samples(steps, targets, weights).merge_duplicates()
     assert len(plain) < 50
     for order in (np.asfortranarray, lambda a: np.repeat(a, 2, axis=-1)[..., ::2], lambda a: a[::-1][::-1]):
-        merged = Samples(order(steps), order(targets), order(weights)).merged()
+        merged = Samples(order(steps), order(targets), order(weights)).merge_duplicates()
         np.testing.assert_array_equal(as_table(merged), as_table(plain))
 
 
 def test_rows_without_targets_are_merged():
     """Those of SeqEncoder."""
     steps = np.array([1.0, 2.0, 1.0]).reshape(3, 1, 1)
-    merged = Samples(steps, np.empty((3, 0)), np.array([1.0, 2.0, 4.0])).merged()
+    merged = Samples(steps, np.empty((3, 0)), np.array([1.0, 2.0, 4.0])).merge_duplicates()
     np.testing.assert_array_equal(sorted(as_table(merged).tolist()), [[1, 5], [2, 2]])
 
 
 def test_rows_of_weight_0_are_left_out():
     samples = samples_of([[1, 10], [2, 20], [3, 30]], [0, 5e-324, 2])
-    np.testing.assert_array_equal(as_table(samples.with_weight()), [[2, 20, 5e-324], [3, 30, 2]])
+    np.testing.assert_array_equal(as_table(samples.drop_unweighted()), [[2, 20, 5e-324], [3, 30, 2]])
     all_count = samples_of([[1, 10], [2, 20]], [1, 2])
-    assert all_count.with_weight() is all_count  # no copy of what may be large
-    assert len(samples_of([[1, 10]], [0]).with_weight()) == 0
+    assert all_count.drop_unweighted() is all_count  # no copy of what may be large
+    assert len(samples_of([[1, 10]], [0]).drop_unweighted()) == 0
 
 
 # -- what the estimators share

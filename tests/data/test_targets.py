@@ -2,24 +2,17 @@
 
 import re
 
-import naive
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 
-from seqcast import SeqForecaster
-from seqcast.data.targets import read_history
+from seqcast.data.targets import read_training_table
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
-
-SHORT = {"hidden_size": 4, "max_iter": 2, "random_state": 0, "horizon": 4, "window": 6, "n_jobs": 1}
 NAN = np.nan
 
 
 def read(X, y=None, target=None):
-    return read_history(X, y, target, "SeqForecaster")
+    return read_training_table(X, y, target, "SeqForecaster")
 
 
 def says(message):
@@ -82,14 +75,14 @@ ABC = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, NAN, 1.5], "c": [True, False, Tru
     ],
 )
 def test_targets_stand_before_covariates(target, targets, others):
-    history = read(ABC, target=target)
-    assert (history.targets, history.covariates) == (list(targets), list(others))
-    assert history.table.columns == tuple(targets + others)
-    assert_same_bits(history.table.values, ABC[list(targets + others)].to_numpy(float))
-    assert history.table.values.dtype == np.float64
-    assert history.table.values.flags.c_contiguous
-    assert history.columns == ("a", "b", "c")
-    assert (history.apart, history.form) == (False, None)
+    training = read(ABC, target=target)
+    assert (training.targets, training.covariates) == (list(targets), list(others))
+    assert training.table.columns == tuple(targets + others)
+    assert_same_bits(training.table.values, ABC[list(targets + others)].to_numpy(float))
+    assert training.table.values.dtype == np.float64
+    assert training.table.values.flags.c_contiguous
+    assert training.columns == ("a", "b", "c")
+    assert (training.separate_targets, training.y_kind) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +97,8 @@ def test_targets_stand_before_covariates(target, targets, others):
     ],
 )
 def test_columns_without_a_name_get_one(X, columns):
-    history = read(X)
-    assert (tuple(history.targets), history.covariates, history.columns) == (columns, [], columns)
+    training = read(X)
+    assert (tuple(training.targets), training.covariates, training.columns) == (columns, [], columns)
 
 
 def test_columns_of_arrays_and_numbered_columns_can_be_named():
@@ -123,11 +116,11 @@ def test_targets_must_be_columns(target):
         read(ABC, target=target)
 
 
-# -- B: y is the history of columns of X
+# -- B: y equals columns of X
 
 
 @pytest.mark.parametrize(
-    ("y", "targets", "others", "form"),
+    ("y", "targets", "others", "kind"),
     [
         (ABC["b"], "b", "ac", ("series", 1)),
         (ABC[["b"]], "b", "ac", ("frame", 2)),
@@ -136,16 +129,16 @@ def test_targets_must_be_columns(target):
         (ABC["b"][::-1], "b", "ac", ("series", 1)),
     ],
 )
-def test_a_y_that_bears_the_name_of_columns_makes_them_the_targets(y, targets, others, form):
-    history = read(ABC, y)
-    assert (history.targets, history.covariates) == (list(targets), list(others))
-    assert_same_bits(history.table.values, ABC[list(targets + others)].to_numpy(float))
-    assert history.columns == ("a", "b", "c")
-    assert (history.form, history.target_ndim, history.apart) == (*form, False)
+def test_a_named_y_makes_columns_of_its_names_the_targets(y, targets, others, kind):
+    training = read(ABC, y)
+    assert (training.targets, training.covariates) == (list(targets), list(others))
+    assert_same_bits(training.table.values, ABC[list(targets + others)].to_numpy(float))
+    assert training.columns == ("a", "b", "c")
+    assert (training.y_kind, training.y_ndim, training.separate_targets) == (*kind, False)
 
 
 @pytest.mark.parametrize(
-    ("y", "targets", "form"),
+    ("y", "targets", "kind"),
     [
         (ABC["b"].to_numpy(), "b", ("array", 1)),
         (ABC["b"].tolist(), "b", ("array", 1)),
@@ -155,11 +148,11 @@ def test_a_y_that_bears_the_name_of_columns_makes_them_the_targets(y, targets, o
     ],
     ids=["array", "list", "column", "two", "series"],
 )
-def test_a_nameless_y_that_equals_columns_makes_them_the_targets(y, targets, form):
-    history = read(ABC, y)
-    assert (history.targets, history.apart) == (list(targets), False)
-    assert_same_bits(history.table.values[:, : len(targets)], ABC[list(targets)].to_numpy(float))
-    assert (history.form, history.target_ndim) == form
+def test_a_nameless_y_that_equals_columns_makes_them_the_targets(y, targets, kind):
+    training = read(ABC, y)
+    assert (training.targets, training.separate_targets) == (list(targets), False)
+    assert_same_bits(training.table.values[:, : len(targets)], ABC[list(targets)].to_numpy(float))
+    assert (training.y_kind, training.y_ndim) == kind
 
 
 def test_columns_of_arrays_are_targets_too_where_y_equals_them():
@@ -168,35 +161,35 @@ def test_columns_of_arrays_are_targets_too_where_y_equals_them():
     assert read(X, X[:, [2, 0]]).table.columns == ("x2", "x0", "x1")
 
 
-def test_columns_of_an_array_get_the_names_of_the_y_that_they_equal():
+def test_columns_of_an_array_get_the_names_of_an_equal_y():
     """A step of a pipeline may have made an array of X."""
     rows = ABC.astype(float).reset_index(drop=True)
-    history = read(rows.to_numpy(), rows["b"], "b")
-    assert (history.table.columns, history.columns) == (("b", "x0", "x2"), ("x0", "b", "x2"))
-    assert (history.form, history.apart) == ("series", False)
+    training = read(rows.to_numpy(), rows["b"], "b")
+    assert (training.table.columns, training.columns) == (("b", "x0", "x2"), ("x0", "b", "x2"))
+    assert (training.y_kind, training.separate_targets) == ("series", False)
     two = read(rows.to_numpy(), rows[["c", "a"]])
     assert (two.table.columns, two.columns) == (("c", "a", "x1"), ("a", "x1", "c"))
     assert read(rows[["a", "c"]].to_numpy(), rows["b"]).table.columns == ("b", "x0", "x1")
 
 
 @pytest.mark.parametrize("X", [ABC["a"], ABC["a"].rename(None)], ids=["named", "nameless"])
-@pytest.mark.parametrize("form", [lambda y: y, lambda y: y.to_numpy()], ids=["series", "array"])
-def test_a_series_is_its_own_y(X, form):
-    history = read(X, form(X))
-    assert (history.targets, history.covariates, history.apart) == ([X.name or "y"], [], False)
+@pytest.mark.parametrize("kind", [lambda y: y, lambda y: y.to_numpy()], ids=["series", "array"])
+def test_a_series_is_its_own_y(X, kind):
+    training = read(X, kind(X))
+    assert (training.targets, training.covariates, training.separate_targets) == ([X.name or "y"], [], False)
 
 
 def test_rows_of_x_and_of_a_nameless_y_are_compared_as_they_came():
     shuffled = ABC.iloc[[2, 0, 1]]
     for y in (shuffled["b"].to_numpy(), shuffled["b"].rename(None)):
-        history = read(shuffled, y)
-        assert (history.targets, history.table.index.tolist()) == (["b"], ABC.index.tolist())
-        assert_same_bits(history.table.values, ABC[["b", "a", "c"]].to_numpy(float))
+        training = read(shuffled, y)
+        assert (training.targets, training.table.index.tolist()) == (["b"], ABC.index.tolist())
+        assert_same_bits(training.table.values, ABC[["b", "a", "c"]].to_numpy(float))
 
 
 def test_of_equal_columns_the_first_is_the_target():
-    history = read(ABC.assign(again=ABC["b"]), ABC["b"].to_numpy())
-    assert (history.targets, history.covariates) == (["b"], ["a", "c", "again"])
+    training = read(ABC.assign(again=ABC["b"]), ABC["b"].to_numpy())
+    assert (training.targets, training.covariates) == (["b"], ["a", "c", "again"])
 
 
 @pytest.mark.parametrize(
@@ -209,9 +202,9 @@ def test_of_equal_columns_the_first_is_the_target():
     ids=["a part", "one twice", "another"],
 )
 def test_a_nameless_y_must_be_in_x_as_a_whole_to_be_its_columns(y):
-    history = read(ABC[["a", "b"]], y)
-    assert history.targets == (["y"] if y.ndim == 1 else ["y0", "y1"])
-    assert (history.covariates, history.apart) == (["a", "b"], True)
+    training = read(ABC[["a", "b"]], y)
+    assert training.targets == (["y"] if y.ndim == 1 else ["y0", "y1"])
+    assert (training.covariates, training.separate_targets) == (["a", "b"], True)
 
 
 @pytest.mark.parametrize("target", ["b", ["b"], ("b",)])
@@ -282,7 +275,7 @@ TWO = pd.DataFrame({"load": Y5, "price": [3, 1, 2, 3, 1]})
 
 
 @pytest.mark.parametrize(
-    ("y", "names", "form"),
+    ("y", "names", "kind"),
     [
         (Y5, ["load"], ("series", 1)),
         (Y5.rename("other"), ["other"], ("series", 1)),
@@ -301,21 +294,21 @@ TWO = pd.DataFrame({"load": Y5, "price": [3, 1, 2, 3, 1]})
         *("frame", "two", "array of two", "list of two"),
     ],
 )
-def test_any_other_y_stands_beside_x(y, names, form):
-    history = read(X5, y)
-    assert (history.targets, history.covariates) == (names, ["heat", "wind"])
-    assert history.table.columns == (*names, "heat", "wind")
-    assert_same_bits(history.table.values, np.column_stack([np.asarray(y, float), X5.to_numpy()]))
-    assert history.table.values.dtype == np.float64
-    assert history.columns == ("heat", "wind")
-    assert (history.form, history.target_ndim, history.apart) == (*form, True)
-    assert history.table.index.equals(X5.index)
+def test_a_y_that_is_no_column_is_a_separate_target(y, names, kind):
+    training = read(X5, y)
+    assert (training.targets, training.covariates) == (names, ["heat", "wind"])
+    assert training.table.columns == (*names, "heat", "wind")
+    assert_same_bits(training.table.values, np.column_stack([np.asarray(y, float), X5.to_numpy()]))
+    assert training.table.values.dtype == np.float64
+    assert training.columns == ("heat", "wind")
+    assert (training.y_kind, training.y_ndim, training.separate_targets) == (*kind, True)
+    assert training.table.index.equals(X5.index)
 
 
 def test_a_series_may_be_the_only_covariate():
-    history = read(X5["heat"], Y5)
-    assert history.table.columns == ("load", "heat")
-    assert (history.columns, history.table.kind) == (("heat",), "series")
+    training = read(X5["heat"], Y5)
+    assert training.table.columns == ("load", "heat")
+    assert (training.columns, training.table.kind) == (("heat",), "series")
 
 
 def test_columns_of_an_array_are_numbered():
@@ -326,14 +319,14 @@ def test_columns_of_an_array_are_numbered():
 ORDER = [3, 0, 4, 1, 2]
 
 
-@pytest.mark.parametrize("form", [lambda y: y, lambda y: y.to_numpy(), lambda y: y.tolist()])
-def test_rows_of_both_are_sorted_together(form):
-    shuffled = read(X5.iloc[ORDER], form(Y5.iloc[ORDER]))
+@pytest.mark.parametrize("kind", [lambda y: y, lambda y: y.to_numpy(), lambda y: y.tolist()])
+def test_rows_of_both_are_sorted_together(kind):
+    shuffled = read(X5.iloc[ORDER], kind(Y5.iloc[ORDER]))
     assert_same_bits(shuffled.table.values, read(X5, Y5).table.values)
     assert shuffled.table.index.equals(X5.index)
 
 
-def test_rows_of_x_are_sorted_where_y_is_a_column_or_left_out():
+def test_rows_of_x_are_sorted_by_time():
     shuffled, expected = ABC.iloc[[2, 0, 1]], ABC[["b", "a", "c"]].to_numpy(float)
     assert_same_bits(read(shuffled, target="b").table.values, expected)
     assert_same_bits(read(shuffled, shuffled["b"]).table.values, expected)
@@ -341,13 +334,13 @@ def test_rows_of_x_are_sorted_where_y_is_a_column_or_left_out():
 
 
 def test_rows_of_an_array_have_the_times_of_y():
-    history = read(X5.to_numpy()[ORDER], Y5.iloc[ORDER])
-    assert history.table.index.equals(Y5.index)
-    assert history.table.kind == "array"
-    assert_same_bits(history.table.values, read(X5, Y5).table.values)
+    training = read(X5.to_numpy()[ORDER], Y5.iloc[ORDER])
+    assert training.table.index.equals(Y5.index)
+    assert training.table.kind == "array"
+    assert_same_bits(training.table.values, read(X5, Y5).table.values)
 
 
-def test_a_row_is_needed_for_each_of_x():
+def test_y_must_have_as_many_rows_as_x():
     for y in (Y5[:4], Y5[:4].to_numpy()):
         message = "The 'y' parameter of SeqForecaster.fit must have as many rows as X. Got 4 and 5 instead."
         with pytest.raises(ValueError, match=says(message)):
@@ -395,7 +388,7 @@ def test_the_name_of_a_nameless_y_must_be_free(X, y, name):
         read(X, y)
 
 
-def test_unfit_data_are_named_by_their_parameter():
+def test_errors_of_values_name_their_parameter():
     with pytest.raises(TypeError, match=r"^The 'y' parameter of SeqForecaster\.fit must hold numbers only"):
         read(X5, ["low"] * 5)
     with pytest.raises(ValueError, match=r"^The 'y' parameter of SeqForecaster\.fit must have an observed"):
@@ -439,7 +432,7 @@ def test_a_copy_that_a_scaler_made_in_single_precision_is_refused():
         read(X5.assign(copy=scaled), Y5)
 
 
-def test_what_is_missing_beside_the_target_hides_no_copy():
+def test_a_scaled_copy_with_missing_values_is_refused():
     with pytest.raises(ValueError, match=says(in_other_units("copy"))):
         read(X5.assign(copy=(2 * Y5).where([True, True, True, True, False])), Y5)
 
@@ -470,17 +463,17 @@ Y20 = loads(20)["load"]
         "itself",
     ],  # under another name
 )
-def test_what_is_no_scaled_copy_may_be_a_covariate(column):
+def test_other_functions_of_the_target_may_be_covariates(column):
     assert read(covariates(20).assign(other=column), Y20).covariates == ["heat", "wind", "other"]
 
 
-def test_a_count_of_the_steps_is_no_copy_of_a_target_that_rises_evenly():
+def test_a_count_of_steps_is_no_copy_of_a_linear_target():
     X = pd.DataFrame({"step": np.arange(6.0)})
     assert read(X, pd.Series(3 + 2.5 * np.arange(6), name="load")).covariates == ["step"]
 
 
 @pytest.mark.parametrize("change", [lambda y: 1 - y, lambda y: 7 * y - 2])
-def test_of_two_values_every_column_of_two_is_a_copy_and_none_is_refused(change):
+def test_columns_of_two_values_are_no_copies(change):
     """Whether the shop was open says all of whether somebody came; a third value tells more."""
     came = np.array([0.0, 1, 1, 0, NAN, 1, 0, 0, 1, 1])
     X = covariates(10).assign(other=change(came))
@@ -496,332 +489,12 @@ def test_a_constant_target_is_no_copy_of_a_constant_covariate(y):
     assert read(X5.assign(other=7.0), y).covariates == ["heat", "wind", "other"]
 
 
-# -- forecasts where y is no column of X: blocks of the same network, each from the forecasts before it
-
-
-def block_by_block(model, train_end, X, names):
-    """Forecasts of each row of `X` by a model of the frame of both, into which each block is written."""
-    grid = pd.date_range(train_end, X.index[-1], freq="h", name="time")[1:]
-    rows = pd.DataFrame(NAN, grid, names).join(X)
-    for first in range(0, len(grid), model.horizon_):
-        block = model.predict(rows)[names][first : first + model.horizon_]
-        rows.loc[block.index, names] = block
-    return rows.loc[X.index, names]
-
-
-@pytest.mark.parametrize("n_later", [3, 4, 17])
-@pytest.mark.parametrize("names", [["load"], ["load", "price"]], ids=["one target", "two targets"])
-@pytest.mark.parametrize("damage", [lambda frame: frame, with_holes, with_gaps])
-def test_forecasts_are_written_into_the_rows_that_the_next_block_reads(damage, names, n_later):
-    X, y = covariates(60 + n_later), loads(60 + n_later, names)
-    train = damage(y[:60].join(X[:60]))
-    later = damage(X[60:])
-    apart = SeqForecaster(**SHORT).fit(train[["heat", "wind"]], train[names])
-    joined = SeqForecaster(**SHORT, target=names).fit(train)
-    assert_same_weights(apart, joined)
-    assert (apart.target_names_, apart.covariate_names_) == (names, ["heat", "wind"])
-    expected = block_by_block(joined, train.index[-1], later, names)
-    pd.testing.assert_frame_equal(apart.predict(later), expected, check_exact=True, check_freq=False)
-    pd.testing.assert_frame_equal(apart.forecast(7), joined.forecast(7), check_exact=True)
-
-
-@pytest.fixture(scope="module")
-def data():
-    """Covariates and target of 84 hours."""
-    return covariates(84), loads(84)["load"]
-
-
-@pytest.fixture(scope="module")
-def model(data):
-    """Fitted on the first 60 hours."""
-    return SeqForecaster(**SHORT).fit(data[0][:60], data[1][:60])
-
-
-def test_predict_does_not_read_the_target(model, data):
-    X, y = data
-    expected = model.predict(X[60:])
-    assert_same_bits(model.predict(X[60:].assign(load=y[60:])), expected)
-    assert_same_bits(model.predict(X[60:].assign(load=-y[60:])[["wind", "load", "heat"]]), expected)
-
-
-def test_scoring_does_not_read_the_target_for_its_forecasts(model, data):
-    X, y = data
-    truth, one, naive_one, _ = model._beside_truth(X[60:], y[60:])
-    other_truth, other, naive_other, _ = model._beside_truth(X[60:], -y[60:])
-    assert_same_bits(one, other)
-    assert_same_bits(naive_one, naive_other)
-    assert_same_bits(truth, -other_truth)
-
-
-@pytest.mark.parametrize("row", [0, 3, 4, 10, 23])
-def test_covariates_of_a_row_are_read_by_later_blocks_only(model, data, row):
-    X = data[0][60:]
-    changed = X.copy()
-    changed.iloc[row] += 5
-    begin = 4 * (row // 4 + 1)  # of the block after the row's own
-    before, after = model.predict(X), model.predict(changed)
-    assert_same_bits(after[:begin], before[:begin])
-    assert (after[begin : begin + 4] != before[begin : begin + 4]).all()
-
-
-def test_the_first_block_is_the_forecast(model, data):
-    assert_same_bits(model.predict(data[0][60:])[:4], model.forecast()["load"])
-    assert isinstance(model.forecast(), pd.DataFrame)
-
-
-def test_missing_covariates_give_finite_forecasts(model, data):
-    later = data[0][60:].copy()
-    later[:] = NAN
-    assert np.isfinite(model.predict(later)).all()
-
-
-# -- in which form, with which index
-
-
-COVARIATES = {
-    "frame": covariates(66),
-    "series": covariates(66)["heat"],
-    "array": covariates(66).to_numpy(),
-}
-TARGETS = {
-    "frame": loads(66),
-    "frame of two": loads(66, ["load", "price"]),
-    "series": loads(66)["load"],
-    "(n,)": loads(66)["load"].to_numpy(),
-    "(n, 1)": loads(66).to_numpy(),
-    "(n, 2)": loads(66, "ab").to_numpy(),
-}
-
-
-@pytest.mark.parametrize("X", COVARIATES.values(), ids=COVARIATES)
-@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
-def test_forecasts_come_in_the_form_of_y_but_for_an_array_as_one(X, y):
-    found = SeqForecaster(**SHORT).fit(X[:60], y[:60]).predict(X[60:])
-    assert type(found) is (np.ndarray if isinstance(X, np.ndarray) else type(y))
-    assert found.shape == y[60:].shape
-    if not isinstance(found, np.ndarray):
-        pd.testing.assert_index_equal(found.index, X.index[60:])
-        assert [getattr(found, "name", None)] == [getattr(y, "name", None)]
-        assert list(getattr(found, "columns", ())) == list(getattr(y, "columns", ()))
-
-
-ROWS = loads(66, ["load", "price"])
-
-
-@pytest.mark.parametrize(
-    ("X", "y", "like"),
-    [
-        (ROWS, None, ROWS),
-        (ROWS[["load"]], None, ROWS[["load"]]),
-        (ROWS["load"], None, ROWS["load"]),
-        (ROWS.to_numpy(), None, ROWS.to_numpy()),
-        (ROWS[["load"]].to_numpy(), None, ROWS["load"].to_numpy()),
-        (ROWS["load"].to_numpy(), None, ROWS["load"].to_numpy()),
-        (ROWS, ROWS["load"], ROWS["load"]),
-        (ROWS, ROWS[["load"]], ROWS[["load"]]),
-        (ROWS, ROWS["load"].to_numpy(), ROWS["load"].to_numpy()),
-        (ROWS, ROWS[["load"]].to_numpy(), ROWS[["load"]].to_numpy()),
-        (ROWS.to_numpy(), ROWS["load"].to_numpy(), ROWS["load"].to_numpy()),
-        (ROWS.to_numpy(), ROWS[["load"]].to_numpy(), ROWS[["load"]].to_numpy()),
-    ],
-    ids=[
-        *("frame", "frame of one", "series", "array", "column", "one dimension"),
-        *("series of y", "frame of y", "array of y", "column of y", "arrays", "arrays of two dimensions"),
-    ],
-)
-def test_forecasts_of_columns_of_x_come_in_the_form_of_y_or_of_x(X, y, like):
-    found = SeqForecaster(**SHORT).fit(X[:60], None if y is None else y[:60]).predict(X[60:])
-    assert type(found) is type(like)
-    assert found.shape == like[60:].shape
-    if isinstance(like, pd.Series):
-        assert (found.name, found.index.tolist()) == ("load", like.index[60:].tolist())
-    if isinstance(like, pd.DataFrame):
-        assert found.axes[1].equals(like.columns)
-
-
-def test_a_nameless_y_gives_the_forecasts_of_the_column_that_it_equals():
-    rows = with_holes(loads(84, ["load", "price"]))
-    named = SeqForecaster(**SHORT).fit(rows[:60], rows["price"][:60])
-    nameless = SeqForecaster(**SHORT).fit(rows[:60], rows["price"][:60].to_numpy())
-    assert_same_weights(named, nameless)
-    assert_same_bits(named.predict(rows[60:]), nameless.predict(rows[60:]))
-
-
-@pytest.mark.parametrize("way", ["A", "B", "C"])
-def test_rows_in_another_order_get_their_forecasts_in_that_order(way):
-    rows = with_gaps(with_holes(loads(90, ["load", "price"])))
-    train, later = rows[:60], rows[60:]
-    y = {"A": [], "B": [train["load"]], "C": [train["load"].rename("other")]}[way]
-    model = SeqForecaster(**SHORT).fit(train, *y)
-    shuffled = later.sample(frac=1, random_state=0)
-    expected = model.predict(later)
-    assert model.predict(shuffled).index.equals(shuffled.index)
-    assert_same_bits(model.predict(shuffled).loc[later.index], expected)
-    truth = [] if way == "A" else [later["load"]]
-    shuffled_truth = [] if way == "A" else [shuffled["load"]]
-    expected = model.score(later, *truth)
-    assert model.score(shuffled, *shuffled_truth) == pytest.approx(expected, rel=1e-12)
-
-
-def test_forecasts_do_not_depend_on_the_forms_of_x_and_y(model, data):
-    X, y = data
-    expected = model.predict(X[60:])
-    for make_X in (lambda X: X, lambda X: X.to_numpy(), lambda X: X.to_numpy().tolist()):
-        for make_y in (lambda y: y.to_numpy(), lambda y: y.tolist(), lambda y: y.to_frame().to_numpy()):
-            # an array tells no season, on which the defaults alone depend here
-            other = SeqForecaster(**SHORT).fit(make_X(X[:60]), make_y(y[:60]))
-            assert_same_weights(other, model)
-            assert_same_bits(np.ravel(other.predict(make_X(X[60:]))), expected)
-
-
-def test_forecasts_of_arrays_go_on_where_the_index_of_y_ends(data):
-    X, y = data[0].to_numpy(), data[1]
-    model = SeqForecaster(**SHORT).fit(X[:60], y[:60])
-    forecast = model.forecast(6)
-    assert forecast.columns.tolist() == ["load"]
-    assert forecast.index.equals(y.index[60:66])
-    assert model.season_length_ == 24
-    assert_same_bits(model.predict(X[60:])[:4], forecast["load"][:4])
-
-
-def test_numbered_rows_follow_the_training_rows_however_they_are_numbered(data):
-    X, y = (part.reset_index(drop=True) for part in data)
-    model = SeqForecaster(**SHORT).fit(X[:60], y[:60])
-    going_on, anew = model.predict(X[60:]), model.predict(X[60:].reset_index(drop=True))
-    assert going_on.index.tolist() == list(range(60, 84))
-    assert anew.index.tolist() == list(range(24))
-    assert_same_bits(anew, going_on)
-    assert model.score(X[60:].reset_index(drop=True), y[60:]) == model.score(X[60:], y[60:])
-
-
-@pytest.mark.parametrize(
-    ("index", "error", "message"),
-    [
-        (hours(60), TypeError, "must hold timestamps without a time zone"),
-        (pd.RangeIndex(0, 600, 10), ValueError, "must follow the calendar of the training rows"),
-    ],
-    ids=["hours", "tens"],
-)
-def test_rows_are_numbered_anew_only_where_they_were_numbered_in_fit(data, index, error, message):
-    X, y = data
-    model = SeqForecaster(**SHORT).fit(X[:60].set_axis(index), y[:60].to_numpy())
-    with pytest.raises(error, match=message):
-        model.predict(X[60:].reset_index(drop=True))
-
-
-def test_rows_of_the_past_are_refused_where_rows_have_a_time(model, data):
-    with pytest.raises(ValueError, match="must come after the training rows, which end at 2024-01-03 11:00"):
-        model.predict(data[0][40:])
-    numbered = [part.reset_index(drop=True) for part in data]
-    tenth = [part.set_axis(part.index * 10 + 5) for part in numbered]
-    later = SeqForecaster(**SHORT).fit(tenth[0][:60], tenth[1][:60])
-    with pytest.raises(ValueError, match="must come after the training rows, which end at 595"):
-        later.predict(tenth[0][:60])
-
-
-# -- score
-
-
-def test_score_compares_with_the_last_season_of_training():
-    X, y = covariates(100), loads(100)["load"]
-    truth = with_holes(y[60:].to_frame()).to_numpy()[:, 0]
-    model = SeqForecaster(**SHORT).fit(X[:60], y[:60])
-    forecast = model.predict(X[60:]).to_numpy()
-    repeated = naive.seasonal_naive(y[:60].to_numpy(), 40, 24)
-    expected = 1 - naive.rmse(truth, forecast) / naive.rmse(truth, repeated)
-    for given in (truth, truth.tolist(), pd.Series(truth, X.index[60:]), truth[:, None]):
-        assert model.score(X[60:], given) == pytest.approx(expected, rel=1e-12)
-
-
-def test_score_of_several_targets_is_in_units_of_their_training_deviations():
-    names = ["load", "price"]
-    X, y = covariates(84), loads(84, names) * [1.0, 50.0]
-    model = SeqForecaster(**SHORT).fit(X[:60], y[:60])
-    trained, truth = y[:54].to_numpy(), y[60:].to_numpy()  # a tenth of 60 rows is kept for validation
-
-    def error(forecast):
-        pairs = zip(truth.T, forecast.T, trained.std(axis=0), strict=True)
-        return np.mean([naive.rmse(one, other) / deviation for one, other, deviation in pairs])
-
-    repeated = naive.seasonal_naive(y[:60].to_numpy(), 24, 24)
-    expected = 1 - error(model.predict(X[60:]).to_numpy()) / error(repeated)
-    assert model.score(X[60:], y[60:]) == pytest.approx(expected, rel=1e-12)
-
-
-def test_score_needs_the_truth(model, data):
-    message = (
-        "The 'y' parameter of SeqForecaster.score must be given, since fit had its target in y and not in X. "
-        "Got None instead."
-    )
-    with pytest.raises(ValueError, match=says(message)):
-        model.score(data[0][60:])
-
-
-@pytest.mark.parametrize(
-    ("change", "shape"),
-    [(lambda y: y[:-1], "(23, 1)"), (lambda y: pd.DataFrame({"a": y, "b": y}), "(24, 2)")],
-    ids=["too few", "too many"],
-)
-def test_score_needs_a_truth_for_each_row_and_target(model, data, change, shape):
-    message = (
-        f"The 'y' parameter of SeqForecaster.score must have shape (24, 1), a row for each of X. Got {shape} "
-        f"instead."
-    )
-    with pytest.raises(ValueError, match=says(message)):
-        model.score(data[0][60:], change(data[1][60:]))
-
-
-def test_score_needs_an_observed_target(model, data):
-    message = (
-        "The 'y' parameter of SeqForecaster.score must have an observed target. Got missing values only."
-    )
-    with pytest.raises(ValueError, match=says(message)):
-        model.score(data[0][60:], np.full(24, NAN))
-
-
-@pytest.mark.parametrize("way", ["A", "B"])
-def test_score_finds_the_truth_in_x_unless_it_is_given(way):
-    rows = loads(84, ["load", "price"])
-    train, later = rows[:60], rows[60:]
-    model = SeqForecaster(**SHORT, target="load").fit(train, train["load"] if way == "B" else None)
-    expected = model.score(later)
-    for y in (later["load"], later["load"].tolist(), later[["load"]].to_numpy()):
-        assert model.score(later, y) == expected
-    part, repeated = later["load"].to_numpy()[::2], train["load"].to_numpy()[-24::2]  # every other row
-    expected = 1 - naive.rmse(part, model.predict(later).to_numpy().ravel()[::2]) / naive.rmse(part, repeated)
-    every_other = later["load"].where(np.arange(24) % 2 == 0)
-    assert model.score(later, every_other) == pytest.approx(expected, rel=1e-12)
-
-
-# -- with scikit-learn's tools
-
-
-def test_cross_validation_with_scores_that_need_a_y(data):
-    X, y = data
-    folds = list(TimeSeriesSplit(2, test_size=12).split(X))
-    found = cross_val_score(SeqForecaster(**SHORT), X, y, cv=folds, scoring="neg_mean_absolute_error")
-    for score, (train, test) in zip(found, folds, strict=True):
-        forecast = SeqForecaster(**SHORT).fit(X.iloc[train], y.iloc[train]).predict(X.iloc[test])
-        assert score == pytest.approx(-naive.mae(y.iloc[test].to_numpy(), forecast.to_numpy()), rel=1e-12)
-
-
-@pytest.mark.parametrize("form", [lambda data: data, lambda data: data.to_numpy()], ids=["frame", "array"])
-def test_targets_are_transformed_around_the_forecaster(data, form):
-    X, y = (form(part) for part in data)
-    whole = TransformedTargetRegressor(SeqForecaster(**SHORT), func=np.log, inverse_func=np.exp)
-    inner = SeqForecaster(**SHORT).fit(X[:60], np.log(y[:60]))
-    found = whole.fit(X[:60], y[:60]).predict(X[60:])
-    np.testing.assert_allclose(found, np.exp(inner.predict(X[60:])), rtol=1e-12)
-    assert np.shape(found) == (24,)
-    assert_same_weights(whole.regressor_, inner)
-
-
-def test_a_copy_of_the_target_under_another_name_excuses_no_changed_column():
+def test_a_changed_column_is_refused_beside_an_equal_one():
     X = pd.DataFrame({"load": Y5 / 1000, "copy": Y5}, Y5.index)
     with pytest.raises(ValueError, match="must equal the column 'load' of X"):
-        read_history(X, Y5, None, "Model")
+        read_training_table(X, Y5, None, "Model")
 
 
 def test_names_of_the_columns_of_an_array_are_not_those_of_y():
-    history = read_history(X5.to_numpy(), Y5.rename("x0").reset_index(drop=True), None, "Model")
-    assert (history.apart, history.targets) == (True, ["x0"])
+    training = read_training_table(X5.to_numpy(), Y5.rename("x0").reset_index(drop=True), None, "Model")
+    assert (training.separate_targets, training.targets) == (True, ["x0"])

@@ -34,7 +34,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 
 from seqcast import SeqForecaster
 from seqcast.data.panel import Clock
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.estimators import base, forecaster
 from seqcast.exceptions import TrainingDivergedError
 from seqcast.forecasting.combination import ValidationForecasts, choose, combine, squared_error
@@ -231,7 +231,7 @@ def folds_by_hand(model, scaled):
     """The trial of training windows out of fold, by maps that are checked in test_out_of_fold."""
     k, n, horizon = len(model.target_names_), scaled.shape[1], model.horizon_
     clock = Clock(np.array([0, len(scaled)]), np.array([FIRST]))
-    blocks = WindowSource.of(scaled, Columns(k, n - k), model.multivariate, clock)
+    blocks = WindowSource.of(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
     cutoffs = np.array(cutoffs_between(model, scaled, 0, training_end(model, len(scaled))))
     starts, found = out_of_fold(model._linear, blocks, cutoffs - model.window_, model.window_, horizon)
     np.testing.assert_array_equal(starts + model.window_, cutoffs)

@@ -76,7 +76,7 @@ def units_of(model, train):
 
 def outlook_by_hand(model, scaled, cutoffs):
     """Centres (n, horizon, n_targets) and parameters (n, n_parameters, horizon, n_targets) about them."""
-    blocks = model._blocks(Panel.of([scaled]))
+    blocks = model._blocks(Panel.stack([scaled]))
     p = model._outputs(blocks, np.array(cutoffs) - model.window_, model._networks).astype(float)
     centre = p[:, 0]
     if model.linear:
@@ -199,7 +199,7 @@ def test_several_networks_have_the_mean_of_their_parameters():
     rows, options = hourly(150), {**SMALL, "loss": "gaussian", "linear": False, "intervals": "distribution"}
     model = SeqForecaster(**options, n_models=3).fit(rows)
     scaled = scaled_rows(model, rows)
-    blocks, starts = model._blocks(Panel.of([scaled])), np.array([150 - model.window_])
+    blocks, starts = model._blocks(Panel.stack([scaled])), np.array([150 - model.window_])
     apart = [model._outputs(blocks, starts, [network])[0] for network in model._networks]
     assert not np.allclose(apart[0], apart[1])
     (mean, spread), (center, scale) = np.mean(apart, axis=0), scales(model, rows.to_numpy())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
 from seqcast.data.panel import Panel
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting.linear import fit_linear
 from seqcast.forecasting.window_source import WindowSource
 
@@ -170,9 +170,9 @@ def test_the_map_is_that_of_the_windows_of_all_series(normalization):
                 windows.append(values[start : start + 11])
                 clocks.append(days(one.index[start]))
                 judged.append(start + 8 >= end)
-    panel, judged = Panel.of(windows, clocks=np.array(clocks)), np.array(judged)
-    blocks = WindowSource.of(panel.values, Columns(1), False, panel.clock)
-    starts = panel.begins[~judged], panel.begins[judged]
+    panel, judged = Panel.stack(windows, clocks=np.array(clocks)), np.array(judged)
+    blocks = WindowSource.of(panel.values, ColumnLayout(1), False, panel.clock)
+    starts = panel.starts[~judged], panel.starts[judged]
     expected = fit_linear(blocks, *starts, 8, 3, model._ways(), [7], 365.2425)
     found = model._linear
     assert (found.way, found.phases, found.n_steps) == (expected.way, expected.phases, expected.n_steps)

@@ -91,16 +91,17 @@ def squares(n=140, seed=0):
 def test_powers_are_those_of_the_training_rows(transform):
     y = squares()
     inside = LinearForecaster(**SMALL, target_transform=transform).fit(y[:120])
-    learned = Transform.of(y.to_numpy()[:108, None], transform, ["y"], "Test")
+    learned = Transform.fit(y.to_numpy()[:108, None], transform, ["y"], "Test")
     assert 0.05 < learned.lambdas[0] < 0.9
 
     def bent(rows):
-        return pd.Series(learned.apply(rows.to_numpy()[:, None])[:, 0], rows.index, name="y")
+        return pd.Series(learned.transform(rows.to_numpy()[:, None])[:, 0], rows.index, name="y")
 
     outside = LinearForecaster(**SMALL).fit(bent(y[:120]))
-    assert_close(inside.forecast(12), learned.undo(outside.forecast(12).to_numpy()))
+    assert_close(inside.forecast(12), learned.inverse_transform(outside.forecast(12).to_numpy()))
     assert_close(
-        inside.predict(y[120:]), learned.undo(outside.predict(bent(y[120:])).to_numpy()[:, None])[:, 0]
+        inside.predict(y[120:]),
+        learned.inverse_transform(outside.predict(bent(y[120:])).to_numpy()[:, None])[:, 0],
     )
 
 
@@ -112,13 +113,15 @@ def test_each_series_has_a_power_of_its_own():
     )
     bent, powers = [], {}
     for name, one in series.items():
-        powers[name] = Transform.of(one.to_numpy()[:108, None], "box-cox", ["y"], "Test")
-        bent.append(one.reset_index(name="y").assign(id=name, y=powers[name].apply(one.to_numpy()[:, None])))
+        powers[name] = Transform.fit(one.to_numpy()[:108, None], "box-cox", ["y"], "Test")
+        bent.append(
+            one.reset_index(name="y").assign(id=name, y=powers[name].transform(one.to_numpy()[:, None]))
+        )
     assert len({float(power.lambdas[0]) for power in powers.values()}) == 3
     outside = LinearForecaster(**SMALL, **KEYS).fit(pd.concat(bent).rename(columns={"index": "time"}))
     one, other = inside.forecast(12), outside.forecast(12)
     for name, power in powers.items():
-        expected = power.undo(other.loc[other["id"] == name, ["y"]].to_numpy())
+        expected = power.inverse_transform(other.loc[other["id"] == name, ["y"]].to_numpy())
         assert_close(one.loc[one["id"] == name, ["y"]], expected)
 
 

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from threadpoolctl import threadpool_limits
 
 from seqcast import NaiveForecaster, SeqForecaster
-from seqcast.data.calendar import Calendar
+from seqcast.data.calendar import infer_calendar
 from seqcast.evaluation.backtest import backtest, backtesting, evaluate, summarize, summary
 
 COLUMNS = ["cutoff", "time", "lead", "target", "y", "y_hat", "seasonal_naive", "persistence"]
@@ -33,7 +33,7 @@ class Ramp(BaseEstimator):
         return self
 
     def forecast(self, horizon):
-        index = Calendar.from_index(self.df_.index).future(self.df_.index[-1], horizon)
+        index = infer_calendar(self.df_.index).future(self.df_.index[-1], horizon)
         lead = np.arange(1, horizon + 1)[:, None]
         return pd.DataFrame(self.df_.to_numpy()[-1] + lead, index, self.df_.columns)
 

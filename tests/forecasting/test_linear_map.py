@@ -26,7 +26,7 @@ from linear_tasks import (
 )
 
 from seqcast.data.panel import Clock
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import linear
 from seqcast.forecasting import window_source as blocks_module
 from seqcast.forecasting.linear import LEAST_GAIN, RIDGES, LinearMap, Reading, fit_linear
@@ -137,17 +137,17 @@ def test_of_many_windows_some_are_read_at_equal_distances(most, step, monkeypatc
 def test_there_is_none_where_no_window_is_complete(multivariate):
     grid = make_grid()
     grid[::3, :2] = np.nan
-    task = Task(WindowSource.of(grid, Columns(2, 1), multivariate))
+    task = Task(WindowSource.of(grid, ColumnLayout(2, 1), multivariate))
     assert task.fit(ways=WAYS) is None
     assert task.fit(train=np.empty(0, np.int64)) is None
     grid[::3, 0] = 1.0  # of the first target all are: enough where each has its own
-    assert (Task(WindowSource.of(grid, Columns(2, 1), multivariate)).fit() is None) == multivariate
+    assert (Task(WindowSource.of(grid, ColumnLayout(2, 1), multivariate)).fit() is None) == multivariate
 
 
 def test_where_no_validation_window_is_complete_nothing_is_chosen_by_them():
     grid = make_grid()[:, :1]
     grid[100::3] = np.nan
-    task = Task(WindowSource.of(grid, Columns(1), True, clock_from(5)))
+    task = Task(WindowSource.of(grid, ColumnLayout(1), True, clock_from(5)))
     found = task.fit(periods=(7,), year=30.0)
     assert choices_of(found) == (WINDOW, 1e-3, LAST, NOTHING)
     assert_fit(found, *task.ridge(WINDOW, 1e-3, LAST))
@@ -155,7 +155,7 @@ def test_where_no_validation_window_is_complete_nothing_is_chosen_by_them():
 
 @pytest.mark.parametrize("way", [LAST, NONE, INSTANCE])
 def test_inputs_that_never_change_have_no_say(way):
-    blocks = WindowSource.of(np.full((60, 1), 2.5), Columns(1), True)
+    blocks = WindowSource.of(np.full((60, 1), 2.5), ColumnLayout(1), True)
     found = fit_linear(blocks, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (way,))
     np.testing.assert_array_equal(found.weights, 0)
     np.testing.assert_array_equal(
@@ -203,7 +203,7 @@ def test_phases_are_told_without_a_window_that_is_as_long():
     rng = np.random.default_rng(1)
     steps = np.arange(400)
     values = rng.normal(size=7)[(5 + steps) % 7][:, None] + 0.01 * rng.normal(size=(400, 1))
-    blocks = WindowSource.of(values, Columns(1), True, clock_from(5, 400))
+    blocks = WindowSource.of(values, ColumnLayout(1), True, clock_from(5, 400))
     train, validation, later = np.arange(300), np.arange(305, 340), np.arange(345, 390)
     truth = values[later[:, None] + 2 + np.arange(HORIZON)]
     errors = {}
@@ -248,7 +248,7 @@ def test_series_are_told_apart_by_their_own_clocks():
     """Two series one below the other, the second from another day of the week on."""
     one = with_calendar(Task.of(n_targets=1, columns=1), week=2.0).blocks
     clock = Clock(np.array([0, 141, 279]), np.array([5, 8]))
-    panel = WindowSource.of(np.vstack([one.values[0], one.values[0, 3:]]), Columns(1), True, clock)
+    panel = WindowSource.of(np.vstack([one.values[0], one.values[0, 3:]]), ColumnLayout(1), True, clock)
     train, validation = np.r_[TRAIN, TRAIN[3:] + 138], np.r_[VALIDATION, VALIDATION + 138]
     found = fit_linear(panel, train, validation, WINDOW, HORIZON, (LAST,), (7,))
     assert found.phases == SeasonalFeatures((7,))
@@ -318,7 +318,7 @@ def test_rows_before_a_window_do_not_matter():
 def test_waves_and_trends_go_on():
     """Both follow from their last steps by a linear rule, so that next to nothing is left of the error."""
     t = np.arange(200)
-    blocks = WindowSource.of((np.sin(t / 5) + 0.01 * t)[:, None], Columns(1), True)
+    blocks = WindowSource.of((np.sin(t / 5) + 0.01 * t)[:, None], ColumnLayout(1), True)
     fitted = fit_linear(blocks, np.arange(120), np.arange(130, 160), 12, 5, (LAST,))
     truth = blocks.values[0, 190:195]
     np.testing.assert_allclose(fitted.forecast(blocks, np.array([178]), 12)[0], truth, atol=1e-3)
@@ -326,7 +326,7 @@ def test_waves_and_trends_go_on():
 
 def test_a_level_far_from_the_training_rows_moves_relative_forecasts_only():
     grid = make_grid()[:, :1]
-    far, near = (WindowSource.of(values, Columns(1), True) for values in (grid + 100, grid))
+    far, near = (WindowSource.of(values, ColumnLayout(1), True) for values in (grid + 100, grid))
     for way in (LAST, INSTANCE, NONE):
         fitted = fit_linear(near, TRAIN, VALIDATION, WINDOW, HORIZON, (way,))
         found = fitted.forecast(far, TRAIN, WINDOW) - fitted.forecast(near, TRAIN, WINDOW)
@@ -342,7 +342,7 @@ def test_loud_windows_do_not_outweigh_quiet_ones_by_instance():
         quiet[t] = 0.5 * quiet[t - 1] + rng.normal()
     loud = 100 * rng.normal(size=200).cumsum()
     series = np.concatenate([quiet, loud])[:, None]
-    blocks, starts = WindowSource.of(series, Columns(1), True), np.r_[0:580, 600:780]
+    blocks, starts = WindowSource.of(series, ColumnLayout(1), True), np.r_[0:580, 600:780]
     truth = quiet[np.arange(580) + 10]
     errors = {}
     for way in (LAST, INSTANCE):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from linear_tasks import HORIZON, INSTANCE, LAST, NOTHING, TRAIN, WINDOW, Task, tasks
 
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import linear
 from seqcast.forecasting.linear import fit_linear
 from seqcast.forecasting.out_of_fold import FOLDS, MOST_WINDOWS, out_of_fold
@@ -90,7 +90,7 @@ def test_folds_that_leave_nothing_to_learn_from_are_left_out(n, left):
 def test_noise_that_is_learned_by_heart_is_not_known_out_of_fold():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(160, 1))
-    blocks, training = WindowSource.of(noise, Columns(1), True), np.arange(100)
+    blocks, training = WindowSource.of(noise, ColumnLayout(1), True), np.arange(100)
     fit = fit_linear(blocks, training, training[:0], 60, 1, (LAST,))
     truth = noise[training + 60]
     inside = np.mean((fit.forecast(blocks, training, 60)[:, 0] - truth) ** 2)

@@ -14,7 +14,7 @@ N = 3000
 
 
 def panel_of(*lengths):
-    return Panel.of([np.zeros((n, 1)) for n in lengths])
+    return Panel.stack([np.zeros((n, 1)) for n in lengths])
 
 
 def errors_of(n, horizon, scale=1.0, seed=0):
@@ -56,7 +56,7 @@ def test_errors_of_all_series_are_divided_by_their_sizes():
     cutoffs = cutoffs[(cutoffs < 396) | (cutoffs > 420)]
     values = errors_of(len(cutoffs), 4) * np.where(cutoffs > 400, 4.0, 1.0)[:, None, None]
     errors = ConformalResiduals.of_series(levels, [(cutoffs, values)])
-    series = levels.numbers(cutoffs)
+    series = levels.find_series(cutoffs)
     expected = (values / errors.sizes[series]).astype(np.float32)
     np.testing.assert_array_equal(errors.values, expected)
     ratio = errors.sizes[1] / errors.sizes[0]

@@ -301,8 +301,8 @@ def test_what_a_transform_can_not_take_counts_as_missing():
 def test_slopes_of_transforms_are_central_differences(kind):
     rng, step = np.random.default_rng(0), 1e-6
     values = np.exp(rng.normal(size=(50, 2))) * (rng.choice([-1, 1], (50, 2)) if kind == "yeo-johnson" else 1)
-    transform = Transform.of(values, kind, ["a", "b"], "test")
-    expected = (transform.apply(values + step) - transform.apply(values - step)) / (2 * step)
+    transform = Transform.fit(values, kind, ["a", "b"], "test")
+    expected = (transform.transform(values + step) - transform.transform(values - step)) / (2 * step)
     np.testing.assert_allclose(_transform_slopes(transform, values), expected, rtol=1e-6)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting.window_scaling import WindowScaling, deviations, last_observed
 from seqcast.kernels.constants import LEAST_DEVIATION
 
@@ -16,10 +16,10 @@ WAYS = [
 ]
 ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.normalization}-{way.covariates}")
 COLUMNS = {
-    "a target": Columns(1),
-    "past": Columns(1, past=2),
-    "future": Columns(1, future=2),
-    "all kinds, two targets": Columns(2, past=1, future=2, lags=2),
+    "a target": ColumnLayout(1),
+    "past": ColumnLayout(1, past=2),
+    "future": ColumnLayout(1, future=2),
+    "all kinds, two targets": ColumnLayout(2, past=1, future=2, lags=2),
 }
 columns = pytest.mark.parametrize("columns", COLUMNS.values(), ids=COLUMNS)
 
@@ -65,7 +65,7 @@ def read_by_hand(way, window, columns, n_steps):
 @columns
 @pytest.mark.parametrize("n_steps", [9, 4, 1])
 def test_windows_are_read_as_by_loops(way, columns, n_steps):
-    windows = make_windows(columns.static_ones.stop)
+    windows = make_windows(columns.static_slice.stop)
     found = way.read(windows, columns, n_steps)
     inputs, offsets, scales = zip(*(read_by_hand(way, w, columns, n_steps) for w in windows), strict=True)
     assert found.inputs.shape == (40, n_steps * way.n_read(columns))
@@ -81,7 +81,7 @@ def test_windows_are_read_as_by_loops(way, columns, n_steps):
 @ways
 @columns
 def test_a_window_is_read_alike_in_any_batch_and_left_as_it_was(way, columns):
-    windows = make_windows(columns.static_ones.stop)
+    windows = make_windows(columns.static_slice.stop)
     before, whole = windows.copy(), way.read(windows, columns, 5)
     for chosen in ([0], [3, 4, 5], [7, 7, 30], list(range(39, -1, -1))):
         for one, other in zip(way.read(windows[chosen], columns, 5), whole, strict=True):
@@ -93,7 +93,7 @@ def test_a_window_is_read_alike_in_any_batch_and_left_as_it_was(way, columns):
 @settings(max_examples=30, deadline=None)
 def test_loud_windows_are_read_as_quiet_ones_are_by_instance(factor, level, seed):
     windows = np.random.default_rng(seed).normal(size=(5, 8, 2))
-    columns, way = Columns(1, past=1), WindowScaling("instance")
+    columns, way = ColumnLayout(1, past=1), WindowScaling("instance")
     quiet, loud = (way.read(values, columns, 8) for values in (windows, factor * windows + level))
     np.testing.assert_allclose(loud.inputs, quiet.inputs, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(loud.scales, factor * quiet.scales, rtol=1e-8)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from seqcast.data.panel import Clock
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import window_source as module
 from seqcast.forecasting.window_source import WindowSource, to_wide
 
 GRID = np.random.default_rng(0).normal(size=(11, 5))  # three targets, two covariates
 GRID[4, 1] = GRID[7, 4] = np.nan
-COLUMNS = Columns(3, 2)
+COLUMNS = ColumnLayout(3, 2)
 both = pytest.mark.parametrize("multivariate", [True, False])
 
 
@@ -32,7 +32,7 @@ def test_otherwise_each_target_is_one_with_all_covariates():
 
 
 def test_a_single_target_is_the_same_block_either_way():
-    one, other = (WindowSource.of(GRID, Columns(1, 4), multivariate) for multivariate in (True, False))
+    one, other = (WindowSource.of(GRID, ColumnLayout(1, 4), multivariate) for multivariate in (True, False))
     assert (len(one), one.n_columns, one.n_targets) == (len(other), other.n_columns, other.n_targets)
     np.testing.assert_array_equal(one.values, other.values)
 
@@ -75,7 +75,7 @@ def test_targets_of_all_blocks_stand_side_by_side_again(multivariate):
 
 
 # Two targets, two lags of each, a covariate of the past, two that are known ahead, a static one.
-KINDS = Columns(2, past=1, future=2, static=1, lags=2)
+KINDS = ColumnLayout(2, past=1, future=2, static=1, lags=2)
 OF_KINDS = np.random.default_rng(1).normal(size=(9, 10))
 
 
@@ -83,7 +83,7 @@ def test_each_target_has_its_own_lags_and_all_covariates():
     blocks = WindowSource.of(OF_KINDS, KINDS, multivariate=False)
     for k, own in enumerate([[0, 2, 3, 6, 7, 8, 9], [1, 4, 5, 6, 7, 8, 9]]):
         np.testing.assert_array_equal(blocks.values[k], OF_KINDS[:, own])
-    assert (blocks.n_targets, blocks.columns.lags, blocks.columns.static_ones) == (1, 2, slice(6, 7))
+    assert (blocks.n_targets, blocks.columns.lags, blocks.columns.static_slice) == (1, 2, slice(6, 7))
 
 
 @pytest.mark.parametrize(("multivariate", "n_relative"), [(True, 7), (False, 4)])
@@ -100,8 +100,8 @@ def test_kinds_of_columns_can_be_left_out(multivariate, past, static):
     np.testing.assert_array_equal(without.values, np.delete(blocks.values, past, axis=2))
     assert (changing.columns.static, changing.columns.past) == (0, 1)
     assert (without.columns.static, without.columns.past) == (1, 0)
-    assert changing.n_columns == changing.columns.static_ones.stop
-    assert without.n_columns == without.columns.static_ones.stop
+    assert changing.n_columns == changing.columns.static_slice.stop
+    assert without.n_columns == without.columns.static_slice.stop
     both_out = changing.without_past()
     np.testing.assert_array_equal(both_out.values, np.delete(blocks.values, past + static, axis=2))
     assert changing.changing() is changing
@@ -124,6 +124,6 @@ def test_blocks_since_a_step_leave_out_the_steps_before():
 def test_no_block_is_a_copy_where_there_is_but_one(multivariate):
     """A long series would be much memory twice."""
     grid = GRID[:, [0, 3, 4]]
-    one = WindowSource.of(grid, Columns(1, 2), multivariate)
+    one = WindowSource.of(grid, ColumnLayout(1, 2), multivariate)
     assert np.shares_memory(one.values, grid)
     assert np.shares_memory(one.since(2).values, grid)

@@ -13,9 +13,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from ...data.calendar import Calendar
-from ...data.frames import read_table
-from ...data.windows import on_grid
+from ...data.calendar import infer_calendar
+from ...data.tables import read_table
+from ...data.time_steps import insert_missing_steps
 from ...estimators.base_forecaster import BaseForecaster, Data
 from ...forecasting.blas import one_blas_thread
 from ...forecasting.lengths import natural_horizon
@@ -191,7 +191,7 @@ def _natural_horizon(parameters: Mapping[str, Any], stamps: pd.Index) -> int:
     """The horizon of a forecaster or, if that is left open, the natural one of the stamps."""
     if parameters.get("horizon") is not None:
         return parameters["horizon"]
-    season = parameters.get("season_length") or Calendar.from_index(stamps).season_length
+    season = parameters.get("season_length") or infer_calendar(stamps).season_length
     return natural_horizon(season)
 
 
@@ -240,10 +240,10 @@ def evaluate(
     predictions = forecaster.predict(later)
     targets, horizon = forecaster.target_names_, forecaster.horizon_
     rows = pd.concat([known[targets], later[targets]])
-    calendar = Calendar.from_index(known.index)
+    calendar = infer_calendar(known.index)
     series = Series.cut(rows.index, rows.to_numpy(), np.arange(len(rows)), len(known), calendar)
     steps = np.arange(series.steps[-1] + 1)
-    y_hat = on_grid(predictions[targets].to_numpy(), series.steps)
+    y_hat = insert_missing_steps(predictions[targets].to_numpy(), series.steps)
     cutoffs = steps[::horizon]
     padded = np.pad(y_hat, ((0, len(cutoffs) * horizon - len(steps)), (0, 0)))
     block = series.beside(cutoffs, padded.reshape(len(cutoffs), horizon, -1, 1), 0, forecaster.season_length_)

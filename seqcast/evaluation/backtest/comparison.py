@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ...data.calendar import Calendar
-from ...data.windows import on_grid, seasonal_naive
+from ...data.seasonal_naive import seasonal_naive
+from ...data.time_steps import insert_missing_steps
 
 OWN_COLUMNS = ("cutoff", "time", "lead", "target", "y", "y_hat", "seasonal_naive", "persistence")
 
@@ -42,7 +43,7 @@ class Series:
         """Rows in the order of time, `n` of which were trained on."""
         steps = calendar.positions(index)
         end = steps[n - 1] + 1
-        return cls(on_grid(values[:n], steps[:n]), steps[n:] - end, values[n:], places[n:])
+        return cls(insert_missing_steps(values[:n], steps[:n]), steps[n:] - end, values[n:], places[n:])
 
     def beside(
         self, cutoffs: np.ndarray, forecasts: np.ndarray, gap: int, season_length: int
@@ -70,7 +71,7 @@ class Series:
 
     def _naive(self, cutoffs: np.ndarray, season_length: int, n: int) -> np.ndarray:
         """From all steps before each cutoff, shape (n_cutoffs, n, k); NaN where nothing was observed."""
-        known = np.concatenate([self.history, on_grid(self.truth, self.steps)])
+        known = np.concatenate([self.history, insert_missing_steps(self.truth, self.steps)])
         return seasonal_naive(known, cutoffs + len(self.history), season_length, n)
 
 

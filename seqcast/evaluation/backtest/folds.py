@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...data.calendar import Calendar
-from ...data.frames import Table, in_order, read_table, select_columns
+from ...data.calendar import infer_calendar
 from ...data.schema import InputRows
-from ...data.windows import on_grid
+from ...data.tables import Table, read_table, select_columns, sort_by_index
+from ...data.time_steps import insert_missing_steps
 from ...estimators.base_forecaster import BaseForecaster
 from ...forecasting.blas import one_blas_thread
 from ...forecasting.panels import PanelBuilder
@@ -82,7 +82,7 @@ def roll(
     trained : rows of so many stamps were learned from; others are left out where `fit` knew nothing of them.
     """
     given = forecaster.fitted_.schema.read(rows.X, "predict")
-    truth = forecaster.fitted_.schema.known_truth(given, rows.y, "predict")
+    truth = forecaster.fitted_.schema.read_known_targets(given, rows.y, "predict")
     known, later = _cut(given, rows.numbers, trained, forecaster.fitted_.series)
     series = _series(forecaster, known, later, truth)
     cutoffs = [_known_steps(one, rows.numbers, ends) for one in series]
@@ -100,10 +100,10 @@ def _cut(
     given: InputRows, numbers: np.ndarray, trained: int, pasts: Container[Hashable]
 ) -> tuple[InputRows, InputRows]:
     """The rows up to there and those after, of fitted series that have some after."""
-    ends = [int(np.searchsorted(numbers[places], trained)) for places in given.places]
+    ends = [int(np.searchsorted(numbers[places], trained)) for places in given.row_numbers]
     chosen = [
         k
-        for k, (id_, places, end) in enumerate(zip(given.ids, given.places, ends, strict=True))
+        for k, (id_, places, end) in enumerate(zip(given.ids, given.row_numbers, ends, strict=True))
         if id_ in pasts and end < len(places)
     ]
     if not chosen:
@@ -121,7 +121,7 @@ def _part(given: InputRows, rows: Mapping[int, slice]) -> InputRows:
         given,
         ids=[given.ids[k] for k in rows],
         tables=[_rows_of(given.tables[k], own) for k, own in rows.items()],
-        places=[given.places[k][own] for k, own in rows.items()],
+        row_numbers=[given.row_numbers[k][own] for k, own in rows.items()],
     )
 
 
@@ -133,7 +133,7 @@ def _series(
     forecaster: BaseForecaster, known: InputRows, later: InputRows, truth: np.ndarray
 ) -> list[Series]:
     """Each series, of which these rows were known at the end of training, and those came later."""
-    parts = zip(known, known.places, later.tables, later.places, strict=True)
+    parts = zip(known, known.row_numbers, later.tables, later.row_numbers, strict=True)
     return [
         Series(
             _history(forecaster, id_, seen.index, truth[seen_places]),
@@ -149,7 +149,7 @@ def _history(forecaster: BaseForecaster, id_: Any, index: pd.Index, values: np.n
     """The targets at each step up to the end of training; without its rows, what was kept of them."""
     past = forecaster.fitted_.series[id_]
     if len(index):
-        return on_grid(values, past.calendar.positions(index))
+        return insert_missing_steps(values, past.calendar.positions(index))
     return past.tail[:, : len(forecaster.target_names_)]
 
 
@@ -163,10 +163,10 @@ def _forecast(forecaster: Any, rows: Rows, end: int, task: Task) -> ForecastComp
     """With an estimator of others, which can forecast from the end of its training rows only."""
     forecast = forecaster.forecast(task.n_steps)
     table = read_table(rows.X, owner="backtest", parameter="df", unsorted="keep", require_observed=False)
-    ordered, places = in_order(table)
+    ordered, places = sort_by_index(table)
     targets = list(forecast.columns)
     values = select_columns(ordered, targets, owner="backtest").values
-    series = Series.cut(ordered.index, values, places, end, Calendar.from_index(ordered.index[:end]))
+    series = Series.cut(ordered.index, values, places, end, infer_calendar(ordered.index[:end]))
     values = forecast.to_numpy()[None, :, :, None]
     block = series.beside(np.zeros(1, np.int64), values, task.gap, forecaster.season_length_)
     return ForecastComparison.of(targets, task.names, [block], np.array([end - 1]), task.gap)

@@ -9,14 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...data.frames import (
-    Argument,
-    check_known_stamps,
-    check_stamp_kind,
-    read_table,
-    to_pandas_frame,
-)
-from ...data.long import long_frame
+from ...data.conversion import convert_input
+from ...data.long import check_long_frame
+from ...data.tables import Argument, check_known_stamps, check_stamp_kind, read_table
 from ...estimators.base_forecaster import BaseForecaster
 from .comparison import OWN_COLUMNS, ForecastComparison
 
@@ -55,9 +50,9 @@ class Rows:
     def of(cls, df: Any, y: Any, id_col: Hashable | None, time_col: Hashable | None) -> Rows:
         """From the arguments of `backtest`, checked as far as they are used here."""
         _check_name(id_col)
-        X, y, keys = _frame(df), to_pandas_frame(y), (id_col, time_col)
+        X, y, keys = _frame(df), convert_input(y), (id_col, time_col)
         if keys != (None, None):
-            X = long_frame(X, *keys, BACKTEST)
+            X = check_long_frame(X, *keys, BACKTEST)
         _check_length(y, len(X))
         index = _times(X, time_col)
         check_stamp_kind(index, BACKTEST, time_col)
@@ -83,7 +78,7 @@ class Rows:
         lasts: list[Any] = [forecaster.fitted_.series[id_].last for id_ in given.ids]
         later = [
             places[table.index > last]
-            for places, table, last in zip(given.places, given.tables, lasts, strict=True)
+            for places, table, last in zip(given.row_numbers, given.tables, lasts, strict=True)
         ]
         rows, end = rows._at(np.sort(np.concatenate(later))), max(lasts)
         numbers, stamps = _numbered(rows.times)
@@ -115,7 +110,7 @@ class Rows:
 
     def _timed(self, forecaster: BaseForecaster) -> Rows:
         """Rows without stamps follow those that the forecaster knows."""
-        if not forecaster.fitted_.schema.is_untimed(forecaster.fitted_.schema.read(self.X, "predict")):
+        if not forecaster.fitted_.schema.lacks_time_index(forecaster.fitted_.schema.read(self.X, "predict")):
             return self
         index = forecaster.fitted_.series[None].future(len(self.X))
         y = self.y.set_axis(index) if hasattr(self.y, "set_axis") else self.y
@@ -124,7 +119,7 @@ class Rows:
 
 def _frame(data: Any) -> pd.DataFrame:
     """Frames as they are, with text if there is any; series and arrays as frames of their columns."""
-    data = to_pandas_frame(data)
+    data = convert_input(data)
     if isinstance(data, pd.DataFrame):
         return data
     table = read_table(data, owner="backtest", parameter="df", unsorted="keep", require_observed=False)

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from ...data.roles import labels
+from ...data.roles import to_label_list
 from ...forecasting.interval_columns import intervals_of
 from ..metrics import coverage, mae, rmse, skill
 
@@ -49,7 +49,7 @@ def summarize(rows: pd.DataFrame, by: Hashable | Sequence[Hashable] = "target") 
     >>> summarize(rows)[["mae", "mae_seasonal_naive"]].to_dict("index")
     {'load': {'mae': 0.5, 'mae_seasonal_naive': 2.0}}
     """
-    keys = ["target", *(key for key in labels(by) if key != "target")]
+    keys = ["target", *(key for key in to_label_list(by) if key != "target")]
     _check_rows(rows, keys)
     index, parts = _groups(rows, keys)
     intervals = intervals_of(rows.columns, "y_hat")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.windows import seasonal_continuation
+from ...data.seasonal_naive import continue_season
 from .inputs import floats, positive
 
 
@@ -55,7 +55,7 @@ def seasonal_naive(history: Any, horizon: int, season_length: int = 1) -> np.nda
             f"The 'history' parameter of seasonal_naive must have an observed value in every column. "
             f"Got shape {values.shape} with a column of nothing but NaN instead."
         )
-    return seasonal_continuation(columns, season, steps).reshape(steps, *np.shape(history)[1:])
+    return continue_season(columns, season, steps).reshape(steps, *np.shape(history)[1:])
 
 
 def skill(error: float, reference_error: float) -> float:

@@ -50,7 +50,7 @@ class LinearPart:
             None if no training sample is complete.
         """
         lengths, calendar = examples.lengths, examples.calendar
-        seasons = {lengths.season_length, calendar.per(WEEK)} if calendar.keeps_phase else set()
+        seasons = {lengths.season_length, calendar.steps_per(WEEK)} if calendar.keeps_phase else set()
         periods = {int(steps) for steps in seasons if steps > 1 and steps == int(steps)}
         with one_blas_thread():
             fitted = fit_linear(
@@ -61,7 +61,7 @@ class LinearPart:
                 lengths.horizon,
                 _scalings(examples, normalization),
                 sorted(periods),
-                calendar.per(YEAR) or None,
+                calendar.steps_per(YEAR) or None,
             )
         return None if fitted is None else cls(fitted, lengths.window)
 
@@ -101,9 +101,9 @@ def _scalings(examples: Examples, normalization: str) -> list[WindowScaling]:
     kinds = ["last", "instance", "none"] if normalization == "auto" else [normalization]
     if normalization == "last" and examples.n_series > 1:
         kinds = ["last", "instance"]  # series may be quiet or loud
-    if normalization == "last" and examples.prepared.preparation.treatment.lags:
+    if normalization == "last" and examples.prepared.preparation.options.lags:
         kinds.append("none")  # relative to the last value, "as a year ago" could not be told
-    if not examples.prepared.preparation.given.past:
+    if not examples.prepared.preparation.layout.past:
         return [WindowScaling(kind) for kind in kinds]
     ways = [WindowScaling(kind, how) for kind in kinds for how in ("relative", "level", "none")]
     # Without an offset, "relative" is "level".

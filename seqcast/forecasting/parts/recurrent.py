@@ -265,7 +265,7 @@ class RecurrentPart:
 
 def _loss_units(prepared: PreparedPanel) -> np.ndarray:
     """Return what losses are reported in: the target's own unit, if there is one."""
-    scales, preparation = prepared.preparation.targets.scale, prepared.preparation
+    scales, preparation = prepared.preparation.target_scaler.scale, prepared.preparation
     one_unit = len(prepared.source) == len(scales) == 1 and preparation.is_linear
     return loss_units(scales[0] if one_unit else np.ones(1))
 

@@ -1,4 +1,4 @@
-"""Which GPU a name means, and arrays of other libraries that lie on one.
+"""Which GPU a name means.
 
 Nothing of numba is imported here before a GPU is asked for.
 """
@@ -7,9 +7,6 @@ import os
 import re
 import threading
 from importlib.util import find_spec
-from typing import Any
-
-import numpy as np
 
 INSTALL = 'pip install "seqcast[cuda]"'
 OLDEST = (7, 5)  # compute capability, of 2018: CUDA 13 compiles for no older one
@@ -104,17 +101,3 @@ def refuse_fork() -> None:
     if _asked_in not in (None, os.getpid()):
         text = "no process can use a GPU that was forked from one that did: start it by multiprocessing's"
         raise RuntimeError(f'{text} "spawn", not "fork".')
-
-
-def is_on_gpu(x: object) -> bool:
-    """Whether `x` is an array of a GPU, of any library."""
-    return hasattr(x, "__cuda_array_interface__")
-
-
-def to_host(x: Any) -> np.ndarray:
-    """Return an array as NumPy's, a copy if it lies on a GPU (CuPy, PyTorch, numba)."""
-    if not is_on_gpu(x):
-        return np.asarray(x)
-    from .driver import view_of
-
-    return view_of(x).copy_to_host()
