@@ -22,5 +22,5 @@ def test_other_values_raise(value):
 
 def test_minimum_may_be_0():
     assert check_count(0, "gap", "function", minimum=0) == 0
-    with pytest.raises(ValueError, match="at least 0. Got -1 instead"):
+    with pytest.raises(ValueError, match=r"at least 0. Got -1 instead"):
         check_count(-1, "gap", "function", minimum=0)
