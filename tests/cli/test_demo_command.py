@@ -131,9 +131,9 @@ def test_demo_with_a_too_long_horizon_raises(capsys, tmp_path):
 
 @pytest.mark.slow
 def test_demo_has_skill(capsys, monkeypatch):
-    rows = datasets.load_weather().loc["2013-09":]
+    rows = datasets.load_weather().loc["2013-10":]
     monkeypatch.setattr(datasets, "load_weather", lambda: rows)
-    code, out, err = run_command(capsys, "demo")
+    code, out, err = run_command(capsys, "demo", "--horizon", "24")
     assert (code, err) == (0, "")
     (line,) = [line for line in out.splitlines() if line.startswith("skill")]
     assert float(line.split()[1].rstrip(":")) > 0.1

@@ -25,7 +25,7 @@ Y_HAT = "y_hat"
 
 @dataclass(frozen=True)
 class ForecastRequest:
-    """What to forecast from each cutoff.
+    """Steps and quantiles to forecast from each cutoff.
 
     Attributes
     ----------
