@@ -13,17 +13,21 @@ def test_warning_names_the_line_of_the_caller():
     assert caught[0].filename == __file__
 
 
+# A module of the package with a function that calls another one.
+MODULE = """
+import warnings
+
+def inner():
+    warnings.warn('text', stacklevel=find_stacklevel())
+
+def outer():
+    inner()
+"""
+
+
 def test_lines_of_the_package_are_skipped():
-    # A function of a module of the package that calls another one.
-    module = {
-        "__name__": f"{seqcast.__name__}.module",
-        "find_stacklevel": find_stacklevel,
-        "warnings": warnings,
-    }
-    exec(
-        "import warnings\n\ndef inner():\n    warnings.warn('text', stacklevel=find_stacklevel())\n\ndef outer():\n    inner()\n",
-        module,
-    )
+    module = {"__name__": f"{seqcast.__name__}.module", "find_stacklevel": find_stacklevel}
+    exec(MODULE, module)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         module["outer"]()

@@ -91,7 +91,7 @@ def _add_warmup(commands: Any) -> None:
 
     text = (
         "Compile the kernels of estimators and layers ahead of their first use, for example in a container "
-        "image. Losses of distributions are compiled at their first use. Prints the directory of the "
+        "image. Losses of distributions are compiled when they are first used. Prints the directory of the "
         "compiled kernels, which SEQCAST_CACHE_DIR sets."
     )
     parser = commands.add_parser(
