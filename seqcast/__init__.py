@@ -1,6 +1,6 @@
-"""seqcast: time-series forecasting with recurrent networks, compiled by numba, in the manner of scikit-learn.
+"""Time-series forecasting with recurrent networks, compiled by numba, as scikit-learn estimators.
 
-Every public name is imported when it is first used: ``import seqcast`` itself loads nothing but this file.
+Each public name is imported at its first use. ``import seqcast`` itself loads this file only.
 """
 
 from importlib import import_module
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from .estimators.recurrent import Recurrent
     from .estimators.regressor import SeqRegressor
     from .estimators.window_transformer import WindowTransformer
-    from .evaluation.backtest import backtest, evaluate, summarize
+    from .evaluation.backtest import backtest, summarize
     from .evaluation.leaks import check_no_leak
     from .evaluation.scorers import make_forecast_scorer
     from .evaluation.splits import PanelTimeSeriesSplit
     from .exceptions import LeakError, TrainingDivergedError
     from .plotting import plot_forecast
 
-_HOME = {
+# Module that defines each public name.
+_MODULE_OF_NAME = {
     "ForecastDisplay": "plotting",
     "BacktestDisplay": "plotting",
     "Cell": "cells",
@@ -46,7 +47,6 @@ _HOME = {
     "backtest": "evaluation.backtest",
     "check_cell": "cells",
     "check_no_leak": "evaluation.leaks",
-    "evaluate": "evaluation.backtest",
     "make_forecast_scorer": "evaluation.scorers",
     "pad_sequences": "data.sequences",
     "permutation_importance": "evaluation.importance",
@@ -78,7 +78,6 @@ __all__ = [
     "check_cell",
     "check_no_leak",
     "datasets",
-    "evaluate",
     "evaluation",
     "exceptions",
     "make_forecast_scorer",
@@ -92,8 +91,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name in _MODULE_OF_NAME:
+        return getattr(import_module(f".{_MODULE_OF_NAME[name]}", __name__), name)
     if name in _MODULES:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module 'seqcast' has no attribute {name!r}")

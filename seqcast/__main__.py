@@ -1,4 +1,4 @@
-"""``python -m seqcast`` is the command ``seqcast``."""
+"""Entry point of ``python -m seqcast``, which is the command ``seqcast``."""
 
 import sys
 

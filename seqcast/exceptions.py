@@ -1,29 +1,29 @@
-"""The errors and warnings of seqcast.
+"""Exceptions of seqcast.
 
 ::
 
     Exception
     ├── ValueError
     │   └── SeqcastError
-    │       ├── TrainingDivergedError   no finite weights came out of training
-    │       └── LeakError               a forecast read what comes after it; an AssertionError too
+    │       ├── TrainingDivergedError   training has no finite weights
+    │       └── LeakError               a forecast depends on later rows; an AssertionError too
     └── Warning
         └── UserWarning
-            └── ConvergenceWarning      scikit-learn's: training stopped before it had converged, or diverged
-            on the way
+            └── ConvergenceWarning      scikit-learn's: training stopped before it converged, or
+            some epochs diverged
 
-Bad input raises plain ValueError or TypeError, as scikit-learn's users expect; the message names the
-parameter, its owner, the rule, the value and the way out.
+Invalid input raises ValueError or TypeError, as in scikit-learn. The message names the parameter, its owner,
+the rule, the value and a way out.
 """
 
 
 class SeqcastError(ValueError):
-    """Base of the errors that are seqcast's own."""
+    """Base class of the exceptions of seqcast."""
 
 
 class TrainingDivergedError(SeqcastError):
-    """Training gave no finite weights at all; nothing usable was fitted."""
+    """Exception of a fit in which no epoch had finite weights."""
 
 
 class LeakError(SeqcastError, AssertionError):
-    """A forecast depends on rows that it can not know."""
+    """Exception of `check_no_leak`: a forecast depends on rows that are not known when it is made."""

@@ -1,24 +1,25 @@
 """The command ``seqcast``: forecasts in the terminal.
 
-Results go to stdout; progress, warnings and errors to stderr. An error is one line and exit code 2, and
-leaves every file as it was. Whatever is slow to import is imported where it is used, so that ``--help`` is
-there at once.
+Results are printed to stdout; progress, warnings and errors to stderr. After an error, which is one line, the
+exit code is 2 and no file is changed. Slow imports are made in the functions that need them, so that
+``--help`` is quick.
 
-============  ==============================================================
-``parser``    what can be asked for
-``demo``      the command demo
-``commands``  the commands forecast and backtest, on the user's own file
-``warmup``    the command warmup
-``fitting``   the network that a command fits
-``reading``   which columns of a file are read, and as what
-``csv_file``  from a file to rows that know their line
-``times``     from a column of cells to an index of times
-``writing``   the files that a command writes, and those that it spares
-``formats``   a table as CSV, a forecast as a picture
-``report``    what is printed
-``words``     times and numbers as the words of a report
-``messages``  errors and warnings, one line each
-============  ==============================================================
+====================  =====================================================
+``parser``            the command line: commands and their options
+``demo_command``      the command demo
+``forecast_command``  the command forecast
+``backtest_command``  the command backtest
+``warmup_command``    the command warmup
+``fitting``           the forecaster of a command, and its fit
+``input_data``        the columns of a CSV file that a command reads
+``csv_file``          rows of a CSV file, and their line numbers
+``time_column``       conversion of a column of text to an index of times
+``output_files``      files that a command writes, all or none
+``output_formats``    tables as CSV text, figures as bytes
+``report``            the report that a command prints
+``text_format``       numbers and times as text
+``messages``          errors and warnings in one line
+====================  =====================================================
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .messages import CommandError, fail, warnings_in_one_line
+from .messages import CommandError, fail, print_warnings_in_one_line
 from .parser import make_parser
 
 __all__ = ["main"]
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The arguments after the program's name; those of the process if None.
+        Arguments after the name of the program. None means those of the process.
 
     Returns
     -------
@@ -53,14 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = make_parser().parse_args(argv)
-        with warnings_in_one_line():
+        with print_warnings_in_one_line():
             arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return fail(130, "interrupted")
-    except BrokenPipeError:  # a reader such as `head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails again
-        return 141  # as a shell says of a program that SIGPIPE ended
+    except BrokenPipeError:
+        # A reader such as `head` has closed the pipe. The redirection keeps the flush at exit from failing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The exit code of a shell for a program that SIGPIPE ended.
+        return 141
     except OSError as error:
         return fail(2, f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")
     except (CommandError, ValueError) as error:

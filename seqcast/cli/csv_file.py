@@ -1,4 +1,4 @@
-"""From a CSV file to rows that know their line."""
+"""Rows of a CSV file, and their line numbers."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ SEPARATORS = ",;\t"
 
 
 def read_csv(path: str, time: str | None) -> pd.DataFrame:
-    """Read all rows; the index is the row number, from which `line_of` tells the line."""
+    """Read all rows, with the row number as index, which `find_line` turns into a line number."""
     with _open_csv(path) as file:
-        df = _parse_csv(file, path, time)
-    if df.empty:
-        raise CommandError(f"{path} has column names, but no rows")
-    return df
+        data = _parse_csv(file, path, time)
+    if data.empty:
+        raise CommandError(f"{path} has column names but no rows")
+    return data
 
 
-def line_of(row: Any, path: str) -> int:
-    """Return the number of the line that a row begins in; lines count from 1, and a cell may hold several."""
+def find_line(row: Any, path: str) -> int:
+    """Return the number, from 1, of the line that a row begins in. A quoted cell may span several lines."""
     with _open_csv(path) as file:
-        separator, _ = _header(file)
+        separator, _ = _read_header(file)
         file.seek(0)
         reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
-        deque(islice(reader, row + 1), maxlen=0)  # the names and the rows before
+        # Skip the header and the rows before.
+        deque(islice(reader, row + 1), maxlen=0)
         return reader.line_num + 1
 
 
 @contextmanager
 def _open_csv(path: str) -> Iterator[TextIO]:
-    """Open a file, and say in one line why it cannot be read."""
+    """Open a file, and turn errors of opening and parsing into errors of one line."""
     import pandas as pd
 
     try:
-        # utf-8-sig: spreadsheets put a mark before the text
+        # Spreadsheets write a byte order mark, which utf-8-sig drops.
         with open(path, encoding="utf-8-sig", newline="") as file:
             yield file
     except FileNotFoundError:
@@ -52,59 +53,67 @@ def _open_csv(path: str) -> Iterator[TextIO]:
     except IsADirectoryError:
         raise CommandError(f"{path} is a directory, not a CSV file") from None
     except UnicodeDecodeError:
-        raise CommandError(f"{path} is not a CSV file: it holds no text in UTF-8") from None
+        raise CommandError(f"{path} is not a CSV file: its text is not UTF-8") from None
     except pd.errors.ParserWarning:
         raise CommandError(
             f"{path} is not a CSV file: its rows have more cells than its first line"
         ) from None
     except (pd.errors.ParserError, csv.Error) as error:
-        raise CommandError(f"{path} is not a CSV file: {_reason(error, path)}") from error
+        raise CommandError(f"{path} is not a CSV file: {_describe_reason(error, path)}") from error
 
 
-def _reason(error: Exception, path: str) -> str:
+def _describe_reason(error: Exception, path: str) -> str:
+    """Return the message of a parser, with line numbers of the file."""
     reason = str(error).removeprefix("Error tokenizing data. C error: ")
-    # pandas counts a row as one line, whatever its cells hold
-    return re.sub(r"(?<=in line )\d+", lambda number: str(line_of(int(number[0]) - 2, path)), reason)
+    # pandas counts a row as one line, even if its cells span several.
+    return re.sub(r"(?<=in line )\d+", lambda number: str(find_line(int(number[0]) - 2, path)), reason)
 
 
 def _parse_csv(file: TextIO, path: str, time: str | None) -> pd.DataFrame:
     import pandas as pd
 
-    separator = _separator(file, path)
+    separator = _find_separator(file, path)
     file.seek(0)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the names would be dropped
-        df = pd.read_csv(
+        # Without it, pandas drops cells beyond the last column name.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        data = pd.read_csv(
             file,
             sep=separator,
             dtype={} if time is None else {time: str},
-            index_col=False,  # or pandas takes surplus cells for the names of rows
+            # Otherwise pandas takes surplus cells as row labels.
+            index_col=False,
             skipinitialspace=True,
-            skip_blank_lines=False,  # they are lines too
-            low_memory=False,  # a column has one dtype
+            # Blank lines count as lines in error messages.
+            skip_blank_lines=False,
+            # Each column gets one dtype.
+            low_memory=False,
         )
-    return df.dropna(how="all")
+    return data.dropna(how="all")
 
 
-def _separator(file: TextIO, path: str) -> str:
-    """Return what stands between the cells, seen from the names, which it checks."""
+def _find_separator(file: TextIO, path: str) -> str:
+    """Return the separator of the cells, after checking that the column names are unique."""
     first = file.readline()
     if not first.strip() or "\0" in first:
         raise CommandError(f"{path} is empty, or its first line holds no column names")
-    separator, names = _header(file)
-    twice = [name for name in names if name and names.count(name) > 1]
-    if twice:
-        raise CommandError(f"{path} has more than one column {twice[0]!r}; rename or remove one")
+    separator, names = _read_header(file)
+    duplicates = [name for name in names if name and names.count(name) > 1]
+    if duplicates:
+        raise CommandError(f"{path} has more than one column {duplicates[0]!r}; rename or remove one")
     return separator
 
 
-def _header(file: TextIO) -> tuple[str, list[str]]:
-    """Return the separator that leaves the fewest quotes in the names and gives the most, and the names."""
-    headers = {separator: _names(file, separator) for separator in SEPARATORS}
-    # A quote in the middle of a name was cut from its pair: in `date;"Load, MW"` no comma separates.
+def _read_header(file: TextIO) -> tuple[str, list[str]]:
+    """Return the separator and the column names.
+
+    The separator is the one that leaves the fewest quotes within names and, among these, gives most names.
+    """
+    headers = {separator: _split_header(file, separator) for separator in SEPARATORS}
+    # A quote within a name was split from its pair, as by the comma in `date;"Load, MW"`.
     return max(headers.items(), key=lambda header: (-"".join(header[1]).count('"'), len(header[1])))
 
 
-def _names(file: TextIO, separator: str) -> list[str]:
+def _split_header(file: TextIO, separator: str) -> list[str]:
     file.seek(0)
     return next(csv.reader(file, delimiter=separator, skipinitialspace=True))

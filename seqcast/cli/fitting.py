@@ -1,4 +1,4 @@
-"""The network that a command fits: made as was asked for, fitted, and told in words."""
+"""The forecaster of a command, and its fit."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 
 def make_forecaster(arguments: argparse.Namespace, targets: list[str] | None, verbose: int) -> SeqForecaster:
-    """Make a forecaster of the options that were given; its own defaults stand for the others."""
+    """Return a forecaster with the options that were given, and its own defaults for the others."""
     from ..estimators.forecaster import SeqForecaster
 
     names = ("horizon", "window", "cell", "hidden_size", "max_iter")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    return SeqForecaster(**given, target=targets, random_state=arguments.seed, verbose=verbose)
+    options = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    return SeqForecaster(**options, target=targets, random_state=arguments.seed, verbose=verbose)
 
 
-def fit(forecaster: SeqForecaster, df: pd.DataFrame) -> str:
-    """Fit, and tell what was fitted."""
+def fit_forecaster(forecaster: SeqForecaster, data: pd.DataFrame) -> str:
+    """Fit a forecaster, and return a description of it."""
     started = time.perf_counter()
-    forecaster.fit(df)
+    forecaster.fit(data)
     seconds = time.perf_counter() - started
     return (
-        f"{network_in_words(forecaster)}, window {forecaster.window_}, horizon {forecaster.horizon_}: "
+        f"{describe_network(forecaster)}, window {forecaster.window_}, horizon {forecaster.horizon_}: "
         f"{forecaster.n_iter_} epochs in {seconds:.1f} s"
     )
 
 
-def network_in_words(forecaster: SeqForecaster) -> str:
-    """Tell the cell and the size."""
+def describe_network(forecaster: SeqForecaster) -> str:
+    """Return the cell and the size of the network in words."""
     return f"{forecaster.cell} of {forecaster.hidden_size} units"
 
 
-def progress(quiet: bool) -> int:
-    """Return the verbosity of a fit: a bar only where somebody watches."""
+def choose_verbosity(quiet: bool) -> int:
+    """Return the verbosity of a fit: 1, which shows a progress bar, on a terminal only."""
     return int(sys.stderr.isatty() and not quiet)

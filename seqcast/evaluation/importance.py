@@ -1,11 +1,10 @@
-"""What forecasts owe to each column: how much worse they become with another time's history of it."""
+"""Permutation importance of the columns that a forecaster reads."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,11 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.panel import Panel
+from ..data.schema import Schema
 from ..estimators.base_forecaster import BaseForecaster
 from ..forecasting.fitted import FittedForecaster
 from ..forecasting.rolling import MAX_NUMBERS
+from .counts import check_count
 
 __all__ = ["permutation_importance"]
 
@@ -32,53 +33,55 @@ def permutation_importance(
     random_state: int | np.random.RandomState | None = None,
     n_jobs: int | None = None,
 ) -> Bunch:
-    """How much worse a fitted forecaster scores with the histories of one column exchanged.
+    """Compute how much worse a fitted forecaster scores if the histories of one column are exchanged.
 
-    The forecasts of `predict` are made again, each with all that it reads of the column (of one that is known
-    ahead also the steps that are forecast) taken from another forecast of the same series; all other columns,
-    and the truth, stay. So the column is cut off from them, as in Breiman's permutation of a feature [1]_,
-    but it remains a history that there was: its lags are one group [2]_, and single values shuffled over
-    rows would make histories like no other, on which a model extrapolates [3]_. Static columns are exchanged
-    between all forecasts. No forecast keeps its own history, which a shuffle would let happen now and then.
+    The forecasts of `predict` are computed again. For one column, each forecast reads the values of another
+    forecast of the same series. If the column is in `future_cols`, this includes the values of the steps that
+    are forecast. The other columns and the truth are not changed. This removes the relation between the
+    column and the target, as the permutation of a feature does [1]_, but each history remains one that was
+    observed. The lags of a column are exchanged as a group [2]_, because values that are shuffled one by one
+    form histories that do not occur, on which a model extrapolates [3]_. Static columns are exchanged between
+    all forecasts. No forecast keeps its own history, unlike in a shuffle.
 
-    ``sklearn.inspection.permutation_importance`` shuffles values over the rows of `X`. Where the targets are
-    no columns of `X` it works as it is, and so it does for covariates with ``y=X[targets]``; but it shuffles
-    the truth too where that is read from `X`, the history that the naive forecasts of ``score`` repeat, and
-    nothing that the first forecasts read of the training rows.
+    ``sklearn.inspection.permutation_importance`` shuffles values over the rows of `X`. It can be used if the
+    targets are not columns of `X`, and for covariates with ``y=X[targets]``. If it reads the truth from `X`,
+    it shuffles the truth and the history of the naive forecasts of ``score`` too. It never shuffles the
+    training rows that the first forecasts read.
 
     Parameters
     ----------
     forecaster : SeqForecaster, LinearForecaster or NaiveForecaster
-        Fitted on rows that hold its targets.
+        A fitted forecaster whose targets were columns of `X` in ``fit``.
     X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
-        Rows that follow the training rows, for at least two forecasts of a series.
+        Rows that follow the training rows, enough for at least two forecasts of a series.
     y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
-        The truth; the targets' columns of `X` if None.
+        The truth. None means the target columns of `X`.
     scoring : str, callable or None, default=None
-        As in scikit-learn; ``make_forecast_scorer`` makes such callables. None: the forecaster's ``score``.
+        A scorer as in scikit-learn, for example one of ``make_forecast_scorer``. None means the forecaster's
+        ``score``.
     n_repeats : int, default=5
-        How often each column is exchanged.
+        Number of exchanges of each column.
     random_state : int, RandomState instance or None, default=None
-        Of the exchanges, which are the same for all columns.
+        Seed of the exchanges, which are the same for all columns.
     n_jobs : int or None, default=None
-        Columns that are worked on at once, as joblib counts them. The result does not depend on it.
+        Number of columns that are processed in parallel, as in joblib. The result does not depend on it.
 
     Returns
     -------
     Bunch
-        With ``names``, the columns of `X`, and in their order ``importances``, shape (n_columns, n_repeats):
-        score less the score with the column exchanged; ``importances_mean`` and ``importances_std``, shape
-        (n_columns,). 0 for a column that is not read.
+        ``names`` holds the columns of `X`. ``importances``, of shape (n_columns, n_repeats), holds the score
+        minus the score with the column exchanged. ``importances_mean`` and ``importances_std`` have shape
+        (n_columns,). The importance of a column that is not read is 0.
 
     Raises
     ------
     NotFittedError
-        Before fit.
+        If the forecaster is not fitted.
     TypeError
-        If it is no forecaster, such as a pipeline or a search around one.
+        If `forecaster` is not a forecaster, for example a pipeline or a search.
     ValueError
-        If the targets were no columns of `X` in fit, there are fewer than two forecasts of every series, or a
-        parameter is out of its range.
+        If the targets were not columns of `X` in ``fit``, no series has two forecasts, or a parameter is out
+        of its range.
 
     References
     ----------
@@ -97,21 +100,25 @@ def permutation_importance(
     >>> rows = pd.DataFrame({"cause": rng.normal(size=300), "noise": rng.normal(size=300)})
     >>> rows["load"] = 2 * rows["cause"].shift(1) + 0.1 * rng.normal(size=300)
     >>> model = LinearForecaster(horizon=1, window=3, target="load").fit(rows[:200])
-    >>> found = permutation_importance(model, rows[200:], random_state=0)
-    >>> max(zip(found.importances_mean, found.names))[1]
+    >>> result = permutation_importance(model, rows[200:], random_state=0)
+    >>> max(zip(result.importances_mean, result.names))[1]
     'cause'
     """
-    _check(forecaster, n_repeats)
-    schema, seed = forecaster.fitted_.schema, check_random_state(random_state).randint(2**32, dtype=np.uint32)
+    _check_forecaster(forecaster)
+    n_repeats = check_count(n_repeats, "n_repeats", "permutation_importance")
+    schema = forecaster.fitted_.schema
+    _check_targets(schema)
+    seed = check_random_state(random_state).randint(2**32, dtype=np.uint32)
     if y is None:
         y = schema.read_targets(schema.read(X, "score"), None, "score")
-    scorer, columns = check_scoring(forecaster, scoring=scoring), _columns(schema)
+    scorer = check_scoring(forecaster, scoring=scoring)
+    columns = _find_columns(schema)
     if effective_n_jobs(n_jobs) > 1 and hasattr(forecaster, "n_jobs"):
         forecaster = copy.copy(forecaster).set_params(n_jobs=1)
     scores = Parallel(n_jobs=n_jobs)(
-        delayed(_score)(forecaster, scorer, X, y, places, np.random.default_rng([seed, repeat]))
-        for places in ([], *columns.values())
-        for repeat in range(n_repeats if places else 1)
+        delayed(_score)(forecaster, scorer, X, y, positions, np.random.default_rng([seed, repeat]))
+        for positions in ([], *columns.values())
+        for repeat in range(n_repeats if positions else 1)
     )
     importances = scores[0] - np.reshape(scores[1:], (-1, n_repeats))
     return Bunch(
@@ -122,46 +129,44 @@ def permutation_importance(
     )
 
 
-def _check(forecaster: Any, n_repeats: Any) -> None:
+def _check_forecaster(forecaster: Any) -> None:
     if not isinstance(forecaster, BaseForecaster):
         raise TypeError(
-            f"The 'forecaster' parameter of permutation_importance must be a forecaster of this library. Got "
-            f"{type(forecaster).__name__} instead. Pass the best_estimator_ of a search; of a pipeline the "
-            f"last step, with the rows that this one gets."
+            f"The 'forecaster' parameter of permutation_importance must be a forecaster of seqcast. Got "
+            f"{type(forecaster).__name__} instead. Pass the best_estimator_ of a search, or the last step of "
+            f"a pipeline with the transformed rows."
         )
     check_is_fitted(forecaster)
-    if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
+
+
+def _check_targets(schema: Schema) -> None:
+    if schema.separate_targets:
         raise ValueError(
-            f"The 'n_repeats' parameter of permutation_importance must be an int of at least 1. Got "
-            f"{n_repeats!r} instead."
-        )
-    if forecaster.fitted_.schema.separate_targets:
-        raise ValueError(
-            "The 'forecaster' parameter of permutation_importance must be fitted on rows that hold its "
-            "targets. Got one whose targets were in y only: its forecasts are made from earlier ones, and "
-            "have no histories to exchange. Use sklearn.inspection.permutation_importance, which shuffles "
-            "rows."
+            "The 'forecaster' parameter of permutation_importance must be fitted with its targets as columns "
+            "of X. Got one whose targets were passed as y only, whose forecasts have no histories to "
+            "exchange. Use sklearn.inspection.permutation_importance, which shuffles rows."
         )
 
 
-def _columns(schema: Any) -> dict[Hashable, list[int]]:
-    """Where what was made of each column of X stands among the columns that a forecaster reads.
+def _find_columns(schema: Schema) -> dict[Hashable, list[int]]:
+    """Return, for each column of X, its positions among the columns that a forecaster reads.
 
-    Static columns are counted from the end, as features made of stamps stand before them.
+    A column of categories has several. Static columns are counted from the end, because calendar features
+    come before them.
     """
     roles = schema.roles
-    places = dict(zip(roles.all, range(len(roles.all)), strict=True))
-    places |= dict(zip(roles.static, range(-len(roles.static), 0), strict=True))
+    positions = dict(zip(roles.all, range(len(roles.all)), strict=True))
+    positions |= dict(zip(roles.static, range(-len(roles.static), 0), strict=True))
     own = [column for column in schema.columns if column not in schema.column_spec.keys]
-    return {column: [places[name] for name in schema.categories.column_names([column])] for column in own}
+    return {column: [positions[name] for name in schema.categories.column_names([column])] for column in own}
 
 
 def _score(
-    forecaster: Any, scorer: Any, X: Any, y: Any, places: list[int], rng: np.random.Generator
+    forecaster: Any, scorer: Any, X: Any, y: Any, positions: list[int], rng: np.random.Generator
 ) -> float:
-    """With these columns from other forecasts' histories."""
+    """Return the score with the columns at `positions` exchanged."""
     exchanged = copy.copy(forecaster)
-    model = _ExchangedHistories(forecaster.fitted_, places, rng)
+    model = _ExchangedHistories(forecaster.fitted_, positions, rng)
     exchanged.fitted_ = replace(forecaster.fitted_, model=model)
     return scorer(exchanged, X, y)
 
@@ -173,14 +178,14 @@ class _ExchangedHistories:
     Attributes
     ----------
     fitted : FittedForecaster
-    places : list of int
+    positions : list of int
         The columns.
     rng : Generator
         Draws the other cutoffs.
     """
 
     fitted: FittedForecaster
-    places: list[int]
+    positions: list[int]
     rng: np.random.Generator
 
     @property
@@ -208,16 +213,16 @@ class _ExchangedHistories:
                 f"permutation_importance needs two forecasts of a series, which are made every {horizon} "
                 f"steps. Got one of each. Pass more rows."
             )
-        is_static = bool(self.places) and min(self.places) < 0
-        of_whom = np.zeros_like(series) if is_static else series
-        others = _others(cutoffs, of_whom, self.rng) if self.places else cutoffs
+        is_static = bool(self.positions) and min(self.positions) < 0
+        groups = np.zeros_like(series) if is_static else series
+        others = _exchange_cutoffs(cutoffs, groups, self.rng) if self.positions else cutoffs
         n_before = self.fitted.memory.n_steps
         size = max(1, MAX_NUMBERS // ((n_before + horizon) * panel.values.shape[1]))
         parts = []
         for first in range(0, len(cutoffs), size):
             near, own = panel.cut_around(cutoffs[first : first + size], n_before, horizon)
             far, _ = panel.cut_around(others[first : first + size], n_before, horizon)
-            near.values[:, self.places] = far.values[:, self.places]
+            near.values[:, self.positions] = far.values[:, self.positions]
             parts.append(self.fitted.model.forecast(near, own, probabilities))
         return np.concatenate(parts, axis=1)
 
@@ -232,13 +237,14 @@ class _ExchangedHistories:
         return self.fitted.model.gradient(panel, cutoff)
 
 
-def _others(cutoffs: np.ndarray, series: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Each origin's predecessor in a random circle through the cutoffs of its series.
+def _exchange_cutoffs(cutoffs: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return, for each cutoff, another cutoff of its group.
 
-    So it is never the cutoff itself, unless that is the only one.
+    The cutoffs of each group form one random cycle, so that a cutoff is never exchanged with itself unless it
+    is the only one.
     """
-    order = np.lexsort((rng.random(len(cutoffs)), series))
-    firsts = np.unique(series[order], return_index=True)[1]
+    order = np.lexsort((rng.random(len(cutoffs)), groups))
+    firsts = np.unique(groups[order], return_index=True)[1]
     before = np.arange(len(cutoffs)) - 1
     before[firsts] = np.append(firsts[1:], len(cutoffs)) - 1
     others = np.empty_like(cutoffs)

@@ -1,12 +1,12 @@
-"""Pictures of forecasts: beside what came before and after them, and in backtests.
+"""Plots of forecasts and backtests.
 
-=============  ============================================================
-``forecasts``  a forecast after the end of its history
-``backtests``  forecasts from many cutoffs beside the truth; errors by lead
-``panels``     one panel for each target, and how all of them look
-=============  ============================================================
+=============  ===================================================
+``forecasts``  plots of a forecast after its history
+``backtests``  plots of backtests, over time or by lead
+``axes``       axes of figures: one for each target, and their style
+=============  ===================================================
 
-Figures are made without pyplot: they need no display, nothing is shown, no global setting is changed.
+Figures are made without pyplot. They need no display, are not shown, and change no global setting.
 """
 
 from .backtests import BacktestDisplay, plot_backtest

@@ -1,4 +1,4 @@
-"""Forecasts from many cutoffs beside the truth, and their errors by lead."""
+"""Plots of backtests: forecasts and the truth over time, or errors by lead."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 
 from ..forecasting.interval_columns import intervals_of
-from .panels import (
+from .axes import (
     ACTUAL,
     BEGIN,
     FORECAST,
     HISTORY,
     Style,
-    bands,
-    begin,
     check_matplotlib,
-    figure_of,
-    line,
-    panels_for,
-    tidy,
+    draw_bands,
+    draw_line,
+    finish_axes,
+    get_figure,
+    make_axes,
+    mark_begin,
 )
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 OWNER = "BacktestDisplay"
-N_ORIGINS = 10
+N_CUTOFFS = 10
 UNNAMED: Style = {"label": "_nolegend_"}
 
-# How the names of errors end, and how they are drawn.
+# Style of each line of errors, by the suffix of the names of these errors.
 ERRORS: dict[str, Style] = {
     "": FORECAST,
     "_seasonal_naive": ACTUAL | {"label": "seasonal naive"},
@@ -42,31 +42,31 @@ ERRORS: dict[str, Style] = {
 
 
 class BacktestDisplay:
-    """Forecasts of a backtest beside the truth, or their errors by lead.
+    """Plot of the forecasts of a backtest and the truth, or of the errors by lead.
 
-    Made by `from_estimator` or `from_predictions`, which draw it; it keeps what was drawn.
+    Use `from_estimator` or `from_predictions` to make and draw it.
 
     Parameters
     ----------
-    rows : DataFrame
-        From `seqcast.backtest` or `seqcast.evaluate`.
+    results : DataFrame
+        The result of `seqcast.backtest`.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
     axes_ : ndarray of Axes, shape (n_targets,)
     lines_ : list of dict
-        For each target, kind "series": "actual", and a line for each cutoff, by its cutoff; kind "lead":
-        "forecast", "seasonal naive" and "persistence".
+        The lines of each target. For kind "series", these are "actual" and a line for each cutoff; for kind
+        "lead", "forecast", "seasonal naive" and "persistence".
 
     See Also
     --------
-    plot_backtest : The short way.
+    plot_backtest : Function that returns the figure.
 
     Examples
     --------
     >>> from seqcast.plotting import BacktestDisplay
-    >>> display = BacktestDisplay.from_predictions(rows, kind="lead")  # doctest: +SKIP
+    >>> display = BacktestDisplay.from_predictions(results, kind="lead")  # doctest: +SKIP
     >>> display.figure_.savefig("errors.png", dpi=150)  # doctest: +SKIP
     """
 
@@ -74,27 +74,27 @@ class BacktestDisplay:
     axes_: np.ndarray
     lines_: list[dict[Hashable, Line2D]]
 
-    def __init__(self, rows: pd.DataFrame) -> None:
-        self.rows = rows
+    def __init__(self, results: pd.DataFrame) -> None:
+        self.results = results
 
     @classmethod
     def from_estimator(
         cls,
         forecaster: Any,
-        df: Any,
+        X: Any,
         y: Any = None,
         *,
         kind: Literal["series", "lead"] = "series",
-        last: int | None = N_ORIGINS,
+        last: int | None = N_CUTOFFS,
         metric: Literal["rmse", "mae"] = "rmse",
         ax: Axes | Sequence[Axes] | None = None,
         **options: Any,
     ) -> Self:
-        """Forecast from many cutoffs, and draw.
+        """Run a backtest, and draw its result.
 
         Parameters
         ----------
-        forecaster, df, y
+        forecaster, X, y
             As in `seqcast.backtest`.
         kind, last, metric, ax
             As in `plot`.
@@ -108,25 +108,25 @@ class BacktestDisplay:
         from ..evaluation.backtest import backtest
 
         check_matplotlib()
-        rows = backtest(forecaster, df, y, **options)
-        return cls.from_predictions(rows, kind=kind, last=last, metric=metric, ax=ax)
+        results = backtest(forecaster, X, y, **options)
+        return cls.from_predictions(results, kind=kind, last=last, metric=metric, ax=ax)
 
     @classmethod
     def from_predictions(
         cls,
-        rows: pd.DataFrame,
+        results: pd.DataFrame,
         *,
         kind: Literal["series", "lead"] = "series",
-        last: int | None = N_ORIGINS,
+        last: int | None = N_CUTOFFS,
         metric: Literal["rmse", "mae"] = "rmse",
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Self:
-        """Draw the rows of a backtest.
+        """Draw the result of a backtest.
 
         Parameters
         ----------
-        rows : DataFrame
-            From `seqcast.backtest` or `seqcast.evaluate`.
+        results : DataFrame
+            The result of `seqcast.backtest`.
         kind, last, metric, ax
             As in `plot`.
 
@@ -134,114 +134,116 @@ class BacktestDisplay:
         -------
         BacktestDisplay
         """
-        return cls(rows).plot(ax, kind=kind, last=last, metric=metric)
+        return cls(results).plot(ax, kind=kind, last=last, metric=metric)
 
     def plot(
         self,
         ax: Axes | Sequence[Axes] | None = None,
         *,
         kind: Literal["series", "lead"] = "series",
-        last: int | None = N_ORIGINS,
+        last: int | None = N_CUTOFFS,
         metric: Literal["rmse", "mae"] = "rmse",
     ) -> Self:
-        """Draw.
+        """Draw the plot.
 
         Parameters
         ----------
         ax : Axes or sequence of n_targets Axes, default=None
-            Where to draw. A new figure if None.
+            Axes to draw on. None makes a new figure.
         kind : {"series", "lead"}, default="series"
-            "series": the truth over time, and the forecasts of each cutoff with their intervals. "lead":
-            errors by lead, beside those of the naive forecasts.
+            "series" draws the truth over time, and the forecasts of each cutoff with their intervals. "lead"
+            draws the errors by lead, and those of the naive forecasts.
         last : int, default=10
-            For "series": so many cutoffs, the last ones; None for all.
+            Number of cutoffs to draw for "series", the last ones. None draws all.
         metric : {"rmse", "mae"}, default="rmse"
-            For "lead".
+            Error to draw for "lead".
 
         Returns
         -------
         BacktestDisplay
-            This one, with what was drawn.
+            The display itself.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         ValueError
-            If a parameter is out of its range, there is no row, the rows for "series" are of several series,
-            or the number of axes is not the number of targets.
+            If a parameter is out of its range, there is no row, `results` holds several series and `kind` is
+            "series", or the number of axes is not the number of targets.
         """
         check_matplotlib()
-        _check(kind, ("series", "lead"), "kind")
-        _check(metric, ("rmse", "mae"), "metric")
-        if self.rows.empty:
-            raise ValueError(f"The 'rows' parameter of {OWNER} must have at least one row. Got none.")
-        targets = list(self.rows["target"].unique())
-        panels = panels_for(targets, ax, OWNER)
+        _check_choice(kind, ("series", "lead"), "kind")
+        _check_choice(metric, ("rmse", "mae"), "metric")
+        if self.results.empty:
+            raise ValueError(f"The 'results' parameter of {OWNER} must have at least one row. Got none.")
+        targets = list(self.results["target"].unique())
+        axes = make_axes(targets, ax, OWNER)
         if kind == "series":
-            self._draw_series(panels, targets, last)
+            self._draw_series(axes, targets, last)
         else:
-            self._draw_leads(panels, targets, metric)
-        self.axes_, self.figure_ = np.array(panels, dtype=object), figure_of(panels)
+            self._draw_leads(axes, targets, metric)
+        self.axes_ = np.array(axes, dtype=object)
+        self.figure_ = get_figure(axes)
         return self
 
-    def _draw_series(self, panels: list[Axes], targets: list[Hashable], last: int | None) -> None:
-        rows = _last_cutoffs(self.rows, last)
+    def _draw_series(self, axes: list[Axes], targets: list[Hashable], last: int | None) -> None:
+        results = _select_last_cutoffs(self.results, last)
         self.lines_ = []
-        for panel, target in zip(panels, targets, strict=True):
-            own = rows[rows["target"] == target].set_index("time")
+        for ax, target in zip(axes, targets, strict=True):
+            own = results[results["target"] == target].set_index("time")
             truth = own["y"][~own.index.duplicated()].sort_index()
-            lines: dict[Hashable, Line2D] = {"actual": line(panel, truth, HISTORY | {"label": "actual"})}
-            for cutoff, block in own.groupby("cutoff"):
-                first = len(lines) == 1  # the only one that the legend names
-                lines[cutoff] = line(panel, block["y_hat"], FORECAST if first else FORECAST | UNNAMED)
-                bands(panel, block, intervals_of(block.columns, "y_hat"), named=first)
-                begin(panel, block.index)
+            lines: dict[Hashable, Line2D] = {"actual": draw_line(ax, truth, HISTORY | {"label": "actual"})}
+            for cutoff, forecast in own.groupby("cutoff"):
+                # The legend names the first forecast only.
+                first = len(lines) == 1
+                lines[cutoff] = draw_line(ax, forecast["y_hat"], FORECAST if first else FORECAST | UNNAMED)
+                draw_bands(ax, forecast, intervals_of(forecast.columns, "y_hat"), named=first)
+                mark_begin(ax, forecast.index)
             self.lines_.append(lines)
-        tidy(panels, targets, pd.Index(rows["time"]))
+        finish_axes(axes, targets, pd.Index(results["time"]))
 
-    def _draw_leads(self, panels: list[Axes], targets: list[Hashable], metric: str) -> None:
+    def _draw_leads(self, axes: list[Axes], targets: list[Hashable], metric: str) -> None:
         from ..evaluation.backtest import summarize
 
-        errors = summarize(self.rows, by="lead")
+        errors = summarize(self.results, by="lead")
         self.lines_ = [
             {
-                style["label"]: line(panel, errors.xs(target, level="target")[f"{metric}{ending}"], style)
-                for ending, style in ERRORS.items()
+                style["label"]: draw_line(ax, errors.xs(target, level="target")[f"{metric}{suffix}"], style)
+                for suffix, style in ERRORS.items()
             }
-            for panel, target in zip(panels, targets, strict=True)
+            for ax, target in zip(axes, targets, strict=True)
         ]
-        tidy(panels, [f"{target}: {metric.upper()}" for target in targets], pd.Index([], name="lead"))
-        for panel in panels:
-            panel.set_ylim(bottom=0)
+        finish_axes(axes, [f"{target}: {metric.upper()}" for target in targets], pd.Index([], name="lead"))
+        for ax in axes:
+            ax.set_ylim(bottom=0)
 
 
 def plot_backtest(
-    rows: pd.DataFrame,
+    results: pd.DataFrame,
     *,
     kind: Literal["series", "lead"] = "series",
-    last: int | None = N_ORIGINS,
+    last: int | None = N_CUTOFFS,
     metric: Literal["rmse", "mae"] = "rmse",
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw what a backtest forecast, or how its errors grow with the lead; one panel for each target.
+    """Draw the forecasts of a backtest and the truth, or the errors by lead, on one axes for each target.
 
-    Made without pyplot, as `plot_forecast`.
+    The figure is made without pyplot, as by `plot_forecast`.
 
     Parameters
     ----------
-    rows : DataFrame
-        From `seqcast.backtest` or `seqcast.evaluate`. Of several series: ``rows[rows["id"] == "a"]`` for
-        "series"; errors by lead are those of all.
+    results : DataFrame
+        The result of `seqcast.backtest`. For kind "series", it must hold one series: select one of a panel
+        with ``results[results["id"] == "a"]``. The errors by lead are those of all series.
     kind : {"series", "lead"}, default="series"
-        "series": the truth over time, and the forecasts of each cutoff with their intervals. "lead": errors
-        by lead, beside those of the naive forecasts.
+        "series" draws the truth over time, and the forecasts of each cutoff with their intervals. "lead"
+        draws the errors by lead, and those of the naive forecasts.
     last : int, default=10
-        For "series": so many cutoffs, the last ones; None for all.
+        Number of cutoffs to draw for "series", the last ones. None draws all.
     metric : {"rmse", "mae"}, default="rmse"
-        For "lead".
+        Error to draw for "lead".
     ax : Axes or sequence of n_targets Axes, default=None
-        Where to draw. A new figure if None.
+        Axes to draw on. None makes a new figure.
 
     Returns
     -------
@@ -253,35 +255,35 @@ def plot_backtest(
     ImportError
         If matplotlib is not installed.
     ValueError
-        If a parameter is out of its range, there is no row, the rows for "series" are of several series, or
-        the number of axes is not the number of targets.
+        If a parameter is out of its range, there is no row, `results` holds several series and `kind` is
+        "series", or the number of axes is not the number of targets.
 
     See Also
     --------
-    seqcast.plotting.BacktestDisplay : What was drawn, to be changed.
+    seqcast.plotting.BacktestDisplay : Access to the lines of the plot.
 
     Examples
     --------
-    >>> rows = backtest(model, df, level=80)  # doctest: +SKIP
-    >>> plot_backtest(rows).savefig("backtest.png")  # doctest: +SKIP
-    >>> plot_backtest(rows, kind="lead").savefig("errors.png")  # doctest: +SKIP
+    >>> results = backtest(model, df, level=80)  # doctest: +SKIP
+    >>> plot_backtest(results).savefig("backtest.png")  # doctest: +SKIP
+    >>> plot_backtest(results, kind="lead").savefig("errors.png")  # doctest: +SKIP
     """
-    return BacktestDisplay.from_predictions(rows, kind=kind, last=last, metric=metric, ax=ax).figure_
+    return BacktestDisplay.from_predictions(results, kind=kind, last=last, metric=metric, ax=ax).figure_
 
 
-def _last_cutoffs(rows: pd.DataFrame, last: int | None) -> pd.DataFrame:
+def _select_last_cutoffs(results: pd.DataFrame, last: int | None) -> pd.DataFrame:
     if last is not None and last < 1:
         raise ValueError(f"The 'last' parameter of {OWNER} must be at least 1 or None. Got {last!r} instead.")
-    if rows.duplicated(["cutoff", "target", "time"]).any():
+    if results.duplicated(["cutoff", "target", "time"]).any():
         raise ValueError(
-            f"The 'rows' parameter of {OWNER} must be those of one series. Got several. Pass one of "
-            f"them, such as rows[rows['id'] == 'a']."
+            f"The 'results' parameter of {OWNER} must hold one series. Got several series. Pass one of them, "
+            f"such as results[results['id'] == 'a']."
         )
-    cutoffs = rows["cutoff"].drop_duplicates().sort_values()
-    return rows if last is None else rows[rows["cutoff"].isin(cutoffs.tail(last))]
+    cutoffs = results["cutoff"].drop_duplicates().sort_values()
+    return results if last is None else results[results["cutoff"].isin(cutoffs.tail(last))]
 
 
-def _check(value: Any, choices: tuple[str, ...], name: str) -> None:
+def _check_choice(value: Any, choices: tuple[str, ...], name: str) -> None:
     if value not in choices:
         raise ValueError(
             f"The {name!r} parameter of {OWNER} must be {' or '.join(map(repr, choices))}. "

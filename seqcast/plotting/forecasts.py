@@ -1,4 +1,4 @@
-"""A forecast after the end of its history."""
+"""Plots of a forecast after its history."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 
 from ..forecasting.interval_columns import centres_of, intervals_of, quantiles_of
-from .panels import (
+from .axes import (
     ACTUAL,
     FORECAST,
     HISTORY,
     QUANTILE,
-    bands,
-    begin,
     check_matplotlib,
-    figure_of,
-    line,
-    panels_for,
-    tidy,
+    draw_bands,
+    draw_line,
+    finish_axes,
+    get_figure,
+    make_axes,
+    mark_begin,
 )
 
 if TYPE_CHECKING:
@@ -29,36 +29,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-HISTORY_LENGTHS = 5  # the history drawn by default, in lengths of the forecast
+# Length of the history that is drawn by default, in lengths of the forecast.
+HISTORY_LENGTHS = 5
 OWNER = "ForecastDisplay"
 
 
 class ForecastDisplay:
-    """A forecast beside what came before it and, where known, what came after.
+    """Plot of a forecast, its history and, if given, the actual values.
 
-    Made by `from_estimator` or `from_predictions`, which draw it; it keeps what was drawn.
+    Use `from_estimator` or `from_predictions` to make and draw it.
 
     Parameters
     ----------
-    history : DataFrame, shape (n_times, >= n_targets)
-        The past of one series, over time.
+    history : DataFrame, shape (n_steps, >= n_targets)
+        Observed values of one series, indexed by time.
     forecast : DataFrame, shape (horizon, n_targets)
-        And the bounds of targets, such as ``temp-lo-80``.
+        Forecast of the series. It may have bounds of intervals, such as ``temp-lo-80``, and quantiles too.
     actual : DataFrame, default=None
-        What really happened.
+        Observed values of the steps of the forecast.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
     axes_ : ndarray of Axes, shape (n_targets,)
     lines_ : list of dict of str to Line2D
-        For each target "history", "forecast", "actual" and quantiles such as "q0.1", those that were drawn.
+        The lines of each target: "history", "forecast", "actual" and quantiles such as "q0.1".
     bands_ : list of dict of str to PolyCollection
-        For each target its intervals, by level, such as "80".
+        The intervals of each target, by level, such as "80".
 
     See Also
     --------
-    plot_forecast : The short way.
+    plot_forecast : Function that returns the figure.
 
     Examples
     --------
@@ -94,16 +95,16 @@ class ForecastDisplay:
         last: int | None = None,
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Self:
-        """Forecast, and draw it.
+        """Forecast, and draw the forecast.
 
         Parameters
         ----------
         forecaster : SeqForecaster, LinearForecaster or NaiveForecaster
-            Fitted.
+            A fitted forecaster.
         history, actual
             As in `from_predictions`.
         horizon, X_future, level, quantiles
-            As in its ``forecast``.
+            As in its method ``forecast``.
         series, last, ax
             As in `from_predictions`.
 
@@ -129,7 +130,7 @@ class ForecastDisplay:
         last: int | None = None,
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Self:
-        """Draw a forecast that has been made.
+        """Draw a forecast.
 
         Parameters
         ----------
@@ -141,62 +142,66 @@ class ForecastDisplay:
         ForecastDisplay
         """
         check_matplotlib()
-        series = _chosen(_frame(forecast), id_col, series)
-        past, own = (_of_series(_frame(data), id_col, time_col, series) for data in (history, forecast))
-        later = None if actual is None else _of_series(_frame(actual), id_col, time_col, series)
+        series = _choose_series(_to_frame(forecast), id_col, series)
+        past, own = (
+            _select_series(_to_frame(data), id_col, time_col, series) for data in (history, forecast)
+        )
+        later = None if actual is None else _select_series(_to_frame(actual), id_col, time_col, series)
         return cls(past, own, later).plot(ax, last=last)
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None, *, last: int | None = None) -> Self:
-        """Draw.
+        """Draw the plot.
 
         Parameters
         ----------
         ax : Axes or sequence of n_targets Axes, default=None
-            Where to draw. A new figure, whose panels share the time axis, if None.
+            Axes to draw on. None makes a new figure, whose axes share the time axis.
         last : int, default=None
-            The number of rows of history to draw; five times the length of the forecast if None.
+            Number of rows of history to draw. None means five times the length of the forecast.
 
         Returns
         -------
         ForecastDisplay
-            This one, with what was drawn.
+            The display itself.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         ValueError
-            If the forecast is empty, the history has no row before it, a target is missing in the history or
-            in what happened, `last` is below 1, or the number of axes is not the number of targets.
+            If the forecast is empty, the history has no row before it, the history or the actual values lack
+            a target, `last` is below 1, or the number of axes is not the number of targets.
         """
         check_matplotlib()
-        forecast, targets = self.forecast, centres_of(self.forecast.columns)
+        forecast = self.forecast
+        targets = centres_of(forecast.columns)
         _check_forecast(forecast)
-        parts = {"history": (_past(self.history, forecast, targets, last), HISTORY)}
+        parts = {"history": (_select_history(self.history, forecast, targets, last), HISTORY)}
         if self.actual is not None:
-            parts["actual"] = _within_span(self.actual, forecast, targets), ACTUAL
+            parts["actual"] = _select_actual(self.actual, forecast, targets), ACTUAL
         parts["forecast"] = forecast, FORECAST
-        panels = panels_for(targets, ax, OWNER)
+        axes = make_axes(targets, ax, OWNER)
         self.lines_ = [
-            {name: line(panel, data[target], style) for name, (data, style) in parts.items()}
-            for panel, target in zip(panels, targets, strict=True)
+            {name: draw_line(ax, data[target], style) for name, (data, style) in parts.items()}
+            for ax, target in zip(axes, targets, strict=True)
         ]
         self.bands_ = [
-            bands(panel, forecast, intervals_of(forecast.columns, target))
-            for panel, target in zip(panels, targets, strict=True)
+            draw_bands(ax, forecast, intervals_of(forecast.columns, target))
+            for ax, target in zip(axes, targets, strict=True)
         ]
-        self._draw_quantiles(panels, targets)
-        for panel in panels:
-            begin(panel, forecast.index)
-        tidy(panels, targets, forecast.index)
-        self.axes_, self.figure_ = np.array(panels, dtype=object), figure_of(panels)
+        self._draw_quantiles(axes, targets)
+        for one in axes:
+            mark_begin(one, forecast.index)
+        finish_axes(axes, targets, forecast.index)
+        self.axes_ = np.array(axes, dtype=object)
+        self.figure_ = get_figure(axes)
         return self
 
-    def _draw_quantiles(self, panels: Sequence[Axes], targets: Sequence[Hashable]) -> None:
-        for panel, target, lines in zip(panels, targets, self.lines_, strict=True):
+    def _draw_quantiles(self, axes: Sequence[Axes], targets: Sequence[Hashable]) -> None:
+        for ax, target, lines in zip(axes, targets, self.lines_, strict=True):
             for probability, name in quantiles_of(self.forecast.columns, target).items():
                 label = f"q{probability}"
-                lines[label] = line(panel, self.forecast[name], QUANTILE | {"label": label})
+                lines[label] = draw_line(ax, self.forecast[name], QUANTILE | {"label": label})
 
 
 def plot_forecast(
@@ -210,29 +215,29 @@ def plot_forecast(
     last: int | None = None,
     ax: Axes | Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw a forecast after the end of its history, one panel for each target.
+    """Draw a forecast after its history, on one axes for each target.
 
-    The figure is made without pyplot: it needs no display, nothing is shown, no global setting is changed.
-    Save it with ``figure.savefig("forecast.png")``.
+    The figure is made without pyplot. It needs no display, is not shown, and changes no global setting. Save
+    it with ``figure.savefig("forecast.png")``.
 
     Parameters
     ----------
-    history : DataFrame or Series of shape (n_times, >= n_targets)
-        The past, with any index that can be drawn (stamps with or without a zone, periods, numbers). Only
-        rows before the first one of `forecast` are drawn, so the whole series may be passed.
+    history : DataFrame or Series of shape (n_steps, >= n_targets)
+        Observed values. The index may hold time stamps with or without a zone, periods or numbers. Only rows
+        before the first row of `forecast` are drawn, so that the whole series may be passed.
     forecast : DataFrame or Series of shape (horizon, n_targets)
-        What ``forecast(horizon)`` gave. Its targets must be columns of `history`. Intervals, the columns
-        ``temp-lo-80`` and ``temp-hi-80`` for example, are drawn as bands, and quantiles as thin lines.
+        The result of ``forecast(horizon)``. Its targets must be columns of `history`. Intervals, for example
+        the columns ``temp-lo-80`` and ``temp-hi-80``, are drawn as bands, and quantiles as thin lines.
     actual : DataFrame or Series, default=None
-        What really happened. Only rows within the time span of `forecast` are drawn.
+        Observed values to compare with. Only rows within the time span of `forecast` are drawn.
     id_col, time_col : label, default=None
-        Of long frames: the columns that tell series apart, and their stamps.
+        Columns of series ids and of time stamps in a long frame.
     series : label, default=None
-        Which of the series to draw, by its id. None: the first of `forecast`.
+        Id of the series to draw. None means the first of `forecast`.
     last : int, default=None
-        The number of rows of history to draw; five times the length of the forecast if None.
+        Number of rows of history to draw. None means five times the length of the forecast.
     ax : Axes or sequence of n_targets Axes, default=None
-        Where to draw. A new figure, whose panels share the time axis, if None.
+        Axes to draw on. None makes a new figure, whose axes share the time axis.
 
     Returns
     -------
@@ -244,12 +249,12 @@ def plot_forecast(
     ImportError
         If matplotlib is not installed.
     ValueError
-        If `forecast` is empty, `history` has no row before it, a target is missing in `history` or `actual`,
-        there is no such series, `last` is below 1, or the number of axes is not the number of targets.
+        If `forecast` is empty, `history` has no row before it, `history` or `actual` lack a target, there is
+        no such series, `last` is below 1, or the number of axes is not the number of targets.
 
     See Also
     --------
-    seqcast.plotting.ForecastDisplay : What was drawn, to be changed.
+    seqcast.plotting.ForecastDisplay : Access to the lines and bands of the plot.
 
     Examples
     --------
@@ -261,25 +266,27 @@ def plot_forecast(
     ).figure_
 
 
-def _frame(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
+def _to_frame(data: pd.DataFrame | pd.Series) -> pd.DataFrame:
     return data.to_frame() if isinstance(data, pd.Series) else data
 
 
-def _chosen(forecast: pd.DataFrame, id_col: Hashable | None, series: Hashable | None) -> Hashable | None:
-    """The id of the series to draw."""
+def _choose_series(
+    forecast: pd.DataFrame, id_col: Hashable | None, series: Hashable | None
+) -> Hashable | None:
+    """Return the id of the series to draw."""
     ids = [] if id_col is None else list(forecast[id_col].unique())
     if series is None or series in ids:
         return series if series is not None or not ids else ids[0]
     raise ValueError(
-        f"The 'series' parameter of {OWNER} must be one of the ids that id_col={id_col!r} has in 'forecast': "
-        f"{ids}. Got {series!r} instead."
+        f"The 'series' parameter of {OWNER} must be one of the ids in the column id_col={id_col!r} of "
+        f"'forecast': {ids}. Got {series!r} instead."
     )
 
 
-def _of_series(
+def _select_series(
     data: pd.DataFrame, id_col: Hashable | None, time_col: Hashable | None, series: Hashable | None
 ) -> pd.DataFrame:
-    """One series of a long frame as a wide one."""
+    """Return one series of a long frame as a wide frame."""
     if id_col is not None:
         data = data[data[id_col] == series].drop(columns=[id_col])
     return data if time_col is None else data.set_index(time_col).sort_index()
@@ -302,10 +309,10 @@ def _check_targets(name: str, data: pd.DataFrame, targets: list[Hashable]) -> No
         )
 
 
-def _past(
+def _select_history(
     history: pd.DataFrame, forecast: pd.DataFrame, targets: list[Hashable], last: int | None
 ) -> pd.DataFrame:
-    """The last rows of the history that lie before the forecast."""
+    """Return the last rows of the history before the forecast."""
     _check_targets("history", history, targets)
     if last is not None and last < 1:
         raise ValueError(f"The 'last' parameter of {OWNER} must be at least 1 or None. Got {last!r} instead.")
@@ -319,7 +326,8 @@ def _past(
     return before.tail(HISTORY_LENGTHS * len(forecast) if last is None else last)
 
 
-def _within_span(actual: pd.DataFrame, forecast: pd.DataFrame, targets: list[Hashable]) -> pd.DataFrame:
+def _select_actual(actual: pd.DataFrame, forecast: pd.DataFrame, targets: list[Hashable]) -> pd.DataFrame:
+    """Return the rows within the time span of the forecast."""
     _check_targets("actual", actual, targets)
     first, last = forecast.index[[0, -1]]
     return actual.loc[(actual.index >= first) & (actual.index <= last)]

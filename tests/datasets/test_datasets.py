@@ -1,3 +1,5 @@
+"""Data sets that are part of the package, against their source."""
+
 import doctest
 
 import numpy as np
@@ -19,7 +21,7 @@ def test_shape_names_and_dtypes(weather):
     assert set(weather.dtypes) == {np.dtype("float64")}
 
 
-def test_index_is_strictly_increasing_hours_without_a_zone(weather):
+def test_index_is_increasing_hours_without_a_zone(weather):
     index = weather.index
     assert isinstance(index, pd.DatetimeIndex)
     assert index.name == "time"
@@ -40,7 +42,7 @@ def test_index_is_strictly_increasing_hours_without_a_zone(weather):
         ("2013-12-30 23:00", [30.02, 10.04, 42.66, 18.41248, 1020.9]),
     ],
 )
-def test_values_are_those_of_the_source_to_the_last_bit(weather, stamp, values):
+def test_values_equal_the_source(weather, stamp, values):
     np.testing.assert_array_equal(weather.loc[stamp].to_numpy(), values)
 
 
@@ -49,45 +51,45 @@ def test_missing_values_stay_missing(weather):
     assert weather.isna().sum().to_dict() == missing
 
 
-def test_extremes(weather):
+def test_minima_and_maxima(weather):
     assert weather.min().tolist() == [12.02, -9.94, 15.21, 0.0, 985.7]
     assert weather.max().tolist() == [98.06, 78.08, 100.0, 42.57886, 1042.1]
 
 
-def test_gaps_are_absent_rows(weather):
+def test_missing_hours_have_no_rows(weather):
     steps = pd.Series(weather.index).diff().dropna() // pd.Timedelta("1h")
     assert steps.value_counts().to_dict() == {1: 8691, 2: 10, 3: 2, 6: 2}
 
 
 @pytest.mark.parametrize("change", ["2013-03-10 07:00", "2013-11-03 06:00"])
-def test_no_hour_is_skipped_or_repeated_when_the_clocks_change(weather, change):
+def test_hours_around_clock_changes_are_complete(weather, change):
     change = pd.Timestamp(change)
     around = pd.date_range(change - pd.Timedelta("1h"), periods=12, freq="h")
     assert weather.loc[around[0] : around[-1]].index.tolist() == around.tolist()
 
 
 @pytest.mark.parametrize("change", ["2013-03-10", "2013-11-03"])
-def test_daily_cycle_keeps_its_hour_across_the_clock_change(weather, change):
-    # stamps in local time would move the warmest hour by one
+def test_daily_cycle_is_the_same_after_clock_changes(weather, change):
+    # The warmest hour would change by one if the stamps were local times.
     change, weeks = pd.Timestamp(change), pd.Timedelta("28D")
     before = weather["temp"].loc[change - weeks : change]
     after = weather["temp"].loc[change + pd.Timedelta("1D") : change + weeks]
-    assert warmest_hour(after) == pytest.approx(warmest_hour(before), abs=0.4)
+    assert find_warmest_hour(after) == pytest.approx(find_warmest_hour(before), abs=0.4)
 
 
-def warmest_hour(temp: pd.Series) -> float:
+def find_warmest_hour(temp: pd.Series) -> float:
     """Return the phase of the first daily harmonic, in hours."""
     by_hour = temp.groupby(temp.index.hour).mean()
     turn = np.exp(2j * np.pi * by_hour.index / 24) @ by_hour
     return np.angle(turn) * 24 / (2 * np.pi) % 24
 
 
-def test_every_call_gives_its_own_frame():
+def test_every_call_returns_a_new_frame():
     spoiled = load_weather()
     spoiled["temp"] = -1.0
     assert load_weather()["temp"].iloc[0] == 39.02
 
 
-def test_docstring_example_is_true():
+def test_docstring_examples_are_correct():
     result = doctest.testmod(seqcast.datasets)
     assert (result.failed, result.attempted) == (0, 2)

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqcast.forecasting.linear import fit_linear
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
 from seqcast.data.panel import Panel
 from seqcast.data.roles import ColumnLayout
-from seqcast.forecasting.linear import fit_linear
 from seqcast.forecasting.window_source import WindowSource
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")

@@ -6,11 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from seqcast.kernels.pooling import POOLINGS
 from sklearn.base import clone
 
 from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, pad_sequences
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.kernels.pooling import POOLINGS
 from seqcast.learning import training
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")

@@ -24,12 +24,12 @@ from linear_tasks import (
     tasks,
     ways,
 )
+from seqcast.forecasting.linear import LEAST_GAIN, RIDGES, LinearMap, Reading, fit_linear
 
 from seqcast.data.panel import Clock
 from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import linear
 from seqcast.forecasting import window_source as blocks_module
-from seqcast.forecasting.linear import LEAST_GAIN, RIDGES, LinearMap, Reading, fit_linear
 from seqcast.forecasting.seasonal_features import SeasonalFeatures
 from seqcast.forecasting.window_scaling import WindowScaling
 from seqcast.forecasting.window_source import WindowSource

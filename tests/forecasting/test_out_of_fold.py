@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from linear_tasks import HORIZON, INSTANCE, LAST, NOTHING, TRAIN, WINDOW, Task, tasks
+from seqcast.forecasting.linear import fit_linear
 
 from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import linear
-from seqcast.forecasting.linear import fit_linear
 from seqcast.forecasting.out_of_fold import FOLDS, MOST_WINDOWS, out_of_fold
 from seqcast.forecasting.seasonal_features import SeasonalFeatures
 from seqcast.forecasting.window_source import WindowSource

@@ -7,12 +7,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from seqcast.estimators.window_forecaster import WindowForecaster
 from sklearn.exceptions import NotFittedError
 
 from seqcast import LinearForecaster, SeqForecaster
 from seqcast.cells import find_cell
 from seqcast.data.transforms import KINDS, Transform
-from seqcast.estimators.window_forecaster import WindowForecaster
 from seqcast.forecasting.sensitivity import _transform_slopes
 from seqcast.forecasting.window_scaling import WindowScaling
 from seqcast.kernels.architecture import compose

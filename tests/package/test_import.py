@@ -41,7 +41,6 @@ PUBLIC = [
     "check_cell",
     "check_no_leak",
     "datasets",
-    "evaluate",
     "evaluation",
     "exceptions",
     "make_forecast_scorer",

@@ -1,15 +1,17 @@
-"""Forecasts of the past, each made without what came after it, beside the truth and the naive forecasts.
+"""Backtests: forecasts from past cutoffs, compared with the truth and with naive forecasts.
 
-===============  ==========================================================================
-``backtesting``  from many cutoffs; of a forecaster that was fitted once
-``rows``         what is given, cut at moments of time; where the cutoffs are
-``folds``        fit on the rows up to there, then forecast from one cutoff or several
-``comparison``   a row for each forecast beside the truth
-``summary``      from these rows to errors, skill, and how good intervals are
-===============  ==========================================================================
+=================  =====================================================================
+``backtesting``    the function `backtest`
+``backtest_data``  the rows of a backtest, numbered by their time stamps
+``cutoffs``        positions of the cutoffs
+``folds``          one fit, and the forecasts from the cutoffs that it serves
+``comparison``     forecasts, truth and naive forecasts as columns of equal length
+``progress``       the progress display of ``verbose=1``
+``summary``        errors, skill and interval scores of a backtest
+=================  =====================================================================
 """
 
-from .backtesting import backtest, evaluate
+from .backtesting import backtest
 from .summary import summarize
 
-__all__ = ["backtest", "evaluate", "summarize"]
+__all__ = ["backtest", "summarize"]

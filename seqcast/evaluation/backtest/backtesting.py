@@ -1,4 +1,4 @@
-"""Forecasts from many cutoffs in the past, and of a forecaster that was fitted once."""
+"""Forecasts from several past cutoffs."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from ...data.calendar import infer_calendar
-from ...data.tables import read_table
-from ...data.time_steps import insert_missing_steps
 from ...estimators.base_forecaster import BaseForecaster, Data
 from ...forecasting.blas import one_blas_thread
 from ...forecasting.lengths import natural_horizon
 from ...forecasting.requested_quantiles import RequestedQuantiles
-from .comparison import ForecastComparison, Series
-from .cutoffs import count, cutoffs
-from .folds import Task, fit_and_roll, roll
-from .progress import shown
-from .rows import Rows
+from ..counts import check_count
+from .backtest_data import BacktestData
+from .comparison import ForecastComparison
+from .cutoffs import choose_cutoffs
+from .folds import ForecastRequest, forecast_without_refit, run_fold
+from .progress import show_progress
 
 
 def backtest(
     forecaster: Any,
-    df: Data,
+    X: Data,
     y: Data | None = None,
     *,
     horizon: int | None = None,
@@ -42,122 +41,129 @@ def backtest(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> pd.DataFrame:
-    """Forecast from several cutoffs in the past, as if nothing after each of them were known.
+    """Forecast from several past cutoffs, without the use of later rows.
 
-    For each cutoff, a fresh copy of the forecaster is fitted on all rows up to there and forecasts the steps
-    after it. The last cutoff lies `horizon` (and `gap`) rows before the end, the others `step_size` rows
-    before each other. Of several series, one below the other, all are cut at the same stamps, and a stamp
-    counts once, however many series have a row there.
+    At each cutoff, a clone of the forecaster is fitted on all rows up to the cutoff and forecasts the steps
+    after it. The last cutoff lies `horizon` (and `gap`) rows before the end. Each of the others lies
+    `step_size` rows before the next one. In a panel, all series are cut at the same time stamps. A stamp
+    counts once, regardless of the number of series that have a row there.
 
     Parameters
     ----------
     forecaster : SeqForecaster, LinearForecaster or NaiveForecaster
-        It is copied, not changed. Also another scikit-learn estimator with ``fit(df)``,
-        ``forecast(horizon)`` and ``season_length_``, where only point forecasts of a wide frame are asked
-        for, and `refit` is True.
-    df : DataFrame or Series of shape (n,) or (n, n_columns)
-        What the forecaster's ``fit`` takes. Later rows tell the columns that `future_cols` names; a missing
-        row or value counts as missing. Series that the forecaster has not seen in ``fit`` are left out, such
-        as those that begin after a cutoff; for one that was fitted before, they are an error.
+        The forecaster, fitted or not. It is not changed. An estimator of another library with ``fit(X)``,
+        ``forecast(horizon)`` and ``season_length_`` is accepted for point forecasts of a wide frame, with
+        ``refit=True``.
+    X : DataFrame or Series of shape (n,) or (n, n_columns)
+        Rows as the forecaster's ``fit`` takes them. Forecasts read the columns of `future_cols` from rows
+        after the cutoff too. A row or value may be missing. A series that has no row before a cutoff is left
+        out there. If the forecaster is not refitted, a series that it was not fitted on is an error.
     y : DataFrame or Series of shape (n,) or (n, n_targets), default=None
-        The targets, where they are no columns of `df`.
+        The targets, if they are not columns of `X`.
     horizon : int, default=None
-        Steps to forecast. None: the forecaster's own horizon or, where that is None too, one season of the
-        index, 12 steps where it tells none.
+        Number of steps to forecast. None means the horizon of the forecaster. If that is None too, it means
+        one season of the index, or 12 steps if the index has no season.
     n_windows : int, default=None
-        Number of cutoffs. None: 5; as many as there is room for with a fitted forecaster and
-        ``refit=False``.
+        Number of cutoffs. None means 5. With ``refit=False`` and a fitted forecaster, None means as many as
+        there are rows for.
     step_size : int, default=None
-        Rows (of several series: stamps) from one cutoff to the next. None: `horizon`, so that no row is
-        forecast twice.
+        Number of rows (of time stamps in a panel) from one cutoff to the next. None means `horizon`, so that
+        no row is forecast twice.
     refit : bool or int, default=True
-        True: fit at each cutoff. An int k: at every k-th one; what is learned there serves the cutoffs up to
-        the next, which know all rows up to themselves. False: a forecaster that has been fitted stays as it
-        is, and all cutoffs lie after its training rows (these may be in `df` too, and are left out by their
-        stamps; rows without stamps must be later ones). One that has not is fitted at the first cutoff.
+        True: fit at each cutoff. An int k: fit at every k-th cutoff and forecast from the cutoffs up to the
+        next fit without a fit, from all rows up to each of them. False: do not fit a fitted forecaster. All
+        cutoffs then lie after its training rows. `X` may contain the training rows, which are dropped by
+        their stamps. Rows without stamps must not contain them. A forecaster that is not fitted is fitted
+        once, at the first cutoff.
     gap : int, default=0
-        So many steps after each cutoff are forecast, but not compared: those are the steps from ``gap + 1``
-        to ``gap + horizon``. As in ``TimeSeriesSplit(gap=...)``, the compared rows stay where they are, and
-        the cutoffs move back. Steps beyond the forecaster's own horizon are forecast from its forecasts.
+        Number of steps after each cutoff that are forecast, but not compared. The compared steps are
+        ``gap + 1`` to ``gap + horizon``. As in ``TimeSeriesSplit(gap=...)``, the compared rows are the same
+        for every gap, and the cutoffs move back. Steps beyond the forecaster's own horizon are forecast
+        recursively.
     level : float or list of float, default=None
-        Prediction intervals, in percent, as in ``forecast``.
+        Prediction intervals to compute, in percent, as in ``forecast``.
     quantiles : float or list of float, default=None
-        Quantiles between 0 and 1, as in ``forecast``.
+        Probabilities of quantiles to compute, between 0 and 1, as in ``forecast``.
     n_jobs : int, default=None
-        Fits that are worked on at once, as joblib counts them. ``joblib.parallel_config`` chooses where.
-        With more than one, each forecaster runs with ``n_jobs=1``. The result does not depend on it.
+        Number of fits that run in parallel, as in joblib. ``joblib.parallel_config`` sets the backend. If
+        there are several, each forecaster runs with ``n_jobs=1``. The result does not depend on `n_jobs`.
     verbose : int, default=0
-        1 shows how many fits are done: a bar of tqdm, if installed.
+        1 shows the number of finished fits, as a progress bar if tqdm is installed.
 
     Returns
     -------
     DataFrame
-        A row for each cutoff, series, target and observed step, in this order, with the columns
+        One row for each cutoff, series, target and observed step, in this order, with the columns
 
         ==================  =================================================================
-        name of `id_col`    the series; only if there is such a column
-        ``cutoff``          stamp of the cutoff: the last one whose rows were known
-        ``time``            stamp of the row that is forecast
-        ``lead``            steps from the last known row of the series to ``time``,
+        name of `id_col`    id of the series, if the forecaster has an `id_col`
+        ``cutoff``          time stamp of the cutoff, the last one that is known
+        ``time``            time stamp of the forecast step
+        ``lead``            number of steps from the last known row of the series to ``time``,
                             from ``gap + 1`` to ``gap + horizon``
         ``target``          name of the target
-        ``y``               what was observed; rows with NaN are left out
-        ``y_hat``           what was forecast
-        ``seasonal_naive``  the last value observed at the same place of the season
-        ``persistence``     the last value observed
-        ``y_hat-lo-80``     lower end of an interval of `level` 80, ``y_hat-hi-80`` its upper
-        ``y_hat-q0.1``      quantile
+        ``y``               observed value; rows with NaN are left out
+        ``y_hat``           forecast
+        ``seasonal_naive``  last observed value at the same position of the season
+        ``persistence``     last observed value
+        ``y_hat-lo-80``     lower bound of an interval of level 80; ``y_hat-hi-80`` is the upper
+        ``y_hat-q0.1``      quantile of probability 0.1
         ==================  =================================================================
 
-        The naive forecasts of a fitted forecaster are NaN where nothing was observed for so long that it has
-        kept nothing of it.
+        With ``refit=False``, a naive forecast is NaN if none of the steps that the fitted forecaster keeps
+        was observed.
 
     Raises
     ------
     TypeError
-        If `df` holds other things than the forecaster takes.
+        If `X` has a type or columns that the forecaster does not accept.
     ValueError
-        If a parameter is out of its range, there are too few rows, or the forecaster refuses them; a note
-        tells the cutoff.
+        If a parameter is out of its range, there are too few rows, or ``fit`` raises it. A note names the
+        cutoff.
 
     See Also
     --------
-    summarize : from these rows to errors and skill.
-    evaluate : the same rows for a forecaster that was fitted once, in blocks of its horizon.
+    summarize : Errors and skill of the result.
+    plot_backtest : A plot of the result.
 
     Examples
     --------
     >>> from seqcast import SeqForecaster, backtest, datasets
     >>> from seqcast.evaluation.backtest import summarize
-    >>> rows = backtest(SeqForecaster(24), datasets.load_weather()[["temp"]])  # doctest: +SKIP
-    >>> summarize(rows)  # doctest: +SKIP
+    >>> results = backtest(SeqForecaster(24), datasets.load_weather()[["temp"]])  # doctest: +SKIP
+    >>> summarize(results)  # doctest: +SKIP
     """
-    bounds, every = RequestedQuantiles.of(level, quantiles, "backtest"), _every(refit)
-    _check_others(forecaster, asked_for_much=every != 1 or y is not None or bool(bounds))
-    keep = every is None and _is_fitted(forecaster)
+    requested = RequestedQuantiles.of(level, quantiles, "backtest")
+    cutoffs_per_fit = _count_cutoffs_per_fit(refit)
+    _check_forecaster(forecaster, has_options=cutoffs_per_fit != 1 or y is not None or bool(requested))
+    keeps_fit = cutoffs_per_fit is None and _is_fitted(forecaster)
     parameters = forecaster.get_params(deep=False)
-    rows = Rows.of(df, y, parameters.get("id_col"), parameters.get("time_col"))
-    if keep:
-        rows = rows.after(forecaster)
-    natural = forecaster.horizon_ if keep else _natural_horizon(parameters, rows.stamps)
-    task = Task(count("gap", gap, least=0), natural if horizon is None else count("horizon", horizon), bounds)
-    step_size = task.horizon if step_size is None else count("step_size", step_size)
-    ends = cutoffs(rows, task.horizon, task.gap, n_windows, step_size)
-    if keep:
-        return rows.labelled(roll(forecaster, rows, ends, task))
-    folds = np.split(ends, range(every or len(ends), len(ends), every or len(ends)))
-    settings = _settings(parameters, task.n_steps, in_parallel=min(effective_n_jobs(n_jobs), len(folds)) > 1)
-    with one_blas_thread():  # around all threads, where folds are threads: each puts back what it found
-        done = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(fit_and_roll)(clone(forecaster).set_params(**settings), rows, fold, task)
-            for fold in folds
+    data = BacktestData.from_arguments(X, y, parameters.get("id_col"), parameters.get("time_col"))
+    if keeps_fit:
+        data = data.drop_training_rows(forecaster)
+    default_horizon = forecaster.horizon_ if keeps_fit else _get_default_horizon(parameters, data.stamps)
+    gap = check_count(gap, "gap", "backtest", minimum=0)
+    horizon = default_horizon if horizon is None else check_count(horizon, "horizon", "backtest")
+    step_size = horizon if step_size is None else check_count(step_size, "step_size", "backtest")
+    request = ForecastRequest(gap, horizon, requested)
+    cutoffs = choose_cutoffs(data, horizon, gap, n_windows, step_size)
+    if keeps_fit:
+        return data.label_comparison(forecast_without_refit(forecaster, data, cutoffs, request))
+    n_per_fit = cutoffs_per_fit or len(cutoffs)
+    folds = np.split(cutoffs, range(n_per_fit, len(cutoffs), n_per_fit))
+    in_parallel = min(effective_n_jobs(n_jobs), len(folds)) > 1
+    settings = _choose_settings(parameters, request.n_steps, in_parallel)
+    # The limit is set around all folds, since each of several threads would restore what it found.
+    with one_blas_thread():
+        fits = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(run_fold)(clone(forecaster).set_params(**settings), data, fold, request) for fold in folds
         )
-        parts = list(shown(done, len(folds), verbose))
-    return rows.labelled(ForecastComparison.joined(parts))
+        parts = list(show_progress(fits, len(folds), verbose))
+    return data.label_comparison(ForecastComparison.concatenate(parts))
 
 
-def _every(refit: Any) -> int | None:
-    """At how many cutoffs to fit once; None: at the first only."""
+def _count_cutoffs_per_fit(refit: Any) -> int | None:
+    """Return the number of cutoffs that one fit serves, None for all of them."""
     if refit is False:
         return None
     if refit is True:
@@ -170,9 +176,9 @@ def _every(refit: Any) -> int | None:
     return int(refit)
 
 
-def _check_others(forecaster: Any, asked_for_much: bool) -> None:
-    """What is asked of an estimator that is not of this library."""
-    if asked_for_much and not isinstance(forecaster, BaseForecaster):
+def _check_forecaster(forecaster: Any, has_options: bool) -> None:
+    """Check that options that need a forecaster of this library are used with one."""
+    if has_options and not isinstance(forecaster, BaseForecaster):
         raise TypeError(
             f"The 'forecaster' parameter of backtest must be a forecaster of seqcast for y, level, quantiles "
             f"and other values of refit than True. Got {type(forecaster).__name__} instead."
@@ -187,80 +193,19 @@ def _is_fitted(forecaster: Any) -> bool:
     return True
 
 
-def _natural_horizon(parameters: Mapping[str, Any], stamps: pd.Index) -> int:
-    """The horizon of a forecaster or, if that is left open, the natural one of the stamps."""
+def _get_default_horizon(parameters: Mapping[str, Any], stamps: pd.Index) -> int:
+    """Return the horizon of a forecaster or, if it is None, one season of the stamps."""
     if parameters.get("horizon") is not None:
         return parameters["horizon"]
-    season = parameters.get("season_length") or infer_calendar(stamps).season_length
-    return natural_horizon(season)
+    season_length = parameters.get("season_length") or infer_calendar(stamps).season_length
+    return natural_horizon(season_length)
 
 
-def _settings(parameters: Mapping[str, Any], horizon: int, in_parallel: bool) -> dict[str, int]:
-    """Parameters of the forecaster that a backtest sets."""
+def _choose_settings(parameters: Mapping[str, Any], horizon: int, in_parallel: bool) -> dict[str, int]:
+    """Return the parameters that a backtest sets on each clone of the forecaster."""
     settings = {}
     if parameters.get("horizon", horizon) is None:
         settings["horizon"] = horizon
     if in_parallel and "n_jobs" in parameters:
         settings["n_jobs"] = 1
     return settings
-
-
-def evaluate(
-    forecaster: Any, train: pd.DataFrame | pd.Series, test: pd.DataFrame | pd.Series
-) -> pd.DataFrame:
-    """Compare ``forecaster.predict(test)`` with the truth and with naive forecasts.
-
-    The forecaster stays as it was fitted; every ``horizon_`` steps, a forecast is made from all rows before.
-
-    Parameters
-    ----------
-    forecaster : SeqForecaster
-        Fitted on `train`: rows of one series, with columns of targets.
-    train : DataFrame or Series of shape (n,) or (n, n_columns)
-        The rows that the forecaster was fitted on.
-    test : DataFrame or Series of shape (m,) or (m, n_columns)
-        Rows after those of `train`, with the same columns.
-
-    Returns
-    -------
-    DataFrame
-        As from `backtest`; ``cutoff`` is the label of the last row that each forecast knew.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `train` or `test` holds other things than numbers, or `test` does not follow `train`.
-
-    See Also
-    --------
-    backtest : with ``refit=False``, the same from any cutoffs, and of several series.
-    """
-    _check_wide(forecaster)
-    known, later = _frame(train, "train"), _frame(test, "test")
-    predictions = forecaster.predict(later)
-    targets, horizon = forecaster.target_names_, forecaster.horizon_
-    rows = pd.concat([known[targets], later[targets]])
-    calendar = infer_calendar(known.index)
-    series = Series.cut(rows.index, rows.to_numpy(), np.arange(len(rows)), len(known), calendar)
-    steps = np.arange(series.steps[-1] + 1)
-    y_hat = insert_missing_steps(predictions[targets].to_numpy(), series.steps)
-    cutoffs = steps[::horizon]
-    padded = np.pad(y_hat, ((0, len(cutoffs) * horizon - len(steps)), (0, 0)))
-    block = series.beside(cutoffs, padded.reshape(len(cutoffs), horizon, -1, 1), 0, forecaster.season_length_)
-    last_known = len(known) - 1 + np.searchsorted(series.steps, cutoffs)
-    compared = ForecastComparison.of(targets, ["y_hat"], [block], last_known)
-    return compared.frame(rows.index, rows.index)
-
-
-def _check_wide(forecaster: Any) -> None:
-    for name in ("id_col", "time_col"):
-        if getattr(forecaster, name, None) is not None:
-            raise ValueError(
-                f"The 'forecaster' parameter of evaluate must have {name}=None. Got "
-                f"{getattr(forecaster, name)!r} instead. Use backtest(forecaster, test, refit=False)."
-            )
-
-
-def _frame(data: Any, parameter: str) -> pd.DataFrame:
-    table = read_table(data, owner="evaluate", parameter=parameter, unsorted="sort", require_observed=False)
-    return pd.DataFrame(table.values, table.index, list(table.columns))

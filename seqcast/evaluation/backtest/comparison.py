@@ -1,4 +1,4 @@
-"""Forecasts beside the truth and the naive forecasts: a row for each that was observed."""
+"""Forecasts compared with the truth and with naive forecasts: one element for each observed value."""
 
 from __future__ import annotations
 
@@ -17,77 +17,96 @@ OWN_COLUMNS = ("cutoff", "time", "lead", "target", "y", "y_hat", "seasonal_naive
 
 
 @dataclass(frozen=True)
-class Series:
-    """One series before and after the end of training, with k targets.
+class ObservedSeries:
+    """The observed values of one series with n_targets targets, before and after the end of training.
 
     Attributes
     ----------
-    history : ndarray, shape (n_known, k)
-        At each step up to there, NaN where nothing was observed.
-    steps : ndarray of int, shape (n,)
-        Of the rows after it, counted from 0.
-    truth : ndarray, shape (n, k)
-    places : ndarray of int, shape (n,)
-        Where these rows stood in what was given.
+    history : ndarray, shape (n_steps, n_targets)
+        Values at each step up to the end of training, NaN where nothing was observed.
+    steps : ndarray of int, shape (n_rows,)
+        Step number of each row after training, 0 for the first step after it.
+    truth : ndarray, shape (n_rows, n_targets)
+        Values of these rows.
+    positions : ndarray of int, shape (n_rows,)
+        Positions of these rows in the data that were given.
     """
 
     history: np.ndarray
     steps: np.ndarray
     truth: np.ndarray
-    places: np.ndarray
+    positions: np.ndarray
 
     @classmethod
-    def cut(
-        cls, index: pd.Index, values: np.ndarray, places: np.ndarray, n: int, calendar: Calendar
-    ) -> Series:
-        """Rows in the order of time, `n` of which were trained on."""
+    def split(
+        cls, index: pd.Index, values: np.ndarray, positions: np.ndarray, n_train: int, calendar: Calendar
+    ) -> ObservedSeries:
+        """Split rows in the order of time after the first `n_train` of them."""
         steps = calendar.positions(index)
-        end = steps[n - 1] + 1
-        return cls(insert_missing_steps(values[:n], steps[:n]), steps[n:] - end, values[n:], places[n:])
+        end = steps[n_train - 1] + 1
+        history = insert_missing_steps(values[:n_train], steps[:n_train])
+        return cls(history, steps[n_train:] - end, values[n_train:], positions[n_train:])
 
-    def beside(
+    def compare(
         self, cutoffs: np.ndarray, forecasts: np.ndarray, gap: int, season_length: int
     ) -> dict[str, np.ndarray]:
-        """What was observed and forecast, and where: each of shape (n_cutoffs, horizon - gap, k).
+        """Return truth, forecasts and naive forecasts at each step after each cutoff.
 
-        cutoffs : steps after training that each knows.
-        forecasts : shape (n_cutoffs, horizon, k, n_forecasts).
+        Parameters
+        ----------
+        cutoffs : ndarray of int, shape (n_cutoffs,)
+            Number of steps after training that each cutoff knows.
+        forecasts : ndarray, shape (n_cutoffs, n_steps, n_targets, n_forecasts)
+            Forecasts of the steps after each cutoff.
+        gap : int
+            Number of steps after each cutoff that are left out.
+        season_length : int
+            Number of steps of one season, for the seasonal naive forecast.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (n_cutoffs, n_steps - gap, n_targets)
+            "y", "position", "seasonal_naive" and "persistence", and "forecasts" with one more axis.
         """
-        horizon = forecasts.shape[1]
-        rows = self._rows_at(cutoffs[:, None] + np.arange(gap, horizon))[:, :, None]
-        naive = [self._naive(cutoffs, season, horizon)[:, gap:] for season in (season_length, 1)]
+        n_steps = forecasts.shape[1]
+        rows = self._find_rows(cutoffs[:, None] + np.arange(gap, n_steps))[:, :, None]
+        seasonal = self._forecast_naively(cutoffs, season_length, n_steps)[:, gap:]
         return {
             "y": np.where(rows < 0, np.nan, self.truth[rows[:, :, 0]]),
-            "place": np.broadcast_to(self.places[rows], naive[0].shape),
+            "position": np.broadcast_to(self.positions[rows], seasonal.shape),
             "forecasts": forecasts[:, gap:],
-            "seasonal_naive": naive[0],
-            "persistence": naive[1],
+            "seasonal_naive": seasonal,
+            "persistence": self._forecast_naively(cutoffs, 1, n_steps)[:, gap:],
         }
 
-    def _rows_at(self, steps: np.ndarray) -> np.ndarray:
-        """Which of the rows after training is at each step; -1 for none."""
-        near = np.minimum(np.searchsorted(self.steps, steps), len(self.steps) - 1)
-        return np.where(self.steps[near] == steps, near, -1)
+    def _find_rows(self, steps: np.ndarray) -> np.ndarray:
+        """Return which of the rows after training is at each step, -1 where there is none."""
+        nearest = np.minimum(np.searchsorted(self.steps, steps), len(self.steps) - 1)
+        return np.where(self.steps[nearest] == steps, nearest, -1)
 
-    def _naive(self, cutoffs: np.ndarray, season_length: int, n: int) -> np.ndarray:
-        """From all steps before each cutoff, shape (n_cutoffs, n, k); NaN where nothing was observed."""
+    def _forecast_naively(self, cutoffs: np.ndarray, season_length: int, n_steps: int) -> np.ndarray:
+        """Return seasonal naive forecasts, NaN where nothing was observed before the cutoff.
+
+        The result has shape (n_cutoffs, n_steps, n_targets).
+        """
         known = np.concatenate([self.history, insert_missing_steps(self.truth, self.steps)])
-        return seasonal_naive(known, cutoffs + len(self.history), season_length, n)
+        return seasonal_naive(known, cutoffs + len(self.history), season_length, n_steps)
 
 
 @dataclass(frozen=True)
 class ForecastComparison:
-    """Forecasts of values that were observed: columns of one length.
+    """Observed values and their forecasts, as columns of equal length.
 
     Attributes
     ----------
     targets : list of labels
+        Names of the targets.
     names : list of labels
-        Of forecasts.
-    columns : dict of str to ndarray
-        "origin": number of its last known stamp, "lead", "target": number among `targets`, "place": where the
-        row stood in what was given, "y", "forecasts" of shape (n, n_forecasts), "seasonal_naive",
-        "persistence".
+        Names of the forecasts: the point forecast, bounds of intervals, quantiles.
+    columns : dict of str to ndarray, shape (n,)
+        "cutoff": number of the last known stamp, "lead", "target": number among `targets`, "position": that
+        of the row in the data that were given, "y", "seasonal_naive", "persistence", and "forecasts" of
+        shape (n, n_forecasts).
     """
 
     targets: list[Hashable]
@@ -95,7 +114,7 @@ class ForecastComparison:
     columns: dict[str, np.ndarray]
 
     @classmethod
-    def of(
+    def from_series(
         cls,
         targets: list[Hashable],
         names: list[Hashable],
@@ -103,30 +122,44 @@ class ForecastComparison:
         cutoffs: np.ndarray,
         gap: int = 0,
     ) -> ForecastComparison:
-        """From `Series.beside` of each, in the order of cutoffs, series, targets and leads."""
+        """Combine the results of `ObservedSeries.compare` of all series, without unobserved values.
+
+        The order is that of cutoffs, series, targets and leads.
+        """
         parts = {name: np.stack([one[name] for one in series], axis=1).swapaxes(2, 3) for name in series[0]}
-        number, _, target, lead = np.ogrid[tuple(slice(n) for n in parts["y"].shape)]
-        parts |= {"origin": cutoffs[number], "target": target, "lead": lead + gap + 1}
+        cutoff, _, target, lead = np.ogrid[tuple(slice(n) for n in parts["y"].shape)]
+        parts |= {"cutoff": cutoffs[cutoff], "target": target, "lead": lead + gap + 1}
         observed = np.isfinite(parts["y"])
-        return cls(targets, names, {name: _where(observed, part) for name, part in parts.items()})
+        return cls(targets, names, {name: _select(part, observed) for name, part in parts.items()})
 
     @classmethod
-    def joined(cls, parts: Sequence[ForecastComparison]) -> ForecastComparison:
-        """One below the other."""
+    def concatenate(cls, parts: Sequence[ForecastComparison]) -> ForecastComparison:
+        """Return one comparison of all parts, which have the same targets and names."""
         names = parts[0].columns
         columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in names}
         return cls(parts[0].targets, parts[0].names, columns)
 
-    def frame(
+    def to_frame(
         self, stamps: pd.Index, times: pd.Index, ids: Mapping[Hashable, pd.Index] = MappingProxyType({})
     ) -> pd.DataFrame:
-        """With labels for the numbers: stamps of cutoffs; time and id of each row that was given."""
-        columns, forecasts = self.columns, dict(zip(self.names, self.columns["forecasts"].T, strict=True))
+        """Return a DataFrame with labels in place of numbers.
+
+        Parameters
+        ----------
+        stamps : pandas.Index
+            Stamps that the cutoffs are numbers of.
+        times : pandas.Index
+            Time stamp of each row of the data that were given.
+        ids : mapping of label to pandas.Index
+            Series id of each of these rows, by the name of the column.
+        """
+        columns = self.columns
+        forecasts = dict(zip(self.names, columns["forecasts"].T, strict=True))
         return pd.DataFrame(
             {
-                **{name: labels.take(columns["place"]) for name, labels in ids.items()},
-                "cutoff": stamps.take(columns["origin"]),
-                "time": times.take(columns["place"]),
+                **{name: labels.take(columns["position"]) for name, labels in ids.items()},
+                "cutoff": stamps.take(columns["cutoff"]),
+                "time": times.take(columns["position"]),
                 "lead": columns["lead"],
                 "target": pd.Index(self.targets).take(columns["target"]),
                 "y": columns["y"],
@@ -138,6 +171,9 @@ class ForecastComparison:
         )
 
 
-def _where(observed: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Of an array that may have an axis more, or be only as wide as one."""
+def _select(part: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Return the elements where `observed` is True.
+
+    `part` is broadcast to the shape of `observed` first. It may have one more axis, which is kept.
+    """
     return np.broadcast_to(part, observed.shape + part.shape[observed.ndim :])[observed]

@@ -1,4 +1,4 @@
-"""Fit on the rows up to a moment, then forecast from there, or from several cutoffs from there on."""
+"""Folds of a backtest: one fit, and the forecasts from the cutoffs that it serves."""
 
 from __future__ import annotations
 
@@ -18,155 +18,202 @@ from ...forecasting.blas import one_blas_thread
 from ...forecasting.panels import PanelBuilder
 from ...forecasting.requested_quantiles import RequestedQuantiles
 from ...forecasting.rolling import forecast_cutoffs
-from .comparison import ForecastComparison, Series
-from .rows import Rows
+from .backtest_data import BacktestData
+from .comparison import ForecastComparison, ObservedSeries
 
 Y_HAT = "y_hat"
 
 
 @dataclass(frozen=True)
-class Task:
-    """What to forecast from each cutoff.
+class ForecastRequest:
+    """Steps and quantiles to forecast from each cutoff.
 
     Attributes
     ----------
     gap : int
-        Steps after the cutoff that are forecast, but not compared.
+        Number of steps after the cutoff that are forecast, but not compared.
     horizon : int
-        Steps after these.
-    bounds : Bounds
+        Number of steps after these, which are compared.
+    quantiles : RequestedQuantiles
+        Quantiles and bounds of intervals to forecast.
     """
 
     gap: int
     horizon: int
-    bounds: RequestedQuantiles
+    quantiles: RequestedQuantiles
 
     @property
     def n_steps(self) -> int:
-        """To forecast."""
+        """The number of steps to forecast."""
         return self.gap + self.horizon
 
     @property
     def names(self) -> list[Hashable]:
-        """Of forecasts."""
-        return self.bounds.names([Y_HAT])
+        """The names of the forecasts."""
+        return self.quantiles.names([Y_HAT])
 
-    def by_name(self, values: np.ndarray) -> np.ndarray:
-        """Forecasts and quantiles (1 + n_probabilities, ..., n_targets) as (..., n_targets, n_names)."""
-        return self.bounds.side_by_side(values[..., None])
+    def arrange(self, values: np.ndarray) -> np.ndarray:
+        """Move the axis of forecasts and quantiles to the end, in the order of `names`.
+
+        `values` has shape (1 + n_probabilities, ..., n_targets), the result (..., n_targets, n_names).
+        """
+        return self.quantiles.side_by_side(values[..., None])
 
 
-def fit_and_roll(forecaster: Any, rows: Rows, ends: np.ndarray, task: Task) -> ForecastComparison:
-    """Fit on the rows that the first of the cutoffs knows, and forecast from all of them."""
-    end = int(ends[0])
+def run_fold(
+    forecaster: Any, data: BacktestData, n_known: np.ndarray, request: ForecastRequest
+) -> ForecastComparison:
+    """Fit a forecaster at the first cutoff of a fold, and forecast from all of them.
+
+    Parameters
+    ----------
+    forecaster : estimator
+        It is fitted in place.
+    data : BacktestData
+        All rows of the backtest.
+    n_known : ndarray of int, shape (n_cutoffs,)
+        Number of stamps that each cutoff knows.
+    request : ForecastRequest
+        What to forecast.
+
+    Returns
+    -------
+    ForecastComparison
+    """
+    first = int(n_known[0])
     try:
         with one_blas_thread():
-            forecaster.fit(*rows.before(end))
+            forecaster.fit(*data.training_arguments(first))
         if isinstance(forecaster, BaseForecaster):
-            return roll(forecaster, rows, ends, task, end)
-        return _forecast(forecaster, rows, end, task)
+            return forecast_without_refit(forecaster, data, n_known, request, first)
+        return _forecast_with_other_estimator(forecaster, data, first, request)
     except (TypeError, ValueError) as error:
-        cutoff = rows.stamps[end - 1]
+        cutoff = data.stamps[first - 1]
         error.add_note(
-            f"This was the cutoff of backtest at {cutoff}, the end of the first {end} {rows.noun}."
+            f"This was the cutoff of backtest at {cutoff}, the end of the first {first} {data.unit}."
         )
         raise
 
 
-def roll(
-    forecaster: BaseForecaster, rows: Rows, ends: np.ndarray, task: Task, trained: int = 0
+def forecast_without_refit(
+    forecaster: BaseForecaster,
+    data: BacktestData,
+    n_known: np.ndarray,
+    request: ForecastRequest,
+    n_trained: int = 0,
 ) -> ForecastComparison:
-    """Forecast from several cutoffs, the weights staying as they are.
+    """Forecast from several cutoffs with a fitted forecaster.
 
-    ends : of so many stamps each cutoff knows the rows.
-    trained : rows of so many stamps were learned from; others are left out where `fit` knew nothing of them.
+    Parameters
+    ----------
+    forecaster, data, n_known, request
+        As in `run_fold`, the forecaster being fitted.
+    n_trained : int, default=0
+        Number of stamps whose rows the forecaster was fitted on. Series that it does not know are left out.
+
+    Returns
+    -------
+    ForecastComparison
     """
-    given = forecaster.fitted_.schema.read(rows.X, "predict")
-    truth = forecaster.fitted_.schema.read_known_targets(given, rows.y, "predict")
-    known, later = _cut(given, rows.numbers, trained, forecaster.fitted_.series)
-    series = _series(forecaster, known, later, truth)
-    cutoffs = [_known_steps(one, rows.numbers, ends) for one in series]
+    schema = forecaster.fitted_.schema
+    rows = schema.read(data.X, "predict")
+    truth = schema.read_known_targets(rows, data.y, "predict")
+    known, later = _split_rows(rows, data.stamp_numbers, n_trained, forecaster.fitted_.series)
+    series = _collect_series(forecaster, known, later, truth)
+    cutoffs = [_count_known_steps(one, data.stamp_numbers, n_known) for one in series]
     forecasts = forecast_cutoffs(
-        forecaster.fitted_, later, truth, cutoffs, task.n_steps, task.bounds.probabilities
+        forecaster.fitted_, later, truth, cutoffs, request.n_steps, request.quantiles.probabilities
     )
-    blocks = [
-        one.beside(own, task.by_name(values), task.gap, forecaster.season_length_)
+    parts = [
+        one.compare(own, request.arrange(values), request.gap, forecaster.season_length_)
         for one, own, values in zip(series, cutoffs, forecasts, strict=True)
     ]
-    return ForecastComparison.of(forecaster.target_names_, task.names, blocks, ends - 1, task.gap)
+    return ForecastComparison.from_series(
+        forecaster.target_names_, request.names, parts, n_known - 1, request.gap
+    )
 
 
-def _cut(
-    given: InputRows, numbers: np.ndarray, trained: int, pasts: Container[Hashable]
+def _split_rows(
+    rows: InputRows, stamp_numbers: np.ndarray, n_trained: int, known_ids: Container[Hashable]
 ) -> tuple[InputRows, InputRows]:
-    """The rows up to there and those after, of fitted series that have some after."""
-    ends = [int(np.searchsorted(numbers[places], trained)) for places in given.row_numbers]
+    """Return the training rows and the later rows of each known series that has later rows."""
+    ends = [int(np.searchsorted(stamp_numbers[positions], n_trained)) for positions in rows.row_numbers]
     chosen = [
         k
-        for k, (id_, places, end) in enumerate(zip(given.ids, given.row_numbers, ends, strict=True))
-        if id_ in pasts and end < len(places)
+        for k, (series_id, positions, end) in enumerate(zip(rows.ids, rows.row_numbers, ends, strict=True))
+        if series_id in known_ids and end < len(positions)
     ]
     if not chosen:
         raise ValueError(
-            "The 'df' parameter of backtest must hold a series with rows both before and after each cutoff. "
+            "The 'X' parameter of backtest must hold a series with rows both before and after each cutoff. "
             "Got none. Pass more rows, or fewer windows."
         )
-    known = _part(given, {k: slice(ends[k]) for k in chosen})
-    return known, _part(given, {k: slice(ends[k], None) for k in chosen})
+    known = _select_rows(rows, {k: slice(ends[k]) for k in chosen})
+    return known, _select_rows(rows, {k: slice(ends[k], None) for k in chosen})
 
 
-def _part(given: InputRows, rows: Mapping[int, slice]) -> InputRows:
-    """Of these series, these rows."""
+def _select_rows(rows: InputRows, slices: Mapping[int, slice]) -> InputRows:
+    """Return a slice of the rows of each series that `slices` has the number of."""
     return replace(
-        given,
-        ids=[given.ids[k] for k in rows],
-        tables=[_rows_of(given.tables[k], own) for k, own in rows.items()],
-        row_numbers=[given.row_numbers[k][own] for k, own in rows.items()],
+        rows,
+        ids=[rows.ids[k] for k in slices],
+        tables=[_slice_table(rows.tables[k], own) for k, own in slices.items()],
+        row_numbers=[rows.row_numbers[k][own] for k, own in slices.items()],
     )
 
 
-def _rows_of(table: Table, which: slice) -> Table:
+def _slice_table(table: Table, which: slice) -> Table:
     return replace(table, values=table.values[which], index=table.index[which])
 
 
-def _series(
+def _collect_series(
     forecaster: BaseForecaster, known: InputRows, later: InputRows, truth: np.ndarray
-) -> list[Series]:
-    """Each series, of which these rows were known at the end of training, and those came later."""
+) -> list[ObservedSeries]:
+    """Return the observed values of each series, before and after the end of training."""
     parts = zip(known, known.row_numbers, later.tables, later.row_numbers, strict=True)
     return [
-        Series(
-            _history(forecaster, id_, seen.index, truth[seen_places]),
-            PanelBuilder(forecaster.fitted_).steps_after(id_, table, later),
-            truth[places],
-            places,
+        ObservedSeries(
+            _get_history(forecaster, series_id, seen.index, truth[seen_positions]),
+            PanelBuilder(forecaster.fitted_).steps_after(series_id, table, later),
+            truth[positions],
+            positions,
         )
-        for (id_, seen), seen_places, table, places in parts
+        for (series_id, seen), seen_positions, table, positions in parts
     ]
 
 
-def _history(forecaster: BaseForecaster, id_: Any, index: pd.Index, values: np.ndarray) -> np.ndarray:
-    """The targets at each step up to the end of training; without its rows, what was kept of them."""
-    past = forecaster.fitted_.series[id_]
+def _get_history(
+    forecaster: BaseForecaster, series_id: Hashable, index: pd.Index, values: np.ndarray
+) -> np.ndarray:
+    """Return the targets at each step up to the end of training.
+
+    If no training rows were given, the steps that the forecaster has kept are returned.
+    """
+    state = forecaster.fitted_.series[series_id]
     if len(index):
-        return insert_missing_steps(values, past.calendar.positions(index))
-    return past.tail[:, : len(forecaster.target_names_)]
+        return insert_missing_steps(values, state.calendar.positions(index))
+    return state.tail[:, : len(forecaster.target_names_)]
 
 
-def _known_steps(series: Series, numbers: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Steps after training that each cutoff knows: up to the last row that it knows."""
-    n = np.searchsorted(numbers[series.places], ends)
-    return np.where(n > 0, series.steps[n - 1] + 1, 0)
+def _count_known_steps(series: ObservedSeries, stamp_numbers: np.ndarray, n_known: np.ndarray) -> np.ndarray:
+    """Return the number of steps after training that each cutoff knows, up to the last known row."""
+    n_rows = np.searchsorted(stamp_numbers[series.positions], n_known)
+    return np.where(n_rows > 0, series.steps[n_rows - 1] + 1, 0)
 
 
-def _forecast(forecaster: Any, rows: Rows, end: int, task: Task) -> ForecastComparison:
-    """With an estimator of others, which can forecast from the end of its training rows only."""
-    forecast = forecaster.forecast(task.n_steps)
-    table = read_table(rows.X, owner="backtest", parameter="df", unsorted="keep", require_observed=False)
-    ordered, places = sort_by_index(table)
+def _forecast_with_other_estimator(
+    forecaster: Any, data: BacktestData, n_known: int, request: ForecastRequest
+) -> ForecastComparison:
+    """Forecast with an estimator of another library, which only forecasts from its last training row."""
+    forecast = forecaster.forecast(request.n_steps)
+    table = read_table(data.X, owner="backtest", parameter="X", unsorted="keep", require_observed=False)
+    ordered, positions = sort_by_index(table)
     targets = list(forecast.columns)
-    values = select_columns(ordered, targets, owner="backtest").values
-    series = Series.cut(ordered.index, values, places, end, infer_calendar(ordered.index[:end]))
+    truth = select_columns(ordered, targets, owner="backtest").values
+    calendar = infer_calendar(ordered.index[:n_known])
+    series = ObservedSeries.split(ordered.index, truth, positions, n_known, calendar)
     values = forecast.to_numpy()[None, :, :, None]
-    block = series.beside(np.zeros(1, np.int64), values, task.gap, forecaster.season_length_)
-    return ForecastComparison.of(targets, task.names, [block], np.array([end - 1]), task.gap)
+    part = series.compare(np.zeros(1, np.int64), values, request.gap, forecaster.season_length_)
+    return ForecastComparison.from_series(
+        targets, request.names, [part], np.array([n_known - 1]), request.gap
+    )

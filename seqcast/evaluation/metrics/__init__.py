@@ -1,23 +1,23 @@
-"""How far forecasts lie from the truth, and the forecast that every other one has to beat.
+"""Errors of forecasts, scores of intervals and distributions, and naive forecasts.
 
-Everywhere ``y`` is the truth and ``y_hat`` its forecast: arrays or pandas objects of one shape. An element
-whose truth is NaN was not observed and does not count; at least one must be observed. A NaN in the forecast
-is no excuse: the error is NaN then.
+In all functions ``y`` is the truth and ``y_hat`` its forecast, arrays or pandas objects of equal shape.
+Elements whose truth is NaN are left out. At least one element must be observed. The result is NaN if a
+forecast of an observed element is NaN.
 
-=================  =======================================================================
+=================  ======================================================================
 ``points``         errors of point forecasts: mae, rmse, smape, mape
-``scaled``         errors in units of what the history changes: mase, rmsse
-``distributions``  scores of forecast distributions, as quantiles or samples: pinball, crps
+``scaled``         errors divided by those of a naive forecast of the history: mase, rmsse
+``probabilistic``  scores of quantiles and samples: pinball, crps
 ``intervals``      scores of prediction intervals: coverage, winkler
-``baselines``      seasonal_naive, and skill: how much better than that a forecast is
-``inputs``         what all of them take, checked
-=================  =======================================================================
+``baselines``      the seasonal naive forecast, and the skill relative to it
+``validation``     conversion and validation of the arguments
+=================  ======================================================================
 """
 
 from .baselines import seasonal_naive, skill
-from .distributions import crps, pinball
 from .intervals import coverage, winkler
 from .points import mae, mape, rmse, smape
+from .probabilistic import crps, pinball
 from .scaled import mase, rmsse
 
 __all__ = [

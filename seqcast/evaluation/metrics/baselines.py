@@ -1,40 +1,41 @@
-"""The forecast that every other one has to beat, and by how much it does."""
+"""The seasonal naive forecast, and the skill of a forecast relative to a reference."""
 
 from typing import Any
 
 import numpy as np
 
 from ...data.seasonal_naive import continue_season
-from .inputs import floats, positive
+from ..counts import check_count
+from .validation import to_floats
 
 
 def seasonal_naive(history: Any, horizon: int, season_length: int = 1) -> np.ndarray:
-    r"""Forecast each step by what was observed last at the same place of the season [1]_.
+    r"""Forecast each step by the last observed value at the same position of the season [1]_.
 
     .. math:: \hat y_{N+h} = y_{N + h - k m}, \quad k = \lceil h / m \rceil
 
-    with the season length :math:`m`. If that step was not observed, the same place of the season before it
-    counts, and so on; a place that was never observed takes the last observed value of all.
+    Here :math:`m` is the season length. If that step was not observed, the same position of the season before
+    it is used, and so on. A position that was never observed takes the last observed value of all.
 
     Parameters
     ----------
     history : array-like, Series or DataFrame of shape (N,) or (N, k)
-        What was known before the forecast, in equal steps (NaN where one is missing).
+        Values before the forecast, at equal steps, NaN where one is missing.
     horizon : int
-        Steps to forecast.
+        Number of steps to forecast.
     season_length : int
-        Steps of one season. With 1, the last observed value is repeated: the naive forecast, or persistence.
+        Number of steps of one season. 1 repeats the last observed value, which is called the naive forecast
+        or persistence.
 
     Returns
     -------
     ndarray of shape (horizon,) or (horizon, k), float64
-        Never NaN.
+        Contains no NaN.
 
     Raises
     ------
     ValueError
-        If `horizon` or `season_length` is not a positive integer, or a column of `history` has no observed
-        value.
+        If `horizon` or `season_length` is not a positive int, or a column of `history` has no observed value.
 
     References
     ----------
@@ -46,33 +47,33 @@ def seasonal_naive(history: Any, horizon: int, season_length: int = 1) -> np.nda
     >>> seasonal_naive([1.0, 2.0, 3.0, 4.0, 5.0], horizon=4, season_length=3)
     array([3., 4., 5., 3.])
     """
-    steps = positive(horizon, "horizon", "seasonal_naive")
-    season = positive(season_length, "season_length", "seasonal_naive")
-    values = floats(history, "history", "seasonal_naive")
+    n_steps = check_count(horizon, "horizon", "seasonal_naive")
+    season_length = check_count(season_length, "season_length", "seasonal_naive")
+    values = to_floats(history, "history", "seasonal_naive")
     columns = values.reshape(len(values), -1)
     if np.isnan(columns).all(axis=0).any():
         raise ValueError(
             f"The 'history' parameter of seasonal_naive must have an observed value in every column. "
-            f"Got shape {values.shape} with a column of nothing but NaN instead."
+            f"Got shape {values.shape} with a column of NaN only instead."
         )
-    return continue_season(columns, season, steps).reshape(steps, *np.shape(history)[1:])
+    return continue_season(columns, season_length, n_steps).reshape(n_steps, *np.shape(history)[1:])
 
 
 def skill(error: float, reference_error: float) -> float:
-    r"""How much smaller an error is than that of a reference forecast [1]_.
+    r"""Return the relative reduction of an error compared to that of a reference forecast [1]_.
 
     .. math:: \mathrm{skill} = 1 - \frac{\mathrm{error}}{\mathrm{error\ of\ the\ reference}}
 
     Parameters
     ----------
     error, reference_error : float
-        Errors of the two forecasts at the same times in the same measure, such as :func:`rmse`; not negative.
+        Errors of the two forecasts of the same values by the same metric, such as :func:`rmse`. Not negative.
 
     Returns
     -------
     float
         1 for a perfect forecast, 0 for one as good as the reference, negative for a worse one. If the
-        reference is perfect: 0 for a perfect forecast, else minus infinity.
+        reference is perfect, 0 for a perfect forecast and minus infinity for any other.
 
     Raises
     ------

@@ -1,14 +1,14 @@
-"""Errors of point forecasts: one number for each time."""
+"""Errors of point forecasts."""
 
 from typing import Any
 
 import numpy as np
 
-from .inputs import observed
+from .validation import select_observed
 
 
 def mae(y: Any, y_hat: Any) -> float:
-    r"""Mean absolute error, in the unit of `y`.
+    r"""Compute the mean absolute error, in the unit of `y`.
 
     .. math:: \mathrm{MAE} = \frac{1}{n} \sum_t |y_t - \hat y_t|
 
@@ -25,19 +25,19 @@ def mae(y: Any, y_hat: Any) -> float:
     Raises
     ------
     ValueError
-        If the shapes, or the labels of pandas objects, differ, or nothing was observed.
+        If the shapes, or the labels of pandas objects, differ, or no value was observed.
 
     Examples
     --------
     >>> mae([3.0, -0.5, 2.0, 7.0], [2.5, 0.0, 2.0, 8.0])
     0.5
     """
-    truth, forecast = observed("mae", y, y_hat=y_hat)
+    truth, forecast = select_observed("mae", y, y_hat=y_hat)
     return float(np.mean(np.abs(truth - forecast)))
 
 
 def rmse(y: Any, y_hat: Any) -> float:
-    r"""Root mean squared error, in the unit of `y`.
+    r"""Compute the root mean squared error, in the unit of `y`.
 
     .. math:: \mathrm{RMSE} = \sqrt{\frac{1}{n} \sum_t (y_t - \hat y_t)^2}
 
@@ -49,28 +49,28 @@ def rmse(y: Any, y_hat: Any) -> float:
     Returns
     -------
     float
-        0 for a perfect forecast; never below :func:`mae`.
+        0 for a perfect forecast. At least :func:`mae`.
 
     Raises
     ------
     ValueError
-        If the shapes, or the labels of pandas objects, differ, or nothing was observed.
+        If the shapes, or the labels of pandas objects, differ, or no value was observed.
 
     Examples
     --------
     >>> rmse([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 10.0])
     3.0
     """
-    truth, forecast = observed("rmse", y, y_hat=y_hat)
+    truth, forecast = select_observed("rmse", y, y_hat=y_hat)
     return float(np.sqrt(np.mean((truth - forecast) ** 2)))
 
 
 def smape(y: Any, y_hat: Any) -> float:
-    r"""Symmetric mean absolute percentage error, from 0 to 200, as the M4 competition counts it [1]_.
+    r"""Compute the symmetric mean absolute percentage error, as in the M4 competition [1]_.
 
     .. math:: \mathrm{sMAPE} = \frac{200}{n} \sum_t \frac{|y_t - \hat y_t|}{|y_t| + |\hat y_t|}
 
-    Where truth and forecast are both zero, the forecast is perfect and adds 0.
+    An element whose truth and forecast are both zero adds 0.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def smape(y: Any, y_hat: Any) -> float:
     Returns
     -------
     float
-        Percent, on the scale from 0 to 200.
+        Percent, from 0 for a perfect forecast to 200.
 
     Raises
     ------
     ValueError
-        If the shapes, or the labels of pandas objects, differ, or nothing was observed.
+        If the shapes, or the labels of pandas objects, differ, or no value was observed.
 
     References
     ----------
@@ -97,30 +97,30 @@ def smape(y: Any, y_hat: Any) -> float:
     >>> smape([100.0, 0.0], [300.0, 0.0])
     50.0
     """
-    truth, forecast = observed("smape", y, y_hat=y_hat)
+    truth, forecast = select_observed("smape", y, y_hat=y_hat)
     size = np.abs(truth) + np.abs(forecast)
     return float(np.mean(200.0 * np.abs(truth - forecast) / np.where(size == 0.0, 1.0, size)))
 
 
 def mape(y: Any, y_hat: Any) -> float:
-    r"""Mean absolute percentage error [1]_.
+    r"""Compute the mean absolute percentage error [1]_.
 
     .. math:: \mathrm{MAPE} = \frac{100}{n} \sum_t \frac{|y_t - \hat y_t|}{|y_t|}
 
     Parameters
     ----------
     y, y_hat : array-like, Series or DataFrame of shape (n,) or (n, k)
-        Truth, nowhere zero, and forecast. Elements with NaN in `y` are left out.
+        Truth without zeros, and forecast. Elements with NaN in `y` are left out.
 
     Returns
     -------
     float
-        Percent: 0 for a perfect forecast, without upper bound.
+        Percent, 0 for a perfect forecast, without an upper bound.
 
     Raises
     ------
     ValueError
-        If `y` holds a zero, the shapes, or the labels of pandas objects, differ, or nothing was observed.
+        If `y` holds a zero, the shapes, or the labels of pandas objects, differ, or no value was observed.
 
     References
     ----------
@@ -132,11 +132,11 @@ def mape(y: Any, y_hat: Any) -> float:
     >>> mape([50.0, 200.0], [45.0, 220.0])
     10.0
     """
-    truth, forecast = observed("mape", y, y_hat=y_hat)
+    truth, forecast = select_observed("mape", y, y_hat=y_hat)
     zeros = int(np.sum(truth == 0.0))
     if zeros:
         raise ValueError(
-            f"The 'y' parameter of mape must hold no zeros, of which there are no percentages. "
-            f"Got {zeros} instead. Use smape, or mase, which compares errors with the changes of the history."
+            f"The 'y' parameter of mape must hold no zeros, for which MAPE is undefined. Got {zeros} zeros "
+            f"instead. Use smape or mase."
         )
     return float(np.mean(100.0 * np.abs((truth - forecast) / truth)))

@@ -1,41 +1,41 @@
-"""Errors in units of what the history changes from season to season: comparable between series."""
+"""Errors divided by those of a naive forecast of the history, which are comparable between series."""
 
 from typing import Any
 
 import numpy as np
 
-from .inputs import floats, observed, positive
+from ..counts import check_count
+from .validation import select_observed, to_floats
 
 
 def mase(y: Any, y_hat: Any, history: Any, season_length: int = 1) -> float:
-    r"""Mean absolute scaled error [1]_: the error in units of what the history changes from season to season.
+    r"""Compute the mean absolute scaled error [1]_.
 
     .. math:: \mathrm{MASE} = \mathrm{MAE}(y, \hat y) \Big/ \frac{1}{N - m} \sum_{t=m+1}^{N} |x_t - x_{t-m}|
 
-    with the history :math:`x_1, \dots, x_N` and the season length :math:`m`. Changes from or to NaN do not
-    count.
+    The history is :math:`x_1, \dots, x_N` and the season length :math:`m`. Changes from or to NaN are left
+    out.
 
     Parameters
     ----------
     y, y_hat : array-like or Series of shape (n,)
         Truth and forecast of one series. Elements with NaN in `y` are left out.
     history : array-like or Series of shape (N,)
-        What was known before the forecast, usually the training rows, in equal steps (NaN where one is
-        missing).
+        Values before the forecast, usually those of the training rows, at equal steps, NaN where one is
+        missing.
     season_length : int
-        Steps of one season; 1 where there is none.
+        Number of steps of one season, 1 if there is none.
 
     Returns
     -------
     float
-        Below 1 if the errors are smaller than those that the (seasonal) naive forecast made within the
-        history.
+        Less than 1 if the errors are smaller than those of the (seasonal) naive forecast within the history.
 
     Raises
     ------
     ValueError
-        If there are several series, `history` has no two observed values a season apart or never changes, the
-        shapes, or the labels of pandas objects, differ, or nothing was observed.
+        If there are several series, `history` has no two observed values one season apart or never changes,
+        the shapes, or the labels of pandas objects, differ, or no value was observed.
 
     References
     ----------
@@ -52,35 +52,34 @@ def mase(y: Any, y_hat: Any, history: Any, season_length: int = 1) -> float:
 
 
 def rmsse(y: Any, y_hat: Any, history: Any, season_length: int = 1) -> float:
-    r"""Root mean squared scaled error, as the M5 competition counts it [1]_.
+    r"""Compute the root mean squared scaled error, as in the M5 competition [1]_.
 
     .. math:: \mathrm{RMSSE} = \sqrt{\frac{1}{n} \sum_t (y_t - \hat y_t)^2 \Big/
         \frac{1}{N - m} \sum_{t=m+1}^{N} (x_t - x_{t-m})^2}
 
-    with the history :math:`x_1, \dots, x_N` and the season length :math:`m`, which is 1 in M5. Changes from
-    or to NaN do not count. M5 begins each history at the first unit sold: leave zeros before it out.
+    The history is :math:`x_1, \dots, x_N` and the season length :math:`m`, which is 1 in M5. Changes from or
+    to NaN are left out. In M5, each history begins with the first unit sold: leave zeros before it out.
 
     Parameters
     ----------
     y, y_hat : array-like or Series of shape (n,)
         Truth and forecast of one series. Elements with NaN in `y` are left out.
     history : array-like or Series of shape (N,)
-        What was known before the forecast, usually the training rows, in equal steps (NaN where one is
-        missing).
+        Values before the forecast, usually those of the training rows, at equal steps, NaN where one is
+        missing.
     season_length : int
-        Steps of one season; 1 where there is none.
+        Number of steps of one season, 1 if there is none.
 
     Returns
     -------
     float
-        Below 1 if the errors are smaller than those that the (seasonal) naive forecast made within the
-        history.
+        Less than 1 if the errors are smaller than those of the (seasonal) naive forecast within the history.
 
     Raises
     ------
     ValueError
-        If there are several series, `history` has no two observed values a season apart or never changes, the
-        shapes, or the labels of pandas objects, differ, or nothing was observed.
+        If there are several series, `history` has no two observed values one season apart or never changes,
+        the shapes, or the labels of pandas objects, differ, or no value was observed.
 
     References
     ----------
@@ -99,26 +98,26 @@ def rmsse(y: Any, y_hat: Any, history: Any, season_length: int = 1) -> float:
 def _errors_and_changes(
     owner: str, unscaled: str, y: Any, y_hat: Any, history: Any, season_length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Errors of the forecast (n_observed,), and the changes of the history over one season.
+    """Return the errors of the forecast, shape (n_observed,), and the seasonal changes of the history.
 
-    `unscaled` is the metric of the same kind that needs no history.
+    `unscaled` is the name of the metric to use if there is no history.
     """
-    season = positive(season_length, "season_length", owner)
-    past = floats(history, "history", owner)
-    for name, values in (("history", past), ("y", floats(y, "y", owner))):
+    season_length = check_count(season_length, "season_length", owner)
+    past = to_floats(history, "history", owner)
+    for name, values in (("history", past), ("y", to_floats(y, "y", owner))):
         if values.ndim != 1:
             raise ValueError(
-                f"The {name!r} parameter of {owner} must be one series, since every series has its own "
+                f"The {name!r} parameter of {owner} must be one series, because each series has its own "
                 f"scale. Got shape {values.shape} instead. Call {owner} for each column."
             )
-    changes = past[season:] - past[:-season]
+    changes = past[season_length:] - past[:-season_length]
     changes = changes[~np.isnan(changes)]
     if not changes.any():
-        got = "no change at all" if changes.size else f"{past.size} values without such a pair"
+        got = "no change" if changes.size else f"{past.size} values without such a pair"
         raise ValueError(
             f"The 'history' parameter of {owner} must have observed values that differ from those "
-            f"season_length={season} steps before. Got {got} instead. Pass a longer history, or use "
+            f"season_length={season_length} steps before. Got {got} instead. Pass a longer history, or use "
             f"{unscaled}."
         )
-    truth, forecast = observed(owner, y, y_hat=y_hat)
+    truth, forecast = select_observed(owner, y, y_hat=y_hat)
     return truth - forecast, changes

@@ -1,4 +1,4 @@
-"""The command ``warmup``: compile ahead."""
+"""The command ``warmup``: compilation of kernels ahead of their first use."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import sys
 from .messages import CommandError
 from .report import Report
 
+DEFAULT_CELLS = ("rnn", "lstm", "gru")
+DEFAULT_DTYPES = ("float32",)
+
 
 def run_warmup(arguments: argparse.Namespace) -> None:
-    """Compile the kernels of the cells that were named, and say where they are kept."""
+    """Compile the kernels of the given cells, and print the directory of the cache."""
     from ..kernels.cache import cache_directory, is_writable
     from ..learning.warmup import warm_up
 
     if not is_writable():
         raise CommandError(
-            "no compiled kernel can be kept: there is no directory to write to. Set SEQCAST_CACHE_DIR to one"
+            "no compiled kernel can be kept: no cache directory is writable. Set SEQCAST_CACHE_DIR to one"
         )
     report = Report(sys.stdout)
     warm_up(
@@ -27,6 +30,3 @@ def run_warmup(arguments: argparse.Namespace) -> None:
     files = list(cache_directory().glob("*.kernel"))
     size = sum(path.stat().st_size for path in files) / 1e6
     report.item("cache", f"{cache_directory()}: {len(files)} kernels, {size:.1f} MB")
-
-
-DEFAULT_CELLS, DEFAULT_DTYPES = ("rnn", "lstm", "gru"), ("float32",)
