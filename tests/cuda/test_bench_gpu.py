@@ -65,7 +65,7 @@ def test_a_pass_is_that_of_the_layer_on_the_cpu(cell):
 
 @cells
 def test_updates_are_those_of_a_fit_on_the_cpu(cell):
-    training = with_seqcast_cuda.Training(cell, SIZE.but(inputs=1), 2, 4)
+    training = with_seqcast_cuda.Training(cell, SIZE.replace(inputs=1), 2, 4)
     network = Network(Architecture(find_cell(cell), 1, SIZE.hidden, n_outputs=2))
     for name, weight in training.weights.items():
         network.weights[name][:] = weight
@@ -99,7 +99,7 @@ def test_rows_compare_with_pytorch_before_they_measure(cell):
 def test_what_pytorch_records_is_what_it_does_launch_after_launch():
     from benchmarks import with_torch_cuda
 
-    mine = with_seqcast_cuda.Training("gru", SIZE.but(inputs=1), 2, 4)
+    mine = with_seqcast_cuda.Training("gru", SIZE.replace(inputs=1), 2, 4)
     starts = mine.rows[:, 0].reshape(4, SIZE.batch)
     one, other = (with_torch_cuda.Training("gru", SIZE, mine.weights, mine.series, starts) for _ in range(2))
     other.call = other.in_graph
