@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import fresh
+from . import fresh_process
 
 TITLE = "Compile times"
 TEXT = (
@@ -26,7 +26,7 @@ CELLS = ("rnn", "rnn_relu", "lstm", "gru", "gru_reset_before")
 def run() -> list[dict]:
     rows = []
     for cell in CELLS:
-        measured = [_in_fresh_process(cell) for _ in range(fresh.rounds())]
+        measured = [_in_fresh_process(cell) for _ in range(fresh_process.rounds())]
         seconds = {name: float(np.median([one[name] for one in measured])) for name in measured[0]}
         rows.append({"cell": cell, "seconds": seconds})
         print(rows[-1], flush=True)
@@ -34,8 +34,8 @@ def run() -> list[dict]:
 
 
 def _in_fresh_process(cell: str) -> dict[str, float]:
-    with fresh.empty_cache() as folder:
-        return fresh.answer("-m", __name__, cell, SEQCAST_CACHE_DIR=str(folder))
+    with fresh_process.empty_cache() as folder:
+        return fresh_process.run_python_for_json("-m", __name__, cell, SEQCAST_CACHE_DIR=str(folder))
 
 
 def compile_times(cell: str) -> dict[str, float]:

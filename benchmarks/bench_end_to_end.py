@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from . import fresh, timing
-from .numbers_shown import MISSING, milliseconds, ratio
+from . import fresh_process, timing
+from .formatting import MISSING, milliseconds, ratio
 
 DATA = "SEQCAST_BENCH_ETT"
 PYTHONS = {
@@ -59,8 +59,8 @@ def _python(name: str) -> str | None:
 def _measured(name: str, python: str) -> dict:
     script = Path(__file__).parent / "peers" / f"{name}_gru.py"
     # its own sources for seqcast, where it is not installed
-    paths = {"PYTHONPATH": str(fresh.TOP)} if name == "seqcast" else {}
-    return fresh.answer(str(script), json.dumps(_task()), python=python, **paths)
+    paths = {"PYTHONPATH": str(fresh_process.TOP)} if name == "seqcast" else {}
+    return fresh_process.run_python_for_json(str(script), json.dumps(_task()), python=python, **paths)
 
 
 def _task() -> dict:

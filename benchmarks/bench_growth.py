@@ -9,7 +9,7 @@ from seqcast import SeqForecaster
 
 from . import timing
 from .comparisons import NETWORK_ALONE, Size, training_flops
-from .numbers_shown import milliseconds
+from .formatting import milliseconds
 from .timing import interleaved_medians
 from .with_seqcast import training_step
 
@@ -38,7 +38,7 @@ def run() -> list[dict]:
     rows = []
     for cell in CELLS:
         for what, values in SERIES.items():
-            sizes = {value: PLAIN.but(**{what: value}) for value in values}
+            sizes = {value: PLAIN.replace(**{what: value}) for value in values}
             seconds = interleaved_medians({v: training_step(cell, size, 2) for v, size in sizes.items()})
             rows += [_row(cell, what, value, measured) for value, measured in seconds.items()]
         rows += [_row(cell, "rows", n, _epoch_seconds(cell, n)) for n in _series_lengths()]
@@ -52,7 +52,7 @@ def _series_lengths() -> list[int]:
 
 
 def _row(cell: str, what: str, value: int, seconds: float) -> dict:
-    work = value if what == "rows" else training_flops(cell, PLAIN.but(**{what: value}))
+    work = value if what == "rows" else training_flops(cell, PLAIN.replace(**{what: value}))
     return {"cell": cell, "what": what, "value": value, "work": work, "seconds": seconds}
 
 

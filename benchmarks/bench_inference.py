@@ -4,7 +4,7 @@ import numba
 import numpy as np
 
 from .comparisons import SIZES, Size, installed
-from .numbers_shown import milliseconds, ratio
+from .formatting import milliseconds, ratio
 from .timing import interleaved_medians
 from .with_seqcast import layer
 

@@ -9,8 +9,8 @@ from joblib import Parallel, delayed
 from seqcast import SeqForecaster
 
 from . import timing
-from .comparisons import NETWORK_ALONE, THREADS, makers
-from .numbers_shown import ratio
+from .comparisons import NETWORK_ALONE, THREADS, find_functions
+from .formatting import ratio
 
 POINTS, WINDOW, HIDDEN, EPOCHS = 200, 24, 16, 20
 MODELS, PEER_MODELS = 1000, 30
@@ -73,7 +73,7 @@ def _joblib(batch: int) -> float:
 
 
 def _peers(batch: int) -> dict[str, float]:
-    found = makers("fit_series", "PyTorch")
+    found = find_functions("fit_series", "PyTorch")
     return {f"{peer} {n}": _loop(make, batch, n) for peer, make in found.items() for n in THREADS}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import fresh, timing
+from . import fresh_process, timing
 
 N_ROWS, WINDOW, HORIZON, HIDDEN, SAMPLE, BATCH = 10_000_000, 336, 24, 64, 20_000, 128
 
@@ -25,8 +25,8 @@ COLUMNS = ("what", "MiB above the imports", "seconds")
 
 def run() -> list[dict]:
     sample = max(BATCH, round(SAMPLE * min(1, timing.SECONDS)))
-    fresh.checked("-m", __name__, "10000", str(BATCH))  # compiles, which takes memory of its own
-    rows = [fresh.answer("-m", __name__, str(N_ROWS), str(sample))]
+    fresh_process.run_python("-m", __name__, "10000", str(BATCH))  # compiles, which takes memory of its own
+    rows = [fresh_process.run_python_for_json("-m", __name__, str(N_ROWS), str(sample))]
     print(rows[-1], flush=True)
     return rows
 

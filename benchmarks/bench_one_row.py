@@ -10,7 +10,7 @@ from seqcast.kernels.workspace import Window, plan
 from seqcast.learning.network import Network, row_table
 
 from .comparisons import Size, installed
-from .numbers_shown import microseconds, ratio
+from .formatting import microseconds, ratio
 from .timing import interleaved_medians
 
 SIZE = Size(1, 24, 1, 32)

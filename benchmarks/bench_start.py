@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import fresh
+from . import fresh_process
 
 TITLE = "The start"
 TEXT = (
@@ -67,7 +67,7 @@ assert np.isfinite(model.forecast()).all().all()
 
 
 def run() -> list[dict]:
-    fresh.checked("-c", FIT)  # the cache of the later process, and the files of all imports in memory
+    fresh_process.run_python("-c", FIT)  # the cache of the later process, and the files of all imports in memory
     rows = [
         *_times("import", {"import numpy": "import numpy", "import seqcast": "import seqcast"}),
         *_first_fit(),
@@ -81,31 +81,31 @@ def run() -> list[dict]:
 
 
 def _times(group: str, codes: dict[str, str]) -> list[dict]:
-    seconds = fresh.medians({what: partial(fresh.seconds_of, code) for what, code in codes.items()})
+    seconds = fresh_process.medians({what: partial(fresh_process.time_code, code) for what, code in codes.items()})
     return [{"group": group, "what": what, "seconds": value} for what, value in seconds.items()]
 
 
 def _first_fit() -> list[dict]:
-    seconds, lines = zip(*[_fit_with_empty_cache() for _ in range(fresh.rounds())], strict=True)
+    seconds, lines = zip(*[_fit_with_empty_cache() for _ in range(fresh_process.rounds())], strict=True)
     what = f"first fit ever, beyond the imports ({max(lines)} line printed)"
     return [{"group": "first", "what": what, "seconds": float(np.median(seconds))}]
 
 
 def _fit_with_empty_cache() -> tuple[float, int]:
     """Seconds of the fit, and how many lines it wrote."""
-    with fresh.empty_cache() as folder:
-        process = fresh.checked("-c", TIMED_FIT, SEQCAST_CACHE_DIR=str(folder))
+    with fresh_process.empty_cache() as folder:
+        process = fresh_process.run_python("-c", TIMED_FIT, SEQCAST_CACHE_DIR=str(folder))
         return float(process.stdout), len(process.stderr.splitlines())
 
 
 def _grid_search() -> list[dict]:
-    with fresh.empty_cache() as folder:
+    with fresh_process.empty_cache() as folder:
         return [_searched(which, folder) for which in ("empty cache", "second run")]
 
 
 def _searched(which: str, folder: Path) -> dict:
     # in the environment, since a filter set here would not reach the workers
-    process = fresh.checked("-c", GRID, SEQCAST_CACHE_DIR=str(folder), PYTHONWARNINGS="ignore")
+    process = fresh_process.run_python("-c", GRID, SEQCAST_CACHE_DIR=str(folder), PYTHONWARNINGS="ignore")
     compiling = process.stderr.count("compiling")
     files = len(list(folder.glob("*.kernel")))
     what = f"grid search, {which}: {compiling} processes compiled, {files} kernels on disk"
@@ -114,8 +114,8 @@ def _searched(which: str, folder: Path) -> dict:
 
 def _interrupted() -> list[dict]:
     """Ctrl-C at different moments of an epoch."""
-    codes = [INTERRUPTED.replace("SECONDS", f"{2 + 0.13 * k:.2f}") for k in range(fresh.rounds())]
-    seconds = max(float(fresh.checked("-c", code).stdout) for code in codes)
+    codes = [INTERRUPTED.replace("SECONDS", f"{2 + 0.13 * k:.2f}") for k in range(fresh_process.rounds())]
+    seconds = max(float(fresh_process.run_python("-c", code).stdout) for code in codes)
     return [{"group": "interrupt", "what": "Ctrl-C in a long fit, the slowest answer", "seconds": seconds}]
 
 

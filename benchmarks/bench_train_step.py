@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .comparisons import CELLS, SIZES, THREADS, Size, makers, training_flops
-from .numbers_shown import milliseconds, ratio
+from .comparisons import CELLS, SIZES, THREADS, Size, find_functions, training_flops
+from .formatting import milliseconds, ratio
 from .timing import interleaved_medians
 
 TITLE = "One training step"
@@ -43,9 +43,9 @@ def run() -> list[dict]:
 
 
 def _contestants(cell: str, size: Size) -> dict:
-    threaded = makers("training_step", "seqcast", "PyTorch")
+    threaded = find_functions("training_step", "seqcast", "PyTorch")
     steps = {f"{name} {n}": make(cell, size, n) for name, make in threaded.items() for n in THREADS}
-    steps |= {name: make(cell, size) for name, make in makers("training_step", "jax").items()}
+    steps |= {name: make(cell, size) for name, make in find_functions("training_step", "jax").items()}
     a = np.random.RandomState(0).normal(size=(SGEMM, SGEMM)).astype(np.float32)
     return steps | {"sgemm": lambda: a @ a}
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .comparisons import THREADS, Size, makers, training_flops
-from .numbers_shown import milliseconds, ratio
+from .comparisons import THREADS, Size, find_functions, training_flops
+from .formatting import milliseconds, ratio
 from .timing import interleaved_medians
 from .with_seqcast import layer_pass, training_step
 
@@ -44,7 +44,7 @@ def run() -> list[dict]:
 def _networks(cell: str) -> dict:
     steps = {name: training_step(cell, SIZE, 2, **options) for name, options in VARIANTS.items()}
     work = {name: _work(cell, **options) for name, options in VARIANTS.items()}
-    narrow = SIZE.but(hidden=NARROW)
+    narrow = SIZE.replace(hidden=NARROW)
     steps[f"H {NARROW}"] = training_step(cell, narrow, 2)
     work[f"H {NARROW}"] = training_flops(cell, narrow) / training_flops(cell, SIZE)
     return {"cell": cell, "plain": "plain", "work": work, "seconds": interleaved_medians(steps)}
@@ -62,7 +62,7 @@ def _ragged(cell: str) -> dict:
         "full lengths": layer_pass(cell, SIZE),
         "ragged lengths": layer_pass(cell, SIZE, lengths),
     }
-    for peer, make in makers("packed_pass", "PyTorch").items():
+    for peer, make in find_functions("packed_pass", "PyTorch").items():
         passes |= {f"{peer} {n}": make(cell, SIZE, n, lengths) for n in THREADS}
     work = {"full lengths": 1.0, "ragged lengths": float(lengths.sum() / (SIZE.batch * SIZE.steps))}
     return {"cell": cell, "plain": "full lengths", "work": work, "seconds": interleaved_medians(passes)}

@@ -326,7 +326,7 @@ def test_first_fits_share_a_cache_that_is_empty_at_first(monkeypatch):
         folders.append((SEQCAST_CACHE_DIR, list(Path(SEQCAST_CACHE_DIR).iterdir())))
         return type("Process", (), {"stdout": "1.5\n"})
 
-    monkeypatch.setattr(gpu_costs.fresh, "checked", checked)
+    monkeypatch.setattr(gpu_costs.fresh_process, "run_python", checked)
     rows = list(gpu_costs.first_fits())
     assert [row["seconds"] for row in rows] == [{"cuda": 1.5}] * 2
     assert folders[0] == folders[1] == (folders[0][0], [])
