@@ -1,4 +1,4 @@
-"""What each kernel takes to compile, so that a change that doubles it is seen."""
+"""Measure the compile time of each kernel, to detect changes that increase it."""
 
 import json
 import sys
@@ -11,11 +11,11 @@ from . import fresh_process
 
 TITLE = "Compile times"
 TEXT = (
-    "Seconds to compile each kernel for float32 into an empty cache, in the order of the columns, in one "
-    "fresh process for each cell; medians over processes. What kernels share is compiled with the first "
-    "that needs it: the walk over time and back with `train`, `numba`'s own start too. The drivers call a "
-    "kernel for each share of a batch; `optimizers` packs weights, adds gradients and makes the update. "
-    "They do not depend on the cell."
+    "Seconds to compile each kernel for float32 into an empty cache, in the order of the columns, in "
+    "one new process per cell; medians over processes. Code that kernels share is compiled with the "
+    "first kernel that needs it: the recurrence and its backward pass with `train`, which also includes"
+    " the startup of numba. The drivers call a kernel for each shard of a batch. `optimizers` packs "
+    "weights, adds gradients and applies the update. Drivers and optimizers do not depend on the cell."
 )
 KERNELS = ("train", "predict", "forward", "backward")
 SHARED = ("serial driver", "parallel driver", "optimizers")
@@ -39,7 +39,7 @@ def _in_fresh_process(cell: str) -> dict[str, float]:
 
 
 def compile_times(cell: str) -> dict[str, float]:
-    """Seconds to compile everything that networks of one cell use, in this process."""
+    """Return the seconds to compile everything that networks of one cell use, in this process."""
     from seqcast.cells import find_cell
     from seqcast.kernels import cpu, parallel
 
@@ -53,7 +53,7 @@ def compile_times(cell: str) -> dict[str, float]:
 
 
 def _one_update(cell: str) -> Callable[[], object]:
-    """A training step: what it still has to compile after the kernels and the drivers."""
+    """Return a training step. After kernels and drivers, only the optimizers are left to compile."""
     from .comparisons import Size
     from .with_seqcast import training_step
 

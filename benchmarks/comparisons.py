@@ -17,7 +17,7 @@ PEERS = {
     "onnxruntime": ("with_onnxruntime", ("onnx", "onnxruntime")),
 }
 
-# Parameters of `SeqForecaster` that match the other libraries: only the network, one step of the window at a time.
+# Parameters of `SeqForecaster` that match the other libraries: the network alone, which reads single steps.
 NETWORK_ALONE = {
     "segment": 1,
     "linear": False,

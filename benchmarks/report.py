@@ -30,11 +30,12 @@ PACKAGES = (
 
 HEAD = """# Benchmarks
 
-This page is written from the files in `results/` by `python -m benchmarks`. To run all benchmarks and write the page again, use `make bench`;
-to run some of them, use for example `make bench NAMES="one_row start"`.
+This page is written from the files in `results/` by `python -m benchmarks`. To run all benchmarks and
+write the page again, use `make bench`; to run some of them, use for example
+`make bench NAMES="one_row start"`.
 
-Absolute times depend on the machine. Ratios compare runs that alternated on the same machine. A library that was not installed is marked
-"not installed".
+Absolute times depend on the machine. Ratios compare runs that alternated on the same machine. A library
+that was not installed is marked "not installed".
 """
 
 
