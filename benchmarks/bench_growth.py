@@ -27,7 +27,7 @@ TITLE = "Scaling"
 TEXT = (
     f"A training step on two threads, in which one of T, H and B is varied from {PLAIN}; and one epoch "
     "of a `SeqForecaster` (window 24, horizon 1, 32 units, batches of 128) on series of different "
-    "lengths, including validation and scaling of the data. Work counts the matrix products, or for "
+    "lengths, including input checks and scaling. Work counts the matrix products, or for "
     "series their length. The last column is the time per unit of work, relative to the last row of its"
     " group; values of 1 mean that the cost is proportional to the work. The figure has logarithmic "
     "axes. Dotted lines are proportional to the work and pass through the last point."

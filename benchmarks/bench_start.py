@@ -126,8 +126,8 @@ def _interrupt() -> list[dict]:
 def table(rows: list[dict]) -> list[tuple[str, ...]]:
     lines = [(row["what"], f"{row['seconds']:.2f}") for row in rows]
     differences = [
-        ("difference of `import seqcast` and `import numpy`", _difference(rows, "import")),
-        (f"difference of import with fit and `{BASE}`", _difference(rows, "later")),
+        ("`import seqcast` minus `import numpy`", _difference(rows, "import")),
+        (f"import and fit minus `{BASE}`", _difference(rows, "later")),
     ]
     return lines + differences
 
