@@ -1,4 +1,4 @@
-"""Run the benchmarks named on the command line, or all, and write the README from the results."""
+"""Run the benchmarks given on the command line, or all of them, and write README.md from the results."""
 
 import argparse
 from importlib import import_module
@@ -20,7 +20,8 @@ NAMES = (
     "backtest",
     "accuracy",
 )
-ON_REQUEST = ("gpu", "ptx")  # need a GPU; the CUDA toolkit
+# Run only if named: the first needs a GPU, the second the CUDA toolkit.
+ON_REQUEST = ("gpu", "ptx")
 
 
 def main() -> None:
@@ -29,12 +30,13 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        choices=[*NAMES, *ON_REQUEST, []],  # argparse looks for the empty default too
-        help=f"which to run: {', '.join(NAMES)}, by default; or {', '.join(ON_REQUEST)}",
+        # argparse compares the empty default with the choices, too
+        choices=[*NAMES, *ON_REQUEST, []],
+        help=f"benchmarks to run; by default {', '.join(NAMES)}; on request {', '.join(ON_REQUEST)}",
     )
-    parser.add_argument("--seconds", type=float, default=timing.SECONDS, help="measured for each contestant")
-    parser.add_argument("--print", action="store_true", help="print the tables instead of writing results")
-    parser.add_argument("--report", action="store_true", help="run nothing, only write the README again")
+    parser.add_argument("--seconds", type=float, default=timing.SECONDS, help="measuring time per contestant")
+    parser.add_argument("--print", action="store_true", help="print the tables and write no files")
+    parser.add_argument("--report", action="store_true", help="run no benchmark, only write the pages again")
     options = parser.parse_args()
     timing.SECONDS = options.seconds
     for name in () if options.report else options.names or NAMES:
@@ -42,7 +44,8 @@ def main() -> None:
         for row in _module(name).run():
             rows.append(row)
             if not options.print:
-                report.save(name, rows)  # after each, where they come one by one: all of them may take long
+                # saved after each row, because a whole benchmark may take long
+                report.save(name, rows)
         if options.print:
             print(report.markdown(_module(name), rows))
     if not options.print:

@@ -1,4 +1,4 @@
-"""What each kernel takes to compile, so that a change that doubles it is seen."""
+"""Measure the compile time of each kernel, to detect changes that increase it."""
 
 import json
 import sys
@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import fresh
+from . import fresh_process
 
 TITLE = "Compile times"
 TEXT = (
-    "Seconds to compile each kernel for float32 into an empty cache, in the order of the columns, in one "
-    "fresh process for each cell; medians over processes. What kernels share is compiled with the first "
-    "that needs it: the walk over time and back with `train`, `numba`'s own start too. The drivers call a "
-    "kernel for each share of a batch; `optimizers` packs weights, adds gradients and makes the update. "
-    "They do not depend on the cell."
+    "Seconds to compile each kernel for float32 into an empty cache, in the order of the columns, in "
+    "one new process per cell; medians over processes. Code that kernels share is compiled with the "
+    "first kernel that needs it: the recurrence and its backward pass with `train`, which also includes"
+    " the startup of numba. The drivers call a kernel for each shard of a batch. `optimizers` packs "
+    "weights, adds gradients and applies the update. Drivers and optimizers do not depend on the cell."
 )
 KERNELS = ("train", "predict", "forward", "backward")
 SHARED = ("serial driver", "parallel driver", "optimizers")
@@ -26,7 +26,7 @@ CELLS = ("rnn", "rnn_relu", "lstm", "gru", "gru_reset_before")
 def run() -> list[dict]:
     rows = []
     for cell in CELLS:
-        measured = [_in_fresh_process(cell) for _ in range(fresh.rounds())]
+        measured = [_in_fresh_process(cell) for _ in range(fresh_process.rounds())]
         seconds = {name: float(np.median([one[name] for one in measured])) for name in measured[0]}
         rows.append({"cell": cell, "seconds": seconds})
         print(rows[-1], flush=True)
@@ -34,12 +34,12 @@ def run() -> list[dict]:
 
 
 def _in_fresh_process(cell: str) -> dict[str, float]:
-    with fresh.empty_cache() as folder:
-        return fresh.answer("-m", __name__, cell, SEQCAST_CACHE_DIR=str(folder))
+    with fresh_process.empty_cache() as folder:
+        return fresh_process.run_python_for_json("-m", __name__, cell, SEQCAST_CACHE_DIR=str(folder))
 
 
 def compile_times(cell: str) -> dict[str, float]:
-    """Seconds to compile everything that networks of one cell use, in this process."""
+    """Return the seconds to compile everything that networks of one cell use, in this process."""
     from seqcast.cells import find_cell
     from seqcast.kernels import cpu, parallel
 
@@ -53,7 +53,7 @@ def compile_times(cell: str) -> dict[str, float]:
 
 
 def _one_update(cell: str) -> Callable[[], object]:
-    """A training step: what it still has to compile after the kernels and the drivers."""
+    """Return a training step. After kernels and drivers, only the optimizers are left to compile."""
     from .comparisons import Size
     from .with_seqcast import training_step
 

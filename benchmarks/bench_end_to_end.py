@@ -1,7 +1,8 @@
-"""Fit and predict of a whole forecaster beside the libraries that people would take instead.
+"""Compare fitting and forecasting of a whole forecaster with other forecasting libraries.
 
-Each library runs in a process of its own environment. The variables below name the Python of each, and the
-file ETTh1.csv of the ETT data set (https://github.com/zhouhaoyi/ETDataset).
+Each library runs in a separate process and environment. The environment variables below hold the path of
+the Python of each environment, and of the file ETTh1.csv of the ETT data set
+(https://github.com/zhouhaoyi/ETDataset).
 """
 
 import json
@@ -11,26 +12,27 @@ from pathlib import Path
 
 import numpy as np
 
-from . import fresh, timing
-from .numbers_shown import MISSING, milliseconds, ratio
+from . import fresh_process, timing
+from .formatting import MISSING, milliseconds, ratio
 
 DATA = "SEQCAST_BENCH_ETT"
 PYTHONS = {
-    "seqcast": None,  # this one
+    "seqcast": None,  # the Python that runs this file
     "neuralforecast": "SEQCAST_BENCH_NEURALFORECAST",
     "darts": "SEQCAST_BENCH_DARTS",
 }
 TASK = {"window": 168, "horizon": 24, "batch": 128, "hidden": 64, "epochs": 5}
 STEPS, WARM_STEPS = 500, 10
 
-TITLE = "End to end"
+TITLE = "Complete fits and forecasts"
 TEXT = (
-    f"A GRU of {TASK['hidden']} units on the hourly oil temperature of ETTh1, look-back {TASK['window']}, "
-    f"horizon {TASK['horizon']}: a fit of {STEPS} updates with batches of {TASK['batch']} windows, and the "
-    "forecast after the last row. Each library in an environment and a process of its own, one "
-    f"after the other, after a first fit of {WARM_STEPS} updates and a first forecast that do not count; "
-    "medians over rounds, of 20 forecasts each. All with their default number of threads, which is given. "
-    "The ratios are a library's time over seqcast's."
+    f"A GRU of {TASK['hidden']} units on the hourly oil temperature of ETTh1, with window "
+    f"{TASK['window']} and horizon {TASK['horizon']}: a fit of {STEPS} updates with batches of "
+    f"{TASK['batch']} windows, and the forecast after the last row. Each library runs in a separate "
+    f"environment and process, one after the other. A first fit of {WARM_STEPS} updates and a first "
+    "forecast are not counted. Times are medians over rounds, with 20 forecasts in each. All libraries "
+    "use their default number of threads, which is given. Ratios are the time of a library divided by "
+    "the time of seqcast."
 )
 COLUMNS = ("library", "threads", "fit, s", "forecast, ms", "fit / seqcast", "forecast / seqcast", "versions")
 
@@ -40,7 +42,7 @@ def run() -> list[dict]:
         return [{"library": name, "missing": f"{DATA} not set"} for name in PYTHONS]
     pythons = {name: _python(name) for name in PYTHONS}
     found = [name for name, python in pythons.items() if python]
-    rounds = [{name: _measured(name, pythons[name]) for name in found} for _ in range(_rounds())]
+    rounds = [{name: _measure(name, pythons[name]) for name in found} for _ in range(_rounds())]
     rows = [_medians(name, [one[name] for one in rounds]) for name in found]
     rows += [{"library": name, "missing": MISSING} for name, python in pythons.items() if not python]
     print(*rows, sep="\n", flush=True)
@@ -56,15 +58,15 @@ def _python(name: str) -> str | None:
     return sys.executable if variable is None else os.environ.get(variable)
 
 
-def _measured(name: str, python: str) -> dict:
+def _measure(name: str, python: str) -> dict:
     script = Path(__file__).parent / "peers" / f"{name}_gru.py"
-    # its own sources for seqcast, where it is not installed
-    paths = {"PYTHONPATH": str(fresh.TOP)} if name == "seqcast" else {}
-    return fresh.answer(str(script), json.dumps(_task()), python=python, **paths)
+    # seqcast may not be installed, so its sources are added to the path
+    paths = {"PYTHONPATH": str(fresh_process.TOP)} if name == "seqcast" else {}
+    return fresh_process.run_python_for_json(str(script), json.dumps(_task()), python=python, **paths)
 
 
 def _task() -> dict:
-    """Sizes, and the rows that give whole batches; fewer steps where `--seconds` asks for less."""
+    """Return the sizes, with numbers of rows that give full batches. `--seconds` below 1 reduces them."""
     per_epoch = max(1, round(STEPS * min(1, timing.SECONDS) / TASK["epochs"]))
     sizes = {"steps": TASK["epochs"] * per_epoch, "rows": _rows(per_epoch)}
     warm = {"warm_steps": WARM_STEPS, "warm_rows": _rows(WARM_STEPS)}
@@ -72,7 +74,7 @@ def _task() -> dict:
 
 
 def _rows(batches: int) -> int:
-    """Rows of a series that has so many batches of windows."""
+    """Return the length of a series that has `batches` full batches of windows."""
     return batches * TASK["batch"] + TASK["window"] + TASK["horizon"] - 1
 
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from . import gpu_costs, gpu_limits, timing
 from .comparisons import Size, installed, training_flops
+from .formatting import MISSING, microseconds, ratio
 from .gpu_timing import Contestant, measure
-from .numbers_shown import MISSING, microseconds, ratio
 
 BUDGET = 480.0  # seconds, with the default `--seconds`
 TOLERANCE = 1e-3  # of the difference from PyTorch, by the norm

@@ -1,4 +1,4 @@
-"""How the cost grows with the work: steps, units, rows of a batch, and rows of a series."""
+"""Measure how the cost grows with the number of steps and units, the batch size and the series length."""
 
 import time
 import warnings
@@ -9,7 +9,7 @@ from seqcast import SeqForecaster
 
 from . import timing
 from .comparisons import NETWORK_ALONE, Size, training_flops
-from .numbers_shown import milliseconds
+from .formatting import milliseconds
 from .timing import interleaved_medians
 from .with_seqcast import training_step
 
@@ -20,25 +20,26 @@ SERIES = {
     "batch": (8, 16, 32, 64, 128, 256, 512),
 }
 ROWS = (1_000, 3_000, 10_000, 30_000, 100_000)
-NAMES = {"steps": "steps T", "hidden": "units H", "batch": "rows of a batch B", "rows": "rows of a series"}
+NAMES = {"steps": "steps T", "hidden": "units H", "batch": "batch size B", "rows": "series length"}
 CELLS = ("lstm", "gru")
 
-TITLE = "Cost as work grows"
+TITLE = "Scaling"
 TEXT = (
-    f"A training step on two threads where one of T, H and B moves away from {PLAIN}, and one epoch of a "
-    "`SeqForecaster` (window 24, horizon 1, hidden 32, batches of 128) over a series of so many rows, the "
-    "checks and the scaling included. Work counts the products (for a series, its rows); the last column is "
-    "time per unit of work over that of the group's last line: 1 all along is straight. The picture has both "
-    "axes in logarithms; dotted is the work, through the last point."
+    f"A training step on two threads, in which one of T, H and B is varied from {PLAIN}; and one epoch "
+    "of a `SeqForecaster` (window 24, horizon 1, 32 units, batches of 128) on series of different "
+    "lengths, including input checks and scaling. Work counts the matrix products, or for "
+    "series their length. The last column is the time per unit of work, relative to the last row of its"
+    " group; values of 1 mean that the cost is proportional to the work. The figure has logarithmic "
+    "axes. Dotted lines are proportional to the work and pass through the last point."
 )
-COLUMNS = ("cell", "what grows", "to", "ms", "time per unit of work")
+COLUMNS = ("cell", "quantity", "value", "ms", "time per unit of work")
 
 
 def run() -> list[dict]:
     rows = []
     for cell in CELLS:
         for what, values in SERIES.items():
-            sizes = {value: PLAIN.but(**{what: value}) for value in values}
+            sizes = {value: PLAIN.replace(**{what: value}) for value in values}
             seconds = interleaved_medians({v: training_step(cell, size, 2) for v, size in sizes.items()})
             rows += [_row(cell, what, value, measured) for value, measured in seconds.items()]
         rows += [_row(cell, "rows", n, _epoch_seconds(cell, n)) for n in _series_lengths()]
@@ -47,17 +48,17 @@ def run() -> list[dict]:
 
 
 def _series_lengths() -> list[int]:
-    """Shorter ones only where `--seconds` asks for less."""
+    """Return the series lengths. `--seconds` below 1 leaves out the longest."""
     return [n for n in ROWS if n <= max(ROWS) * timing.SECONDS] or [*ROWS[:2]]
 
 
 def _row(cell: str, what: str, value: int, seconds: float) -> dict:
-    work = value if what == "rows" else training_flops(cell, PLAIN.but(**{what: value}))
+    work = value if what == "rows" else training_flops(cell, PLAIN.replace(**{what: value}))
     return {"cell": cell, "what": what, "value": value, "work": work, "seconds": seconds}
 
 
 def _epoch_seconds(cell: str, n_rows: int) -> float:
-    """The quickest of three fits of one epoch."""
+    """Return the seconds of the fastest of three fits of one epoch."""
     y = np.sin(np.arange(n_rows) / 4) + np.random.RandomState(0).normal(size=n_rows)
     model = SeqForecaster(
         1,
@@ -73,7 +74,8 @@ def _epoch_seconds(cell: str, n_rows: int) -> float:
     )
     seconds = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of one epoch, which is not meant to converge
+        # one epoch is not meant to converge
+        warnings.simplefilter("ignore")
         for _ in range(3):
             begin = time.perf_counter()
             model.fit(y)
@@ -98,21 +100,22 @@ def _line(row: dict, last: dict) -> tuple[str, ...]:
 
 
 def figure(rows: list[dict]):
-    """One panel for each thing that grows, a line for each cell."""
+    """Draw one panel for each quantity, with one line for each cell."""
     from matplotlib.figure import Figure
 
-    picture = Figure(figsize=(9, 6.5), layout="constrained")
-    for axes, what in zip(picture.subplots(2, 2).flat, NAMES, strict=True):
+    chart = Figure(figsize=(9, 6.5), layout="constrained")
+    for axes, what in zip(chart.subplots(2, 2).flat, NAMES, strict=True):
         for cell in CELLS:
             points = [row for row in rows if (row["cell"], row["what"]) == (cell, what)]
             _draw(axes, cell, points)
         axes.set(xscale="log", yscale="log", xlabel=NAMES[what], ylabel="ms")
-        axes.set_xticks(values := sorted({row["value"] for row in rows if row["what"] == what}), minor=False)
+        values = sorted({row["value"] for row in rows if row["what"] == what})
+        axes.set_xticks(values, minor=False)
         axes.set_xticklabels([f"{value:,}" for value in values])
         axes.minorticks_off()
         axes.yaxis.set_major_formatter("{x:g}")
         axes.legend(frameon=False)
-    return picture
+    return chart
 
 
 def _draw(axes, cell: str, points: list[dict]) -> None:

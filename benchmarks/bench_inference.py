@@ -1,26 +1,28 @@
-"""A layer's forward pass over a batch beside onnxruntime's."""
+"""Compare the forward pass of a layer on a batch with onnxruntime."""
 
 import numba
 import numpy as np
 
 from .comparisons import SIZES, Size, installed
-from .numbers_shown import milliseconds, ratio
+from .formatting import milliseconds, ratio
 from .timing import interleaved_medians
 from .with_seqcast import layer
 
 TITLE = "Inference on a batch"
 TEXT = (
-    "`Recurrent.forward`: outputs of all steps and final states, float32, both on two threads. onnxruntime "
-    "runs one LSTM or GRU operator with the same weights and is handed the batch in the order that it wants "
-    "(steps first); the outputs were compared, and differ by less than 1e-4. Medians of calls that took "
-    "turns. The ratio is onnxruntime's time over seqcast's."
+    "`Recurrent.forward` computes the outputs of all steps and the final states, in float32 on two "
+    "threads. onnxruntime runs one LSTM or GRU operator with the same weights on two threads, and "
+    "receives the batch in the layout that it needs (steps first). The outputs differ by less than "
+    "1e-4. Times are medians of calls that alternated. The ratio is the time of onnxruntime divided by "
+    "the time of seqcast."
 )
 COLUMNS = ("cell", "batch", "seqcast, ms", "onnxruntime, ms", "ratio")
 CELLS = ("lstm", "gru")
 
 
 def run() -> list[dict]:
-    numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))  # which a layer follows
+    # the number of threads that a layer uses
+    numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
     rows = []
     for cell in CELLS:
         for size in SIZES:
@@ -36,11 +38,11 @@ def _contestants(cell: str, size: Size) -> dict:
     if installed("onnxruntime"):
         from .with_onnxruntime import session
 
-        running = session(cell, recurrent.weights, n_threads=2)
-        feed = {"X": np.ascontiguousarray(x.swapaxes(0, 1))}
-        calls["onnxruntime"] = lambda: running.run(None, feed)
-        theirs = calls["onnxruntime"]()[0][:, 0].swapaxes(0, 1)
-        np.testing.assert_allclose(recurrent.forward(x)[0], theirs, rtol=0, atol=1e-4)
+        onnx_session = session(cell, recurrent.weights, n_threads=2)
+        inputs = {"X": np.ascontiguousarray(x.swapaxes(0, 1))}
+        calls["onnxruntime"] = lambda: onnx_session.run(None, inputs)
+        expected = calls["onnxruntime"]()[0][:, 0].swapaxes(0, 1)
+        np.testing.assert_allclose(recurrent.forward(x)[0], expected, rtol=0, atol=1e-4)
     return calls
 
 
@@ -49,5 +51,5 @@ def table(rows: list[dict]) -> list[tuple[str, ...]]:
 
 
 def _line(cell: str, batch: str, seconds: dict[str, float]) -> tuple[str, ...]:
-    seqcast, theirs = seconds["seqcast"], seconds.get("onnxruntime")
-    return (cell, batch, milliseconds(seqcast), milliseconds(theirs), ratio(theirs, seqcast))
+    seqcast, onnxruntime = seconds["seqcast"], seconds.get("onnxruntime")
+    return (cell, batch, milliseconds(seqcast), milliseconds(onnxruntime), ratio(onnxruntime, seqcast))

@@ -1,4 +1,4 @@
-"""Very many small models, each fitted by itself: what a fit costs beside its arithmetic."""
+"""Measure many independent fits of small models, to see the overhead of a fit."""
 
 import time
 import warnings
@@ -9,22 +9,25 @@ from joblib import Parallel, delayed
 from seqcast import SeqForecaster
 
 from . import timing
-from .comparisons import NETWORK_ALONE, THREADS, makers
-from .numbers_shown import ratio
+from .comparisons import NETWORK_ALONE, THREADS, find_functions
+from .formatting import ratio
 
 POINTS, WINDOW, HIDDEN, EPOCHS = 200, 24, 16, 20
 MODELS, PEER_MODELS = 1000, 30
-BATCHES = (32, POINTS - WINDOW)  # the second: all windows in one
+# The second batch size holds all windows.
+BATCHES = (32, POINTS - WINDOW)
 
 TITLE = "A thousand fits"
 TEXT = (
-    f"Independent LSTM fits: {POINTS} points each, window {WINDOW}, hidden {HIDDEN}, {EPOCHS} epochs, Adam, "
-    f"float32, batches of {BATCHES[0]} windows or all {BATCHES[1]} in one. seqcast: {MODELS:,} fits of "
-    f"`SeqForecaster(n_jobs=1, ...)`, its network alone and step by step, by joblib in two processes that "
-    f"have imported it before. PyTorch: a loop in one process over {PEER_MODELS} fits of the same work, "
-    f"batches cut from one tensor of windows, with the better of one and two threads. Models a minute."
+    f"Independent LSTM fits: {POINTS} observations each, window {WINDOW}, {HIDDEN} units, {EPOCHS} "
+    f"epochs, Adam, float32, with batches of {BATCHES[0]} windows or with all {BATCHES[1]} windows in "
+    f"one batch. seqcast: {MODELS:,} fits of `SeqForecaster(n_jobs=1, ...)` with only the network and "
+    "one step of the window at a time, run by joblib in two processes that have already imported it. "
+    f"PyTorch: a loop in one process over {PEER_MODELS} fits of the same work, with batches taken from "
+    "one tensor of windows, on one or two threads, whichever is faster. The table gives models per "
+    "minute."
 )
-COLUMNS = ("batch", "seqcast", "PyTorch", "ratio")
+COLUMNS = ("batch size", "seqcast, models / min", "PyTorch, models / min", "ratio")
 
 
 def run() -> list[dict]:
@@ -41,7 +44,7 @@ def series(seed: int) -> np.ndarray:
 
 
 def fit(seed: int, batch: int) -> float:
-    """Fit one model; its last training loss."""
+    """Fit one model, and return its last training loss."""
     model = SeqForecaster(
         1,
         WINDOW,
@@ -56,15 +59,17 @@ def fit(seed: int, batch: int) -> float:
         **NETWORK_ALONE,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the epochs were few
+        # few epochs are not meant to converge
+        warnings.simplefilter("ignore")
         return model.fit(series(seed)).loss_curve_[-1]
 
 
 def _joblib(batch: int) -> float:
-    """Models a minute; fewer models where `--seconds` asks for less."""
+    """Return the models per minute. `--seconds` below 1 reduces the number of models."""
     models = max(4, round(MODELS * min(1, timing.SECONDS)))
     with Parallel(n_jobs=2) as parallel:
-        parallel(delayed(fit)(seed, batch) for seed in range(4))  # imports, loads the kernels
+        # import seqcast and load the kernels in the workers
+        parallel(delayed(fit)(seed, batch) for seed in range(4))
         begin = time.perf_counter()
         losses = parallel(delayed(fit)(seed, batch) for seed in range(models))
         seconds = time.perf_counter() - begin
@@ -73,7 +78,7 @@ def _joblib(batch: int) -> float:
 
 
 def _peers(batch: int) -> dict[str, float]:
-    found = makers("fit_series", "PyTorch")
+    found = find_functions("fit_series", "PyTorch")
     return {f"{peer} {n}": _loop(make, batch, n) for peer, make in found.items() for n in THREADS}
 
 

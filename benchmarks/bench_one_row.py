@@ -1,4 +1,4 @@
-"""One window through a fitted model: the estimator's predict, the compiled call in it, and the peers."""
+"""Measure predictions for one sample: `predict`, the compiled call within it, and other libraries."""
 
 import warnings
 from collections.abc import Callable
@@ -12,17 +12,18 @@ from seqcast.kernels.samples import sample_table
 from seqcast.learning.network import Network
 
 from .comparisons import Size, installed
-from .numbers_shown import microseconds, ratio
+from .formatting import microseconds, ratio
 from .timing import interleaved_medians
 
 SIZE = Size(1, 24, 1, 32)
-TITLE = "One row"
+TITLE = "Prediction for one sample"
 TEXT = (
-    f"The forecast of one row of {SIZE.steps} steps by a fitted network of {SIZE.hidden} units with a linear "
-    "head, float32. `SeqRegressor.predict` checks its argument and scales; the compiled call is the kernel "
-    "with everything in place, as onnxruntime's `session.run` and PyTorch's modules (inference mode) are "
-    "measured, with the same weights and one thread each; their forecasts agree within 1e-4. Microseconds, "
-    "medians of calls that took turns. The ratios are to the compiled call."
+    f"The prediction of a fitted network of {SIZE.hidden} units with a linear head for one sample of "
+    f"{SIZE.steps} steps, in float32. `SeqRegressor.predict` validates and scales its input. The "
+    "compiled call is the kernel alone, with all arrays prepared. It is comparable to onnxruntime's "
+    "`session.run` and to PyTorch's modules in inference mode, which are measured with the same weights"
+    " on one thread. All predictions agree within 1e-4. Times are in microseconds, as medians of calls "
+    "that alternated. Ratios are relative to the compiled call."
 )
 COLUMNS = (
     "cell",
@@ -49,7 +50,8 @@ def _contestants(cell: str) -> dict[str, Callable]:
     X = rng.normal(size=(64, SIZE.steps))
     model = SeqRegressor(cell, SIZE.hidden, max_iter=1, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of one epoch, which is not meant to converge
+        # one epoch is not meant to converge
+        warnings.simplefilter("ignore")
         model.fit(X, X[:, -1])
     x = X[:1].reshape(1, SIZE.steps, SIZE.inputs).astype(np.float32)
     calls = {"compiled call": compiled_call(model._network, x), **_peers(cell, model.weights_, x)}
@@ -59,7 +61,7 @@ def _contestants(cell: str) -> dict[str, Callable]:
 
 
 def compiled_call(network: Network, x: np.ndarray) -> Callable[[], np.ndarray]:
-    """The predict kernel on one row, with work space, packed weights and tables made before."""
+    """Return a function that runs the predict kernel on one sample, with all its arrays prepared."""
     window = Window(*x.shape[1:])
     plan = network.plan(window, 1, chunk=network.carry_steps(window), keep=False)
     samples, prediction = sample_table(*np.array([[0], [window.n_steps], [0]])), np.empty((1, 1), x.dtype)
@@ -87,8 +89,9 @@ def _peers(cell: str, weights: dict[str, np.ndarray], x: np.ndarray) -> dict[str
     if installed("onnxruntime"):
         from .with_onnxruntime import session
 
-        running, feed = session(cell, weights, n_threads=1), {"X": np.ascontiguousarray(x.swapaxes(0, 1))}
-        calls["onnxruntime"] = lambda: running.run(None, feed)[0]
+        onnx_session = session(cell, weights, n_threads=1)
+        inputs = {"X": np.ascontiguousarray(x.swapaxes(0, 1))}
+        calls["onnxruntime"] = lambda: onnx_session.run(None, inputs)[0]
     if installed("PyTorch"):
         from .with_torch import one_row
 

@@ -1,24 +1,25 @@
-"""What a user waits for: imports, the first fit ever, a fit in a later process, and Ctrl-C in a long one."""
+"""Measure startup times: imports, the first fit, a fit in a later process, and the reaction to Ctrl-C."""
 
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from . import fresh
+from . import fresh_process
 
-TITLE = "The start"
+TITLE = "Startup"
 TEXT = (
-    "Medians over fresh processes, but for the grid search, which is run once, and Ctrl-C, the slowest of "
-    "several. The first fit ever is that of a default `SeqForecaster` "
-    "on 1,000 rows with an empty cache of kernels, its imports not counted; in a later process the same fit "
-    "finds the kernels on disk, and is given with its imports, beside the imports of what seqcast stands on. "
-    "The grid search (4 candidates, 2 folds, `n_jobs=2`) begins with an empty cache and is run again; with "
-    "each, how many of its processes said that they compile, and the compiled kernels on disk after it. "
-    "Ctrl-C comes early in an endless fit of a GRU of 64 units on 50,000 rows, window 168; the time is that "
-    "until `fit` has raised KeyboardInterrupt with the best weights kept."
+    "Times are medians over new processes, except for the grid search, which was run once, and Ctrl-C, "
+    "for which the slowest of several runs is given. The first fit is that of a default `SeqForecaster`"
+    " on 1,000 rows with an empty kernel cache; its imports are not counted. In a later process, the "
+    "same fit loads the kernels from disk; its imports are counted, and the import time of the "
+    "dependencies is given for comparison. The grid search (4 candidates, 2 folds, `n_jobs=2`) starts "
+    "with an empty cache and is then run again. The table gives the number of its processes that "
+    "reported compiling, and the number of compiled kernels on disk afterwards. Ctrl-C is sent early in"
+    " a very long fit of a GRU of 64 units on 50,000 rows with window 168. The time is measured until "
+    "`fit` has kept the best weights and raised KeyboardInterrupt."
 )
-COLUMNS = ("what", "seconds")
+COLUMNS = ("measurement", "seconds")
 
 SERIES = "import numpy as np; y = np.sin(np.arange(1000) / 4) + np.random.RandomState(0).normal(size=1000)"
 QUIET = "import warnings; warnings.simplefilter('ignore')"
@@ -67,13 +68,14 @@ assert np.isfinite(model.forecast()).all().all()
 
 
 def run() -> list[dict]:
-    fresh.checked("-c", FIT)  # the cache of the later process, and the files of all imports in memory
+    # fills the kernel cache for the later process, and the file cache of the operating system
+    fresh_process.run_python("-c", FIT)
     rows = [
         *_times("import", {"import numpy": "import numpy", "import seqcast": "import seqcast"}),
         *_first_fit(),
         *_times("later", {BASE: BASE, "import seqcast, fit on 1,000 rows": FIT}),
         *_grid_search(),
-        *_interrupted(),
+        *_interrupt(),
     ]
     for row in rows:
         print(row, flush=True)
@@ -81,49 +83,51 @@ def run() -> list[dict]:
 
 
 def _times(group: str, codes: dict[str, str]) -> list[dict]:
-    seconds = fresh.medians({what: partial(fresh.seconds_of, code) for what, code in codes.items()})
+    seconds = fresh_process.medians(
+        {what: partial(fresh_process.time_code, code) for what, code in codes.items()}
+    )
     return [{"group": group, "what": what, "seconds": value} for what, value in seconds.items()]
 
 
 def _first_fit() -> list[dict]:
-    seconds, lines = zip(*[_fit_with_empty_cache() for _ in range(fresh.rounds())], strict=True)
-    what = f"first fit ever, beyond the imports ({max(lines)} line printed)"
+    seconds, lines = zip(*[_fit_with_empty_cache() for _ in range(fresh_process.rounds())], strict=True)
+    what = f"first fit, empty cache, without imports ({max(lines)} line printed)"
     return [{"group": "first", "what": what, "seconds": float(np.median(seconds))}]
 
 
 def _fit_with_empty_cache() -> tuple[float, int]:
-    """Seconds of the fit, and how many lines it wrote."""
-    with fresh.empty_cache() as folder:
-        process = fresh.checked("-c", TIMED_FIT, SEQCAST_CACHE_DIR=str(folder))
+    """Return the seconds of the fit, and the number of lines that it printed."""
+    with fresh_process.empty_cache() as folder:
+        process = fresh_process.run_python("-c", TIMED_FIT, SEQCAST_CACHE_DIR=str(folder))
         return float(process.stdout), len(process.stderr.splitlines())
 
 
 def _grid_search() -> list[dict]:
-    with fresh.empty_cache() as folder:
-        return [_searched(which, folder) for which in ("empty cache", "second run")]
+    with fresh_process.empty_cache() as folder:
+        return [_run_search(which, folder) for which in ("empty cache", "second run")]
 
 
-def _searched(which: str, folder: Path) -> dict:
-    # in the environment, since a filter set here would not reach the workers
-    process = fresh.checked("-c", GRID, SEQCAST_CACHE_DIR=str(folder), PYTHONWARNINGS="ignore")
+def _run_search(which: str, folder: Path) -> dict:
+    # Warnings are ignored through the environment, because a filter in the code would not reach the workers.
+    process = fresh_process.run_python("-c", GRID, SEQCAST_CACHE_DIR=str(folder), PYTHONWARNINGS="ignore")
     compiling = process.stderr.count("compiling")
     files = len(list(folder.glob("*.kernel")))
     what = f"grid search, {which}: {compiling} processes compiled, {files} kernels on disk"
     return {"group": "grid", "what": what, "seconds": float(process.stdout)}
 
 
-def _interrupted() -> list[dict]:
-    """Ctrl-C at different moments of an epoch."""
-    codes = [INTERRUPTED.replace("SECONDS", f"{2 + 0.13 * k:.2f}") for k in range(fresh.rounds())]
-    seconds = max(float(fresh.checked("-c", code).stdout) for code in codes)
-    return [{"group": "interrupt", "what": "Ctrl-C in a long fit, the slowest answer", "seconds": seconds}]
+def _interrupt() -> list[dict]:
+    """Send Ctrl-C at different moments of an epoch, and return the slowest reaction."""
+    codes = [INTERRUPTED.replace("SECONDS", f"{2 + 0.13 * k:.2f}") for k in range(fresh_process.rounds())]
+    seconds = max(float(fresh_process.run_python("-c", code).stdout) for code in codes)
+    return [{"group": "interrupt", "what": "Ctrl-C in a long fit, slowest reaction", "seconds": seconds}]
 
 
 def table(rows: list[dict]) -> list[tuple[str, ...]]:
     lines = [(row["what"], f"{row['seconds']:.2f}") for row in rows]
     differences = [
-        ("`import seqcast` over `import numpy`", _difference(rows, "import")),
-        (f"import and fit over `{BASE}`", _difference(rows, "later")),
+        ("`import seqcast` minus `import numpy`", _difference(rows, "import")),
+        (f"import and fit minus `{BASE}`", _difference(rows, "later")),
     ]
     return lines + differences
 

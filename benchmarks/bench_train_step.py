@@ -1,19 +1,21 @@
-"""One training step (forward, backpropagation through time, Adam) beside PyTorch's and jax's."""
+"""Compare one training step (forward pass, backpropagation, Adam) with PyTorch and jax."""
 
 import numpy as np
 
-from .comparisons import CELLS, SIZES, THREADS, Size, makers, training_flops
-from .numbers_shown import milliseconds, ratio
+from .comparisons import CELLS, SIZES, THREADS, Size, find_functions, training_flops
+from .formatting import milliseconds, ratio
 from .timing import interleaved_medians
 
 TITLE = "One training step"
 TEXT = (
-    "Forward, backpropagation through time and Adam on one batch (rows x steps x inputs), one layer of H "
-    "units, a linear head on the last state, squared loss, float32. Milliseconds, medians of calls that took "
-    "turns. seqcast and PyTorch each with the better of one and two threads; jax (`jax.jit` over `lax.scan`) "
-    "with as many as it takes, since its threads can not be limited from within a process. A ratio is the "
-    "peer's time over seqcast's. GFLOP/s count the products only, and their share is of what NumPy reached, "
-    "on all cores, in a 2048 x 2048 float32 product that took turns with them."
+    "A training step is a forward pass, backpropagation through time and an Adam update on one batch. "
+    "The network is one layer of H units with a linear head on the last state; the loss is squared, the"
+    " dtype float32. Batches are given as batch size x steps x channels. Times are in milliseconds, as "
+    "medians of calls that alternated. seqcast and PyTorch use one or two threads, whichever is faster."
+    " jax (`jax.jit` over `lax.scan`) uses its default number of threads, because it cannot be limited "
+    "within a process. Ratios are the time of the other library divided by the time of seqcast. GFLOP/s"
+    " counts the matrix products only. The last column divides it by the rate of NumPy, on all cores, "
+    "for a 2048 x 2048 product in float32 that alternated with the steps."
 )
 COLUMNS = (
     "cell",
@@ -25,9 +27,10 @@ COLUMNS = (
     "jax / seqcast",
     "1 thread / 2 threads",
     "GFLOP/s",
-    "share of sgemm",
+    "fraction of sgemm",
 )
-FRONT_COLUMNS = 7  # of them on the front page
+# The first columns are also shown in the README of the repository.
+FRONT_COLUMNS = 7
 SGEMM = 2048
 
 
@@ -43,9 +46,9 @@ def run() -> list[dict]:
 
 
 def _contestants(cell: str, size: Size) -> dict:
-    threaded = makers("training_step", "seqcast", "PyTorch")
-    steps = {f"{name} {n}": make(cell, size, n) for name, make in threaded.items() for n in THREADS}
-    steps |= {name: make(cell, size) for name, make in makers("training_step", "jax").items()}
+    with_threads = find_functions("training_step", "seqcast", "PyTorch")
+    steps = {f"{name} {n}": make(cell, size, n) for name, make in with_threads.items() for n in THREADS}
+    steps |= {name: make(cell, size) for name, make in find_functions("training_step", "jax").items()}
     a = np.random.RandomState(0).normal(size=(SGEMM, SGEMM)).astype(np.float32)
     return steps | {"sgemm": lambda: a @ a}
 

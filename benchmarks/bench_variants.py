@@ -1,26 +1,35 @@
-"""Networks that are more than one plain layer: does a unit of their work cost more?"""
+"""Measure variants of a network, and compare their cost with the amount of work."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from .comparisons import THREADS, Size, makers, training_flops
-from .numbers_shown import milliseconds, ratio
+from .comparisons import THREADS, Size, find_functions, training_flops
+from .formatting import milliseconds, ratio
 from .timing import interleaved_medians
 from .with_seqcast import layer_pass, training_step
 
 SIZE = Size(64, 48, 8, 64)
-TITLE = "Variants"
+TITLE = "Variants of a network"
 TEXT = (
-    f"A training step at {SIZE}, two threads, of networks that differ from the plain one in one thing. Work "
-    "counts the products, as in the table of training steps; ragged lengths, drawn evenly from 1 to "
-    f"{SIZE.steps}, count the steps that are there. The last but one column is a variant's time per unit of "
-    "work over plain's: 1 is no slower. Ragged lengths are measured on the forward and backward pass of a "
-    "`Recurrent` layer beside the same pass of full length, and beside PyTorch's over packed sequences with "
-    "the better of one and two threads. float64 has vectors of half as many numbers, so 2 is its par. "
-    "Medians of calls that took turns."
+    f"A training step with {SIZE} on two threads. Each variant differs from the plain network in one "
+    "property. Work counts the matrix products, as in the table of training steps, relative to the "
+    f"plain network. Sequences of different lengths (drawn uniformly from 1 to {SIZE.steps}) are "
+    "measured with the forward and backward pass of a `Recurrent` layer, and compared with the same "
+    "pass at full length and with PyTorch's packed sequences on one or two threads, whichever is "
+    "faster; their work counts the existing steps. A time per unit of work of 1 means that the variant "
+    "is as efficient as the plain network. float64 has half as many numbers per vector, so its ideal "
+    "value is 2. Times are medians of calls that alternated."
 )
-COLUMNS = ("cell", "variant", "ms", "work", "time", "time per unit of work", "PyTorch, packed / seqcast")
+COLUMNS = (
+    "cell",
+    "variant",
+    "ms",
+    "work / plain",
+    "time / plain",
+    "time per unit of work",
+    "PyTorch, packed / seqcast",
+)
 CELLS = ("lstm", "gru")
 VARIANTS = {
     "plain": {},
@@ -30,7 +39,8 @@ VARIANTS = {
     "2 layers, dropout 0.2": {"n_layers": 2, "dropout": 0.2},
     "float64": {"dtype": "float64"},
 }
-NARROW = 50  # units: no multiple of a vector
+# Number of units that is not a multiple of the vector width.
+NARROW = 50
 
 
 def run() -> list[dict]:
@@ -44,14 +54,14 @@ def run() -> list[dict]:
 def _networks(cell: str) -> dict:
     steps = {name: training_step(cell, SIZE, 2, **options) for name, options in VARIANTS.items()}
     work = {name: _work(cell, **options) for name, options in VARIANTS.items()}
-    narrow = SIZE.but(hidden=NARROW)
+    narrow = SIZE.replace(hidden=NARROW)
     steps[f"H {NARROW}"] = training_step(cell, narrow, 2)
     work[f"H {NARROW}"] = training_flops(cell, narrow) / training_flops(cell, SIZE)
     return {"cell": cell, "plain": "plain", "work": work, "seconds": interleaved_medians(steps)}
 
 
 def _work(cell: str, n_layers: int = 1, bidirectional: bool = False, **_) -> float:
-    """Work of a network, in units of the plain one's."""
+    """Return the work of a network relative to the plain network."""
     n_directions = 2 if bidirectional else 1
     return training_flops(cell, SIZE, n_layers, n_directions) / training_flops(cell, SIZE)
 
@@ -60,11 +70,11 @@ def _ragged(cell: str) -> dict:
     lengths = np.random.RandomState(0).randint(1, SIZE.steps + 1, SIZE.batch)
     passes: dict[str, Callable] = {
         "full lengths": layer_pass(cell, SIZE),
-        "ragged lengths": layer_pass(cell, SIZE, lengths),
+        "different lengths": layer_pass(cell, SIZE, lengths),
     }
-    for peer, make in makers("packed_pass", "PyTorch").items():
+    for peer, make in find_functions("packed_pass", "PyTorch").items():
         passes |= {f"{peer} {n}": make(cell, SIZE, n, lengths) for n in THREADS}
-    work = {"full lengths": 1.0, "ragged lengths": float(lengths.sum() / (SIZE.batch * SIZE.steps))}
+    work = {"full lengths": 1.0, "different lengths": float(lengths.sum() / (SIZE.batch * SIZE.steps))}
     return {"cell": cell, "plain": "full lengths", "work": work, "seconds": interleaved_medians(passes)}
 
 
@@ -75,7 +85,8 @@ def table(rows: list[dict]) -> list[tuple[str, ...]]:
 def _line(row: dict, name: str) -> tuple[str, ...]:
     seconds, work = row["seconds"][name], row["work"][name]
     time = seconds / row["seconds"][row["plain"]]
-    beside = ratio(_packed(row["seconds"]), seconds) if name == "ragged lengths" else ""
+    is_ragged = name == "different lengths"
+    torch_ratio = ratio(_packed(row["seconds"]), seconds) if is_ragged else ""
     return (
         row["cell"],
         name,
@@ -83,7 +94,7 @@ def _line(row: dict, name: str) -> tuple[str, ...]:
         f"{work:.2f}",
         f"{time:.2f}",
         f"{time / work:.2f}",
-        beside,
+        torch_ratio,
     )
 
 

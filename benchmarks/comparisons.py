@@ -1,4 +1,4 @@
-"""The one table of sizes and peers that all benchmarks share, and what a step costs in operations."""
+"""Define the sizes and libraries that all benchmarks share, and the number of operations of a step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ CELLS = ("rnn", "lstm", "gru")
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 THREADS = (1, 2)
 
-# the file here that knows the peer, and the packages that it needs
+# Library -> module in this folder that calls it, packages that it needs.
 PEERS = {
     "seqcast": ("with_seqcast", ("seqcast",)),
     "PyTorch": ("with_torch", ("torch",)),
@@ -17,8 +17,7 @@ PEERS = {
     "onnxruntime": ("with_onnxruntime", ("onnx", "onnxruntime")),
 }
 
-
-# `SeqForecaster` as peers train one: the network alone, step by step
+# Parameters of `SeqForecaster` that match the other libraries: the network alone, which reads single steps.
 NETWORK_ALONE = {
     "segment": 1,
     "linear": False,
@@ -31,7 +30,7 @@ NETWORK_ALONE = {
 
 @dataclass(frozen=True)
 class Size:
-    """One size of a batch and a layer."""
+    """The size of a batch and of a layer: samples, steps, channels, units."""
 
     batch: int
     steps: int
@@ -41,15 +40,15 @@ class Size:
     def __str__(self) -> str:
         return f"{self.batch} x {self.steps} x {self.inputs}, H {self.hidden}"
 
-    def but(self, **changes: int) -> "Size":
+    def replace(self, **changes: int) -> "Size":
         return replace(self, **changes)
 
 
 SIZES = (Size(32, 24, 1, 32), Size(64, 48, 8, 64), Size(128, 96, 8, 128), Size(256, 168, 16, 256))
 
 
-def makers(action: str, *peers: str) -> dict[str, Callable]:
-    """The function `action` of each of `peers` that is installed here."""
+def find_functions(action: str, *peers: str) -> dict[str, Callable]:
+    """Return the function `action` of each of `peers` that is installed."""
     return {peer: getattr(_module(peer), action) for peer in peers if installed(peer)}
 
 
@@ -62,10 +61,11 @@ def _module(peer: str):
 
 
 def training_flops(cell: str, size: Size, n_layers: int = 1, n_directions: int = 1) -> int:
-    """Multiplications and additions in the products of one training step.
+    """Return the multiplications and additions in the matrix products of one training step.
 
-    Forward and the weights' gradient each take inputs and state; the way back takes the state, and from the
-    second layer on the inputs too. The first layer's inputs need no gradient.
+    The forward pass and the gradient of the weights each need one product with the inputs and one with the
+    state. The backward pass needs one with the state and, from the second layer on, one with the inputs. The
+    inputs of the first layer need no gradient.
     """
     columns = 2 * size.batch * size.steps * GATES[cell] * size.hidden
     first = 2 * (size.inputs + size.hidden) + size.hidden

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from . import fresh
+from . import fresh_process
 from .comparisons import NETWORK_ALONE
 from .gpu_timing import Contestant, measure
 
@@ -77,9 +77,9 @@ def _kernels() -> dict[int, Callable]:
 
 
 def first_fits() -> Iterator[dict]:
-    with fresh.empty_cache() as folder:
+    with fresh_process.empty_cache() as folder:
         for what in ("first fit ever", "first fit of a later process"):
-            process = fresh.checked("-c", FIRST_FIT, SEQCAST_CACHE_DIR=str(folder))
+            process = fresh_process.run_python("-c", FIRST_FIT, SEQCAST_CACHE_DIR=str(folder))
             yield {"what": what, "seconds": {"cuda": float(process.stdout)}}
 
 
@@ -88,7 +88,7 @@ def whole_fits(hidden: int, n: int = 8192, window: int = 96) -> Iterator[dict]:
         contestants = {device: partial(_seconds, fit, device) for device in ("cuda", "cpu")}
         for call in contestants.values():
             call()  # compiles
-        yield {"what": f"{what}, H {hidden}", "seconds": fresh.medians(contestants)}
+        yield {"what": f"{what}, H {hidden}", "seconds": fresh_process.medians(contestants)}
 
 
 def _fits(hidden: int, n: int, window: int) -> dict[str, Callable[[str], object]]:

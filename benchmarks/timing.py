@@ -1,4 +1,4 @@
-"""Fair timing: the contestants take turns, so that a slow moment of the machine meets all of them."""
+"""Measure times of contestants that alternate, so that slow phases of the machine affect all of them."""
 
 import gc
 import time
@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-SECONDS = 1.0  # measured for each contestant
-TURN = 0.2  # seconds of one turn: calls that follow each other, as they do in a fit
-PAUSE = 0.1  # seconds before each turn: so long may threads of the one before spin, OpenBLAS's longest of all
+# Measuring time per contestant, in seconds.
+SECONDS = 1.0
+# Seconds of one turn, in which calls follow each other as they do in a fit.
+TURN = 0.2
+# Seconds before each turn. Threads of the previous contestant may spin this long (OpenBLAS spins longest).
+PAUSE = 0.1
 
 
 def interleaved_medians(contestants: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds of one call of each contestant, measured in turns."""
+    """Return the median seconds of one call of each contestant, measured in alternating turns."""
     for call in contestants.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in contestants}
@@ -27,7 +30,7 @@ def interleaved_medians(contestants: Mapping[str, Callable[[], object]]) -> dict
 
 
 def _turn(call: Callable[[], object]) -> list[float]:
-    """Seconds of single calls; at least one, however long."""
+    """Return the seconds of each call of one turn, which has at least one call."""
     time.sleep(PAUSE)
     call()
     begin, measured = time.perf_counter(), []

@@ -1,6 +1,6 @@
-"""What jax is asked for in comparisons: a training step as jax.jit over lax.scan, on the CPU.
+"""Run a training step in jax, as jax.jit over lax.scan on the CPU.
 
-Weights have PyTorch's shapes, and all inputs are multiplied in one product before the scan.
+Weights have the shapes of PyTorch. The products with the inputs of all steps are computed before the scan.
 """
 
 import os
@@ -32,11 +32,12 @@ def gru(state, x, h):
     return (n + z * (state[0] - n),)
 
 
-CELL = {"rnn": (rnn, 1), "lstm": (lstm, 2), "gru": (gru, 1)}  # and the number of states
+# Cell -> function of one step, number of states.
+CELL = {"rnn": (rnn, 1), "lstm": (lstm, 2), "gru": (gru, 1)}
 
 
 def training_step(cell: str, size: Size) -> Callable[[], object]:
-    """One step: Adam, squared loss, a linear head on the last state."""
+    """Return a training step with Adam, squared loss and a linear head on the last state."""
     step = jax.jit(_adam_step(cell), donate_argnums=0)
     rng = np.random.RandomState(0)
     x = jnp.asarray(rng.normal(size=(size.steps, size.batch, size.inputs)), jnp.float32)
@@ -69,18 +70,21 @@ def _loss(cell: str) -> Callable:
     function, n_states = CELL[cell]
 
     def loss(w, x, y):
-        def walk(state, x_t):
+        def advance(state, x_t):
             return function(state, x_t, state[0] @ w["weight_hh"].T + w["bias_hh"]), None
 
         zeros = jnp.zeros((x.shape[1], w["weight_hh"].shape[1]))
-        states, _ = jax.lax.scan(walk, (zeros,) * n_states, x @ w["weight_ih"].T + w["bias_ih"])
+        states, _ = jax.lax.scan(advance, (zeros,) * n_states, x @ w["weight_ih"].T + w["bias_ih"])
         return jnp.mean((states[0] @ w["head_weight"].T + w["head_bias"] - y) ** 2)
 
     return loss
 
 
 def _adam_step(cell: str) -> Callable:
-    """PyTorch's Adam with its own defaults: rate 1e-3, betas 0.9 and 0.999, eps 1e-8."""
+    """Return a step of Adam with the default parameters of PyTorch.
+
+    The learning rate is 1e-3, the betas are 0.9 and 0.999, and eps is 1e-8.
+    """
     gradient = jax.grad(_loss(cell))
 
     def step(state, x, y):
@@ -90,9 +94,9 @@ def _adam_step(cell: str) -> Callable:
         second = jax.tree.map(lambda v, d: 0.999 * v + 0.001 * d * d, second, g)
         scale = jnp.sqrt(1 - 0.999**n)
 
-        def moved(w, m, v):
+        def update(w, m, v):
             return w - 1e-3 / (1 - 0.9**n) * m / (jnp.sqrt(v) / scale + 1e-8)
 
-        return jax.tree.map(moved, weights, first, second), first, second, n
+        return jax.tree.map(update, weights, first, second), first, second, n
 
     return step

@@ -1,6 +1,6 @@
-"""What onnxruntime is asked for in comparisons: one LSTM or GRU operator with seqcast's weights.
+"""Run one LSTM or GRU operator in onnxruntime, with the weights of seqcast.
 
-ONNX orders gates i, o, f, c and z, r, h; PyTorch and seqcast i, f, g, o and r, z, n.
+The order of gates in ONNX is i, o, f, c and z, r, h; in PyTorch and seqcast it is i, f, g, o and r, z, n.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ ATTRIBUTES = {"lstm": {}, "gru": {"linear_before_reset": 1}}
 
 
 def session(cell: str, weights: dict[str, np.ndarray], n_threads: int) -> onnxruntime.InferenceSession:
-    """A session that takes X (steps, batch, inputs) and gives Y (steps, 1, batch, hidden).
+    """Return a session that maps X (steps, batch, inputs) to Y (steps, 1, batch, hidden).
 
-    With ``head_weight`` among the weights it gives the head's output on the last state instead, (batch, 1).
+    With ``head_weight`` in the weights, the result is the output of the head for the last state, (batch, 1).
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
@@ -47,14 +47,14 @@ def _model(cell: str, weights: dict[str, np.ndarray]) -> ModelProto:
 
 
 def _constants(cell: str, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    def ordered(name):
+    def reorder(name):
         gates = np.split(weights[name], len(GATE_ORDER[cell]))
         return np.concatenate([gates[k] for k in GATE_ORDER[cell]])
 
     constants = {
-        "W": ordered("weight_ih_l0")[None],
-        "R": ordered("weight_hh_l0")[None],
-        "B": np.concatenate([ordered("bias_ih_l0"), ordered("bias_hh_l0")])[None],
+        "W": reorder("weight_ih_l0")[None],
+        "R": reorder("weight_hh_l0")[None],
+        "B": np.concatenate([reorder("bias_ih_l0"), reorder("bias_hh_l0")])[None],
     }
     if "head_weight" in weights:
         constants |= {name: weights[name] for name in ("head_weight", "head_bias")}

@@ -1,4 +1,4 @@
-"""What seqcast is asked for in comparisons: a training step, a layer's forward and backward pass."""
+"""Run a training step, and the forward and backward pass of a layer, in seqcast."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ from .comparisons import Size
 def training_step(
     cell: str, size: Size, n_threads: int, *, dtype: str = "float32", dropout: float = 0.0, **architecture
 ) -> Callable[[], object]:
-    """One step as a fit makes it: Adam, squared loss, a linear head on the last state."""
+    """Return a training step as in `fit`, with Adam, squared loss and a linear head on the last state."""
     rng = np.random.RandomState(0)
     network = Network(compose(find_cell(cell), size.inputs, size.hidden, n_outputs=1, **architecture), dtype)
     network.initialize(rng)
@@ -35,13 +35,13 @@ def training_step(
 
 
 def layer(cell: str, size: Size) -> tuple[Recurrent, np.ndarray]:
-    """A layer and a batch for it, the same in every call."""
+    """Return a layer and a batch for it, which are the same in every call."""
     x = np.random.RandomState(1).normal(size=(size.batch, size.steps, size.inputs)).astype(np.float32)
     return Recurrent(cell, size.inputs, size.hidden, random_state=0), x
 
 
 def layer_pass(cell: str, size: Size, lengths: np.ndarray | None = None) -> Callable[[], object]:
-    """Forward and backward pass of a layer, with a gradient of ones."""
+    """Return a forward and backward pass of a layer, with a gradient of ones."""
     recurrent, x = layer(cell, size)
     ones = np.ones((size.batch, size.steps, size.hidden), np.float32)
 

@@ -1,4 +1,4 @@
-"""What PyTorch is asked for in comparisons."""
+"""Run training steps, fits and predictions in PyTorch."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from .comparisons import Size
 
 
 def training_step(cell: str, size: Size, n_threads: int) -> Callable[[], None]:
-    """One step: Adam, squared loss, a linear head on the last state."""
+    """Return a training step with Adam, squared loss and a linear head on the last state."""
     torch.manual_seed(0)
     layer = getattr(torch.nn, cell.upper())(size.inputs, size.hidden)
     head = torch.nn.Linear(size.hidden, 1)
@@ -27,7 +27,7 @@ def training_step(cell: str, size: Size, n_threads: int) -> Callable[[], None]:
 
 
 def packed_pass(cell: str, size: Size, n_threads: int, lengths: np.ndarray) -> Callable[[], None]:
-    """Forward and backward pass of a layer over packed sequences, with a gradient of ones."""
+    """Return a forward and backward pass of a layer on packed sequences, with a gradient of ones."""
     layer = getattr(torch.nn, cell.upper())(size.inputs, size.hidden, batch_first=True)
     x = torch.randn(size.batch, size.steps, size.inputs, requires_grad=True)
     descending = torch.as_tensor(np.sort(lengths)[::-1].copy())
@@ -46,7 +46,10 @@ def packed_pass(cell: str, size: Size, n_threads: int, lengths: np.ndarray) -> C
 def fit_series(
     y: np.ndarray, window: int, hidden: int, epochs: int, batch: int, n_threads: int
 ) -> torch.nn.Module:
-    """Fit an LSTM with a linear head to the windows of a scaled series, each relative to its last value."""
+    """Fit an LSTM with a linear head to the windows of a scaled series.
+
+    The last value of each window is subtracted from the window and its target.
+    """
     torch.set_num_threads(n_threads)
     scaled = torch.as_tensor((y - y.mean()) / y.std(), dtype=torch.float32)
     windows = scaled.unfold(0, window + 1, 1)
@@ -65,7 +68,7 @@ def fit_series(
 
 
 def one_row(cell: str, weights: dict[str, np.ndarray], x: np.ndarray) -> Callable[[], np.ndarray]:
-    """Layer and head on one row of shape (1, steps, inputs), on one thread."""
+    """Return the prediction of layer and head for one sample (1, steps, inputs), on one thread."""
     hidden = weights["weight_hh_l0"].shape[1]
     layer = getattr(torch.nn, cell.upper())(x.shape[2], hidden, batch_first=True)
     head = torch.nn.Linear(hidden, 1)

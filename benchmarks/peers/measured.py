@@ -1,6 +1,6 @@
-"""What every script in this folder does: fit twice, predict, and print the seconds as JSON.
+"""Fit twice, predict, and print the seconds as JSON, for all scripts in this folder.
 
-The scripts run alone, each in an environment of its library, and import nothing but this file.
+Each script runs in an environment of its library, and imports no other file of this repository.
 """
 
 import json
@@ -17,23 +17,23 @@ PREDICTIONS = 20
 
 
 def job() -> dict:
-    """The task from the command line: CSV file, its columns, sizes, and numbers of rows."""
+    """Return the task given on the command line: CSV file, sizes, and numbers of rows."""
     return json.loads(sys.argv[1])
 
 
 def measure(fit: Callable, predict: Callable, n_threads: int, *packages: str) -> None:
-    """Print seconds of a second fit, and the median of predictions after a first one.
+    """Print the seconds of a second fit, and the median seconds of predictions after a first one.
 
     Parameters
     ----------
     fit : callable
-        ``fit(series, epochs, steps) -> model``: so many epochs, which are so many updates.
+        ``fit(series, epochs, steps) -> model``; `steps` is the number of updates in all epochs.
     predict : callable
         ``predict(model)``: the forecast of the horizon after the last row.
     n_threads : int
-        How many threads the library uses.
+        Number of threads that the library uses.
     packages : str
-        Whose versions are told.
+        Packages whose versions are reported.
     """
     warnings.simplefilter("ignore")
     task = job()
@@ -57,6 +57,7 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str]:
     for package in packages:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # runs from its sources
+        except PackageNotFoundError:
+            # the package runs from its sources
             found[package] = __import__(package).__version__
     return found

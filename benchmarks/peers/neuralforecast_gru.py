@@ -1,4 +1,4 @@
-"""The GRU of the end-to-end benchmark in neuralforecast, with the leanest decoder that it takes."""
+"""Fit the GRU of the end-to-end benchmark with neuralforecast, with its smallest decoder."""
 
 import logging
 
@@ -14,7 +14,7 @@ QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": 
 
 
 def fit(series, epochs, steps):
-    """The library draws each batch at random, and counts steps instead of epochs."""
+    """Fit the model. neuralforecast draws each batch at random, and counts updates instead of epochs."""
     model = GRU(
         h=TASK["horizon"],
         input_size=TASK["window"],

@@ -1,4 +1,4 @@
-"""The GRU of the end-to-end benchmark in seqcast."""
+"""Fit the GRU of the end-to-end benchmark with seqcast."""
 
 import numba
 from measured import job, measure
@@ -9,7 +9,7 @@ TASK = job()
 
 
 def fit(series, epochs, steps):
-    """Every epoch is a whole number of batches, so `epochs` alone gives the updates."""
+    """Fit the model. Each epoch is a whole number of batches, so `epochs` determines the updates."""
     model = SeqForecaster(
         TASK["horizon"],
         TASK["window"],
@@ -20,7 +20,7 @@ def fit(series, epochs, steps):
         n_iter_no_change=epochs,
         early_stopping=False,
         random_state=0,
-        # the network alone, step by step, as the peers'
+        # only the network, which reads single steps, as in the other libraries
         segment=1,
         linear=False,
         naive_fallback=False,

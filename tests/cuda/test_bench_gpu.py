@@ -66,7 +66,7 @@ def test_a_pass_is_that_of_the_layer_on_the_cpu(cell):
 
 @cells
 def test_updates_are_those_of_a_fit_on_the_cpu(cell):
-    training = with_seqcast_cuda.Training(cell, SIZE.but(inputs=1), 2, 4)
+    training = with_seqcast_cuda.Training(cell, SIZE.replace(inputs=1), 2, 4)
     network = Network(compose(find_cell(cell), 1, SIZE.hidden, n_outputs=2))
     for name, weight in training.weights.items():
         network.weights[name][:] = weight
@@ -100,7 +100,7 @@ def test_rows_compare_with_pytorch_before_they_measure(cell):
 def test_what_pytorch_records_is_what_it_does_launch_after_launch():
     from benchmarks import with_torch_cuda
 
-    mine = with_seqcast_cuda.Training("gru", SIZE.but(inputs=1), 2, 4)
+    mine = with_seqcast_cuda.Training("gru", SIZE.replace(inputs=1), 2, 4)
     starts = mine.rows[:, 0].reshape(4, SIZE.batch)
     one, other = (with_torch_cuda.Training("gru", SIZE, mine.weights, mine.series, starts) for _ in range(2))
     other.call = other.in_graph
@@ -327,7 +327,7 @@ def test_first_fits_share_a_cache_that_is_empty_at_first(monkeypatch):
         folders.append((SEQCAST_CACHE_DIR, list(Path(SEQCAST_CACHE_DIR).iterdir())))
         return type("Process", (), {"stdout": "1.5\n"})
 
-    monkeypatch.setattr(gpu_costs.fresh, "checked", checked)
+    monkeypatch.setattr(gpu_costs.fresh_process, "run_python", checked)
     rows = list(gpu_costs.first_fits())
     assert [row["seconds"] for row in rows] == [{"cuda": 1.5}] * 2
     assert folders[0] == folders[1] == (folders[0][0], [])

@@ -1,4 +1,4 @@
-"""The package as a whole: what importing it does and does not do, its public names and their docstrings."""
+"""The package as a whole: side effects of its import, its public names, and their docstrings."""
 
 import doctest
 import inspect
@@ -52,12 +52,22 @@ PUBLIC = [
     "summarize",
 ]
 
-# Runs one statement and tells what it did to the process and the disk.
-WATCH = """
+# Statements that a new process executes in this order, and optional packages that are hidden before each.
+STAGES = {
+    "import": ("import seqcast", []),
+    "forecasters without a network": (
+        "from seqcast import LinearForecaster, NaiveForecaster\n"
+        "for kind in (LinearForecaster, NaiveForecaster):\n"
+        "    kind(2).fit([float(n % 5) for n in range(60)]).forecast(3, level=50)",
+        [],
+    ),
+    "all names": ("from seqcast import *", ["matplotlib", "tqdm"]),
+}
+
+# Executes the stages. After each, records the imported modules, and what was written, started and defined.
+RECORDER = """
 import json, logging, sys, threading
-for name in {blocked!r}:
-    sys.modules[name] = None
-before, written = set(sys.modules), []
+before, written, records = set(sys.modules), [], dict()
 
 def watch(event, args):
     if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
@@ -66,58 +76,48 @@ def watch(event, args):
         written.append(event)
 
 sys.addaudithook(watch)
-{statement}
-print(json.dumps(dict(
-    modules=sorted(name for name in set(sys.modules) - before if sys.modules[name] is not None),
-    written=written,
-    threads=threading.active_count(),
-    handlers=[str(handler) for handler in logging.getLogger().handlers]
-    + [str(h) for name, log in logging.Logger.manager.loggerDict.items()
-       if name.startswith("seqcast") for h in getattr(log, "handlers", ())],
-    names=sorted(globals()),
-)))
+for stage, (statement, hidden) in {stages!r}.items():
+    for name in hidden:
+        sys.modules[name] = None
+    exec(statement, globals())
+    loggers = [logging.getLogger()]
+    loggers += [log for name, log in logging.Logger.manager.loggerDict.items() if name.startswith("seqcast")]
+    records[stage] = dict(
+        modules=sorted(name for name in set(sys.modules) - before if sys.modules[name] is not None),
+        written=list(written),
+        threads=threading.active_count(),
+        handlers=[str(handler) for log in loggers for handler in getattr(log, "handlers", ())],
+        names=sorted(globals()),
+    )
+print(json.dumps(records))
 """
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory):
-    """Run a statement in a new process and return what it did."""
+def records(tmp_path_factory):
+    """Return what each stage did in a new process, and the files that all of them left."""
     home = tmp_path_factory.mktemp("home")
-
-    def run(statement, blocked=()):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", WATCH.format(statement=statement, blocked=blocked)],
-            env=os.environ
-            | {
-                "PYTHONPATH": str(Path(seqcast.__file__).parents[1]),
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "HOME": str(home),
-                "SEQCAST_CACHE_DIR": str(home / "kernels"),
-            },
-            capture_output=True,
-            text=True,
-            cwd=home,
-            timeout=120,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return json.loads(done.stdout) | {"files": [str(path) for path in home.rglob("*")]}
-
-    return run
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", RECORDER.format(stages=STAGES)],
+        env=os.environ
+        | {
+            "PYTHONPATH": str(Path(seqcast.__file__).parents[1]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": str(home),
+            "SEQCAST_CACHE_DIR": str(home / "kernels"),
+        },
+        capture_output=True,
+        text=True,
+        cwd=home,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout) | {"files": [str(path) for path in home.rglob("*")]}
 
 
-@pytest.fixture(scope="module")
-def imported(watched):
-    return watched("import seqcast")
-
-
-@pytest.fixture(scope="module")
-def all_imported(watched):
-    """Every public name, on a machine without the optional packages."""
-    return watched("from seqcast import *", blocked=["matplotlib", "tqdm"])
-
-
-def test_import_loads_nothing_heavy(imported):
-    assert [name for name in imported["modules"] if name.startswith("seqcast")] == ["seqcast"]
+def test_import_loads_no_other_package(records):
+    modules = records["import"]["modules"]
+    assert [name for name in modules if name.startswith("seqcast")] == ["seqcast"]
     heavy = {
         "numba",
         "llvmlite",
@@ -130,27 +130,25 @@ def test_import_loads_nothing_heavy(imported):
         "tqdm",
         "logging",
     }
-    assert not heavy & set(imported["modules"])
+    assert not heavy & set(modules)
 
 
-def test_forecasters_without_a_network_need_no_compiler(watched):
-    """numba takes half a second to load."""
-    done = watched(
-        "from seqcast import LinearForecaster, NaiveForecaster\n"
-        "for kind in (LinearForecaster, NaiveForecaster):\n"
-        "    kind(2).fit([float(n % 5) for n in range(60)]).forecast(3, level=50)"
-    )
-    assert not {"numba", "llvmlite", "matplotlib"} & set(done["modules"])
+def test_forecasters_without_a_network_do_not_load_numba(records):
+    """Loading numba takes half a second."""
+    modules = records["forecasters without a network"]["modules"]
+    assert "seqcast.estimators.baselines" in modules
+    assert not {"numba", "llvmlite", "matplotlib"} & set(modules)
 
 
-@pytest.mark.parametrize("how", ["imported", "all_imported"])
-def test_import_starts_nothing_and_writes_nothing(how, request):
-    done = request.getfixturevalue(how)
-    assert (done["threads"], done["handlers"], done["written"], done["files"]) == (1, [], [], [])
+@pytest.mark.parametrize("stage", STAGES)
+def test_import_starts_no_threads_and_writes_no_files(stage, records):
+    record = records[stage]
+    assert (record["threads"], record["handlers"], record["written"]) == (1, [], [])
+    assert records["files"] == []
 
 
-def test_every_public_name_comes_without_the_optional_packages(all_imported):
-    assert set(PUBLIC) <= set(all_imported["names"])
+def test_all_names_can_be_imported_without_optional_packages(records):
+    assert set(PUBLIC) <= set(records["all names"]["names"])
 
 
 def test_dir_lists_the_public_names():
@@ -158,17 +156,17 @@ def test_dir_lists_the_public_names():
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_public_names_are_what_they_say(name):
+def test_public_name_is_the_name_of_its_object(name):
     thing = getattr(seqcast, name)
     assert name == "__version__" or thing.__name__.removeprefix("seqcast.") == name
     assert thing is getattr(seqcast, name)
 
 
-def test_version_is_a_version():
+def test_version_has_three_numbers():
     assert re.fullmatch(r"\d+\.\d+\.\d+([a-z]+\d+)?", seqcast.__version__)
 
 
-def test_unknown_names_are_told():
+def test_unknown_names_raise_the_errors_of_python():
     with pytest.raises(AttributeError, match=r"^module 'seqcast' has no attribute 'SeqForecast'$"):
         seqcast.SeqForecast  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'SeqForecast' from 'seqcast'"):
@@ -178,8 +176,8 @@ def test_unknown_names_are_told():
 # -- docstrings
 
 
-def functions_of(owner, thing):
-    """A public function, or a class's own public methods and properties, each with its dotted name."""
+def iterate_functions(owner, thing):
+    """Yield a function, or the public methods and properties of a class, each with its dotted name."""
     if not inspect.isclass(thing):
         yield f"{owner}.{thing.__name__}", thing
         return
@@ -190,40 +188,42 @@ def functions_of(owner, thing):
             yield f"{owner}.{thing.__name__}.{name}", member
 
 
-HOMES = {
+MODULES = {
     "seqcast": [thing for thing in (getattr(seqcast, name) for name in PUBLIC) if callable(thing)],
     "seqcast.datasets": [getattr(datasets, name) for name in datasets.__all__],
     "seqcast.evaluation.metrics": [getattr(metrics, name) for name in metrics.__all__],
     "seqcast.evaluation.backtest": [getattr(evaluation, name) for name in evaluation.__all__],
 }
 FUNCTIONS = dict(
-    pair for home, things in HOMES.items() for thing in things for pair in functions_of(home, thing)
+    pair
+    for module, things in MODULES.items()
+    for thing in things
+    for pair in iterate_functions(module, thing)
 )
 CLASSES = {
     thing.__name__: thing
-    for thing in HOMES["seqcast"]
+    for thing in MODULES["seqcast"]
     if inspect.isclass(thing) and not issubclass(thing, Exception)
 }
 
 
-def sections(doc):
-    """Title -> text of each numpydoc section; "" -> what stands before the first."""
+def split_sections(doc):
+    """Return the text of each numpydoc section by its title. The text before the first has the title ""."""
     parts = re.split(r"^(\w[\w ]*)\n-{3,}\n", inspect.cleandoc(doc), flags=re.MULTILINE)
     return {"": parts[0]} | dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def entries(text):
-    """Names that a section of parameters explains: those of its lines that are not indented."""
+def list_names(text):
+    """Return the names that a section of parameters describes, which are on its lines without indentation."""
     heads = re.findall(r"^(\S.*?)(?: : .*)?$", text, flags=re.MULTILINE)
     return [name.strip("*") for head in heads for name in head.split(", ")]
 
 
-def parameters_of(function):
+def list_parameters(function):
     return [name for name in inspect.signature(function).parameters if name != "self"]
 
 
-def test_docstrings_are_read_right():
-    """Of the reader of docstrings itself."""
+def test_reader_of_docstrings_finds_sections_and_names():
     doc = """One line.
 
     Parameters
@@ -237,12 +237,12 @@ def test_docstrings_are_read_right():
     -------
     float
     """
-    assert sections(doc)[""] == "One line.\n\n"
-    assert entries(sections(doc)["Parameters"]) == ["a", "b", "rest"]
-    assert "Returns" in sections(doc)
+    assert split_sections(doc)[""] == "One line.\n\n"
+    assert list_names(split_sections(doc)["Parameters"]) == ["a", "b", "rest"]
+    assert "Returns" in split_sections(doc)
 
 
-def test_the_walk_finds_what_users_call():
+def test_search_for_functions_finds_public_functions():
     assert len(FUNCTIONS) >= 20
     for name in (
         "seqcast.SeqForecaster.forecast",
@@ -253,27 +253,27 @@ def test_the_walk_finds_what_users_call():
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_docstring_names_every_parameter_and_what_comes_back(name):
+def test_docstring_describes_all_parameters_and_the_result(name):
     function = FUNCTIONS[name]
-    found = sections(function.__doc__)
-    assert re.match(r"[A-Z`].*\.$", found[""].split("\n")[0]), "the first line is a sentence"
-    assert entries(found.get("Parameters", "")) == parameters_of(function)
-    is_property = name.rpartition(".")[0].rpartition(".")[2] in CLASSES and not parameters_of(function)
+    found = split_sections(function.__doc__)
+    assert re.match(r"[A-Z`].*\.$", found[""].split("\n")[0]), "the first line must be a sentence"
+    assert list_names(found.get("Parameters", "")) == list_parameters(function)
+    is_property = name.rpartition(".")[0].rpartition(".")[2] in CLASSES and not list_parameters(function)
     if inspect.signature(function).return_annotation not in (None, "None") and not is_property:
         assert "Returns" in found
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_docstring_of_a_class_names_every_parameter(name):
-    found = sections(CLASSES[name].__doc__)
-    assert re.match(r"[A-Z`].*\.$", found[""].split("\n")[0]), "the first line is a sentence"
-    assert entries(found["Parameters"]) == parameters_of(CLASSES[name])
+def test_class_docstring_describes_all_parameters(name):
+    found = split_sections(CLASSES[name].__doc__)
+    assert re.match(r"[A-Z`].*\.$", found[""].split("\n")[0]), "the first line must be a sentence"
+    assert list_names(found["Parameters"]) == list_parameters(CLASSES[name])
 
 
 ESTIMATORS = [name for name, thing in CLASSES.items() if issubclass(thing, BaseEstimator)]
 
 
-def test_the_walk_finds_the_estimators():
+def test_search_for_estimators_finds_all_of_them():
     assert ESTIMATORS == [
         "LinearForecaster",
         "NaiveForecaster",
@@ -286,49 +286,51 @@ def test_the_walk_finds_the_estimators():
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_docstring_tells_the_default_of_each_parameter(name):
-    found = sections(CLASSES[name].__doc__)
-    for parameter, of in inspect.signature(CLASSES[name]).parameters.items():
+def test_docstring_states_the_default_of_each_parameter(name):
+    found = split_sections(CLASSES[name].__doc__)
+    for parameter, definition in inspect.signature(CLASSES[name]).parameters.items():
         head = re.search(rf"^(?:.*, )?{parameter}(?:, .*)? : (.*)$", found["Parameters"], flags=re.MULTILINE)
-        if of.default is not inspect.Parameter.empty and "default=" in head[1]:
-            told = head[1].split("default=")[1].strip()
-            assert told == repr(of.default).replace("'", '"') or float(told) == of.default
+        default = definition.default
+        if default is not inspect.Parameter.empty and "default=" in head[1]:
+            documented = head[1].split("default=")[1].strip()
+            assert documented == repr(default).replace("'", '"') or float(documented) == default
 
 
 @pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_docstring_names_every_fitted_attribute(name):
-    estimator, found = CLASSES[name], sections(CLASSES[name].__doc__)
-    rows = pd.DataFrame({"a": np.arange(40.0) % 5, "b": np.arange(40.0) % 3})
+def test_docstring_describes_all_fitted_attributes(name):
+    estimator, found = CLASSES[name], split_sections(CLASSES[name].__doc__)
+    frame = pd.DataFrame({"a": np.arange(40.0) % 5, "b": np.arange(40.0) % 3})
     small = {"hidden_size": 1, "max_iter": 1} if hasattr(estimator, "weights_") else {}
-    model = estimator(**small).fit(rows, rows["a"])
+    model = estimator(**small).fit(frame, frame["a"])
     fitted = {key for key in vars(model) if key.endswith("_") and not key.startswith("_")}
-    assert set(entries(found["Attributes"])) == fitted | ({"weights_"} if small else set())
+    assert set(list_names(found["Attributes"])) == fitted | ({"weights_"} if small else set())
 
 
 EXAMPLES = [
     test
-    for home, things in HOMES.items()
+    for module, things in MODULES.items()
     for thing in things
-    for test in doctest.DocTestFinder().find(thing, f"{home}.{thing.__name__}")
+    for test in doctest.DocTestFinder().find(thing, f"{module}.{thing.__name__}")
     if test.examples
 ]
 
 
 @pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_examples_in_docstrings_show_what_they_print(example, monkeypatch):
-    monkeypatch.setattr(cells, "_registry", cells._registry.copy())  # where one registers a cell
+def test_docstring_example_prints_the_shown_output(example, monkeypatch):
+    # one example registers a cell
+    monkeypatch.setattr(cells, "_registry", cells._registry.copy())
     printed = []
     assert doctest.DocTestRunner().run(example, out=printed.append).failed == 0, "".join(printed)
 
 
 @pytest.mark.parametrize("name", [*ESTIMATORS, "PanelTimeSeriesSplit"])
-def test_docstring_of_a_class_shows_an_example(name):
+def test_class_docstring_has_an_example(name):
     assert f"seqcast.{name}" in {example.name for example in EXAMPLES}
 
 
-def test_errors_stand_in_the_tree_of_their_module():
+def test_errors_are_listed_in_the_docstring_of_their_module():
     for name, error in vars(exceptions).items():
         if inspect.isclass(error) and error.__module__ == exceptions.__name__:
             assert name in exceptions.__doc__

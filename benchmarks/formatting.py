@@ -1,4 +1,4 @@
-"""How tables show numbers; what was not measured, because a peer is missing, says so."""
+"""Format numbers for tables. Values that were not measured, because a library is missing, are marked."""
 
 MISSING = "not installed"
 
@@ -11,9 +11,12 @@ def microseconds(seconds: float | None) -> str:
     return MISSING if seconds is None else f"{_three_digits(1e6 * seconds)}"
 
 
-def ratio(of: float | None, to: float) -> str:
-    """How many times `of` is `to`."""
-    return MISSING if of is None else f"{of / to:.2f}x" if of / to < 10 else f"{of / to:.0f}x"
+def ratio(numerator: float | None, denominator: float) -> str:
+    """Return a ratio such as "2.34x", or "12x" from 10 on."""
+    if numerator is None:
+        return MISSING
+    value = numerator / denominator
+    return f"{value:.2f}x" if value < 10 else f"{value:.0f}x"
 
 
 def _three_digits(value: float) -> str:
