@@ -50,9 +50,11 @@ conformance:  ## check the estimators under the oldest versions (Python <= 3.12:
 conform: $(EXTRAS)test
 	SCIPY_ARRAY_API=1 $(PY) -m pytest $(ESTIMATOR_TESTS)
 
-check: $(EXTRAS)dev  ## lint, formatting and types
+check: $(EXTRAS)dev  ## lint, formatting, docstrings, layers and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) tests/check_docstrings.py
+	$(VENV)/bin/lint-imports --no-cache
 	$(PY) -m mypy
 
 notebooks: $(EXTRAS)jupyter  ## run the notebooks' sources, and keep what they show

@@ -1,7 +1,7 @@
-"""Check that no docstring begins with a fragment: ``python tests/check_docstrings.py``, a part of ``make check``.
+"""Check that no docstring begins with a fragment; `make check` runs it.
 
-The first line of a docstring stands by itself. ruff's D401 asks for an imperative verb in functions; this check covers
-modules, classes and properties too, and beginnings that ruff does not know.
+The first line of a docstring stands by itself. ruff's D401 asks for an imperative verb in functions. This
+check covers modules, classes and properties, too, and beginnings that ruff does not know.
 """
 
 import ast
@@ -10,7 +10,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "seqcast"
 FRAGMENTS = frozenset(
-    "and as at but by for from how if in of on than that to what when where whether which who whose why with".split()
+    {"and", "as", "at", "but", "by", "for", "from", "how", "if", "in", "of", "on", "than", "that", "to"}
+    | {"what", "when", "where", "whether", "which", "who", "whose", "why", "with"}
 )
 LEANING = ("The same", "Likewise", "Ditto", "Also")
 # A property is described by a noun or, if it is a flag, by "Whether ...".

@@ -26,7 +26,6 @@ import numpy as np
 from numba.core import config
 from numba.core.compiler import CompileResult
 
-from .. import __version__
 from .locks import Lock
 
 COMPILED_PACKAGES = ("cells", "kernels")
@@ -61,7 +60,7 @@ def source_stamp() -> bytes:
     Raises OSError if there are no sources to read, in a zip file or beside .pyc files only: code that cannot
     be told from that of another version is not cached.
     """
-    versions = __version__, sys.version, numba.__version__, llvmlite.__version__, np.__version__
+    versions = sys.version, numba.__version__, llvmlite.__version__, np.__version__
     # The features decide the default target, whatever CPU numba is told to compile for.
     machine = config.OPT, config.BOUNDSCHECK, llvm.get_host_cpu_features().flatten()
     digest = hashlib.sha256(repr((versions, machine)).encode())
