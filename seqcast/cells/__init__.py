@@ -16,7 +16,7 @@ _registry: dict[str, Cell] = {cell.name: cell for cell in BUILT_IN}
 
 
 def cell_names() -> tuple[str, ...]:
-    """Names that ``cell=`` accepts, sorted."""
+    """Return the names that ``cell=`` accepts, sorted."""
     return tuple(sorted(_registry))
 
 

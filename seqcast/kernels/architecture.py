@@ -1,4 +1,4 @@
-"""What a network is made of: a stack of recurrent layers, and a readout above it.
+"""The parts of a network: a stack of recurrent layers, and a readout above it.
 
 Each part names its parameters and their shapes. An `Architecture` puts the parameters of its parts one after
 the other into one flat vector, so that optimisers, clipping and files work on one array.
@@ -104,7 +104,7 @@ class Readout:
 
     @property
     def reads_every_step(self) -> bool:
-        """Whether there are outputs at every step."""
+        """True if there are outputs at every step."""
         return self.pooling == "none"
 
     def shapes(self, input_size: int) -> Shapes:

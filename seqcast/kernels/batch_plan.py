@@ -23,7 +23,7 @@ MAX_SHARDS = 16
 
 @dataclass(frozen=True)
 class Window:
-    """How a sample is read from the series values.
+    """Description of the window that is read for each sample from the series values.
 
     Parameters
     ----------

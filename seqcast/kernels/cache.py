@@ -211,7 +211,8 @@ def _delete_unused(directory: Path) -> None:
     """
     limit = time.time() - UNUSED_DAYS * DAY
     for path in [*directory.glob("*.kernel"), *directory.glob("*.lock")]:
-        with suppress(OSError):  # another process deleted it, or holds it open on Windows
+        # Another process may have deleted it, or hold it open on Windows.
+        with suppress(OSError):
             if path.stat().st_mtime < limit:
                 path.unlink()
 

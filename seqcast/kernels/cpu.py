@@ -45,7 +45,7 @@ from .windows import (
 
 
 class Stages(NamedTuple):
-    """What the kernels of one cell, dtype and target are made of."""
+    """Parts of the kernels of one cell, dtype and target."""
 
     recurrence: Recurrence
     linear: LinearMap

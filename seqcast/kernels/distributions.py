@@ -111,7 +111,8 @@ def to_values_unit(kind, p, offset, scale):
         for k in range(1, p.size):
             p[k] = p[k] * scale + offset
     elif kind == NEGATIVE_BINOMIAL:
-        p[1] /= math.sqrt(scale)  # Salinas et al., "DeepAR", Int. J. of Forecasting 36 (2020), section 3.3
+        # Salinas et al., "DeepAR", International Journal of Forecasting 36 (2020), section 3.3.
+        p[1] /= math.sqrt(scale)
     else:
         p[1] *= scale
 

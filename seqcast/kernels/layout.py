@@ -1,4 +1,4 @@
-"""Where the parameters of a network lie: the flat vector, the packed weights and the packed gradients.
+"""Layout of the parameters of a network: the flat vector, the packed weights and the packed gradients.
 
 Letters used throughout the kernels::
 
@@ -129,7 +129,7 @@ class Packing:
 
 
 class StackLayout:
-    """Where the parameters of a stack lie.
+    """Layout of the parameters of a stack.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ class StackLayout:
 
 
 class ReadoutLayout:
-    """Where the parameters of a readout lie.
+    """Layout of the parameters of a readout.
 
     Parameters
     ----------

@@ -7,7 +7,8 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # on Windows, every process compiles what it does not find
+except ImportError:
+    # On Windows, every process compiles what it does not find.
     fcntl = None  # type: ignore[assignment]
 
 # Seconds. No kernel compiles longer; a lock that is held longer belongs to a fit that was interrupted.
@@ -34,7 +35,8 @@ class Lock:
                 self._file = _open_locked(self.path)
             except BlockingIOError:
                 time.sleep(PAUSE)
-            except OSError:  # no such folder, or a file system without locks
+            except OSError:
+                # There is no such folder, or the file system has no locks.
                 return
 
     def release(self) -> None:

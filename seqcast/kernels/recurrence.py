@@ -189,7 +189,8 @@ def _compile_step_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Ca
                 d_after, z_stride, m, weights[layer.wT_after_reset :], n_after_reset * H, d_u, d_stride, H
             )
             reset_backward(m, H, saved, h, stride, aux, d_u, d_h, d_stride, d_z, z_stride)
-        for r in range(m, n_samples):  # nothing of a sample that has ended may reach the weights
+        # Nothing of a sample that has ended may reach the weights.
+        for r in range(m, n_samples):
             clear(d_z[r * z_stride :], stack.n_columns)
         d_own = d_z[n_x * H :]
         add_product(d_own, z_stride, m, weights[layer.wT_h :], (n_joint + n_h) * H, d_h, d_stride, H)

@@ -69,7 +69,8 @@ def find_scale(kind, values, stride, near):
             n, total, square = n + 1, total + d, square + d * d
     if n == 0:
         return 1.0
-    if kind == MEAN:  # Salinas et al., "DeepAR", International Journal of Forecasting 36 (2020), section 3.3
+    if kind == MEAN:
+        # Salinas et al., "DeepAR", International Journal of Forecasting 36 (2020), section 3.3.
         return 1.0 + abs(near + total / n)
     return max(math.sqrt(max(square - total * total / n, 0.0) / n), LEAST_DEVIATION)
 

@@ -60,6 +60,8 @@ class CudaNetwork(Network):
     def __init__(
         self, architecture: Architecture, dtype: str | np.dtype = "float32", ordinal: int = 0
     ) -> None:
+        if architecture.readout.reads_every_step:
+            raise ValueError("A readout at every step runs on the CPU only. Set device='cpu'.")
         super().__init__(architecture, dtype)
         self.ordinal: int = ordinal
         self._kept: dict[Any, Any] = {}
