@@ -107,31 +107,57 @@ class Arguments:
 @cache
 def compile_view(dtype: np.dtype) -> Callable:
     """Return ``view(address, size)``, which gives the array of `dtype` at an address in compiled code."""
-    return _python_view(dtype) if JIT_DISABLED else _compiled_view(dtype)
-
-
-def _compiled_view(dtype: np.dtype) -> Callable:
-    element = nb.from_dtype(dtype)
-    array = types.Array(element, 1, "C")
+    if JIT_DISABLED:
+        return _python_view(dtype)
+    array = types.Array(nb.from_dtype(dtype), 1, "C")
 
     @intrinsic
     def view(typingctx, address, size):
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            found = context.make_array(array)(context, builder)
             bytes_ = context.get_constant(types.intp, dtype.itemsize)
-            populate_array(
-                found,
-                data=builder.inttoptr(args[0], found.data.type),
-                shape=cgutils.pack_array(builder, [args[1]]),
-                strides=cgutils.pack_array(builder, [bytes_]),
-                itemsize=bytes_,
-                meminfo=None,
-            )
-            return found._getvalue()
+            return _make_array(context, builder, array, args[0], [args[1]], [bytes_])
 
         return array(types.intp, types.intp), codegen
 
     return view
+
+
+@cache
+def compile_rows_view(dtype: np.dtype) -> Callable:
+    """Return ``view(address, size, n_columns)``, which gives an array of rows.
+
+    Reshaping an array instead would bring code for exceptions into every kernel.
+    """
+    if JIT_DISABLED:
+        flat = _python_view(dtype)
+        return lambda address, size, n_columns: flat(address, size).reshape(-1, n_columns)
+    array = types.Array(nb.from_dtype(dtype), 2, "C")
+
+    @intrinsic
+    def view(typingctx, address, size, n_columns):
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            address, size, n_columns = args
+            bytes_ = context.get_constant(types.intp, dtype.itemsize)
+            shape = [builder.sdiv(size, n_columns), n_columns]
+            strides = [builder.mul(n_columns, bytes_), bytes_]
+            return _make_array(context, builder, array, address, shape, strides)
+
+        return array(types.intp, types.intp, types.intp), codegen
+
+    return view
+
+
+def _make_array(context: Any, builder: Any, array: Any, address: Any, shape: list, strides: list) -> Any:
+    found = context.make_array(array)(context, builder)
+    populate_array(
+        found,
+        data=builder.inttoptr(address, found.data.type),
+        shape=cgutils.pack_array(builder, shape),
+        strides=cgutils.pack_array(builder, strides),
+        itemsize=strides[-1],
+        meminfo=None,
+    )
+    return found._getvalue()
 
 
 def _python_view(dtype: np.dtype) -> Callable:
@@ -164,6 +190,21 @@ def _compile_getter(dtype: np.dtype, name: str) -> Callable:
 
 
 arguments_at = compile_view(ARGUMENTS)
+_integer_rows_at = compile_rows_view(_OTHER_ARRAYS["samples"])
+_double_rows_at = compile_rows_view(_OTHER_ARRAYS["loss_sums"])
+
+
+@kernel
+def samples_of(arguments):
+    """Return the table of samples, shape (n_samples, 4)."""
+    return _integer_rows_at(arguments.samples, arguments.samples_size, 4)
+
+
+@kernel
+def sums_of(arguments, shard, n_targets):
+    """Return the sums of one shard, shape (2, n_targets)."""
+    sums = _double_rows_at(arguments.loss_sums, arguments.loss_sums_size, n_targets)
+    return sums[2 * shard : 2 * shard + 2]
 
 
 @kernel

@@ -14,7 +14,7 @@ import numpy as np
 from ..cells import BUILT_IN
 from ..cells.contract import Cell
 from . import parallel
-from .arguments import arguments_at, getters, part_of
+from .arguments import arguments_at, getters, part_of, samples_of, sums_of
 from .cpu_target import HOST, CpuTarget
 from .jit import kernel
 from .losses import distribution_loss_backward, loss_backward
@@ -85,9 +85,7 @@ def chunk_begin(batch, k):
 
 def _compile_getters(dtype: np.dtype) -> tuple[Callable, ...]:
     """Return the functions that give the arrays that every kernel reads."""
-    network_of, layers_of, samples_of, workspaces_of = getters(
-        dtype, "network", "layers", "samples", "workspaces"
-    )
+    network_of, layers_of, workspaces_of = getters(dtype, "network", "layers", "workspaces")
 
     @kernel
     def workspace_of(arguments, shard):
@@ -95,7 +93,7 @@ def _compile_getters(dtype: np.dtype) -> tuple[Callable, ...]:
         n = arguments.n_workspaces
         return part_of(workspaces_of(arguments), worker_of(shard, n), n)
 
-    return network_of, layers_of, samples_of, workspace_of
+    return network_of, layers_of, workspace_of
 
 
 def _compile_start(stages: Stages) -> tuple[Callable, Callable]:
@@ -121,9 +119,9 @@ def _make_train(stages: Stages, loss_backward: Callable = loss_backward) -> Call
     start_block, run_chunk = _compile_start(stages)
     backward = stages.recurrence.backward
     linear_forward, linear_backward = stages.linear
-    network_of, layers_of, samples_of, workspace_of = _compile_getters(stages.dtype)
-    weights_of, values_of, targets_of, target_weights_of, gradients_of, loss_sums_of = getters(
-        stages.dtype, "weights", "values", "targets", "target_weights", "gradients", "loss_sums"
+    network_of, layers_of, workspace_of = _compile_getters(stages.dtype)
+    weights_of, values_of, targets_of, target_weights_of, gradients_of = getters(
+        stages.dtype, "weights", "values", "targets", "target_weights", "gradients"
     )
 
     @kernel
@@ -152,14 +150,14 @@ def _make_train(stages: Stages, loss_backward: Callable = loss_backward) -> Call
         """
         arguments = arguments_at(table, 1)[0]
         net, layers = network_of(arguments)[0], layers_of(arguments)
-        samples = samples_of(arguments).reshape(-1, 4)
+        samples = samples_of(arguments)
         weights = weights_of(arguments)
         values = values_of(arguments)
         targets = targets_of(arguments)
         target_weights = target_weights_of(arguments)
         workspace = workspace_of(arguments, shard)
         gradient = part_of(gradients_of(arguments), shard, arguments.n_shards)
-        sums = part_of(loss_sums_of(arguments), shard, arguments.n_shards).reshape(2, net.window.n_targets)
+        sums = sums_of(arguments, shard, net.window.n_targets)
         gradient[:] = 0
         sums[:] = 0
         first, last = shard_bounds(net.batch, shard)
@@ -185,7 +183,7 @@ def _make_train(stages: Stages, loss_backward: Callable = loss_backward) -> Call
 def _make_predict(stages: Stages, place: Callable = add_offsets) -> Callable:
     start_block, run_chunk = _compile_start(stages)
     linear_forward = stages.linear.forward
-    network_of, layers_of, samples_of, workspace_of = _compile_getters(stages.dtype)
+    network_of, layers_of, workspace_of = _compile_getters(stages.dtype)
     weights_of, values_of, predictions_of = getters(stages.dtype, "weights", "values", "predictions")
 
     def predict(shard, table):
@@ -195,7 +193,7 @@ def _make_predict(stages: Stages, place: Callable = add_offsets) -> Callable:
         """
         arguments = arguments_at(table, 1)[0]
         net, layers = network_of(arguments)[0], layers_of(arguments)
-        samples = samples_of(arguments).reshape(-1, 4)
+        samples = samples_of(arguments)
         weights = weights_of(arguments)
         values = values_of(arguments)
         predictions = predictions_of(arguments)
@@ -221,7 +219,7 @@ def _make_predict(stages: Stages, place: Callable = add_offsets) -> Callable:
 
 def _make_forward(stages: Stages) -> Callable:
     forward = stages.recurrence.forward
-    network_of, layers_of, samples_of, workspace_of = _compile_getters(stages.dtype)
+    network_of, layers_of, workspace_of = _compile_getters(stages.dtype)
     weights_of, values_of, outputs_of, states_of = getters(
         stages.dtype, "weights", "values", "outputs", "states"
     )
@@ -233,7 +231,7 @@ def _make_forward(stages: Stages) -> Callable:
         """
         arguments = arguments_at(table, 1)[0]
         net, layers = network_of(arguments)[0], layers_of(arguments)
-        samples = samples_of(arguments).reshape(-1, 4)
+        samples = samples_of(arguments)
         weights = weights_of(arguments)
         values = values_of(arguments)
         outputs = outputs_of(arguments)
@@ -258,7 +256,7 @@ def _make_forward(stages: Stages) -> Callable:
 
 def _make_backward(stages: Stages) -> Callable:
     backward = stages.recurrence.backward
-    network_of, layers_of, samples_of, workspace_of = _compile_getters(stages.dtype)
+    network_of, layers_of, workspace_of = _compile_getters(stages.dtype)
     weights_of, d_outputs_of, d_values_of, d_states_of, gradients_of = getters(
         stages.dtype, "weights", "d_outputs", "d_values", "d_states", "gradients"
     )
@@ -272,7 +270,7 @@ def _make_backward(stages: Stages) -> Callable:
         """
         arguments = arguments_at(table, 1)[0]
         net, layers = network_of(arguments)[0], layers_of(arguments)
-        samples = samples_of(arguments).reshape(-1, 4)
+        samples = samples_of(arguments)
         weights = weights_of(arguments)
         d_outputs = d_outputs_of(arguments)
         d_values = d_values_of(arguments)

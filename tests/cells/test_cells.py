@@ -27,7 +27,7 @@ def _registry_as_it_was():
 
 @pytest.mark.parametrize("name", ["rnn", "rnn_relu", "lstm", "gru", "gru_reset_before"])
 def test_built_in_names_can_not_be_taken(name):
-    message = f"The name of a cell passed to register_cell must not be a built-in one. Got '{name}' instead."
+    message = f"The name of a cell passed to register_cell must not be a built-in name. Got '{name}' instead."
     with pytest.raises(ValueError, match=message):
         register_cell(replace(RNN, name=name))
     assert find_cell(name) in BUILT_IN

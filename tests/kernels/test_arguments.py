@@ -61,9 +61,8 @@ def test_parts_are_of_equal_size():
 
 @pytest.mark.slow
 def test_kernels_allocate_nothing():
-    """An object file of a kernel then needs nothing of numba."""
     function = cpu._make_train(cpu._compile_stages(find_cell("gru_reset_before"), real, HOST))
     kernel = CFunc(function, ((types.intp, types.intp), types.int64), {}, dict(nopython=True, **FLAGS))
     kernel.compile()
     declared = [line for line in kernel._library.get_llvm_str().splitlines() if line.startswith("declare")]
-    assert not [line for line in declared if "NRT" in line or "Py" in line]
+    assert not [line for line in declared if "alloc" in line.lower() or "reshape" in line]

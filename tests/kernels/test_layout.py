@@ -79,7 +79,8 @@ class Blocks:
 
 def matrix(blocks, layout, weights, suffix, layer):
     """The matrix (H + F, blocks, H) that multiplies [h, x], block by block from the named weights."""
-    net, H, hidden = layout.architecture, layout.stack.hidden, layout.architecture.stack.hidden_size
+    net, H = layout.architecture.stack, layout.stack.hidden
+    hidden = net.hidden_size
     width = net.input_size if layer == 0 else net.n_directions * H
     full = np.zeros((H + width, len(blocks.order), H))
     for k, block in enumerate(blocks.rows(FROM_H)):

@@ -11,6 +11,7 @@ import pytest
 from layers import draw_call, make_layer
 
 from seqcast.kernels import parallel
+from seqcast.kernels.cpu_target import HOST
 from seqcast.kernels.parallel import thread_count
 from seqcast.learning import passes
 
@@ -22,6 +23,7 @@ import numpy as np
 from seqcast import Recurrent
 from seqcast.learning import passes
 from seqcast.kernels import parallel
+from seqcast.kernels.cpu_target import HOST
 passes.thread_count = lambda n_jobs: 2  # the parallel driver, on a machine with one core too
 
 def work(seed=0):
@@ -214,7 +216,7 @@ def compile_in(monkeypatch, tmp_path):
                 time.sleep(seconds)
 
         monkeypatch.setattr(parallel, "CFunc", Compiler)
-        parallel.compile_kernel(print, np.dtype("float64"), "made-up", cached)
+        parallel.compile_kernel(print, "made-up", cached)
 
     return run
 
@@ -265,13 +267,14 @@ sys.stderr = sys.stdout
 work()
 """
     lines = run_python(SCRIPT + script, SEQCAST_CACHE_DIR=tmp_path).splitlines()
-    assert lines.index(KEPT.strip()) < lines.index("compiled forward-gru-float64")
+    assert lines.index(KEPT.strip()) < lines.index(f"compiled forward-gru-float64-{8 * HOST.vector_bytes}")
     assert lines.count(KEPT.strip()) == 1
 
 
 SPIN_SCRIPT = """
 import ctypes, os
 from seqcast.kernels import parallel
+from seqcast.kernels.cpu_target import HOST
 seen = []
 parallel.nb.get_num_threads = lambda: seen.append(os.environ.get("GOMP_SPINCOUNT"))
 parallel._load_threads()
