@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import model_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -209,7 +210,7 @@ def test_scaling_changes_nothing_of_a_ridge_regression_on_one_target():
 
 
 def scale_of(model, of="targets"):
-    scaler = getattr(model._preparation, of)
+    scaler = getattr(model_of(model).preparer.preparation, of)
     return scaler.center.ravel().tolist(), scaler.scale.ravel().tolist()
 
 
