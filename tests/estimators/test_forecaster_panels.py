@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from fitted_parts import linear_map_of
+from fitted_parts import linear_map_of, replace_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,8 +174,8 @@ def test_the_map_is_that_of_the_windows_of_all_series(normalization):
                 judged.append(start + 8 >= end)
     panel, judged = Panel.of(windows, clocks=np.array(clocks)), np.array(judged)
     blocks = WindowSource.of(panel.values, Columns(1), False, panel.clock)
-    kinds = ["last", "instance"] if normalization == "last" else [normalization]
-    scalings = [WindowScaling(kind) for kind in kinds]
+    kinds = {"last": ["last", "instance"], "auto": ["last", "instance", "none"]}
+    scalings = [WindowScaling(kind) for kind in kinds.get(normalization, [normalization])]
     starts = panel.begins[~judged], panel.begins[judged]
     expected = fit_linear(blocks, *starts, 8, 3, scalings, [7], 365.2425)
     found = linear_map_of(model)
@@ -252,7 +252,7 @@ def test_equal_series_are_wide_targets_apart(linear):
     assert_close(panel.validation_loss_curve_, wide.validation_loss_curve_)
     if linear:
         assert_close(linear_map_of(panel).weights, linear_map_of(wide).weights, rtol=1e-6)
-        panel.chosen_ = wide.chosen_
+        replace_model(panel, weights=wide.chosen_)
     for name in WIDE:
         assert_close(of(panel.forecast(7), name), wide.forecast(7)[name], rtol=1e-7)
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from fitted_parts import model_of
+from fitted_parts import model_of, replace_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -346,7 +346,8 @@ def test_differences_are_the_same_as_rows_of_differences_summed_up(kind, options
         expected.append(expected[-lag] + change)
     parts = {"recurrent": 0.5, "linear": 0.5} if kind is SeqForecaster else None
     if parts:  # are weighed by errors of levels inside, and of changes outside
-        inside.chosen_ = outside.chosen_ = parts
+        for model in (inside, outside):
+            replace_model(model, weights=parts)
         expected = [*y[120 - lag : 120]]
         for change in outside.forecast()["y"].to_numpy() * level.std(ddof=0):
             expected.append(expected[-lag] + change)
