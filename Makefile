@@ -5,6 +5,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 EXTRAS := $(VENV)/.installed-
 PINS ?=
+PARALLEL ?= --numprocesses auto
 CUDA := cuda# or cuda12, for drivers older than 580
 
 # Nothing here is built from source: numpy 1.26 has wheels for Python 3.11 and 3.12 only.
@@ -15,7 +16,7 @@ ESTIMATOR_TESTS := tests/conformance $(wildcard \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write into one environment
-.PHONY: help demo test nojit cudasim emulate gpu ptx conformance conform check notebooks bench golden clean
+.PHONY: help demo test slow nojit cudasim emulate gpu ptx conformance conform check notebooks bench golden clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,15 +24,18 @@ help:  ## list the targets
 demo: $(EXTRAS)plot,progress  ## forecast real weather: demo/forecast.csv, demo/forecast.png
 	$(VENV)/bin/seqcast demo --out demo --force
 
-test: nojit cudasim  ## run all tests, first those that run uncompiled or in the simulator of a GPU
-	$(PY) -m pytest
+test: nojit cudasim  ## run the tests, first those that run uncompiled or in the simulator of a GPU
+	$(PY) -m pytest $(PARALLEL) -m "not slow"
+
+slow: $(EXTRAS)test,plot,progress,notebooks  ## run the tests marked slow: compilation, upgrades, notebooks
+	$(PY) -m pytest $(PARALLEL) -m slow
 
 nojit: $(EXTRAS)test,plot,progress,notebooks  ## run the tests marked nojit as plain Python, without compiling
-	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -m nojit
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest $(PARALLEL) -m nojit
 
 # Status 5: nothing was collected, as there is no numba-cuda for this system.
 cudasim: $(EXTRAS)test,plot,progress,notebooks  ## run the tests of the CUDA kernels in a simulator, without a GPU
-	NUMBA_ENABLE_CUDASIM=1 $(PY) -m pytest tests/cuda || [ $$? -eq 5 ]
+	NUMBA_ENABLE_CUDASIM=1 $(PY) -m pytest $(PARALLEL) tests/cuda || [ $$? -eq 5 ]
 
 # Needs a C compiler, cc, too.
 emulate: $(EXTRAS)test,$(CUDA)  ## run the tests of the CUDA kernels compiled, on the CPU, and check all they do, without a GPU

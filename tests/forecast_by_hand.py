@@ -7,6 +7,7 @@ since 1970, from which the phases of the calendar are counted.
 import naive
 import numpy as np
 import pandas as pd
+from fitted_parts import linear_map_of, networks_of, recurrent_of
 
 START = pd.Timestamp("2024-01-01")
 FIRST = int((START - pd.Timestamp(0)) / pd.Timedelta("1h"))
@@ -99,12 +100,13 @@ def n_targets_of(model):
 
 def network_by_hand(model, scaled, masked):
     """Scaled forecasts of the networks, from a window: their mean."""
-    if model.linear and model._linear.way.covariates == "none":
+    if model.linear and linear_map_of(model).way.covariates == "none":
         scaled = scaled[:, : n_targets_of(model)]
     x, offset, unit = read_by_hand(model, scaled, masked)
     k = n_targets_of(model)
     outs = [
-        output_by_hand(model, network.weights, x).reshape(model.horizon_, -1) for network in model._networks
+        output_by_hand(model, network.weights, x).reshape(model.horizon_, -1)
+        for network in networks_of(model)
     ]
     return np.mean(outs, axis=0) * unit[:k] + offset[:k]
 
@@ -112,8 +114,9 @@ def network_by_hand(model, scaled, masked):
 def read_by_hand(model, scaled, masked):
     """The last steps of a window in segments side by side, (1, n_steps, n_inputs); offset and unit of each
     column."""
-    steps = len(scaled) // model._reading.segment
-    scaled = scaled[len(scaled) - steps * model._reading.segment :]
+    segment = recurrent_of(model).reading.segment
+    steps = len(scaled) // segment
+    scaled = scaled[len(scaled) - steps * segment :]
     offset, unit = np.zeros(scaled.shape[1]), np.ones(scaled.shape[1])
     if model.normalization != "none":
         offset = np.array([last_observed(column) for column in scaled.T])
@@ -136,7 +139,7 @@ def output_by_hand(model, weights, x):
 
 def linear_by_hand(model, scaled, clock):
     """Scaled forecasts of the linear map, from a window; a missing value counts as the last observed one."""
-    linear, k = model._linear, n_targets_of(model)
+    linear, k = linear_map_of(model), n_targets_of(model)
     relative, offset, unit = np.zeros(scaled.shape[1], bool), np.zeros(scaled.shape[1]), 1.0
     if linear.way.normalization != "none":
         relative[: None if linear.way.covariates == "relative" else k] = True

@@ -11,6 +11,7 @@ import naive
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import linear_map_of, networks_of, recurrent_of, residuals_of
 from forecast_by_hand import (
     FIRST,
     cutoffs_between,
@@ -34,14 +35,21 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 
 from seqcast import SeqForecaster
 from seqcast.data.panel import Clock
+<<<<<<< HEAD
 from seqcast.data.roles import ColumnLayout
 from seqcast.estimators import base, forecaster
+=======
+from seqcast.data.roles import Columns
+from seqcast.estimators import forecaster, network_parameters
+from seqcast.estimators.network_parameters import network_options
+>>>>>>> tests
 from seqcast.exceptions import TrainingDivergedError
+from seqcast.forecasting import fit_combination
 from seqcast.forecasting.combination import ValidationForecasts, choose, combine, squared_error
 from seqcast.forecasting.out_of_fold import out_of_fold
 from seqcast.forecasting.window_source import WindowSource, to_wide
 from seqcast.kernels import parallel
-from seqcast.learning import trainer
+from seqcast.learning import fitting, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -136,7 +144,7 @@ def test_windows_without_any_observed_value_give_what_the_equations_give(guided)
 def test_the_last_observed_value_may_lie_before_the_steps_that_the_linear_map_reads():
     rows = hourly(300)
     model = SeqForecaster(**{**EXACT, "naive_fallback": False}).fit(rows)
-    assert model._linear.n_steps < 10
+    assert linear_map_of(model).n_steps < 10
     known = np.concatenate([rows, np.full((10, 1), np.nan)])
     later = pd.DataFrame(np.nan, hourly(315).index[300:], ["a"])
     by_hand = forecast_by_hand(model, known[:300], known)
@@ -233,7 +241,7 @@ def folds_by_hand(model, scaled):
     clock = Clock(np.array([0, len(scaled)]), np.array([FIRST]))
     blocks = WindowSource.of(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
     cutoffs = np.array(cutoffs_between(model, scaled, 0, training_end(model, len(scaled))))
-    starts, found = out_of_fold(model._linear, blocks, cutoffs - model.window_, model.window_, horizon)
+    starts, found = out_of_fold(linear_map_of(model), blocks, cutoffs - model.window_, model.window_, horizon)
     np.testing.assert_array_equal(starts + model.window_, cutoffs)
     seasons = {"naive": 1, "seasonal_naive": model.season_length_}
     naives = {name: naives_by_hand(model, scaled, cutoffs, season) for name, season in seasons.items()}
@@ -264,7 +272,7 @@ def test_the_fallback_is_chosen_where_it_is_as_good(data, options, decided, monk
         trials.append((validation, folds))
         return choose(validation, folds)
 
-    monkeypatch.setattr(forecaster, "choose", watched)
+    monkeypatch.setattr(fit_combination, "choose", watched)
     model, mixture = (
         SeqForecaster(**options, naive_fallback=naive_fallback).fit(data) for naive_fallback in (True, False)
     )
@@ -327,7 +335,8 @@ def test_without_validation_the_parts_count_the_same_and_learn_from_all_rows(row
     changed = rows.copy()
     changed.iloc[-1] += 1.0
     assert not np.array_equal(
-        SeqForecaster(**EXACT, early_stopping=False).fit(changed)._linear.weights, model._linear.weights
+        linear_map_of(SeqForecaster(**EXACT, early_stopping=False).fit(changed)).weights,
+        linear_map_of(model).weights,
     )
 
 
@@ -359,15 +368,17 @@ def test_auto_takes_the_linear_map_that_is_better_on_the_last_rows(seed):
             way: SeqForecaster(**options, normalization=way).fit(rows)
             for way in ("last", "none", "instance", "auto")
         }
-        better = fits["auto"]._linear.way.normalization
+        better = linear_map_of(fits["auto"]).way.normalization
         assert (better != "none") == is_walk
-        assert all(fits[way]._linear.way.normalization == way for way in ("last", "none", "instance"))
-        np.testing.assert_array_equal(fits["auto"]._linear.weights, fits[better]._linear.weights)
+        assert all(linear_map_of(fits[way]).way.normalization == way for way in ("last", "none", "instance"))
+        np.testing.assert_array_equal(
+            linear_map_of(fits["auto"]).weights, linear_map_of(fits[better]).weights
+        )
         assert_same_weights(fits["auto"], fits["last"])  # the network reads windows relative to their end
         errors = {way: linear_error(fits[way], rows.to_frame()) for way in ("last", "none", "instance")}
         assert better == min(errors, key=errors.__getitem__)
     without = SeqForecaster(**options, normalization="auto", early_stopping=False).fit(noise)
-    assert without._linear.way.normalization == "last"
+    assert linear_map_of(without).way.normalization == "last"
 
 
 def linear_error(model, rows):
@@ -387,8 +398,8 @@ def test_several_networks_are_averaged(linear, multivariate):
         {**EXACT, "linear": linear, "multivariate": multivariate},
     )
     one, model = (SeqForecaster(**options, naive_fallback=False, n_models=n).fit(rows) for n in (1, 3))
-    flats = [network.flat for network in model._networks]
-    np.testing.assert_array_equal(flats[0], one._networks[0].flat)
+    flats = [network.flat for network in networks_of(model)]
+    np.testing.assert_array_equal(flats[0], networks_of(one)[0].flat)
     assert len({flat.tobytes() for flat in flats}) == len(flats) == 3
     known = rows.to_numpy()
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
@@ -408,7 +419,7 @@ def test_histories_and_weights_are_those_of_the_last_network(frame):
     assert (model.n_iter_, len(model.loss_curve_), len(model.validation_loss_curve_)) == (3, 3, 3)
     first = SeqForecaster(**SHORT).fit(frame)
     assert model.loss_curve_ != first.loss_curve_
-    np.testing.assert_array_equal(model.weights_["head_bias"], model._networks[1].weights["head_bias"])
+    np.testing.assert_array_equal(model.weights_["head_bias"], networks_of(model)[1].weights["head_bias"])
 
 
 @pytest.mark.parametrize("n_models", [1, 2])
@@ -416,17 +427,17 @@ def test_each_network_goes_on_from_its_own_weights(frame, n_models):
     """By a step of next to no length, from where the last fit ended; those that are new start anew."""
     options = {**SHORT, "n_models": n_models, "warm_start": True}
     model, cold = SeqForecaster(**options).fit(frame), SeqForecaster(**{**options, "warm_start": False})
-    before = [network.flat.copy() for network in model._networks]
-    assert_same_bits(before, [network.flat for network in cold.fit(frame)._networks])
+    before = [network.flat.copy() for network in networks_of(model)]
+    assert_same_bits(before, [network.flat for network in networks_of(cold.fit(frame))])
     model.set_params(learning_rate_init=1e-300, n_models=n_models + 1).fit(frame)
-    assert_same_bits([network.flat for network in model._networks[:n_models]], before)
-    assert not any(np.array_equal(model._networks[-1].flat, flat) for flat in before)
+    assert_same_bits([network.flat for network in networks_of(model)[:n_models]], before)
+    assert not any(np.array_equal(networks_of(model)[-1].flat, flat) for flat in before)
     model.set_params(n_models=1).fit(frame)
-    assert_same_bits([network.flat for network in model._networks], before[:1])
+    assert_same_bits([network.flat for network in networks_of(model)], before[:1])
 
 
 def test_a_warm_start_goes_on_from_a_fit_that_was_interrupted(frame, monkeypatch):
-    monkeypatch.setattr(base, "progress", interrupting(2))
+    monkeypatch.setattr(network_parameters, "progress", interrupting(2))
     model = SeqForecaster(**SHORT, warm_start=True)
     with pytest.raises(KeyboardInterrupt):
         model.fit(frame)
@@ -457,11 +468,11 @@ def test_a_fit_interrupted_in_its_second_network_forecasts_with_both(frame, monk
 
         yield report
 
-    monkeypatch.setattr(base, "progress", progress)
+    monkeypatch.setattr(network_parameters, "progress", progress)
     model = SeqForecaster(**EXACT, naive_fallback=False, n_models=3)
     with pytest.raises(KeyboardInterrupt, match="the best weights so far are kept"):
         model.fit(frame)
-    assert len(networks) == len(model._networks) == 2
+    assert len(networks) == len(networks_of(model)) == 2
     known = frame.to_numpy()
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
 
@@ -505,7 +516,7 @@ def test_without_validation_errors_are_those_of_the_linear_map_out_of_fold(multi
     usual = 0.1 * moved(scaled)
     units = [np.fmax(moved(scaled[max(0, at - span) : at]), usual) for at in cutoffs]
     expected = (folds.truth - folds.parts["linear"]) / np.array(units)[:, None]
-    np.testing.assert_allclose(model._errors.values, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(residuals_of(model).values, expected, rtol=1e-4, atol=1e-5)
     forecast = model.forecast(level=80)
     np.testing.assert_allclose(forecast["a-hi-80"] - forecast["a"], forecast["a"] - forecast["a-lo-80"])
 
@@ -537,7 +548,8 @@ def test_the_network_reads_whole_segments(window, segment, read):
         "max_iter": 1,
     }
     model = SeqForecaster(**options).fit(rows)
-    assert (model._reading.n_steps, model._reading.segment) == read
+    reading = recurrent_of(model).reading
+    assert (reading.n_steps, reading.segment) == read
     assert model.weights_["weight_ih_l0"].shape == (24, read[1])
     known = rows.to_numpy()
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
@@ -553,7 +565,7 @@ def test_steps_that_fill_no_segment_are_the_oldest():
         changed = later.copy()
         changed.iloc[step] += 1.0
         assert (model.predict(changed).iloc[12] != before).all() == matters
-    assert SeqForecaster(**{**options, "linear": True}).fit(rows)._linear.n_steps <= 12
+    assert linear_map_of(SeqForecaster(**{**options, "linear": True}).fit(rows)).n_steps <= 12
 
 
 # -- several targets
@@ -1029,13 +1041,13 @@ def test_targets_may_come_in_any_sequence(frame, several, way):
 
 def test_a_sample_of_windows_is_learned_from_and_judged_by(monkeypatch):
     seen = {}
-    real = base.fit_network
+    real = fitting.fit_network
 
     def watched(network, windows, train, validation, options, **more):
         seen.update(train=len(train), validation=len(validation), options=options)
         return real(network, windows, train, validation, options, **more)
 
-    monkeypatch.setattr(base, "fit_network", watched)
+    monkeypatch.setattr(fitting, "fit_network", watched)
     model = SeqForecaster(**SHORT, max_samples=32).fit(hourly(1000))
     assert (seen["train"], seen["validation"]) == (884, 32)
     assert (seen["options"].max_samples, seen["options"].batch_size) == (32, 8)
@@ -1056,7 +1068,8 @@ def test_a_sample_of_windows_is_learned_from_and_judged_by(monkeypatch):
     ],
 )
 def test_batch_size(size, n_rows, expected):
-    assert SeqForecaster(batch_size=size)._batch_rows(n_rows) == expected
+    options = network_options(SeqForecaster(batch_size=size), forecaster.auto_batch_size)
+    assert options.batch_rows(n_rows) == expected
 
 
 # -- same bits
@@ -1115,9 +1128,9 @@ def test_results_do_not_depend_on_the_number_of_threads(options, way):
 def test_threads_are_as_many_as_asked_for(n_jobs, n_threads, frame, monkeypatch):
     asked = []
 
-    def run(kernel, n_shards, dtype, arrays, n_threads):
+    def run(kernel, arguments, n_threads):
         asked.append(n_threads)
-        compiled(kernel, n_shards, dtype, arrays, 1)
+        compiled(kernel, arguments, 1)
 
     compiled = parallel.run
     monkeypatch.setattr(parallel, "run", run)
@@ -1289,7 +1302,7 @@ def test_penalty_shrinks_the_weights_and_a_small_norm_limits_the_step(frame):
 @ways
 def test_interrupted_fit_leaves_the_best_weights_so_far(frame, monkeypatch, way):
     until = 4
-    monkeypatch.setattr(base, "progress", interrupting(until))
+    monkeypatch.setattr(network_parameters, "progress", interrupting(until))
     options = {**SMALL, **way, "max_iter": 50, "learning_rate_init": 0.03}
     model = SeqForecaster(**options)
     with pytest.raises(KeyboardInterrupt, match="the best weights so far are kept"):
@@ -1326,7 +1339,7 @@ def test_a_fit_that_ends_while_the_parts_are_weighed_leaves_the_last_one(frame, 
     def failing(*arguments):
         raise error
 
-    monkeypatch.setattr(forecaster, "choose", failing)
+    monkeypatch.setattr(fit_combination, "choose", failing)
     with pytest.raises(error):
         model.fit(hourly(100, "xyz"))
     assert vars(model) == fitted
@@ -1341,7 +1354,7 @@ def test_a_fit_that_ends_while_the_parts_are_weighed_leaves_the_last_one(frame, 
 @pytest.mark.parametrize("early_stopping", [True, False])
 @ways
 def test_interrupted_first_fit_is_usable(frame, monkeypatch, way, early_stopping):
-    monkeypatch.setattr(base, "progress", interrupting(2))
+    monkeypatch.setattr(network_parameters, "progress", interrupting(2))
     model = SeqForecaster(**{**SMALL, **way, "early_stopping": early_stopping})
     with pytest.raises(KeyboardInterrupt, match="the best weights so far are kept"):
         model.fit(frame)

@@ -1,10 +1,12 @@
 """Networks that forecast distributions, and intervals from them: by hand, from the parameters they give."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import model_of, recurrent_of, residuals_of
 from forecast_by_hand import (
     FIRST,
     cutoffs_between,
@@ -76,8 +78,13 @@ def units_of(model, train):
 
 def outlook_by_hand(model, scaled, cutoffs):
     """Centres (n, horizon, n_targets) and parameters (n, n_parameters, horizon, n_targets) about them."""
+<<<<<<< HEAD
     blocks = model._blocks(Panel.stack([scaled]))
     p = model._outputs(blocks, np.array(cutoffs) - model.window_, model._networks).astype(float)
+=======
+    prepared = model_of(model).preparer.prepare_scaled(Panel.of([scaled]))
+    p = recurrent_of(model).forecast(prepared, np.array(cutoffs)).parameters.astype(float)
+>>>>>>> tests
     centre = p[:, 0]
     if model.linear:
         linear = [
@@ -166,7 +173,7 @@ def test_conformal_intervals_are_sizes_of_errors_in_units_of_the_forecast_spread
     centres, p = outlook_by_hand(model, scaled, cutoffs)
     unit = spread_by_hand(loss, p.swapaxes(0, 1))
     errors = (truth_at(model, scaled, cutoffs) - centres) / unit
-    np.testing.assert_allclose(model._errors.values, errors, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(residuals_of(model).values, errors, rtol=1e-5, atol=1e-6)
     centre, p = outlook_by_hand(model, scaled, [150])
     unit = spread_by_hand(loss, p[0])
     found = model.forecast(level=80, quantiles=[0.3, 0.5])
@@ -199,8 +206,16 @@ def test_several_networks_have_the_mean_of_their_parameters():
     rows, options = hourly(150), {**SMALL, "loss": "gaussian", "linear": False, "intervals": "distribution"}
     model = SeqForecaster(**options, n_models=3).fit(rows)
     scaled = scaled_rows(model, rows)
+<<<<<<< HEAD
     blocks, starts = model._blocks(Panel.stack([scaled])), np.array([150 - model.window_])
     apart = [model._outputs(blocks, starts, [network])[0] for network in model._networks]
+=======
+    prepared, part = model_of(model).preparer.prepare_scaled(Panel.of([scaled])), recurrent_of(model)
+    apart = [
+        replace(part, members=(member,)).forecast(prepared, np.array([150])).parameters[0]
+        for member in part.members
+    ]
+>>>>>>> tests
     assert not np.allclose(apart[0], apart[1])
     (mean, spread), (center, scale) = np.mean(apart, axis=0), scales(model, rows.to_numpy())
     found = model.forecast(quantiles=0.9)
@@ -271,7 +286,7 @@ def test_paths_are_draws_of_the_distributions_put_in_the_order_of_errors(loss):
         below = paths < model.forecast(quantiles=level).iloc[:, 1].to_numpy()
         assert below.mean(axis=0) == pytest.approx(level, abs=4 * 0.5 / 4000**0.5)
     drawn = stats.spearmanr(paths).statistic
-    seen = stats.spearmanr(model._errors.values[:, :, 0]).statistic
+    seen = stats.spearmanr(residuals_of(model).values[:, :, 0]).statistic
     assert seen[0, 1] > 0.5
     np.testing.assert_allclose(drawn, seen, atol=0.15)
 
@@ -279,7 +294,7 @@ def test_paths_are_draws_of_the_distributions_put_in_the_order_of_errors(loss):
 def test_paths_need_no_errors_where_there_is_a_distribution():
     options = {**SMALL, "loss": "gaussian", "intervals": "distribution"}
     model = SeqForecaster(**options, early_stopping=False, linear=False).fit(hourly(150))
-    assert model._errors is None
+    assert residuals_of(model) is None
     paths = model.sample_paths(4000, random_state=0).to_numpy().reshape(4000, 4)
     low, high = (model.forecast(quantiles=q).iloc[:, 1].to_numpy() for q in (0.1, 0.9))
     assert (paths < low).mean(axis=0) == pytest.approx(0.1, abs=0.02)

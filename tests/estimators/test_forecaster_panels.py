@@ -8,13 +8,20 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import linear_map_of, replace_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqcast.forecasting.linear import fit_linear
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
 from seqcast.data.panel import Panel
+<<<<<<< HEAD
 from seqcast.data.roles import ColumnLayout
+=======
+from seqcast.data.roles import Columns
+from seqcast.forecasting.linear_map import fit_linear
+from seqcast.forecasting.window_scaling import WindowScaling
+>>>>>>> tests
 from seqcast.forecasting.window_source import WindowSource
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
@@ -103,7 +110,7 @@ def forecast_by_hand(model, values, first):
 
     A short series begins with missing steps; what is missing counts as the last observed value.
     """
-    linear, k = model._linear, values.shape[1]
+    linear, k = linear_map_of(model), values.shape[1]
     known, center, scale = scaled(model, values)
     known = np.concatenate([np.full((model.window_, k), np.nan), known])[-model.window_ :]
     parts = []
@@ -170,11 +177,21 @@ def test_the_map_is_that_of_the_windows_of_all_series(normalization):
                 windows.append(values[start : start + 11])
                 clocks.append(days(one.index[start]))
                 judged.append(start + 8 >= end)
+<<<<<<< HEAD
     panel, judged = Panel.stack(windows, clocks=np.array(clocks)), np.array(judged)
     blocks = WindowSource.of(panel.values, ColumnLayout(1), False, panel.clock)
     starts = panel.starts[~judged], panel.starts[judged]
     expected = fit_linear(blocks, *starts, 8, 3, model._ways(), [7], 365.2425)
     found = model._linear
+=======
+    panel, judged = Panel.of(windows, clocks=np.array(clocks)), np.array(judged)
+    blocks = WindowSource.of(panel.values, Columns(1), False, panel.clock)
+    kinds = {"last": ["last", "instance"], "auto": ["last", "instance", "none"]}
+    scalings = [WindowScaling(kind) for kind in kinds.get(normalization, [normalization])]
+    starts = panel.begins[~judged], panel.begins[judged]
+    expected = fit_linear(blocks, *starts, 8, 3, scalings, [7], 365.2425)
+    found = linear_map_of(model)
+>>>>>>> tests
     assert (found.way, found.phases, found.n_steps) == (expected.way, expected.phases, expected.n_steps)
     assert (model.ridge_, model.n_steps_) == (expected.ridge, expected.n_steps)
     for name in ("weights", "phase_weights", "intercept"):
@@ -247,8 +264,8 @@ def test_equal_series_are_wide_targets_apart(linear):
     assert_close(panel.loss_curve_, wide.loss_curve_)
     assert_close(panel.validation_loss_curve_, wide.validation_loss_curve_)
     if linear:
-        assert_close(panel._linear.weights, wide._linear.weights, rtol=1e-6)
-        panel.chosen_ = wide.chosen_
+        assert_close(linear_map_of(panel).weights, linear_map_of(wide).weights, rtol=1e-6)
+        replace_model(panel, weights=wide.chosen_)
     for name in WIDE:
         assert_close(of(panel.forecast(7), name), wide.forecast(7)[name], rtol=1e-7)
 

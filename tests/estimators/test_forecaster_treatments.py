@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import model_of, replace_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -212,7 +213,7 @@ def test_scaling_changes_nothing_of_a_ridge_regression_on_one_target():
 
 
 def scale_of(model, of="targets"):
-    scaler = getattr(model._preparation, of)
+    scaler = getattr(model_of(model).preparer.preparation, of)
     return scaler.center.ravel().tolist(), scaler.scale.ravel().tolist()
 
 
@@ -348,7 +349,8 @@ def test_differences_are_the_same_as_rows_of_differences_summed_up(kind, options
         expected.append(expected[-lag] + change)
     parts = {"recurrent": 0.5, "linear": 0.5} if kind is SeqForecaster else None
     if parts:  # are weighed by errors of levels inside, and of changes outside
-        inside.chosen_ = outside.chosen_ = parts
+        for model in (inside, outside):
+            replace_model(model, weights=parts)
         expected = [*y[120 - lag : 120]]
         for change in outside.forecast()["y"].to_numpy() * level.std(ddof=0):
             expected.append(expected[-lag] + change)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from fitted_parts import linear_map_of
 from forecast_by_hand import (
     cutoffs_between,
     groups_of,
@@ -54,7 +55,7 @@ def network_of(model):
 
 def assert_same_model(one, other):
     pd.testing.assert_frame_equal(one.forecast(7, level=60), other.forecast(7, level=60), check_exact=True)
-    if hasattr(one, "_networks"):
+    if hasattr(one, "weights_"):
         assert_same_bits(network_of(one), network_of(other))
         assert one.loss_curve_ == other.loss_curve_
 
@@ -105,7 +106,7 @@ def test_the_linear_map_is_weighted_least_squares(kind, options, holes):
     """A window counts what its rows count in the mean; the ridge and the steps are those that it chose."""
     rows = with_holes(hourly(N), holes)
     model = kind(**options, season_length=1).fit(rows, sample_weight=WEIGHTS)
-    linear, scaled = model._linear, (rows - (scaling := scales_of(model, rows))[0]) / scaling[1]
+    linear, scaled = linear_map_of(model), (rows - (scaling := scales_of(model, rows))[0]) / scaling[1]
     assert linear.phases.periods == ()
     y = scaled["a"].to_numpy()
     inputs, outputs, counts = [], [], []
@@ -124,7 +125,7 @@ def test_the_linear_map_is_weighted_least_squares(kind, options, holes):
     assert_close(linear.weights, expected, 1e-6)
     assert_close(linear.intercept, y_mean - x_mean @ expected, 1e-6)
     plain = kind(**options, season_length=1).fit(rows)
-    assert not np.allclose(plain._linear.weights, linear.weights, rtol=1e-3)
+    assert not np.allclose(linear_map_of(plain).weights, linear.weights, rtol=1e-3)
 
 
 def border(model):
@@ -182,8 +183,8 @@ def test_rows_of_weight_0_are_not_learned_from(linear, horizon):
     one, other = (SeqForecaster(**options).fit(given, sample_weight=weights) for given in (rows, spoilt))
     assert_same_bits(network_of(one), network_of(other))
     if linear:
-        assert_close(other._linear.weights, one._linear.weights)
-        assert_close(other._linear.intercept, one._linear.intercept)
+        assert_close(linear_map_of(other).weights, linear_map_of(one).weights)
+        assert_close(linear_map_of(other).intercept, linear_map_of(one).intercept)
     counted = SeqForecaster(**options).fit(spoilt)
     assert not np.array_equal(network_of(counted), network_of(one))
     assert not np.array_equal(one.forecast(), other.forecast())  # they are known, though
@@ -195,7 +196,7 @@ def test_weights_draw_the_forecast_to_where_they_are():
     after = pd.Series(np.r_[rng.normal(size=100), 5 + rng.normal(size=100)], name="y")
     options = {"horizon": 2, "window": 4, "normalization": "none", "scaling": "none"}
     early, late = (np.r_[np.full(100, 1.0 - k), np.full(100, float(k))] + 1e-6 for k in (0, 1))
-    levels = [LinearForecaster(**options).fit(after, sample_weight=w)._linear for w in (early, late)]
+    levels = [linear_map_of(LinearForecaster(**options).fit(after, sample_weight=w)) for w in (early, late)]
     means = [fit.intercept / (1 - fit.weights.sum(axis=0)) for fit in levels]  # where it stays
     assert np.abs(means[0]).max() < 1
     assert np.abs(means[1] - 5).max() < 1
@@ -233,7 +234,7 @@ def test_a_short_half_life_follows_a_change():
         y[t] = (0.9 if t < 400 else -0.9) * y[t - 1] + rng.normal()
     options = {"horizon": 1, "window": 2, "normalization": "none", "scaling": "none"}
     slopes = {
-        half_life: LinearForecaster(**options, half_life=half_life).fit(y)._linear.weights[-1, 0]
+        half_life: linear_map_of(LinearForecaster(**options, half_life=half_life).fit(y)).weights[-1, 0]
         for half_life in (None, 30)
     }
     assert slopes[30] < -0.5

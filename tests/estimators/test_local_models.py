@@ -198,7 +198,7 @@ def test_sensitivities_to_later_rows_leave_local_models_as_they_are():
     later = pd.concat(
         [
             pd.DataFrame({"id": id_, "t": past.future(5), "y": 1.0, "x": 0.0})
-            for id_, past in model._pasts.items()
+            for id_, past in model.fitted_.series.items()
         ]
     ).rename(columns={"id": KEYS["id_col"], "t": KEYS["time_col"]})
     model.sensitivity(later)

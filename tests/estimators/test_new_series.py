@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import networks_of, residuals_of
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster, backtest, permutation_importance
 
@@ -147,7 +148,7 @@ def test_rows_may_have_gaps_and_come_in_any_order():
 def test_its_errors_are_taken_to_be_as_those_of_all(kind, options):
     model = fitted(kind, **options).update(long(c=B[:N]))
     future = ahead_of(model, long(a=A[N:], b=B[N:], c=B[N:]))
-    assert_same_bits(model._errors.sizes[2], np.ones((1, 1)))
+    assert_same_bits(residuals_of(model).sizes[2], np.ones((1, 1)))
     forecast = model.forecast(level=50, **future)
     assert np.isfinite(forecast[["y-lo-50", "y-hi-50"]]).all(axis=None)
     assert (of(forecast, "c")["y-lo-50"] < of(forecast, "c")["y-hi-50"]).all()
@@ -156,7 +157,7 @@ def test_its_errors_are_taken_to_be_as_those_of_all(kind, options):
 def test_bounds_are_those_of_errors_of_all_series():
     model = fitted(target_transform="none").update(long(c=B[:N]))
     b, c = (of(model.forecast(level=60), name) for name in "bc")
-    size = float(model._errors.sizes[0, 0, 0])
+    size = float(residuals_of(model).sizes[0, 0, 0])
     assert size != 1
     np.testing.assert_allclose(b["y-hi-60"] - b["y"], size * (c["y-hi-60"] - c["y"]), rtol=1e-9)
 
@@ -414,9 +415,9 @@ def test_counts_may_not_be_negative():
 def test_partial_fit_adds_it_and_learns_from_all_its_windows(way):
     model = fitted(SeqForecaster, **TINY, **way)
     updated = copy.deepcopy(model).update(long(c=C[:N]))
-    weights, losses = [network.flat.copy() for network in model._networks], len(model.loss_curve_)
+    weights, losses = [network.flat.copy() for network in networks_of(model)], len(model.loss_curve_)
     model.partial_fit(long(c=C[:N]))
-    for network, before in zip(model._networks, weights, strict=True):
+    for network, before in zip(networks_of(model), weights, strict=True):
         assert not np.array_equal(network.flat, before)
     assert len(model.loss_curve_) == losses + 1
     assert_same_bits(model.naive_mae_, updated.naive_mae_)

@@ -7,11 +7,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import linear_map_of, networks_of, residuals_of
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster, TrainingDivergedError
-from seqcast.estimators import base
+from seqcast.estimators import network_parameters
 from seqcast.kernels import parallel
-from seqcast.learning import trainer
+from seqcast.learning import fitting, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -54,13 +55,13 @@ def fitted(rows=ROWS[:N], **options):
     return SeqForecaster(**OPTIONS, **keys, target="y", **options).fit(rows)
 
 
-def networks_of(model):
-    return [network.flat.copy() for network in model._networks]
+def flats_of(model):
+    return [network.flat.copy() for network in networks_of(model)]
 
 
 def moved(model, before):
     """Which of the networks have other weights than those."""
-    return [not np.array_equal(*pair) for pair in zip(networks_of(model), before, strict=True)]
+    return [not np.array_equal(*pair) for pair in zip(flats_of(model), before, strict=True)]
 
 
 def assert_same_bits(one, other):
@@ -72,10 +73,10 @@ def assert_same(one, other):
     for model, again in [(one, other), (copy.deepcopy(one), copy.deepcopy(other))]:
         pd.testing.assert_frame_equal(model.forecast(9), again.forecast(9), check_exact=True)
         assert model.loss_curve_ == again.loss_curve_
-        assert not any(moved(model, networks_of(again)))
+        assert not any(moved(model, flats_of(again)))
         if model is not one:
             rows = ROWS[-3:].set_axis(model.forecast(3).index)
-            assert not any(moved(model.partial_fit(rows), networks_of(again.partial_fit(rows))))
+            assert not any(moved(model.partial_fit(rows), flats_of(again.partial_fit(rows))))
 
 
 # -- it moves on, and it learns
@@ -87,7 +88,7 @@ def test_forecasts_start_after_the_rows_as_after_an_update(way):
     model = fitted(**way, learning_rate_init=1e-300, ema=None)
     updated = copy.deepcopy(model)
     for stop in (N + 1, N + 7, N + 30):
-        rows = ROWS[updated._pasts[None].n_steps : stop]
+        rows = ROWS[updated.fitted_.series[None].n_steps : stop]
         assert model.partial_fit(rows) is model
         pd.testing.assert_frame_equal(model.forecast(9), updated.update(rows).forecast(9), check_exact=True)
         assert_same_bits(model.predict(ROWS[stop:]), updated.predict(ROWS[stop:]))
@@ -97,15 +98,15 @@ def test_forecasts_start_after_the_rows_as_after_an_update(way):
 @ways
 def test_every_network_learns_and_nothing_else_changes(way):
     model = fitted(**way)
-    before, old = networks_of(model), copy.deepcopy(model)
+    before, old = flats_of(model), copy.deepcopy(model)
     model.partial_fit(ROWS[N : N + 10])
     assert moved(model, before) == [True] * way.get("n_models", 1)
     assert (model.chosen_, model.n_features_in_) == (old.chosen_, old.n_features_in_)
     assert_same_bits(model.naive_mae_, old.naive_mae_)
-    if model._linear is not None:
-        assert_same_bits(model._linear.weights, old._linear.weights)
-    if model._errors is not None:
-        assert_same_bits(model._errors.values, old._errors.values)
+    if linear_map_of(model) is not None:
+        assert_same_bits(linear_map_of(model).weights, linear_map_of(old).weights)
+    if residuals_of(model) is not None:
+        assert_same_bits(residuals_of(model).values, residuals_of(old).values)
     # a network that has learned forecasts otherwise
     assert not np.array_equal(model.forecast(), old.update(ROWS[N : N + 10]).forecast())
 
@@ -123,7 +124,7 @@ def test_each_pass_is_one_more_loss(n_models):
 
 def seen_by(model, rows, monkeypatch):
     """The windows of the rows that partial_fit learns from, and their targets, in scaled units."""
-    seen, real = [], base.train_epoch
+    seen, real = [], fitting.train_epoch
 
     def watched(network, windows, table, *arguments, **more):
         rows = table[:]
@@ -134,9 +135,9 @@ def seen_by(model, rows, monkeypatch):
         return real(network, windows, table, *arguments, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(base, "train_epoch", watched)
+        patch.setattr(fitting, "train_epoch", watched)
         model.partial_fit(rows)
-    assert len(seen) == len(model._networks)
+    assert len(seen) == len(flats_of(model))
     return seen[0]
 
 
@@ -152,7 +153,7 @@ def test_windows_whose_targets_end_in_the_new_rows_are_learned_from(n_new, monke
         center, scale = (of(known[: N - 12], axis=0) for of in (np.mean, np.std))
         scaled = (known - center) / scale
         last = range(stop + 1, stop + n_new + 1)  # where targets end
-        read = 1 if model._linear.way.covariates == "none" else 2
+        read = 1 if linear_map_of(model).way.covariates == "none" else 2
         expected = [scaled[end - 14 : end - 4, :read] for end in last]
         np.testing.assert_allclose(windows, expected, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(targets, [scaled[end - 4 : end, 0] for end in last], rtol=1e-9, atol=1e-12)
@@ -228,7 +229,7 @@ def test_a_fit_forgets_what_was_learned_on():
 def test_a_warm_start_goes_on_from_what_was_learned_on():
     model = fitted(warm_start=True, learning_rate_init=1e-3, ema=None)
     model.partial_fit(ROWS[N : N + 10])
-    before = networks_of(model)
+    before = flats_of(model)
     model.set_params(learning_rate_init=1e-300).fit(ROWS[:N])
     assert moved(model, before) == [False]
 
@@ -258,14 +259,14 @@ def test_windows_without_an_observed_target_are_known_only():
     model = fitted().update(blank[:4])
     before, updated = copy.deepcopy(model), copy.deepcopy(model).update(blank[4:])
     model.partial_fit(blank[4:])
-    assert moved(model, networks_of(before)) == [False]
+    assert moved(model, flats_of(before)) == [False]
     assert model.loss_curve_ == before.loss_curve_
     assert_same_bits(model.forecast(), updated.forecast())
 
 
 def test_one_row_is_enough():
     model = fitted()
-    before = networks_of(model)
+    before = flats_of(model)
     assert moved(model.partial_fit(ROWS[N : N + 1]), before) == [True]
 
 
@@ -288,7 +289,7 @@ def test_columns_of_all_kinds_go_on(covariates):
 def test_a_target_that_is_no_column_is_told_beside():
     x, y = ROWS[["x"]], ROWS["y"].rename("z")
     model = SeqForecaster(**OPTIONS).fit(x[:N], y[:N])
-    before = networks_of(model)
+    before = flats_of(model)
     with pytest.raises(ValueError, match=r"'y' parameter of SeqForecaster\.partial_fit must be given"):
         model.partial_fit(x[N : N + 5])
     model.partial_fit(x[N : N + 5], y[N : N + 5])
@@ -320,7 +321,7 @@ def panel(begin=0, stop=0, names="abc"):
 @pytest.mark.parametrize("way", [{}, {"n_models": 2}])
 def test_the_one_network_of_all_series_learns(way):
     model = fitted(panel(), **way)
-    before, updated = networks_of(model), copy.deepcopy(model)
+    before, updated = flats_of(model), copy.deepcopy(model)
     model.partial_fit(panel(0, 6))
     assert all(moved(model, before))
     assert model.forecast()["time"].equals(updated.update(panel(0, 6)).forecast()["time"])
@@ -356,7 +357,7 @@ def test_local_models_learn_on_as_each_alone(way):
             getattr(alone[name], method)(PANEL[name][end + begin : end + stop])
         forecast = model.forecast(6)
         for name, one in alone.items():
-            assert not any(moved(model.models_[name], networks_of(one)))
+            assert not any(moved(model.models_[name], flats_of(one)))
             assert_same_bits(forecast.loc[forecast["id"] == name, "y"], one.forecast(6)["y"])
 
 
@@ -393,7 +394,7 @@ def test_a_failure_leaves_everything_as_it_was(way, rows, change, error, message
     for one, other in zip(after, before, strict=True):
         assert vars(one).keys() == vars(other).keys()
         assert_same_bits(one.forecast(9), other.forecast(9))
-    assert not any(moved(after[-1], networks_of(before[-1])))
+    assert not any(moved(after[-1], flats_of(before[-1])))
     assert after[-1].loss_curve_ == before[-1].loss_curve_
     more = long(a=ROWS[N : N + 3]) if is_local else ROWS[N : N + 3]
     assert_same_bits(model.partial_fit(more).forecast(), before[0].partial_fit(more).forecast())
@@ -423,7 +424,7 @@ def test_a_pass_that_is_interrupted_leaves_everything_as_it_was(n_models, error,
 @pytest.mark.parametrize(("n_models", "in_network"), [(1, 1), (2, 1), (2, 2)])
 def test_a_fit_that_was_interrupted_goes_on(n_models, in_network, monkeypatch):
     """With the networks that it had."""
-    begun, real = [], base.progress
+    begun, real = [], network_parameters.progress
 
     def interrupting(*arguments):
         begun.append(None)
@@ -438,24 +439,24 @@ def test_a_fit_that_was_interrupted_goes_on(n_models, in_network, monkeypatch):
         return run(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(base, "progress", interrupting)
+        patch.setattr(network_parameters, "progress", interrupting)
         patch.setattr(trainer.CpuTrainer, "run_epoch", interrupted)
         model = SeqForecaster(**{**OPTIONS, "max_iter": 5}, target="y", n_models=n_models)
         with pytest.raises(KeyboardInterrupt, match="the best weights so far are kept"):
             model.fit(ROWS[:N])
-    before = networks_of(model)
+    before = flats_of(model)
     assert len(before) == in_network
     assert moved(model.partial_fit(ROWS[N : N + 5]), before) == [True] * in_network
-    again = networks_of(model)
+    again = flats_of(model)
     assert moved(model.partial_fit(ROWS[N + 5 : N + 9]), again) == [True] * in_network
 
 
 def test_threads_are_as_many_as_asked_for(monkeypatch):
     model, asked, compiled = fitted(), [], parallel.run
 
-    def run(kernel, n_shards, dtype, arrays, n_threads):
+    def run(kernel, arguments, n_threads):
         asked.append(n_threads)
-        compiled(kernel, n_shards, dtype, arrays, 1)
+        compiled(kernel, arguments, 1)
 
     monkeypatch.setattr(parallel, "run", run)
     monkeypatch.setattr(parallel.nb.config, "NUMBA_NUM_THREADS", 3)

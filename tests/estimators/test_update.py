@@ -235,7 +235,7 @@ def test_arrays_follow_by_their_number(kind, options, index):
     rows = wander(index=index)
     by_name = fitted(kind, options, rows[:N])
     arrays = copy.deepcopy(by_name)
-    labels = by_name._pasts[None].future(5)
+    labels = by_name.fitted_.series[None].future(5)
     later = rows[N : N + 5].set_axis(labels.rename("time"))
     by_name.update(later)
     arrays.update(rows[N : N + 5].to_numpy())

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import residuals_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -275,8 +276,8 @@ def test_intervals_are_in_the_unit_of_each_target_and_series(kind, options):
     assert_close(one["z-lo-80"], 1000 + 50 * one["y-lo-80"], 1e-6)
     assert_close(one["z-hi-80"], 1000 + 50 * one["y-hi-80"], 1e-6)
     panel = kind(**options, **KEYS).fit(long(a=rows, b=1024 * rows - 30000))
-    assert_close(*panel._errors.sizes, 0.05)
-    panel._errors.sizes[:] = 1.0
+    assert_close(*residuals_of(panel).sizes, 0.05)
+    residuals_of(panel).sizes[:] = 1.0
     one = panel.forecast(level=80)
     a, b = (one[one["id"] == name][["y", "y-lo-80", "y-hi-80"]].to_numpy() for name in "ab")
     assert_close(b, 1024 * a - 30000, 1e-6)
@@ -432,12 +433,12 @@ def test_too_few_errors_are_told_of(name):
     kind, options = MODELS[name]
     options = {key: value for key, value in options.items() if key != "validation_fraction"}
     model = kind(**options).fit(wander(26))
-    seen = model._errors.fewest()
+    seen = residuals_of(model).fewest()
     message = rf"^Errors of only {seen:.0f} windows were seen in fit, and quantiles this far out need 999: "
     with pytest.warns(UserWarning, match=message) as caught:
         forecast = model.forecast(level=99.9)
     assert [warning.filename for warning in caught] == [__file__]
-    sizes = np.abs(model._errors.values)[:, :, 0]
+    sizes = np.abs(residuals_of(model).values)[:, :, 0]
     half = (forecast["y-hi-99.9"] - forecast["y-lo-99.9"]).to_numpy() / 2
     assert_close(half / half[0], sizes.max(axis=0) / sizes.max(axis=0)[0], 1e-5)
     way_out = str(caught[0].message)
@@ -449,7 +450,7 @@ def test_as_many_errors_as_the_warning_asks_for_are_enough():
     for percent, wanted in ((80, 4), (90, 9), (95, 19)):
         y = pd.Series(np.random.default_rng(0).normal(size=wanted + 1), name="y")
         enough, short = (NaiveForecaster(1, season_length=1).fit(rows) for rows in (y, y[1:]))
-        assert len(enough._errors.values) == wanted
+        assert len(residuals_of(enough).values) == wanted
         enough.forecast(level=percent)
         with pytest.warns(UserWarning, match=f"need {wanted}"):
             short.forecast(level=percent)
@@ -516,7 +517,7 @@ def test_a_path_has_the_errors_of_one_window_at_all_steps_and_targets(kind, opti
     """So it keeps what they have to do with each other."""
     model = kind(**options).fit(wander(columns="ab"))
     apart = as_array(model.sample_paths(200, 3, random_state=0)) - model.forecast(3).to_numpy()
-    windows = np.nan_to_num(model._errors.values).reshape(-1, 6).astype(float)
+    windows = np.nan_to_num(residuals_of(model).values).reshape(-1, 6).astype(float)
     scale = np.tile(wander(columns="ab").std(ddof=0), 3)
     units = []
     for path in apart.reshape(200, 6):
@@ -584,7 +585,7 @@ def test_seeds_of_paths(model):
 def test_series_have_draws_of_their_own(kind, options):
     """Two equal series: the same forecast and, as far as errors were the same, bounds, but other paths."""
     model = kind(**options, **KEYS).fit(long(a=wander(), b=wander()))
-    model._errors.sizes[:] = 1.0
+    residuals_of(model).sizes[:] = 1.0
     forecast, paths = model.forecast(level=80), model.sample_paths(9, random_state=0)
     a, b = (forecast[forecast["id"] == name].drop(columns="id") for name in "ab")
     assert_same_bits(a, b)

@@ -27,9 +27,16 @@ from linear_tasks import (
 from seqcast.forecasting.linear import LEAST_GAIN, RIDGES, LinearMap, Reading, fit_linear
 
 from seqcast.data.panel import Clock
+<<<<<<< HEAD
 from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import linear
 from seqcast.forecasting import window_source as blocks_module
+=======
+from seqcast.data.roles import Columns
+from seqcast.forecasting import linear_map
+from seqcast.forecasting import window_source as blocks_module
+from seqcast.forecasting.linear_map import LEAST_GAIN, RIDGES, LinearMap, Reading, fit_linear
+>>>>>>> tests
 from seqcast.forecasting.seasonal_features import SeasonalFeatures
 from seqcast.forecasting.window_scaling import WindowScaling
 from seqcast.forecasting.window_source import WindowSource
@@ -75,7 +82,7 @@ def fits_errors(task, fits, starts=VALIDATION):
 
 @pytest.mark.parametrize("most", [4000, 8, 3])
 def test_ways_are_compared_on_so_many_forecasts_at_equal_distances(most, monkeypatch):
-    monkeypatch.setattr(linear, "MOST_JUDGED", most)
+    monkeypatch.setattr(linear_map, "MOST_JUDGED", most)
     task = Task.of(multivariate=False)
     n = max(1, most // 2)
     starts = VALIDATION if n > 30 else VALIDATION[np.linspace(0, 29, n).astype(int)]
@@ -96,16 +103,18 @@ def test_searches_do_not_all_end_alike():
     ("window", "tried"), [(1, {1}), (2, {2}), (3, {3}), (4, {2, 4}), (21, {2, 5, 10, 21})]
 )
 def test_windows_are_halved_down_to_two_steps(window, tried, monkeypatch):
-    task, seen, real = Task.of(n_targets=1, columns=1), set(), linear.NormalEquations.solve
+    task, seen, real = Task.of(n_targets=1, columns=1), set(), linear_map.NormalEquations.solve
     monkeypatch.setattr(
-        linear.NormalEquations, "solve", lambda self, n, ridge: seen.add((n, ridge)) or real(self, n, ridge)
+        linear_map.NormalEquations,
+        "solve",
+        lambda self, n, ridge: seen.add((n, ridge)) or real(self, n, ridge),
     )
     fit_linear(task.blocks, TRAIN[:70], VALIDATION[:10], window, HORIZON, (LAST,))
     assert seen == {(steps, ridge) for steps in tried for ridge in RIDGES}
 
 
 def test_a_window_of_too_many_numbers_is_read_from_its_end(monkeypatch):
-    monkeypatch.setattr(linear, "MOST_INPUTS", 15)  # of two columns: seven steps of eight
+    monkeypatch.setattr(linear_map, "MOST_INPUTS", 15)  # of two columns: seven steps of eight
     task = Task.of(multivariate=False)
     found = task.fit(validation=no_validation)
     assert found.n_steps == 7
@@ -127,7 +136,7 @@ def test_windows_read_in_parts_are_those_read_at_once(task, monkeypatch):
 @pytest.mark.parametrize(("most", "step"), [(180, 1), (90, 2), (60, 3), (100, 2)])
 def test_of_many_windows_some_are_read_at_equal_distances(most, step, monkeypatch):
     """Two blocks of 90 windows each; never more than `most`."""
-    monkeypatch.setattr(linear, "MOST_ROWS", most)
+    monkeypatch.setattr(linear_map, "MOST_ROWS", most)
     task = Task.of(multivariate=False)
     found = task.fit(validation=no_validation)
     assert_fit(found, *task.ridge(WINDOW, 1e-3, LAST, train=TRAIN[::step]))
@@ -224,13 +233,13 @@ def test_a_gain_that_is_small_is_no_reason_for_a_calendar(monkeypatch):
     gain = 1 - best / plain
     assert gain > LEAST_GAIN == 0.05
     for least, taken in ((gain - 0.01, True), (gain + 0.01, False)):
-        monkeypatch.setattr(linear, "LEAST_GAIN", least)
+        monkeypatch.setattr(linear_map, "LEAST_GAIN", least)
         assert (task.fit(periods=(5, 7), year=30.0).phases != NOTHING) == taken
 
 
 def test_steps_are_counted_from_the_first_window_to_the_last_target(monkeypatch):
-    seen, real = [], linear.choices
-    monkeypatch.setattr(linear, "choices", lambda *args: seen.append(args) or real(*args))
+    seen, real = [], linear_map.choices
+    monkeypatch.setattr(linear_map, "choices", lambda *args: seen.append(args) or real(*args))
     Task.of().fit(train=np.array([20, 31, 50]), periods=(5,), year=30.0)
     assert seen == [((5,), 30.0, 41)]  # from 20 to 60
 
@@ -286,7 +295,7 @@ def test_moments_are_those_of_complete_windows(task, way):
     phases = SeasonalFeatures((5,), 30.0)
     calendar, inputs, targets = task.complete(TRAIN, 5, way, phases)
     found = Reading(way, phases, 5, HORIZON).moments(task.blocks, TRAIN, WINDOW)
-    expected = linear.NormalEquations.of(np.hstack([calendar, inputs]), targets)
+    expected = linear_map.NormalEquations.of(np.hstack([calendar, inputs]), targets)
     assert found.count == expected.count
     np.testing.assert_allclose(found.xx, expected.xx, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.xy, expected.xy, rtol=1e-9, atol=1e-9)

@@ -5,10 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from linear_tasks import HORIZON, INSTANCE, LAST, NOTHING, TRAIN, WINDOW, Task, tasks
+<<<<<<< HEAD
 from seqcast.forecasting.linear import fit_linear
 
 from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import linear
+=======
+
+from seqcast.data.roles import Columns
+from seqcast.forecasting import linear_map
+from seqcast.forecasting.linear_map import fit_linear
+>>>>>>> tests
 from seqcast.forecasting.out_of_fold import FOLDS, MOST_WINDOWS, out_of_fold
 from seqcast.forecasting.seasonal_features import SeasonalFeatures
 from seqcast.forecasting.window_source import WindowSource
@@ -63,7 +70,7 @@ def test_of_many_windows_some_are_forecast_at_equal_distances(most):
 
 
 def test_only_windows_that_the_map_was_fitted_to_are_learned_from(monkeypatch):
-    monkeypatch.setattr(linear, "MOST_ROWS", 60)  # two blocks of 90: every third
+    monkeypatch.setattr(linear_map, "MOST_ROWS", 60)  # two blocks of 90: every third
     task = Task.of(multivariate=False)
     fit = task.fit()
     starts, found = out_of_fold(fit, task.blocks, TRAIN, WINDOW, HORIZON)

@@ -6,9 +6,11 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import residuals_of
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster, backtest
-from seqcast.estimators import rolling
+from seqcast.forecasting import rolling
+from seqcast.forecasting.model import ForecastModel
 from seqcast.forecasting.recent_volatility import RecentVolatility
 
 pytestmark = pytest.mark.filterwarnings(
@@ -59,23 +61,23 @@ def test_batches_of_any_size_have_the_same_bits(kind, options, monkeypatch):
     monkeypatch.setattr(rolling, "N_PATHS", 20)
     expected = list(asked_of(model))
     for numbers in (1, 2000):  # one row at a time, and some
-        monkeypatch.setattr(rolling, "ROLLING_NUMBERS", numbers)
+        monkeypatch.setattr(rolling, "MAX_NUMBERS", numbers)
         for one, other in zip(asked_of(model), expected, strict=True):
             pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def test_batches_are_as_large_as_memory_allows(monkeypatch):
     model, sizes = fitted(*MODELS["linear"]), []
-    drawn = LinearForecaster._drawn
+    drawn = ForecastModel.draw
 
     def watched(self, panel, begins, *how):
         sizes.append(len(begins))
         return drawn(self, panel, begins, *how)
 
-    monkeypatch.setattr(LinearForecaster, "_drawn", watched)
-    numbers = 10 * (model._memory() + 9) * 2  # of ten paths of nine steps and two columns
+    monkeypatch.setattr(ForecastModel, "draw", watched)
+    numbers = 10 * (model.fitted_.memory.n_steps + 9) * 2  # of ten paths of nine steps and two columns
     for room, expected in ((3 * numbers, [3]), (3 * numbers - 1, [2, 1]), (numbers - 1, [1, 1, 1])):
-        monkeypatch.setattr(rolling, "ROLLING_NUMBERS", room)
+        monkeypatch.setattr(rolling, "MAX_NUMBERS", room)
         sizes.clear()
         model.sample_paths(10, 8)
         assert sizes == expected
@@ -91,7 +93,7 @@ def test_a_path_goes_on_as_the_forecast_after_an_update_with_it(name):
         np.random.RandomState(0).randint(2**32, dtype=np.uint32),
     )
     for id_ in "bac":
-        errors = (model.models_[id_] if name == "local" else model)._errors
+        errors = residuals_of(model.models_[id_] if name == "local" else model)
         rng = np.random.default_rng([int(seed), crc32(repr(id_).encode())])
         windows = [errors.paths(3, rng) for _ in range(2)]
         for path in range(3):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import residuals_of
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster, backtest
 from seqcast.data.panel import Panel
@@ -143,7 +144,7 @@ def test_bands_of_each_series_hold_what_they_promise(panel, model):
         return inside.groupby(rows["id"]).mean().to_numpy()
 
     assert np.abs(coverage() - 0.8).max() < 0.06
-    sizes = model._errors.sizes.ravel()
+    sizes = residuals_of(model).sizes.ravel()
     assert sizes[:2].min() > 1.3 * sizes[2:].max()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
@@ -160,8 +161,8 @@ def test_bands_of_each_series_hold_what_they_promise(panel, model):
 def test_a_model_of_one_series_has_no_sizes(panel):
     rows = panel[panel["time"] < "2024-08-01"]
     local = LinearForecaster(4, 8, scope="local", **KEYS).fit(rows)
-    assert all((model._errors.sizes == 1).all() for model in local.models_.values())
-    assert (NaiveForecaster(4, season_length=7, **KEYS).fit(rows)._errors.sizes != 1).all()
+    assert all((residuals_of(model).sizes == 1).all() for model in local.models_.values())
+    assert (residuals_of(NaiveForecaster(4, season_length=7, **KEYS).fit(rows)).sizes != 1).all()
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-3])

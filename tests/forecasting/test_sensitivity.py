@@ -3,16 +3,26 @@
 import copy
 import doctest
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+<<<<<<< HEAD
 from seqcast.estimators.window_forecaster import WindowForecaster
+=======
+from fitted_parts import linear_map_of, model_of, recurrent_of, replace_model
+>>>>>>> tests
 from sklearn.exceptions import NotFittedError
 
 from seqcast import LinearForecaster, SeqForecaster
 from seqcast.cells import find_cell
 from seqcast.data.transforms import KINDS, Transform
+<<<<<<< HEAD
+=======
+from seqcast.estimators.base_forecaster import BaseForecaster
+from seqcast.forecasting.parts import linear as linear_part
+>>>>>>> tests
 from seqcast.forecasting.sensitivity import _transform_slopes
 from seqcast.forecasting.window_scaling import WindowScaling
 from seqcast.kernels.architecture import compose
@@ -138,7 +148,8 @@ def test_derivatives_are_central_differences(make, damaged, treatment):
 @pytest.mark.parametrize("covariates", ["relative", "level", "none"])
 @pytest.mark.parametrize("normalization", ["last", "none", "instance"])
 def test_so_they_are_whichever_way_windows_are_read(make, normalization, covariates, monkeypatch):
-    monkeypatch.setattr(WindowForecaster, "_ways", lambda self: [WindowScaling(normalization, covariates)])
+    only = WindowScaling(normalization, covariates)
+    monkeypatch.setattr(linear_part, "_scalings", lambda examples, normalization: [only])
     train, known, _ = rows_of(damaged=True)
     found = check(make(multivariate=True, lags=5, normalization=normalization).fit(train), known)
     assert (found["c"].fillna(0) == 0).all(axis=None) == (covariates == "none")
@@ -194,7 +205,7 @@ def test_a_mean_that_is_held_above_0_does_not_change():
     rows = counts()
     options = {"loss": "negative_binomial", "normalization": "none", "scaling": "none"}
     model = make_network(**options).fit(rows[:TRAINING])
-    model._linear.intercept[:] = -100.0
+    linear_map_of(model).intercept[:] = -100.0
     assert (model.forecast().to_numpy() <= 1e-6).all()
     assert (model.sensitivity() == 0).all(axis=None)
 
@@ -203,9 +214,12 @@ def test_single_precision_is_close():
     train, known, _ = rows_of()
     model = make_network(n_layers=2, bidirectional=True).fit(train)
     single = copy.copy(model)
-    single._networks = [Network(one.architecture, "float32") for one in model._networks]
-    for one, other in zip(single._networks, model._networks, strict=True):
-        one.flat[:] = other.flat
+    recurrent = recurrent_of(model)
+    (member,) = recurrent.members
+    network = Network(member.network.architecture, "float32")
+    network.flat[:] = member.network.flat
+    recurrent = replace(recurrent, members=(replace(member, network=network),))
+    replace_model(single, parts=model_of(model).parts | {"recurrent": recurrent})
     found, expected = single.sensitivity(known), model.sensitivity(known)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert (found.to_numpy() != expected.to_numpy()).any()
@@ -233,7 +247,7 @@ def test_without_joint_a_target_depends_on_its_own_past_only(make):
 @pytest.mark.parametrize(("name", "lags"), [("naive", [1, 1, 1]), ("seasonal_naive", [4, 3, 2])])
 def test_a_naive_forecast_depends_on_the_value_that_it_repeats(name, lags):
     model = make_network().fit(rows_of()[0])
-    model.chosen_ = {name: 1.0}
+    replace_model(model, weights={name: 1.0})
     found = model.sensitivity()
     expected = pd.DataFrame(0.0, found.index, found.columns)
     for lead, lag in enumerate(lags, start=1):
@@ -245,7 +259,7 @@ def test_a_naive_forecast_passes_over_what_is_missing():
     train = rows_of()[0].copy()
     train.iloc[-2:, 0] = np.nan
     model = make_network(target_transform="log").fit(train)
-    model.chosen_ = {"naive": 1.0}
+    replace_model(model, weights={"naive": 1.0})
     found = model.sensitivity().loc["a", "a"]
     assert found[[1, 2]].isna().all(axis=None)
     np.testing.assert_allclose(found[3], 1, rtol=1e-12)
@@ -416,7 +430,7 @@ def test_of_a_static_column_it_is_that_of_its_one_value():
     found, forecasts = model.sensitivity(ids=["y"]), []
     for moved_by in (1e-5, -1e-5):
         moved = copy.deepcopy(model)
-        moved._pasts["y"].tail[:, -1] += moved_by
+        moved.fitted_.series["y"].tail[:, -1] += moved_by
         forecasts.append(moved.forecast().query("id == 'y'")[["a", "b"]].to_numpy().T.ravel())
     np.testing.assert_allclose(found["size", 1], (forecasts[0] - forecasts[1]) / 2e-5, rtol=1e-5)
     assert list(found["size"].columns) == [1]
@@ -456,7 +470,7 @@ def test_future_values_are_needed_where_they_are_read():
 
 def test_the_example_is_true():
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
-    for example in finder.find(WindowForecaster.sensitivity, "sensitivity", globs={}):
+    for example in finder.find(BaseForecaster.sensitivity, "sensitivity", globs={}):
         runner.run(example)
     assert runner.tries > 0
     assert runner.failures == 0
