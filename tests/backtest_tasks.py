@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from seqcast import LinearForecaster
-from seqcast.data.calendar import Calendar
+from seqcast.data.calendar import infer_calendar
 
 # Numbers of all rows and of training rows of the frames in tests/evaluation/backtest/conftest.py.
 N, N_TRAIN = 160, 120
@@ -34,7 +34,7 @@ class Ramp(BaseEstimator):
         return self
 
     def forecast(self, horizon):
-        index = Calendar.from_index(self.df_.index).future(self.df_.index[-1], horizon)
+        index = infer_calendar(self.df_.index).future(self.df_.index[-1], horizon)
         lead = np.arange(1, horizon + 1)[:, None]
         return pd.DataFrame(self.df_.to_numpy()[-1] + lead, index, self.df_.columns)
 

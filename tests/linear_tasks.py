@@ -5,15 +5,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from seqcast.forecasting.linear import LEAST_GAIN, PHASES_RIDGE, RIDGES, fit_linear
 
 from seqcast.data.panel import Clock
-<<<<<<< HEAD
 from seqcast.data.roles import ColumnLayout
-=======
-from seqcast.data.roles import Columns
 from seqcast.forecasting.linear_map import LEAST_GAIN, PHASES_RIDGE, RIDGES, fit_linear
->>>>>>> tests
 from seqcast.forecasting.seasonal_features import SeasonalFeatures
 from seqcast.forecasting.window_scaling import WindowScaling
 from seqcast.forecasting.window_source import WindowSource
