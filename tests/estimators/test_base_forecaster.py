@@ -38,7 +38,7 @@ def test_continuation_is_made_from_forecasts_as_if_observed(model):
     assert_same_bits(model.predict(continued), continued)
 
 
-def test_covariates_go_on_as_in_their_last_season(guided):
+def test_covariates_are_continued_by_their_last_season(guided):
     model, rows = guided
     later = model.forecast(20)
     # The last season of b, in its place; where it was not observed there, the season before (and so on).
@@ -64,7 +64,7 @@ def test_first_block_of_predict_is_forecast(model, frame):
     assert_same_bits(model.predict(frame[120:123]), model.forecast(3))
 
 
-def test_windows_without_any_observed_value_give_what_the_equations_give(guided):
+def test_windows_without_observed_values_follow_the_equations(guided):
     """And those before, of which fewer and fewer values are observed."""
     model, rows = guided
     later = hourly(140, "abc")[120:]
@@ -89,7 +89,7 @@ def test_later_blocks_are_forecasts_from_the_rows_before(guided):
     noise=st.integers(0, 2**16),
     kind=st.sampled_from(["noise", "nan", "huge"]),
 )
-def test_nothing_at_or_after_an_cutoff_informs_its_forecast(model, frame, first, noise, kind):
+def test_values_from_the_cutoff_on_do_not_affect_a_forecast(model, frame, first, noise, kind):
     later = frame[120:]
     changed = later.copy()
     values = {

@@ -99,7 +99,7 @@ def test_parameters_set_after_fit_wait_for_the_next(frame, way):
 
 
 @pytest.mark.parametrize("method", ["forecast", "predict", "score"])
-def test_nothing_comes_before_fit(method):
+def test_methods_need_a_fitted_forecaster(method):
     with pytest.raises(NotFittedError, match="SeqForecaster"):
         getattr(SeqForecaster(), method)(*([hourly(10)] if method == "score" else []))
 

@@ -158,7 +158,7 @@ def test_quantiles_of_the_distribution_about_the_forecast(loss, options, holes):
     "options", [{}, {"linear": False, "multivariate": True}, {"normalization": "instance"}]
 )
 @of_numbers
-def test_conformal_intervals_are_sizes_of_errors_in_units_of_the_forecast_spread(loss, options):
+def test_conformal_intervals_scale_with_the_forecast_spread(loss, options):
     rows = hourly(150, "ab")
     options = {**SMALL, **LOSSES[loss], **options, "validation_fraction": 0.3}
     model = SeqForecaster(**options, intervals="conformal").fit(rows)
@@ -217,7 +217,7 @@ def test_several_networks_have_the_mean_of_their_parameters():
 # -- counts
 
 
-def test_bounds_of_counts_are_counts_and_forecasts_are_above_zero():
+def test_bounds_of_counts_are_counts_and_means_are_positive():
     rows = counts(200, "ab")
     rows["a"] = (rows["a"] > 4) * rows["a"]  # mostly 0
     model = SeqForecaster(**SMALL, **COUNTING).fit(rows)
@@ -250,7 +250,7 @@ def test_counts_are_learned_without_a_logarithm():
 
 
 @of_numbers
-def test_of_a_naive_forecast_intervals_are_those_of_its_own_errors(loss):
+def test_intervals_of_the_fallback_come_from_its_own_residuals(loss):
     options = {**SMALL, "naive_fallback": True, "season_length": 1}
     rows = walk(300, 0)
     expected = SeqForecaster(**options).fit(rows)
@@ -266,7 +266,7 @@ def test_of_a_naive_forecast_intervals_are_those_of_its_own_errors(loss):
 
 
 @of_numbers
-def test_paths_are_draws_of_the_distributions_put_in_the_order_of_errors(loss):
+def test_paths_of_distributions_keep_the_ranks_of_residuals(loss):
     """So that they spread as the distributions do, and steps go together as errors do."""
     rows = walk(400, 1).to_frame()
     options = {**SMALL, **LOSSES[loss], "linear": False, "validation_fraction": 0.4, "season_length": 1}
@@ -304,7 +304,7 @@ def test_no_number_of_errors_is_too_few_for_a_distribution(loss):
 
 
 @of_numbers
-def test_errors_of_the_linear_map_are_none_of_a_distribution(loss):
+def test_a_distribution_has_no_residuals_out_of_fold(loss):
     """They have no spread of a distribution beside them, which is the unit that sizes are counted in."""
     options = {**SMALL, **LOSSES[loss], "early_stopping": False}
     model = SeqForecaster(**options).fit(hourly(150))
@@ -357,7 +357,7 @@ def test_the_spread_that_is_learned_follows_what_is_known_ahead(loss):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_what_is_scaled_moved_or_transformed_is_no_count(change):
+def test_counts_refuse_scaling_and_transforms(change):
     name, value = next(iter(change.items()))
     message = (
         "The 'loss' parameter of SeqForecaster can be 'negative_binomial' only with normalization='none', "
@@ -431,7 +431,7 @@ def test_quantiles_further_out_than_those_of_the_fit_are_refused():
 
 
 @losses
-def test_a_network_of_another_distribution_does_not_go_on(loss):
+def test_warm_start_refuses_another_distribution(loss):
     rows = rows_for(loss)
     model = SeqForecaster(**SMALL, warm_start=True).fit(rows)
     with pytest.raises(ValueError, match="goes on from the weights of the last fit"):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
 BATCH = {"batch_size": 10**6, "naive_fallback": False}  # all windows at once, in whatever order
 
 
-def test_targets_apart_are_forecast_by_the_same_weights():
+def test_univariate_targets_share_the_weights_of_the_network():
     """Twice the same series is learned as one of them is."""
     rows = hourly(150)
     twice = pd.DataFrame({"a": rows["a"], "b": 4 * rows["a"] + 1})
@@ -29,7 +29,7 @@ def test_targets_apart_are_forecast_by_the_same_weights():
 
 
 @pytest.mark.parametrize("covariates", [[], ["d"]])
-def test_the_order_of_targets_apart_does_not_matter(covariates):
+def test_the_order_of_univariate_targets_does_not_matter(covariates):
     rows = hourly(150, "abcd")
     options = {**EXACT, **BATCH}
     one, other = (
@@ -41,7 +41,7 @@ def test_the_order_of_targets_apart_does_not_matter(covariates):
 
 
 @pytest.mark.parametrize("multivariate", [False, True])
-def test_a_target_is_forecast_from_its_own_past_and_covariates_unless_jointly(multivariate):
+def test_targets_depend_on_each_other_only_if_multivariate(multivariate):
     rows = hourly(200, "abc")
     model = SeqForecaster(**SMALL, **TOGETHER, multivariate=multivariate, target=["a", "b"]).fit(rows)
     later = hourly(212, "abc")[200:]
@@ -56,7 +56,7 @@ def test_a_target_is_forecast_from_its_own_past_and_covariates_unless_jointly(mu
     assert {pair for pair, different in moved.items() if different} == (set(moved) if multivariate else own)
 
 
-def test_a_single_target_is_the_same_jointly():
+def test_multivariate_does_not_matter_for_a_single_target():
     rows = hourly(150, "ab")
     one, other = (
         SeqForecaster(**SMALL, target="a", multivariate=multivariate).fit(rows)

@@ -241,7 +241,7 @@ STACKED = long({name: WIDE[name] for name in WIDE})
 
 
 @pytest.mark.parametrize("linear", [True, False])
-def test_equal_series_are_wide_targets_apart(linear):
+def test_equal_series_are_forecast_like_wide_targets(linear):
     """The network and the map learn from the same windows in the same order; only the evidence for a share
     of either counts another way."""
     options = {**TINY, "dtype": "float64", "linear": linear, "normalization": "instance"}
@@ -259,7 +259,7 @@ def test_equal_series_are_wide_targets_apart(linear):
 
 @pytest.mark.parametrize("treatment", [{}, TREATED], ids=["plain", "treated"])
 @pytest.mark.parametrize("normalization", ["none", "instance", "auto"])
-def test_equal_series_are_wide_targets_apart_to_the_linear_map(treatment, normalization):
+def test_the_linear_map_reads_equal_series_like_wide_targets(treatment, normalization):
     options = {**treatment, "normalization": normalization}  # with "last", series may be read as "instance"
     wide = LinearForecaster(**SMALL, **options).fit(WIDE)
     panel = LinearForecaster(**SMALL, **options, **KEYS).fit(STACKED)
@@ -276,7 +276,7 @@ def test_equal_series_are_wide_targets_apart_to_the_linear_map(treatment, normal
     ("kind", "options"), [MODELS["linear"], MODELS["network"]], ids=["linear", "network"]
 )
 @pytest.mark.parametrize("treatment", [{}, TREATED], ids=["plain", "treated"])
-def test_series_that_learn_for_themselves_are_models_of_their_own(kind, options, treatment):
+def test_local_scope_equals_separate_fits(kind, options, treatment):
     options = {**options, **treatment, "validation_fraction": 0.3}
     panel = kind(**options, **KEYS, scope="local").fit(long(RAGGED))
     alone = {name: kind(**options).fit(one) for name, one in RAGGED.items()}
@@ -441,7 +441,7 @@ TIMES = {
 
 @pytest.mark.parametrize("kind", TIMES)
 @pytest.mark.parametrize("as_index", [False, True])
-def test_stamps_keep_their_kind_and_go_on(kind, as_index):
+def test_stamps_of_forecasts_are_of_the_same_kind(kind, as_index):
     labels = TIMES[kind](64)
     series = {"b": walk(64, 1).set_axis(labels), "a": walk(50, 2).set_axis(labels[:50])}
     frame = long({"b": series["b"][:60], "a": series["a"]})
@@ -461,7 +461,7 @@ def test_stamps_keep_their_kind_and_go_on(kind, as_index):
 @pytest.mark.parametrize(
     ("kind", "options"), [MODELS["linear"], MODELS["network"]], ids=["linear", "network"]
 )
-def test_a_series_in_another_unit_is_forecast_in_that_unit_and_changes_no_other(kind, options):
+def test_the_unit_of_one_series_does_not_affect_the_others(kind, options):
     options = {**options, **KEYS}
     if kind is SeqForecaster:
         options["dtype"] = "float64"
@@ -488,7 +488,7 @@ def test_score_is_skill_in_the_deviations_of_each_series(ragged):
     assert ragged.score(rows) == pytest.approx(1 - error(ragged) / error(naive), rel=1e-9)
 
 
-def test_errors_of_the_naive_forecast_are_told_for_each_series(ragged):
+def test_naive_errors_are_reported_for_each_series(ragged):
     season = ragged.season_length_
     changes = [one.diff(season).dropna().to_numpy() for one in RAGGED.values()]
     assert_close(ragged.naive_mae_, [[np.abs(change).mean()] for change in changes])
@@ -541,7 +541,7 @@ def test_a_series_without_any_value_is_named():
         LinearForecaster(**SMALL, **KEYS).fit(frame)
 
 
-def test_a_series_observed_only_among_the_last_rows_is_forecast_about_them():
+def test_a_series_observed_only_at_its_end_is_forecast_near_it():
     late = walk(60, 4).mask(np.arange(60) < 57)
     forecast = LinearForecaster(**SMALL, **KEYS).fit(long(RAGGED | {"late": late})).forecast()
     spread = late.max() - late.min()
@@ -551,7 +551,7 @@ def test_a_series_observed_only_among_the_last_rows_is_forecast_about_them():
 @pytest.mark.parametrize("value", [0.1 + 0.2, -1e9, 0.0])
 @pytest.mark.parametrize("treatment", [{}, {"differences": 1}, {"scaling": "robust"}], ids=str)
 @models
-def test_a_constant_series_is_forecast_exactly_and_told_of(kind, options, treatment, value):
+def test_a_constant_series_is_forecast_exactly_with_a_warning(kind, options, treatment, value):
     flat = pd.Series(value, RAGGED["a"].index, name="y")
     frame = long(RAGGED | {"flat": flat})
     treatment = {} if kind is NaiveForecaster else treatment
@@ -600,7 +600,7 @@ def test_short_series_are_dropped_with_a_warning(kind, options):
 
 @pytest.mark.parametrize("differences", [None, 2])
 @pytest.mark.parametrize("lengths", [{"horizon": 3, "window": 20}, {}], ids=["given", "chosen"])
-def test_short_series_may_be_an_error_that_says_what_is_needed(lengths, differences):
+def test_short_series_can_raise_an_error(lengths, differences):
     """As many rows as the message asks for are enough, and one less is not."""
     options = {**lengths, **KEYS, "differences": differences, "short_series": "error"}
     others = {name: walk(200, k) for k, name in enumerate("abc")}
@@ -625,7 +625,7 @@ def test_where_all_series_are_short_none_can_be_learned_from():
             )
 
 
-def test_the_commonest_calendar_is_that_of_series_too_short_to_tell():
+def test_short_series_get_the_most_common_calendar():
     """A single row has no step, and two rows may lie a gap apart."""
     series = {"one": walk(1, 4), **RAGGED, "two": walk(4, 5).iloc[[0, 3]]}
     for options in ({}, {"calendar_features": "auto"}):
@@ -754,7 +754,7 @@ def test_thousands_of_series_take_seconds():
     assert_close(of(forecast, 1234), forecast_by_hand(model, values[1234, :steps, None], times[steps])[:, 0])
 
 
-def test_no_warning_where_there_is_nothing_to_say():
+def test_complete_data_cause_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         LinearForecaster(**SMALL, **KEYS).fit(long(RAGGED)).forecast(7)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
 
 
 @ways
-def test_pickled_model_forecasts_and_goes_on_as_the_original(frame, way):
+def test_pickled_model_forecasts_and_trains_like_the_original(frame, way):
     model = SeqForecaster(**SMALL, **way, warm_start=True).fit(frame)
     copied = pickle.loads(pickle.dumps(model))
     pd.testing.assert_frame_equal(copied.forecast(12), model.forecast(12), check_exact=True)

@@ -29,7 +29,7 @@ WHOLE = {**SHORT, "batch_size": 10**6}  # one update an epoch
 # -- several networks
 
 
-def test_a_warm_start_goes_on_from_a_fit_that_was_interrupted(frame, monkeypatch):
+def test_warm_start_continues_an_interrupted_fit(frame, monkeypatch):
     monkeypatch.setattr(network_parameters, "progress", interrupting(2))
     model = SeqForecaster(**SHORT, warm_start=True)
     with pytest.raises(KeyboardInterrupt):
@@ -40,7 +40,7 @@ def test_a_warm_start_goes_on_from_a_fit_that_was_interrupted(frame, monkeypatch
     assert_same_bits(model.weights_["head_bias"], before)
 
 
-def test_a_fit_interrupted_in_its_second_network_forecasts_with_both(frame, monkeypatch):
+def test_interruption_in_the_second_network_keeps_both(frame, monkeypatch):
     networks = []
 
     @contextmanager
@@ -66,7 +66,7 @@ def test_a_fit_interrupted_in_its_second_network_forecasts_with_both(frame, monk
 
 
 @ways
-def test_validation_rows_inform_neither_scaling_nor_the_first_epoch(way):
+def test_validation_rows_do_not_affect_scaling_or_first_epoch(way):
     """One epoch: what early stopping keeps can not differ, so weights differ only if something leaks."""
     rows = hourly(120, "ab")
     changed = rows.copy()
@@ -121,7 +121,7 @@ def test_batch_size(size, n_rows, expected):
 
 
 @pytest.mark.parametrize(("n_jobs", "n_threads"), [(1, 1), (2, 2), (-1, 3), (-2, 2)])
-def test_threads_are_as_many_as_asked_for(n_jobs, n_threads, frame, monkeypatch):
+def test_n_jobs_sets_the_number_of_threads(n_jobs, n_threads, frame, monkeypatch):
     asked = []
 
     def run(kernel, arguments, n_threads):
@@ -138,7 +138,7 @@ def test_threads_are_as_many_as_asked_for(n_jobs, n_threads, frame, monkeypatch)
 # -- training
 
 
-def test_warm_start_goes_on_where_the_last_fit_ended(frame):
+def test_warm_start_continues_where_the_last_fit_ended(frame):
     """Without early stopping and with full batches, two fits of three epochs are one of six."""
     options = {**SHORT, "early_stopping": False, "batch_size": 10**6, "n_iter_no_change": 100}
     whole = SeqForecaster(**{**options, "max_iter": 6}).fit(frame)
@@ -187,7 +187,7 @@ def test_early_stopping_keeps_the_best_epoch_on_the_last_rows(way):
     assert_same_weights(model, until_best)
 
 
-def test_without_early_stopping_all_rows_are_trained_on_and_the_last_epoch_is_kept():
+def test_without_early_stopping_all_rows_are_trained_on():
     rows = hourly(60)
     model = SeqForecaster(**SHORT, early_stopping=False).fit(rows)
     assert model.validation_loss_curve_ is None
@@ -204,13 +204,13 @@ def test_training_stops_when_the_loss_no_longer_falls():
 
 @pytest.mark.filterwarnings("default:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 @ways
-def test_warning_that_training_was_too_short_points_at_the_callers_line(way):
+def test_convergence_warning_points_at_the_callers_line(way):
     with pytest.warns(ConvergenceWarning, match=r"Stopped at max_iter=3, before 10 epochs") as caught:
         SeqForecaster(**SMALL, **way).fit(hourly(60))
     assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_truncation_at_the_window_is_none_and_shorter_learns_otherwise():
+def test_truncation_matters_only_below_the_window():
     rows = hourly(200)
     options = {**TINY, "horizon": 4, "window": 100, "dtype": "float64", "batch_size": 10**6}
     full, same, short = (
@@ -255,7 +255,7 @@ def test_every_optimizer_lowers_the_loss(optimizer):
     assert curve[-1] < 0.9 * curve[0]
 
 
-def test_penalty_shrinks_the_weights_and_a_small_norm_limits_the_step(frame):
+def test_alpha_shrinks_weights_and_clip_norm_limits_steps(frame):
     size = {}
     for alpha in (0.0, 10.0):
         weights = SeqForecaster(**{**SHORT, "max_iter": 20}, alpha=alpha).fit(frame).weights_
@@ -287,7 +287,7 @@ def test_interrupted_fit_leaves_the_best_weights_so_far(frame, monkeypatch, way)
 
 
 @ways
-def test_a_fit_interrupted_before_its_first_epoch_had_ended_leaves_the_last_one(frame, monkeypatch, way):
+def test_interruption_in_the_first_epoch_keeps_the_last_fit(frame, monkeypatch, way):
     model = SeqForecaster(**{**SMALL, **way}).fit(frame)
     before, fitted = model.forecast(12), {**vars(model), "horizon": 7}
 
@@ -302,7 +302,7 @@ def test_a_fit_interrupted_before_its_first_epoch_had_ended_leaves_the_last_one(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_a_fit_that_ends_while_the_parts_are_weighed_leaves_the_last_one(frame, monkeypatch, error):
+def test_failure_while_parts_are_weighed_keeps_the_last_fit(frame, monkeypatch, error):
     """Old weights of parts beside new parts would forecast nonsense."""
     model = SeqForecaster(**SMALL).fit(frame)
     before, fitted = model.forecast(12), vars(model).copy()

@@ -106,7 +106,7 @@ def test_constant_covariate_is_no_cause_for_warning(way):
 
 
 @ways
-def test_rows_in_another_unit_give_the_same_forecast_in_that_unit(way):
+def test_forecasts_scale_with_the_unit_of_the_rows(way):
     """Powers of two leave the digits alone, so that not one bit may differ."""
     rows, options = hourly(100, "ab"), {**SMALL, **way}
     one = SeqForecaster(**options).fit(rows)
@@ -131,7 +131,7 @@ def test_loss_curves_are_in_the_targets_unit(loss, factor):
 
 @pytest.mark.parametrize("exponent", [664, -664, 990, -990])
 @ways
-def test_values_near_the_ends_of_float64_are_forecast_as_others_are(exponent, way):
+def test_values_near_the_limits_of_float64_are_forecast(exponent, way):
     unit, rows, options = 2.0**exponent, hourly(100), {**SMALL, **way, "loss": "absolute"}
     one, other = (SeqForecaster(**options).fit(rows * factor) for factor in (1.0, unit))
     assert_same_bits(other.forecast(9), unit * one.forecast(9))
@@ -140,13 +140,13 @@ def test_values_near_the_ends_of_float64_are_forecast_as_others_are(exponent, wa
     assert other.score(later * unit) == one.score(later)
 
 
-def test_squares_beyond_float64_give_an_infinite_loss_curve_and_no_warning():
+def test_overflowing_squares_give_an_infinite_loss_curve():
     model = SeqForecaster(**SHORT).fit(hourly(100) * 1e200)
     assert model.loss_curve_ == [np.inf] * 3
     assert np.isfinite(model.forecast(9)).all(axis=None)
 
 
-def test_values_far_outside_the_training_rows_are_clipped_not_nan(model, frame):
+def test_values_far_outside_the_training_range_are_clipped(model, frame):
     later = frame[120:].copy()
     later.iloc[2] = [1.7e308, -1.7e308]
     assert np.isfinite(model.predict(later)).all(axis=None)

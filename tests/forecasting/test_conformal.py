@@ -73,7 +73,7 @@ def test_of_many_windows_some_at_equal_distances_are_kept():
     assert len(ConformalResiduals.of([values[:100], values[:70]]).values) == 170
 
 
-def test_drawn_errors_are_those_of_whole_windows():
+def test_draws_are_residuals_of_whole_windows():
     values = np.arange(30.0).reshape(5, 3, 2)
     values[2, 1] = np.nan
     errors = ConformalResiduals.of([values])

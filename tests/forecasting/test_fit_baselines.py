@@ -9,14 +9,14 @@ from seqcast.forecasting.fit_baselines import fit_linear, fit_naive
 Y = np.random.default_rng(0).normal(size=60)
 
 
-def test_the_naive_forecast_keeps_residuals_of_all_training_samples():
+def test_naive_residuals_are_of_all_training_samples():
     model = fit_naive(make_plan(Y, fraction=None))
     assert model.weights == {"seasonal_naive": 1.0}
     assert model.window is None
     assert len(model.residuals.values) == 55
 
 
-def test_the_linear_forecast_keeps_residuals_of_validation_and_folds():
+def test_linear_residuals_are_of_validation_and_folds():
     model = fit_linear(make_plan(Y), "last")
     # 12 steps are held back: 11 cutoffs there, and 43 before the border.
     assert model.weights == {"linear": 1.0}

@@ -162,7 +162,7 @@ def test_a_season_is_learned_and_not_repeated():
 
 
 @pytest.mark.parametrize("window", [30, 12])
-def test_a_season_that_only_repeats_is_forecast_by_the_season_before(window):
+def test_a_repeated_season_is_forecast_by_the_last_one(window):
     """Whatever it looks like, and however short the window: to forecast and to predict."""
     season = np.random.default_rng(0).permutation(np.arange(24.0))
     rows = pd.Series(np.tile(season, 12), pd.date_range("2024-01-01", periods=288, freq="h"), name="a")
@@ -181,7 +181,7 @@ def test_parts_that_are_left_out_are_not_chosen(data):
 
 
 @pytest.mark.parametrize("rows", [hourly(150, "ab"), walk(150, 0).to_frame()])
-def test_without_validation_the_parts_count_the_same_and_learn_from_all_rows(rows):
+def test_without_validation_the_parts_have_equal_weights(rows):
     model = SeqForecaster(**EXACT, early_stopping=False).fit(rows)
     assert model.chosen_ == {"recurrent": 0.5, "linear": 0.5}
     assert SeqForecaster(**EXACT, early_stopping=False, linear=False).fit(rows).chosen_ == {"recurrent": 1.0}
@@ -196,13 +196,13 @@ def test_without_validation_the_parts_count_the_same_and_learn_from_all_rows(row
     )
 
 
-def test_a_series_without_a_complete_window_is_forecast_by_the_network_alone():
+def test_without_complete_windows_the_network_forecasts_alone():
     rows = hourly(150)
     rows.iloc[::4] = np.nan
     assert SeqForecaster(**{**SMALL, "naive_fallback": False}).fit(rows).chosen_ == {"recurrent": 1.0}
 
 
-def test_normalization_says_whether_a_level_is_left_for_good():
+def test_normalization_decides_whether_a_level_persists():
     """Rows that follow a hundred deviations above those of training."""
     rows = hourly(150)
     later = hourly(180)[150:] + 100.0
@@ -215,7 +215,7 @@ def test_normalization_says_whether_a_level_is_left_for_good():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_auto_takes_the_linear_map_that_is_better_on_the_last_rows(seed):
+def test_auto_normalization_is_chosen_by_validation_error(seed):
     """Of noise about a level that is none relative to the last value; of a walk another."""
     options = {**EXACT, **TOGETHER, "random_state": seed}
     noise = pd.Series(np.random.default_rng(seed).normal(size=300), name="noise")
@@ -248,7 +248,7 @@ def linear_error(model, rows):
 
 @pytest.mark.parametrize("multivariate", [True, False])
 @pytest.mark.parametrize("normalization", ["last", "instance"])
-def test_without_validation_errors_are_those_of_the_linear_map_out_of_fold(multivariate, normalization):
+def test_without_validation_residuals_are_out_of_fold(multivariate, normalization):
     """In units of what each target moved in the steps before: from step to step, and over a horizon."""
     rows = with_holes(hourly(150, "ab"), 0.03)
     options = {**EXACT, "early_stopping": False, "multivariate": multivariate, "normalization": normalization}

@@ -18,7 +18,7 @@ def test_residuals_are_in_units_of_recent_changes():
     np.testing.assert_allclose(found[..., 0], [[1 / np.sqrt(2), np.sqrt(2)]] * 2, rtol=1e-9)
 
 
-def test_a_frozen_model_has_the_parts_and_residuals_that_it_was_given():
+def test_a_frozen_model_has_the_given_parts_and_residuals():
     plan, examples, part = make_plan(Y), examples_of(Y), NaivePart(1)
     residuals = keep_residuals(examples, [(CUTOFFS, np.ones((2, 2, 1)))])
     model = freeze_model(plan, examples, {"naive": part}, {"naive": 1.0}, residuals, window=4)

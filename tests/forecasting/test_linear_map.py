@@ -42,7 +42,7 @@ no_validation = np.empty(0, np.int64)
 
 @tasks
 @ways
-def test_without_validation_it_is_ridge_regression_on_the_whole_window(task, way):
+def test_without_validation_the_whole_window_is_regressed_on(task, way):
     found = task.fit(validation=no_validation, ways=(way, NONE, LAST), periods=(7,), year=30.0)
     assert choices_of(found) == (WINDOW, 1e-3, way, NOTHING)
     weights, phase_weights, intercept = task.ridge(WINDOW, 1e-3, way)
@@ -60,7 +60,7 @@ def test_steps_and_ridge_are_those_of_a_search(task, way):
 
 
 @tasks
-def test_the_way_is_the_one_with_the_best_forecasts(task):
+def test_the_scaling_with_the_best_forecasts_is_chosen(task):
     """In the unit of the blocks, whatever unit was fitted in."""
     fits = [task.fit(ways=(way,)) for way in WAYS]
     errors = fits_errors(task, fits)
@@ -74,7 +74,7 @@ def fits_errors(task, fits, starts=VALIDATION):
 
 
 @pytest.mark.parametrize("most", [4000, 8, 3])
-def test_ways_are_compared_on_so_many_forecasts_at_equal_distances(most, monkeypatch):
+def test_scalings_are_compared_on_a_spaced_subsample(most, monkeypatch):
     monkeypatch.setattr(linear_map, "MOST_JUDGED", most)
     task = Task.of(multivariate=False)
     n = max(1, most // 2)
@@ -84,7 +84,7 @@ def test_ways_are_compared_on_so_many_forecasts_at_equal_distances(most, monkeyp
     assert choices_of(task.fit(ways=WAYS)) == choices_of(best)
 
 
-def test_searches_do_not_all_end_alike():
+def test_tasks_choose_different_maps():
     """Else the tests above would say little."""
     fits = [Task.of(**options).fit(ways=WAYS) for options in TASKS.values()]
     assert len({found.n_steps for found in fits}) > 1
@@ -136,7 +136,7 @@ def test_of_many_windows_some_are_read_at_equal_distances(most, step, monkeypatc
 
 
 @pytest.mark.parametrize("multivariate", [True, False])
-def test_there_is_none_where_no_window_is_complete(multivariate):
+def test_without_complete_windows_there_is_no_map(multivariate):
     grid = make_grid()
     grid[::3, :2] = np.nan
     task = Task(WindowSource.of(grid, Columns(2, 1), multivariate))
@@ -146,7 +146,7 @@ def test_there_is_none_where_no_window_is_complete(multivariate):
     assert (Task(WindowSource.of(grid, Columns(2, 1), multivariate)).fit() is None) == multivariate
 
 
-def test_where_no_validation_window_is_complete_nothing_is_chosen_by_them():
+def test_incomplete_validation_windows_choose_nothing():
     grid = make_grid()[:, :1]
     grid[100::3] = np.nan
     task = Task(WindowSource.of(grid, Columns(1), True, clock_from(5)))
@@ -156,7 +156,7 @@ def test_where_no_validation_window_is_complete_nothing_is_chosen_by_them():
 
 
 @pytest.mark.parametrize("way", [LAST, NONE, INSTANCE])
-def test_inputs_that_never_change_have_no_say(way):
+def test_constant_inputs_have_no_weight(way):
     blocks = WindowSource.of(np.full((60, 1), 2.5), Columns(1), True)
     found = fit_linear(blocks, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (way,))
     np.testing.assert_array_equal(found.weights, 0)
@@ -191,7 +191,7 @@ def test_the_calendar_is_that_of_a_search(task, week, year, way):
     assert_fit(found, *task.ridge(*best), tolerance=1e-7)
 
 
-def test_calendars_are_not_all_alike():
+def test_tasks_choose_different_calendars():
     found = {
         with_calendar(Task.of(**options), *effects).fit(periods=(5, 7), year=30.0).phases
         for options in TASKS.values()
@@ -200,7 +200,7 @@ def test_calendars_are_not_all_alike():
     assert len(found) > 3
 
 
-def test_phases_are_told_without_a_window_that_is_as_long():
+def test_phases_are_learned_with_a_window_shorter_than_a_period():
     """Each phase of a week has its own level; two steps of a window do not tell which one is next."""
     rng = np.random.default_rng(1)
     steps = np.arange(400)
@@ -230,7 +230,7 @@ def test_a_gain_that_is_small_is_no_reason_for_a_calendar(monkeypatch):
         assert (task.fit(periods=(5, 7), year=30.0).phases != NOTHING) == taken
 
 
-def test_steps_are_counted_from_the_first_window_to_the_last_target(monkeypatch):
+def test_seen_steps_span_from_first_window_to_last_target(monkeypatch):
     seen, real = [], linear_map.choices
     monkeypatch.setattr(linear_map, "choices", lambda *args: seen.append(args) or real(*args))
     Task.of().fit(train=np.array([20, 31, 50]), periods=(5,), year=30.0)
@@ -246,7 +246,7 @@ def test_without_a_clock_there_is_no_calendar():
     np.testing.assert_array_equal(timeless.weights, plain.weights)
 
 
-def test_series_are_told_apart_by_their_own_clocks():
+def test_each_series_has_a_clock_of_its_own():
     """Two series one below the other, the second from another day of the week on."""
     one = with_calendar(Task.of(n_targets=1, columns=1), week=2.0).blocks
     clock = Clock(np.array([0, 141, 279]), np.array([5, 8]))
@@ -317,7 +317,7 @@ def test_rows_before_a_window_do_not_matter():
     np.testing.assert_array_equal(fitted.forecast(task.blocks.since(60), starts - 60, WINDOW), whole)
 
 
-def test_waves_and_trends_go_on():
+def test_waves_and_trends_are_continued():
     """Both follow from their last steps by a linear rule, so that next to nothing is left of the error."""
     t = np.arange(200)
     blocks = WindowSource.of((np.sin(t / 5) + 0.01 * t)[:, None], Columns(1), True)
@@ -326,7 +326,7 @@ def test_waves_and_trends_go_on():
     np.testing.assert_allclose(fitted.forecast(blocks, np.array([178]), 12)[0], truth, atol=1e-3)
 
 
-def test_a_level_far_from_the_training_rows_moves_relative_forecasts_only():
+def test_a_distant_level_shifts_relative_forecasts_only():
     grid = make_grid()[:, :1]
     far, near = (WindowSource.of(values, Columns(1), True) for values in (grid + 100, grid))
     for way in (LAST, INSTANCE, NONE):

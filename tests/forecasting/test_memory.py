@@ -38,7 +38,7 @@ def test_a_target_without_recent_values_begins_with_its_last_one():
     np.testing.assert_array_equal(Memory(3, 2).tail(grid * NAN, 1), np.full((3, 2), NAN))
 
 
-def test_before_the_tail_stands_a_season_of_the_values_last_observed():
+def test_the_tail_follows_a_season_of_last_observed_values():
     values = np.array([1, 2, 3, NAN, 5, 6])[:, None]
     tail = Memory(2, 2, season_length=2).tail(values, 1)
     # Step 3 was not observed; step 1 is a season before it.

@@ -39,7 +39,7 @@ def test_each_fold_is_forecast_by_a_fit_to_the_others(task, way, phases):
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
 
 
-def test_folds_of_several_series_and_gaps_are_cut_in_the_order_of_rows():
+def test_folds_are_cut_in_the_order_of_rows():
     task, training = Task.of(multivariate=False), np.r_[0:13, 20:23, 40:77, 100:118]
     fit = task.fit()
     starts, found = out_of_fold(fit, task.blocks, training, WINDOW, HORIZON)
@@ -62,7 +62,7 @@ def test_of_many_windows_some_are_forecast_at_equal_distances(most):
     assert MOST_WINDOWS == 2000
 
 
-def test_only_windows_that_the_map_was_fitted_to_are_learned_from(monkeypatch):
+def test_folds_learn_only_from_windows_of_the_fit(monkeypatch):
     monkeypatch.setattr(linear_map, "MOST_ROWS", 60)  # two blocks of 90: every third
     task = Task.of(multivariate=False)
     fit = task.fit()
@@ -87,7 +87,7 @@ def test_folds_that_leave_nothing_to_learn_from_are_left_out(n, left):
     assert np.isfinite(found).all()
 
 
-def test_noise_that_is_learned_by_heart_is_not_known_out_of_fold():
+def test_overfitted_noise_is_not_predicted_out_of_fold():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(160, 1))
     blocks, training = WindowSource.of(noise, Columns(1), True), np.arange(100)

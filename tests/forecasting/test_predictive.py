@@ -179,7 +179,7 @@ def noise_panel(k, n, seed=0):
 
 
 @pytest.mark.parametrize("name", ["naive", "linear", "network"])
-def test_intervals_cover_what_they_say_of_many_series(name):
+def test_intervals_of_many_series_have_their_coverage(name):
     """Noise about a wave, each series with its own deviation."""
     kind, options = MODELS[name]
     frame = noise_panel(400, 83)
@@ -193,7 +193,7 @@ def test_intervals_cover_what_they_say_of_many_series(name):
 
 
 @pytest.mark.parametrize("name", ["naive", "linear"])
-def test_intervals_cover_what_they_say_of_a_long_series(name):
+def test_intervals_of_a_long_series_have_their_coverage(name):
     """Forecast again and again, each time with what has come since."""
     kind, options = MODELS[name]
     rng, t = np.random.default_rng(4), np.arange(1600)
@@ -208,7 +208,7 @@ def test_intervals_cover_what_they_say_of_a_long_series(name):
         assert_coverage(inside.to_numpy(), level / 100)
 
 
-def test_intervals_beyond_the_horizon_cover_what_they_say():
+def test_intervals_beyond_the_horizon_have_their_coverage():
     frame = noise_panel(40, 200, seed=3)
     known = frame["time"] < frame["time"].max() - pd.Timedelta("5D")
     model, truth = LinearForecaster(**SMALL, **KEYS).fit(frame[known]), frame[~known]["y"].to_numpy()
@@ -217,7 +217,7 @@ def test_intervals_beyond_the_horizon_cover_what_they_say():
     assert_coverage(inside.to_numpy().reshape(40, 6)[:, 3:].ravel(), 0.8)
 
 
-def test_intervals_widen_with_what_the_series_moves_at_present():
+def test_intervals_widen_with_recent_volatility():
     """By the same factor, once the last steps are wilder."""
     rng = np.random.default_rng(0)
     y = pd.Series(rng.normal(size=300).cumsum(), name="y")

@@ -25,7 +25,7 @@ def test_forecasts_are_brought_back_to_units(examples):
     np.testing.assert_allclose(found[..., 0], [Y[at : at + 2] for at in CUTOFFS], rtol=1e-12)
 
 
-def test_differences_are_summed_up_from_the_values_before_a_cutoff():
+def test_differences_are_integrated_from_the_values_before():
     prepared = examples_of(Y, differences=(1,)).prepared
     inputs = prepared.source.targets[0, CUTOFFS[:, None] + np.arange(2)]
     np.testing.assert_allclose(prepared.integrate(inputs, CUTOFFS), prepared.actual(CUTOFFS), rtol=1e-9)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
         (None, None, [], []),
     ],
 )
-def test_names_and_probabilities_of_what_is_asked_for(level, quantiles, names, probabilities):
+def test_requested_levels_and_quantiles_name_columns(level, quantiles, names, probabilities):
     bounds = RequestedQuantiles.of(level, quantiles, "Test")
     assert bounds.names(["a"]) == ["a", *names]
     assert_close([probability for _, probability in bounds.columns], probabilities, 1e-12)
@@ -81,6 +81,6 @@ def test_levels_and_quantiles_out_of_range_are_refused(model, name, value):
 @pytest.mark.parametrize(
     "asked", [{"level": [80, 80.0]}, {"quantiles": [0.1, 0.1]}, {"quantiles": [0.1, 0.10000001]}]
 )
-def test_no_column_is_asked_for_twice(model, asked):
+def test_duplicate_columns_are_refused(model, asked):
     with pytest.raises(ValueError, match=r"'quantiles'.* must hold"):
         model.forecast(**asked)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
 
 
 @pytest.mark.parametrize("name", ["linear", "network", "naive"])
-def test_too_few_errors_are_told_of(name):
+def test_too_few_residuals_cause_a_warning(name):
     kind, options = MODELS[name]
     options = {key: value for key, value in options.items() if key != "validation_fraction"}
     model = kind(**options).fit(wander(26))
@@ -68,7 +68,7 @@ def test_without_rows_held_back_there_are_no_quantiles():
             ask()
 
 
-def test_a_naive_forecaster_without_errors_says_what_it_needs():
+def test_a_naive_forecaster_without_residuals_names_the_remedy():
     model = NaiveForecaster(4, season_length=1).fit([1.0, 2.0, 3.0])
     message = (
         "NaiveForecaster tells quantiles by its errors on rows that it did not learn from. There were none "
@@ -109,7 +109,7 @@ def as_array(paths):
 
 
 @models
-def test_a_path_has_the_errors_of_one_window_at_all_steps_and_targets(kind, options):
+def test_a_path_has_the_residuals_of_one_window(kind, options):
     """So it keeps what they have to do with each other."""
     model = kind(**options).fit(wander(columns="ab"))
     apart = as_array(model.sample_paths(200, 3, random_state=0)) - model.forecast(3).to_numpy()
@@ -140,7 +140,7 @@ def test_paths_keep_the_dependence_between_steps():
     assert paths[:, 3].std() / paths[:, 0].std() == pytest.approx(2, rel=0.1)
 
 
-def test_paths_beyond_the_horizon_go_on_from_where_they_are():
+def test_paths_beyond_the_horizon_continue_each_path():
     """Those of a random walk spread with the root of the time."""
     y = pd.Series(np.random.default_rng(0).normal(size=3000).cumsum(), name="y")
     model = NaiveForecaster(2, season_length=1).fit(y)
@@ -150,7 +150,7 @@ def test_paths_beyond_the_horizon_go_on_from_where_they_are():
     assert_same_bits(paths[:, :2], as_array(model.sample_paths(3000, 2, random_state=0))[:, :, 0])
 
 
-def test_so_many_paths_lie_inside_as_the_level_says(model):
+def test_the_share_of_paths_inside_equals_the_level(model):
     forecast = model.forecast(level=80)
     paths = as_array(model.sample_paths(4000, random_state=0))[:, :, 0]
     inside = (forecast["y-lo-80"].to_numpy() <= paths) & (paths <= forecast["y-hi-80"].to_numpy())

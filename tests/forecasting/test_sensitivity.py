@@ -140,7 +140,7 @@ def test_derivatives_are_central_differences(make, damaged, treatment):
 @both
 @pytest.mark.parametrize("covariates", ["relative", "level", "none"])
 @pytest.mark.parametrize("normalization", ["last", "none", "instance"])
-def test_so_they_are_whichever_way_windows_are_read(make, normalization, covariates, monkeypatch):
+def test_derivatives_of_every_window_scaling(make, normalization, covariates, monkeypatch):
     only = WindowScaling(normalization, covariates)
     monkeypatch.setattr(linear_part, "_scalings", lambda examples, normalization: [only])
     train, known, _ = rows_of(damaged=True)
@@ -149,7 +149,7 @@ def test_so_they_are_whichever_way_windows_are_read(make, normalization, covaria
 
 
 @both
-def test_so_they_are_where_a_window_is_all_but_flat(make):
+def test_derivatives_of_almost_constant_windows(make):
     train, known, _ = rows_of()
     known = known.copy()
     known.iloc[-10:, :2] = known.iloc[-10, :2].to_numpy() + 0.01 * known.iloc[-10:, :2]
@@ -222,7 +222,7 @@ def test_single_precision_is_close():
 
 
 @both
-def test_a_higher_level_is_forecast_to_stay(make):
+def test_a_shift_of_the_level_shifts_the_forecast(make):
     train, _, _ = rows_of()
     found = make(multivariate=True, target=["a", "b", "c"]).fit(train).sensitivity()
     sums = found.T.groupby(level="column").sum().T
@@ -230,7 +230,7 @@ def test_a_higher_level_is_forecast_to_stay(make):
 
 
 @both
-def test_without_joint_a_target_depends_on_its_own_past_only(make):
+def test_univariate_targets_depend_on_their_own_past_only(make):
     found = make(lags=[4], normalization="none").fit(rows_of()[0]).sensitivity()
     assert (found.loc["a", "b"] == 0).all(axis=None)
     assert (found.loc["b", "a"] == 0).all(axis=None)
@@ -248,7 +248,7 @@ def test_a_naive_forecast_depends_on_the_value_that_it_repeats(name, lags):
     pd.testing.assert_frame_equal(found, expected, rtol=1e-12)
 
 
-def test_a_naive_forecast_passes_over_what_is_missing():
+def test_a_naive_forecast_skips_missing_values():
     train = rows_of()[0].copy()
     train.iloc[-2:, 0] = np.nan
     model = make_network(target_transform="log").fit(train)
@@ -260,7 +260,7 @@ def test_a_naive_forecast_passes_over_what_is_missing():
 
 @both
 @pytest.mark.parametrize("differences", [None, [1, 4]])
-def test_a_forecast_of_a_target_that_was_not_seen_lately(make, differences):
+def test_a_target_without_recent_values_has_no_sensitivity(make, differences):
     train, known, _ = rows_of()
     model = make(multivariate=True, differences=differences).fit(train)
     found = model.sensitivity(known.assign(a=np.nan))
@@ -269,7 +269,7 @@ def test_a_forecast_of_a_target_that_was_not_seen_lately(make, differences):
 
 
 @both
-def test_a_constant_target_is_forecast_whatever_comes(make):
+def test_a_constant_target_does_not_depend_on_anything(make):
     train = rows_of()[0].assign(a=2.0)
     with pytest.warns(UserWarning, match="constant"):
         model = make(target_transform="log").fit(train)
@@ -295,7 +295,7 @@ def test_a_forecast_that_is_clipped_does_not_change():
     assert (found.loc["b"] != 0).any(axis=None)
 
 
-def test_what_a_transform_can_not_take_counts_as_missing():
+def test_values_outside_a_transform_count_as_missing():
     train, known, _ = rows_of()
     known = known.copy()
     known.iloc[-2, 0] = 0.0
@@ -316,7 +316,7 @@ def test_slopes_of_transforms_are_central_differences(kind):
 # -- what comes back
 
 
-def test_rows_are_targets_and_leads_and_columns_are_in_the_order_of_time():
+def test_rows_are_targets_and_leads_and_columns_are_lags():
     train, later, _ = rows_of()
     model = make_linear(window=2, season_length=1, future_cols="c").fit(train)
     found = model.sensitivity(X_future=later[["c"]][:3])
@@ -332,7 +332,7 @@ def test_rows_are_targets_and_leads_and_columns_are_in_the_order_of_time():
 
 
 @both
-def test_without_rows_it_is_of_the_forecast_after_the_last_known_ones(make):
+def test_without_rows_sensitivity_is_of_the_next_forecast(make):
     train, known, _ = rows_of(damaged=True)
     model = make().fit(train)
     before = model.forecast()
@@ -433,7 +433,7 @@ def test_of_a_static_column_it_is_that_of_its_one_value():
 # -- errors
 
 
-def test_before_fit_there_is_nothing_to_tell():
+def test_sensitivity_needs_a_fitted_forecaster():
     with pytest.raises(NotFittedError):
         make_linear().sensitivity()
 
@@ -515,7 +515,7 @@ def test_derivatives_of_a_network_are_central_differences(reading):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)
 
 
-def test_derivatives_do_not_depend_on_how_many_fit_into_the_work_space(monkeypatch):
+def test_derivatives_do_not_depend_on_the_size_of_the_work_space(monkeypatch):
     network, windows = make_windows(READINGS["both"], horizon=20)
     starts = np.arange(5)
     expected = window_slopes(network, windows, starts, 1)

@@ -26,7 +26,7 @@ def test_scales_are_learned_from_steps_that_are_not_held_back():
     np.testing.assert_array_equal(grid[:, 0], Y[:24])
 
 
-def test_a_target_that_is_observed_only_later_has_the_scale_of_all_steps():
+def test_a_target_observed_only_later_is_scaled_by_all_steps():
     values = np.r_[np.full(24, np.nan), Y[24:]]
     plan = make_plan(long(a=daily(Y), b=daily(values)))
     first, second = preparer_of(plan).scaling_grids(plan.data)

@@ -59,7 +59,7 @@ def test_local_models_take_no_other_series():
         update(local, long(c=daily(np.arange(20.0))), None, "update")
 
 
-def test_a_panel_of_updated_series_has_as_many_steps_as_asked_for(fitted):
+def test_a_panel_of_updated_series_has_the_requested_steps(fitted):
     after, updated = update(fitted, LATER, None, "update")
     panel = updated_panel(after, updated, 100)
     assert panel.lengths.tolist() == [100]

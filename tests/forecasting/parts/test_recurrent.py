@@ -62,7 +62,7 @@ def test_complete_rows_are_read_without_masks(normalization):
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
 
 
-def test_the_last_observed_value_may_lie_before_the_steps_that_the_linear_map_reads():
+def test_the_last_value_may_lie_before_the_steps_that_are_read():
     rows = hourly(300)
     model = SeqForecaster(**{**EXACT, "naive_fallback": False}).fit(rows)
     assert linear_map_of(model).n_steps < 10
@@ -75,7 +75,7 @@ def test_the_last_observed_value_may_lie_before_the_steps_that_the_linear_map_re
 @pytest.mark.parametrize("segment", [1, 2])
 @pytest.mark.parametrize("multivariate", [True, False])
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
-def test_loss_curves_of_several_targets_are_mean_losses_in_their_deviations(loss, multivariate, segment):
+def test_loss_curves_are_mean_losses_in_standard_deviations(loss, multivariate, segment):
     """A step of next to no length keeps the first epoch's weights for the forecasts by hand."""
     rows = with_holes(hourly(60, "abc"), share=0.1)
     options = {**TINY, "loss": loss, "dtype": "float64", "learning_rate_init": 1e-300}
@@ -115,7 +115,7 @@ def test_several_networks_are_averaged(linear, multivariate):
 
 
 @ways
-def test_one_network_is_what_there_is_without_a_word(frame, way):
+def test_one_network_is_trained_by_default(frame, way):
     one, other = (SeqForecaster(**SMALL, **way, **some).fit(frame) for some in ({}, {"n_models": 1}))
     assert_same_weights(one, other)
     assert (one.loss_curve_, one.chosen_) == (other.loss_curve_, other.chosen_)
@@ -131,7 +131,7 @@ def test_histories_and_weights_are_those_of_the_last_network(frame):
 
 
 @pytest.mark.parametrize("n_models", [1, 2])
-def test_each_network_goes_on_from_its_own_weights(frame, n_models):
+def test_warm_start_continues_from_each_networks_weights(frame, n_models):
     """By a step of next to no length, from where the last fit ended; those that are new start anew."""
     options = {**SHORT, "n_models": n_models, "warm_start": True}
     model, cold = SeqForecaster(**options).fit(frame), SeqForecaster(**{**options, "warm_start": False})
@@ -157,7 +157,7 @@ def test_several_networks_do_not_depend_on_threads_or_pickling(frame, way):
 
 @pytest.mark.parametrize("parts", [{"linear": False}, {}], ids=["network", "both"])
 @pytest.mark.parametrize("multivariate", [True, False])
-def test_windows_that_are_moved_and_stretched_are_forecast_moved_and_stretched(parts, multivariate):
+def test_instance_normalization_is_invariant_to_shift_and_scale(parts, multivariate):
     """Of "instance", which divides by the deviation of a window; all of its columns by the same factor."""
     rows, later = hourly(150, "ab"), hourly(162, "ab")[150:]
     options = {**EXACT, **TOGETHER, **parts, "multivariate": multivariate, "segment": 4, "season_length": 1}
