@@ -15,8 +15,7 @@ from forecaster_tasks import EXACT, SHORT, SMALL, TINY, assert_same_bits, assert
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from seqcast import SeqForecaster
-from seqcast.estimators import forecaster, network_parameters
-from seqcast.estimators.network_parameters import network_options
+from seqcast.estimators import network_parameters
 from seqcast.forecasting import fit_combination
 from seqcast.kernels import parallel
 from seqcast.learning import fitting, trainer
@@ -99,22 +98,6 @@ def test_a_sample_of_windows_is_learned_from_and_judged_by(monkeypatch):
     few = SeqForecaster(**SHORT, max_samples=10**6).fit(hourly(1000))
     assert_same_weights(few, SeqForecaster(**SHORT).fit(hourly(1000)))
     assert model.loss_curve_ != few.loss_curve_
-
-
-@pytest.mark.parametrize(
-    ("size", "n_rows", "expected"),
-    [
-        ("auto", 90, 8),
-        ("auto", 480, 10),
-        ("auto", 9600, 200),
-        ("auto", 10**6, 256),
-        (64, 300, 64),
-        (64, 9, 9),
-    ],
-)
-def test_batch_size(size, n_rows, expected):
-    options = network_options(SeqForecaster(batch_size=size), forecaster.auto_batch_size)
-    assert options.batch_rows(n_rows) == expected
 
 
 # -- same bits

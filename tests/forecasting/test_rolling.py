@@ -16,8 +16,10 @@ from interval_tasks import (
     says,
     wander,
 )
+from plan_tasks import daily
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
+from seqcast.forecasting.rolling import compare_rows, forecast_cutoffs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -212,3 +214,32 @@ def test_paths_must_be_a_positive_number(model, n_paths):
     )
     with pytest.raises(ValueError, match=says(message)):
         model.sample_paths(n_paths)
+
+
+# -- cutoffs and rows
+
+
+@pytest.fixture(scope="module")
+def last_values():
+    return NaiveForecaster(2, season_length=1).fit(daily([1, 2, 3])).fitted_
+
+
+def test_cutoffs_are_forecast_from_all_rows_before(last_values):
+    rows = last_values.schema.read(daily([10, 20, 30, 40], start="2024-01-04"), "predict")
+    truth = np.array([[10.0], [20], [30], [40]])
+    (found,) = forecast_cutoffs(last_values, rows, truth, [np.array([0, 1, 4])], 3)
+    assert found.shape == (1, 3, 3, 1)
+    np.testing.assert_array_equal(found[0, :, :, 0], [[3, 3, 3], [10, 10, 10], [40, 40, 40]])
+
+
+def test_rows_are_compared_with_forecasts_of_their_horizons(last_values):
+    found = compare_rows(last_values, daily([10, 20, 30], start="2024-01-04"), None, "score")
+    np.testing.assert_array_equal(found.truth[:, 0], [10, 20, 30])
+    np.testing.assert_array_equal(found.forecasts[:, 0], [3, 3, 20])
+    np.testing.assert_array_equal(found.naive, found.forecasts)
+    np.testing.assert_array_equal(found.series, [0, 0, 0])
+
+
+def test_rows_without_an_observed_target_are_refused(last_values):
+    with pytest.raises(ValueError, match=r"'X' parameter of NaiveForecaster\.score must have an observed"):
+        compare_rows(last_values, daily([np.nan], start="2024-01-04"), None, "score")
