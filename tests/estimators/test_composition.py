@@ -86,7 +86,7 @@ def test_a_scaler_before_a_regressor_is_scaling_by_hand(target):
     assert found.shape == target.shape
 
 
-def test_covariates_are_scaled_before_a_forecaster_and_the_target_is_let_through():
+def test_a_column_transformer_scales_covariates_only():
     wind = ColumnTransformer(
         [("scaled", StandardScaler(), ["wind"])], remainder="passthrough", verbose_feature_names_out=False
     )
@@ -101,7 +101,7 @@ def test_covariates_are_scaled_before_a_forecaster_and_the_target_is_let_through
     assert found.score(LATER) == expected.score(scaled[96:])
 
 
-def test_a_scaler_before_a_forecaster_scales_covariates_of_a_target_beside_them():
+def test_a_scaler_scales_covariates_of_a_separate_target():
     scaler = StandardScaler().set_output(transform="pandas")
     scaled = scaler.fit(PAST[["wind"]]).transform(FRAME[["wind"]])
     expected = fitted(FORECASTER, scaled[:96], PAST["load"]).predict(scaled[96:])
@@ -178,7 +178,7 @@ def test_polars_frames_are_read_and_given():
     )
 
 
-def test_a_clone_of_a_fitted_pipeline_knows_the_parameters_and_nothing_else():
+def test_cloning_a_fitted_pipeline_keeps_parameters_only():
     pipeline = make_pipeline(StandardScaler(), clone(REGRESSOR).set_params(cell="lstm")).fit(X, y)
     blank = clone(pipeline)
     parameters, others = pipeline[-1].get_params(), blank[-1].get_params()
@@ -208,7 +208,7 @@ def test_transformed_targets_pass_windows():
     same(wrapped.fit(PAST, PAST["load"]).predict(LATER), expected)
 
 
-def test_transformed_targets_of_a_forecaster_come_back_in_their_units():
+def test_transformed_targets_are_returned_in_their_units():
     wrapped = TransformedTargetRegressor(clone(FORECASTER), func=np.log, inverse_func=np.exp)
     expected = fitted(FORECASTER, PAST[["wind"]], np.log(PAST["load"])).predict(LATER[["wind"]])
     found = wrapped.fit(PAST[["wind"]], PAST["load"]).predict(LATER[["wind"]])
@@ -230,7 +230,7 @@ def test_a_chain_reads_the_targets_before():
     same(found, np.c_[first.predict(X), second.predict(np.c_[X, first.predict(X)])])
 
 
-def test_calibrated_probabilities_are_those_of_the_folds_isotonic_fits():
+def test_calibrated_probabilities_average_isotonic_fits_of_folds():
     rises, folds = LABELS == "rises", StratifiedKFold(3)
     found = CalibratedClassifierCV(clone(CLASSIFIER), method="isotonic", cv=folds).fit(X, rises)
     expected = []
@@ -299,7 +299,7 @@ def test_a_vote_of_classifiers_adds_probabilities_or_counts(voting):
     same(vote.predict(X), vote.classes_[shares.argmax(axis=1)])
 
 
-def test_a_stack_of_regressors_learns_from_predictions_of_rows_not_seen():
+def test_stacked_regressors_learn_from_out_of_fold_predictions():
     named, folds = {"gru": REGRESSOR, "ridge": Ridge(), "lstm": LSTM}, KFold(4)
     stack = StackingRegressor(list(named.items()), Ridge(alpha=0.1), cv=folds).fit(X, y)
     unseen = np.stack([cross_val_predict(clone(model), X, y, cv=folds) for model in named.values()], axis=1)
@@ -310,7 +310,7 @@ def test_a_stack_of_regressors_learns_from_predictions_of_rows_not_seen():
     same(stack.predict(X), final.predict(seen))
 
 
-def test_a_stack_of_classifiers_learns_from_probabilities_of_rows_not_seen():
+def test_stacked_classifiers_learn_from_out_of_fold_predictions():
     named, folds = {"network": CLASSIFIER, "bayes": GaussianNB()}, StratifiedKFold(3)
     stack = StackingClassifier(list(named.items()), GaussianNB(), cv=folds).fit(X, LABELS)
     ways = {"cv": folds, "method": "predict_proba"}
@@ -359,7 +359,7 @@ def test_every_public_estimator_travels():
 
 
 @pytest.mark.parametrize("name", TRAVELLERS)
-def test_refits_clones_pickles_and_other_processes_give_the_same_bits(name, answers_elsewhere):
+def test_refits_clones_pickles_and_processes_give_the_same_bits(name, answers_elsewhere):
     model, data, method, rows = TRAVELLERS[name]
     model = fitted(model, *data)
     expected = getattr(model, method)(rows)
@@ -409,7 +409,7 @@ def descriptions(owner):
     reason="shows no documentation of parameters",
 )
 @pytest.mark.parametrize("name", TRAVELLERS)
-def test_notebooks_with_a_place_of_documentation_tell_what_each_parameter_is(name, monkeypatch):
+def test_notebooks_link_parameters_to_the_documentation(name, monkeypatch):
     """scikit-learn shows the docstring of a parameter with its link, so only where there is one."""
     owner = getattr(seqcast, name)
     monkeypatch.setattr(owner, "_doc_link_module", "seqcast")

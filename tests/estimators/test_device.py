@@ -22,7 +22,7 @@ assert not [name for name in sys.modules if name.split(".")[0] in ("numba_cuda",
 """
 
 
-def test_a_gpu_that_is_not_there_is_told_of_before_anything_is_done():
+def test_a_missing_gpu_is_refused_before_the_data_are_read():
     X = np.zeros((4, 3))
     for model in (SeqRegressor(device="cuda"), SeqForecaster(2, 2, device="cuda:0")):
         with pytest.raises((ImportError, RuntimeError)) as error:

@@ -67,9 +67,7 @@ def model(request):
     noise=st.sampled_from(["noise", "nan", "huge"]),
     treatment=st.sampled_from([{}, {"lags": [5, 7]}, {"differences": [1]}, {"calendar_features": "auto"}]),
 )
-def test_what_comes_after_an_cutoff_informs_no_forecast_unless_it_is_known_ahead(
-    first, column, noise, treatment
-):
+def test_only_future_columns_inform_forecasts_before_them(first, column, noise, treatment):
     fitted = LinearForecaster(**SMALL, **KNOWN, **treatment).fit(ROWS[:N])
     later, changed = ROWS[N:], ROWS[N:].copy()
     values = {"noise": np.random.default_rng(0).normal(size=30 - first), "nan": np.nan, "huge": 1e300}
@@ -102,7 +100,7 @@ def test_rows_after_those_of_an_update_do_not_exist(known, column, seed):
 
 
 @models
-def test_a_column_known_ahead_informs_all_steps_of_its_block_and_none_before(kind, options):
+def test_future_columns_inform_their_own_block_and_later_ones(kind, options):
     model = kind(**options, **KNOWN).fit(ROWS[:N])
     before = model.forecast(X_future=AHEAD[N : N + 5])["y"]
     for step in range(5):
@@ -115,7 +113,7 @@ def test_a_column_known_ahead_informs_all_steps_of_its_block_and_none_before(kin
             assert difference.iloc[step] == pytest.approx(8 * (1 - 2 * AHEAD.iloc[N + step, 0]), rel=0.05)
 
 
-def test_knowing_the_future_is_what_makes_the_forecast_good():
+def test_future_columns_make_the_forecast_exact():
     truth = ROWS["y"][N : N + 10]
     known = LinearForecaster(**SMALL, **KNOWN).fit(ROWS[:N]).predict(ROWS[N : N + 10])["y"]
     unknown = LinearForecaster(**SMALL, target="y").fit(ROWS[:N]).predict(ROWS[N : N + 10])["y"]
@@ -145,7 +143,7 @@ def test_first_block_of_predict_is_forecast(model):
 
 @pytest.mark.parametrize("index", [None, pd.RangeIndex(ALL)], ids=["with a season", "without"])
 @pytest.mark.parametrize("steps", range(1, 14))
-def test_so_many_rows_are_enough_for_so_many_steps(steps, index):
+def test_a_window_of_rows_is_enough_for_any_number_of_steps(steps, index):
     """Of the rest of a horizon nothing is known, neither to forecast nor to predict."""
     rows = sales(index=index)
     model = LinearForecaster(**SMALL, **KNOWN).fit(rows[:N])
@@ -159,7 +157,7 @@ def test_so_many_rows_are_enough_for_so_many_steps(steps, index):
 
 
 @models
-def test_forecasts_beyond_the_horizon_are_fed_back_beside_what_is_known(kind, options):
+def test_later_forecasts_read_earlier_ones_and_future_columns(kind, options):
     """`predict` reads the forecasts as observed rows; of the covariate that is not known, the last season."""
     rows = ROWS.drop(columns="visits")
     model = kind(**options, **KNOWN).fit(rows[:N])
@@ -168,7 +166,7 @@ def test_forecasts_beyond_the_horizon_are_fed_back_beside_what_is_known(kind, op
     assert_same_bits(model.predict(fed_back)["y"], forecast["y"])
 
 
-def test_a_covariate_that_is_not_known_goes_on_as_in_its_last_season(model):
+def test_past_covariates_are_continued_by_their_last_season(model):
     forecast = model.forecast(7, AHEAD[N:])
     assert model.season_length_ == 7
     repeated = ROWS["visits"].to_numpy()[N - 7 : N]
@@ -258,7 +256,7 @@ def test_the_target_may_be_no_column(kind, options):
     assert_same_bits(model.forecast(12, AHEAD[N:]), beside.forecast(12, AHEAD[N:]))
 
 
-def test_missing_values_ahead_are_read_as_such_in_predict_and_refused_in_forecast(model):
+def test_missing_future_values_are_masked_or_refused(model):
     later = ROWS[N : N + 10].copy()
     later.iloc[3, 1] = np.nan
     assert np.isfinite(model.predict(later)["y"]).all()
@@ -271,7 +269,7 @@ def test_missing_values_ahead_are_read_as_such_in_predict_and_refused_in_forecas
 
 
 @pytest.mark.parametrize("method", ["forecast", "sample_paths"])
-def test_the_future_must_be_given_if_and_only_if_columns_are_known_ahead(model, method):
+def test_x_future_is_required_only_with_future_columns(model, method):
     name = type(model).__name__
     message = (
         f"The 'X_future' parameter of {name}.forecast must hold the columns ['promo', 'price'] of "
@@ -448,7 +446,7 @@ def test_auto_features_are_the_same_for_all_series(scope):
     assert shorter.calendar_features_ == ["day_of_week"]
 
 
-def test_auto_features_of_rows_without_dates_are_none():
+def test_auto_adds_no_features_to_rows_without_dates():
     rows = ROWS[["y"]].reset_index(drop=True)
     one, other = (LinearForecaster(**SMALL, calendar_features=way).fit(rows) for way in ("auto", None))
     assert_same_bits(one.forecast(), other.forecast())
@@ -481,7 +479,7 @@ def shops(n=60, k=6):
     )
 
 
-def test_static_columns_inform_the_network_and_not_the_linear_map():
+def test_static_columns_inform_only_the_network():
     frame = shops()
     for kind, options, informed in (
         (LinearForecaster, SMALL, False),
@@ -493,7 +491,7 @@ def test_static_columns_inform_the_network_and_not_the_linear_map():
         assert np.array_equal(model.forecast()["y"], without.forecast()["y"]) == (not informed)
 
 
-def test_static_columns_are_read_by_the_network_as_columns_that_happen_not_to_change():
+def test_static_columns_equal_constant_columns_to_the_network():
     """Also in rows that follow, which need not say them."""
     frame, rows = shops(), shops(72)
     rows = rows[rows["time"] > frame["time"].max()]
@@ -549,7 +547,7 @@ def test_text_known_ahead_is_a_column_for_each_category(kind, options):
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-def test_categories_of_the_past_are_covariates_without_being_declared(ordered):
+def test_categorical_columns_are_past_covariates_by_default(ordered):
     names = np.random.default_rng(0).choice(["low", "high"], ALL)
     kinds = pd.Categorical(names, categories=["low", "high"], ordered=ordered)
     rows = ROWS[["y"]].assign(weather=kinds)
@@ -584,7 +582,7 @@ def test_categories_that_were_not_fitted_are_named(method):
         getattr(model, method)(**asked)
 
 
-def test_text_that_is_no_declared_column_is_refused_with_its_name():
+def test_undeclared_text_columns_are_refused_by_name():
     with pytest.raises(TypeError, match="Got column 'note'"):
         LinearForecaster(**SMALL).fit(ROWS[["y"]].assign(note="text"))
 
@@ -608,7 +606,7 @@ def test_lags_help_where_a_season_is_longer_than_the_window():
 
 @models
 @pytest.mark.parametrize("lags", [None, 5, 12, [5, 12], [20, 6]], ids=str)
-def test_so_far_back_is_read_and_no_further(kind, options, lags):
+def test_only_the_remembered_steps_are_read(kind, options, lags):
     """The window, and beside it as many steps up to a lag before the last one of the horizon."""
     y = ROWS["y"].reset_index(drop=True)
     model = kind(**options, lags=lags).fit(y[:70])

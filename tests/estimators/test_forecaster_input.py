@@ -98,7 +98,7 @@ def assert_same_labels(index, expected):
 
 @pytest.mark.parametrize("freq", [True, False], ids=["freq", "no freq"])
 @kinds
-def test_forecast_with_nothing_set_has_the_labels_that_follow(kind, freq):
+def test_default_forecasts_have_the_labels_that_follow(kind, freq):
     index = KINDS[kind](70)
     data = frame(60, index=index[:60] if freq else without_freq(index[:60]))
     model = SeqForecaster().fit(data)
@@ -126,7 +126,7 @@ def test_predict_has_the_labels_of_its_rows(kind):
 
 @pytest.mark.parametrize("n", [3, 4, 5, 6, 8, 12])
 @kinds
-def test_few_rows_are_enough_with_nothing_set(kind, n):
+def test_few_rows_are_enough_with_default_parameters(kind, n):
     index = KINDS[kind](n + 3)
     model = SeqForecaster().fit(frame(n, index=index[:n]))
     forecast = model.forecast(3)
@@ -136,7 +136,7 @@ def test_few_rows_are_enough_with_nothing_set(kind, n):
     assert_same_labels(forecast.index, index[n:])
 
 
-def test_predict_starts_right_after_training_in_every_zone_and_season():
+def test_predict_starts_after_training_in_every_time_zone():
     """On the day when the clock skips an hour, the day has 23 steps."""
     index = pd.date_range("2024-03-30", "2024-04-02", freq="h", tz="Europe/Berlin", inclusive="left")
     assert len(index) == 71
@@ -432,7 +432,7 @@ REFUSED = [
         "gap",
     ],
 )
-def test_what_can_not_be_fitted_is_told(data, error, message):
+def test_data_that_can_not_be_fitted_are_refused(data, error, message):
     with pytest.raises(error, match=says(message)):
         SeqForecaster(**SHORT).fit(data)
 
@@ -465,9 +465,7 @@ def test_fewest_rows_of_all(n):
     fraction=st.floats(0.01, 0.8),
     early_stopping=st.booleans(),
 )
-def test_as_many_rows_as_the_message_asks_for_are_needed_and_enough(
-    n, window, horizon, fraction, early_stopping
-):
+def test_the_error_message_names_the_least_number_of_rows(n, window, horizon, fraction, early_stopping):
     data = wave(1000)
     model = SeqForecaster(
         horizon,
@@ -694,7 +692,7 @@ REFUSED_LATER = [
         "3-D",
     ],
 )
-def test_rows_that_can_not_be_predicted_are_told(dated, later, error, part):
+def test_rows_that_can_not_be_predicted_are_refused(dated, later, error, part):
     for method in ("predict", "score"):
         with pytest.raises(error, match=re.escape(part)):
             getattr(dated, method)(later)

@@ -126,7 +126,7 @@ def test_each_series_has_a_power_of_its_own():
         assert_close(one.loc[one["id"] == name, ["y"]], expected)
 
 
-def test_growth_by_a_constant_factor_goes_on():
+def test_growth_by_a_constant_factor_continues():
     y = 3 * 1.02**T
     model = LinearForecaster(**SMALL, target_transform="log").fit(y[:300])
     assert_close(model.forecast(90)["y"], y[300:390], 1e-8)
@@ -139,7 +139,7 @@ def test_a_transform_changes_no_covariate():
     assert_close(inside.forecast(9), np.exp(outside.forecast(9)))
 
 
-def test_what_a_transform_can_not_take_is_not_observed_in_rows_that_follow():
+def test_later_values_outside_a_transform_are_missing():
     y = growth(140)
     model = LinearForecaster(**SMALL, target_transform="log").fit(y[:120])
     odd, missing = y[120:].copy(), y[120:].copy()
@@ -183,7 +183,7 @@ def series_of(*columns):
 
 
 @models
-def test_series_that_are_all_above_zero_are_read_by_their_logarithms_if_nothing_else_is_said(kind, options):
+def test_positive_series_are_log_transformed_by_default(kind, options):
     positive, blend = (
         series_of(growth(), squares(), growth(seed=3)),
         series_of(growth(), squares(), -growth()),
@@ -203,7 +203,7 @@ def test_series_that_are_all_above_zero_are_read_by_their_logarithms_if_nothing_
 # -- scaling
 
 
-def test_scaling_changes_nothing_of_a_ridge_regression_on_one_target():
+def test_scaling_does_not_change_a_univariate_ridge_regression():
     """Whose penalty is in units of its inputs."""
     y = 5 + 3 * growth()
     expected = LinearForecaster(**SMALL, normalization="none").fit(y).forecast(9)
@@ -232,7 +232,7 @@ def test_one_outlier_moves_no_robust_scale():
     assert scale_of(standard[1])[1][0] > 1e6 * scale_of(standard[0])[1][0]
 
 
-def test_an_outlier_leaves_the_network_of_a_robust_scale_its_units():
+def test_an_outlier_does_not_change_robust_units_of_the_network():
     """Standardised, the other values would be as good as constant."""
     y = pd.Series(np.sin(T / 3), name="y")
     y.iloc[100] = 1e5
@@ -300,7 +300,7 @@ EXACT = {  # which series changes by what is constant, or grows steadily
 
 
 @pytest.mark.parametrize(("y", "differences", "constant"), EXACT.values(), ids=EXACT)
-def test_series_whose_differences_are_regular_are_forecast_exactly(y, differences, constant):
+def test_series_with_regular_differences_are_forecast_exactly(y, differences, constant):
     """As far as one likes: what is fed back is exact too."""
     scale = np.abs(y).max()
     kinds = [LinearForecaster(**SMALL, differences=differences)]
@@ -314,7 +314,7 @@ def test_series_whose_differences_are_regular_are_forecast_exactly(y, difference
         np.testing.assert_allclose(model.forecast(30)["y"], y[317:347], rtol=0, atol=1e-9 * scale)
 
 
-def test_growth_with_a_season_is_exact_under_a_logarithm_and_differences():
+def test_seasonal_growth_is_exact_with_logarithm_and_differences():
     y = np.exp(0.01 * T + 0.3 * SEASON)
     model = LinearForecaster(**SMALL, target_transform="log", differences=24).fit(y[:300])
     assert_close(model.forecast(90)["y"], y[300:390], 1e-8)
@@ -336,7 +336,7 @@ def test_each_series_of_a_panel_goes_on_from_its_own_end():
 
 @models
 @pytest.mark.parametrize("lag", [1, 3])
-def test_differences_are_the_same_as_rows_of_differences_summed_up(kind, options, lag):
+def test_differences_equal_differencing_by_hand(kind, options, lag):
     y = growth(140)
     options = {**options, "validation_fraction": 0.01}
     inside = kind(**options, differences=lag).fit(y[:120])
@@ -397,7 +397,7 @@ def test_differences_must_be_ints(differences):
 
 
 @pytest.mark.parametrize("differences", [24, (1, 24), 90])
-def test_rows_that_differences_take_are_counted_among_those_needed(differences):
+def test_the_least_number_of_rows_includes_differences(differences):
     y, model = growth(300), LinearForecaster(**SMALL, differences=differences)
     with pytest.raises(ValueError, match=r"needs at least \d+ rows") as caught:
         model.fit(y[:25])
@@ -418,7 +418,7 @@ def test_a_value_that_has_no_logarithm_is_seen_wherever_it_is():
     assert LinearForecaster(4, 8, id_col="id", time_col="t").fit(rows).target_transform_ == "none"
 
 
-def test_lags_tell_what_was_a_season_ago():
+def test_lags_make_a_long_season_forecastable():
     """Relative to the last value they could not: 8.98 where repeating the season before has 7.0."""
     rng = np.random.default_rng(0)
     values = np.tile(rng.normal(100, 20, 52), 20) + rng.normal(0, 5, 1040)

@@ -142,7 +142,7 @@ def scales_of(model, rows):
 
 @pytest.mark.parametrize("weight", [1.0, 2.0, 2.0**-900, 0.1, 1e300])
 @models
-def test_equal_weights_are_none(kind, options, weight):
+def test_equal_weights_change_nothing(kind, options, weight):
     rows = with_holes(hourly(N, "ab"), 0.05)
     plain, weighted = (kind(**options).fit(rows, sample_weight=given) for given in (None, np.full(N, weight)))
     assert_close(weighted.forecast(7, level=60), plain.forecast(7, level=60))
@@ -299,7 +299,7 @@ def test_weights_may_come_in_any_form(as_given):
 
 
 @models
-def test_a_target_beside_its_covariates_is_weighted_alike(kind, options):
+def test_a_separate_target_is_weighted_like_a_column(kind, options):
     rows = hourly(N, "ab")
     one = kind(**options, target="a").fit(rows, sample_weight=WEIGHTS)
     assert_same_model(kind(**options).fit(rows, rows["a"], sample_weight=WEIGHTS), one)

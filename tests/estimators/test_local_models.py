@@ -64,14 +64,14 @@ def test_each_model_is_a_fitted_forecaster_of_its_series(kind, options):
         assert_same_bits(of(model.forecast(7, level=60), name), own.forecast(7, level=60).iloc[:, 2:])
 
 
-def test_what_is_chosen_is_told_for_each_series():
+def test_chosen_parts_are_reported_for_each_series():
     model = local(*MODELS["network"])
     alone = {name: SeqForecaster(**TINY, target="y").fit(one).chosen_ for name, one in SERIES.items()}
     assert model.chosen_ == alone
     assert list(model.chosen_) == ["b", "a", "c"]
 
 
-def test_what_only_single_models_have_is_found_in_them():
+def test_attributes_of_single_models_are_in_models():
     model = local(*MODELS["network"])
     for name in ("n_iter_", "loss_curve_", "weights_"):
         assert not hasattr(model, name)
@@ -90,7 +90,7 @@ def test_models_move_on_with_the_forecaster(kind, options):
         assert_same_bits(of(model.forecast(), name), model.models_[name].forecast().iloc[:, 2:])
 
 
-def test_workers_learn_what_one_does():
+def test_parallel_fits_equal_serial_ones():
     one, two = (local(*MODELS["network"], n_jobs=n_jobs) for n_jobs in (1, 2))
     pd.testing.assert_frame_equal(one.forecast(7, level=60), two.forecast(7, level=60), check_exact=True)
     assert one.chosen_ == two.chosen_
@@ -111,7 +111,7 @@ def test_a_series_informs_no_other(kind, options):
 
 
 @models
-def test_models_have_the_lengths_that_all_series_tell(kind, options):
+def test_local_models_have_the_lengths_of_all_series(kind, options):
     """Of the median length, so that forecasts of all have the same steps."""
     options = {name: value for name, value in options.items() if name not in SMALL}
     model, together = (
@@ -141,7 +141,7 @@ def test_of_a_wide_frame_there_is_one_series(kind, options):
 
 
 @models
-def test_pickled_models_forecast_and_go_on(kind, options):
+def test_pickled_local_models_forecast_and_update(kind, options):
     model = local(kind, options)
     copied = pickle.loads(pickle.dumps(model))
     for begin in (0, 4):
@@ -191,7 +191,7 @@ def test_local_models_start_anew():
         SeqForecaster(**TINY, **KEYS, target="y", scope="local", warm_start=True).fit(PANEL)
 
 
-def test_sensitivities_to_later_rows_leave_local_models_as_they_are():
+def test_sensitivity_to_later_rows_does_not_change_local_models():
     model = LinearForecaster(4, 8, **KEYS, target="y", scope="local").fit(PANEL)
     name = next(iter(model.models_))
     own = model.models_[name].forecast()

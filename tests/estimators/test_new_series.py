@@ -75,7 +75,7 @@ def assert_same(one, other):
 
 
 @models
-def test_an_added_series_is_forecast_as_an_equal_one_that_was_fitted(kind, options):
+def test_an_added_series_is_forecast_like_an_equal_fitted_one(kind, options):
     model = fitted(kind, **options)
     assert model.update(long(c=B[:N])) is model
     future = ahead_of(model, long(a=A[N:], b=B[N:], c=B[N:]))
@@ -110,7 +110,7 @@ def test_a_short_one_is_padded_as_in_fit(kind, options, n):
 
 
 @models
-def test_nothing_changes_for_the_others(kind, options):
+def test_adding_a_series_does_not_change_the_others(kind, options):
     model = fitted(kind, **options)
     future = ahead_of(model, long(a=A[N:], b=B[N:], c=C[N:]))
     known = {name: rows[rows["id"] != "c"] for name, rows in future.items()}
@@ -123,7 +123,7 @@ def test_nothing_changes_for_the_others(kind, options):
     pd.testing.assert_frame_equal(now[: len(paths)], paths, check_exact=True)
 
 
-def test_series_follow_in_the_order_of_their_first_rows_however_they_are_added():
+def test_added_series_follow_in_order_of_their_first_rows():
     rows = long(d=A[:50], c=C[:N])
     blend = rows.sort_values("time", kind="stable")
     at_once = fitted().update(blend)
@@ -186,7 +186,7 @@ def test_sensitivities_and_importances_know_it():
     assert np.isfinite(found.importances).all()
 
 
-def test_what_was_added_is_pickled_and_forgotten_by_the_next_fit():
+def test_added_series_are_pickled_and_discarded_by_fit():
     model = fitted()
     first = model.forecast()
     model.update(long(c=C[:N]))
@@ -206,7 +206,7 @@ def test_where_one_series_was_fitted_there_may_be_more():
     pd.testing.assert_frame_equal(of(model.forecast(), "c"), of(model.forecast(), "b"), check_exact=True)
 
 
-def test_a_target_that_is_no_column_is_told_beside():
+def test_a_separate_target_is_passed_as_y():
     inside = fitted().update(long(c=C[:N], b=B[N : N + 3]))
     rows = long(c=C[:N], b=B[N : N + 3])
     model = LinearForecaster(**SMALL, **KEYS).fit(PANEL.drop(columns="y"), PANEL["y"])
@@ -219,7 +219,7 @@ def test_a_target_that_is_no_column_is_told_beside():
 # -- stamps
 
 
-def test_the_commonest_calendar_is_that_of_rows_too_few_to_tell():
+def test_few_rows_get_the_most_common_calendar():
     model = fitted().update(long(c=C.iloc[[5, 8]], d=C.iloc[[0, 2, 4]]))
     assert of(model.forecast(2), "c")["time"].tolist() == B.index[9:11].tolist()
     assert of(model.forecast(2), "d")["time"].tolist() == B.index[5:7].tolist()
@@ -231,7 +231,7 @@ def test_a_series_may_have_another_step_of_its_own():
     assert of(model.forecast(1), "c")["time"][0] == hours[-1] + pd.Timedelta(hours=1)
 
 
-def test_a_series_whose_stamps_can_not_go_on_is_refused():
+def test_series_whose_stamps_can_not_continue_are_refused():
     days = pd.bdate_range("2024-01-01", periods=60, name="time").drop(["2024-02-14"])
     model = fitted(rows=long(a=A[:59].set_axis(days)))
     before = copy.deepcopy(model)
@@ -364,7 +364,7 @@ def test_short_ones_may_be_an_error():
     assert model.update(long(c=C[:15])).forecast(1)["id"].tolist() == ["b", "a", "c"]
 
 
-def test_a_constant_one_is_forecast_exactly_and_told_of():
+def test_an_added_constant_series_is_forecast_with_a_warning():
     model = fitted()
     with pytest.warns(UserWarning, match=r"^1 of 2 series are constant in training and are forecast as such"):
         model.update(long(c=C[:N].assign(y=5.0), d=C[:N]))
@@ -388,7 +388,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("options", "spoil", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_fit_would_refuse_changes_nothing(options, spoil, message):
+def test_series_that_fit_would_refuse_change_nothing(options, spoil, message):
     model = fitted(**options)
     before = copy.deepcopy(model)
     with pytest.raises(ValueError, match=message) as error:

@@ -142,7 +142,7 @@ def seen_by(model, rows, monkeypatch):
 
 
 @pytest.mark.parametrize("n_new", [1, 3, 4, 17])
-def test_windows_whose_targets_end_in_the_new_rows_are_learned_from(n_new, monkeypatch):
+def test_windows_that_end_in_the_new_rows_are_learned_from(n_new, monkeypatch):
     model = fitted(dtype="float64")
     stop = N
     for _ in range(2):
@@ -167,7 +167,7 @@ def test_an_update_between_is_known_but_not_learned_from(monkeypatch):
 
 
 @pytest.mark.parametrize("multivariate", [True, False])
-def test_many_passes_learn_what_has_changed(multivariate):
+def test_many_passes_adapt_to_a_changed_series(multivariate):
     """A series that is mirrored after fit."""
     t = np.arange(800)
     y = np.sin(t / 3) + 0.1 * np.random.default_rng(0).normal(size=800)
@@ -220,13 +220,13 @@ def test_results_do_not_depend_on_the_number_of_threads(way):
     assert_same(one, two)
 
 
-def test_a_fit_forgets_what_was_learned_on():
+def test_fit_discards_what_partial_fit_learned():
     model = fitted()
     first = copy.deepcopy(model)
     assert_same(model.partial_fit(ROWS[N:]).fit(ROWS[:N]), first)
 
 
-def test_a_warm_start_goes_on_from_what_was_learned_on():
+def test_warm_start_continues_from_partial_fit():
     model = fitted(warm_start=True, learning_rate_init=1e-3, ema=None)
     model.partial_fit(ROWS[N : N + 10])
     before = flats_of(model)
@@ -245,7 +245,7 @@ def test_before_fit_it_is_fit(way):
     assert_same(beside, SeqForecaster(**options).fit(ROWS[:N]))
 
 
-def test_only_what_trains_a_network_learns_on():
+def test_only_the_recurrent_forecaster_has_partial_fit():
     assert hasattr(SeqForecaster(), "partial_fit")
     for kind in (LinearForecaster, NaiveForecaster):
         assert not hasattr(kind(), "partial_fit")
@@ -276,7 +276,7 @@ def test_one_row_is_enough():
 @pytest.mark.parametrize(
     "covariates", [{"future_cols": "x"}, {"static_cols": "s"}, {"calendar_features": "auto"}]
 )
-def test_columns_of_all_kinds_go_on(covariates):
+def test_partial_fit_takes_columns_of_all_roles(covariates):
     rows = ROWS.assign(s=1.0)[["y", "s" if "static_cols" in covariates else "x"]]
     model = fitted(rows[:N], **covariates, learning_rate_init=1e-300, ema=None)
     updated = copy.deepcopy(model).update(rows[N : N + 10])
@@ -286,7 +286,7 @@ def test_columns_of_all_kinds_go_on(covariates):
     assert_same_bits(model.predict(rows[N + 10 :]), updated.predict(rows[N + 10 :]))
 
 
-def test_a_target_that_is_no_column_is_told_beside():
+def test_a_separate_target_is_passed_as_y():
     x, y = ROWS[["x"]], ROWS["y"].rename("z")
     model = SeqForecaster(**OPTIONS).fit(x[:N], y[:N])
     before = flats_of(model)
@@ -297,7 +297,7 @@ def test_a_target_that_is_no_column_is_told_beside():
     assert model.forecast().index[0] == ROWS.index[N + 5]
 
 
-def test_y_may_be_the_column_again_and_nothing_else():
+def test_y_must_equal_the_column_of_its_name():
     model = fitted()
     rows = ROWS[N : N + 5]
     with pytest.raises(ValueError, match=r"'y' parameter of SeqForecaster\.partial_fit must equal"):
@@ -422,7 +422,7 @@ def test_a_pass_that_is_interrupted_leaves_everything_as_it_was(n_models, error,
 
 
 @pytest.mark.parametrize(("n_models", "in_network"), [(1, 1), (2, 1), (2, 2)])
-def test_a_fit_that_was_interrupted_goes_on(n_models, in_network, monkeypatch):
+def test_partial_fit_continues_an_interrupted_fit(n_models, in_network, monkeypatch):
     """With the networks that it had."""
     begun, real = [], network_parameters.progress
 
@@ -451,7 +451,7 @@ def test_a_fit_that_was_interrupted_goes_on(n_models, in_network, monkeypatch):
     assert moved(model.partial_fit(ROWS[N + 5 : N + 9]), again) == [True] * in_network
 
 
-def test_threads_are_as_many_as_asked_for(monkeypatch):
+def test_n_jobs_sets_the_number_of_threads(monkeypatch):
     model, asked, compiled = fitted(), [], parallel.run
 
     def run(kernel, arguments, n_threads):

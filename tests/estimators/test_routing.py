@@ -91,7 +91,7 @@ def test_transformed_targets_keep_their_weights():
     same(found, np.exp(weighted(REGRESSOR, X, np.log(y)).predict(X)))
 
 
-def test_a_vote_hands_weights_to_those_who_asked():
+def test_voting_passes_weights_to_those_that_request_them():
     vote = VotingClassifier(
         [("weighed", weighing(CLASSIFIER)), ("not", clone(CLASSIFIER).set_fit_request(sample_weight=False))],
         voting="soft",
@@ -134,7 +134,7 @@ def test_a_search_fits_and_scores_with_the_weights_of_each_fold(model, target, m
     same(search.predict(X), weighted(best, X, target).predict(X))
 
 
-def test_a_search_over_a_pipeline_scores_with_weights_where_the_scorer_asks():
+def test_pipeline_search_scores_with_requested_weights():
     scorers = {
         "weighed": make_scorer(mean_absolute_error).set_score_request(sample_weight=True),
         "not": make_scorer(mean_absolute_error).set_score_request(sample_weight=False),

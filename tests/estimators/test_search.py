@@ -134,7 +134,7 @@ def area_by_logits(model, rows, labels):
     ],
     ids=["three classes", "two"],
 )
-def test_string_scorers_give_the_metrics_of_classes_and_probabilities(labels, area, score):
+def test_string_scorers_compute_classification_metrics(labels, area, score):
     expected = {
         "accuracy": lambda model, rows, labels: np.mean(model.predict(rows) == labels),
         "neg_log_loss": lambda model, rows, labels: -metrics.log_loss(labels, model.predict_proba(rows)),
@@ -220,7 +220,7 @@ def test_a_search_of_a_forecaster_needs_no_y():
     ).fit(FRAME).score(FRAME.set_axis(HOURS + pd.Timedelta("160h")))
 
 
-def test_a_random_search_of_a_classifier_finds_the_best_of_its_draws():
+def test_random_search_of_a_classifier_finds_the_best_draw():
     ranges, folds = {"hidden_size": range(2, 7), "pooling": ["last", "mean", "max"]}, StratifiedKFold(3)
     search = RandomizedSearchCV(
         CLASSIFIER, ranges, n_iter=4, cv=folds, scoring="neg_log_loss", random_state=0
@@ -276,7 +276,7 @@ def test_halving_of_rows_ends_with_the_scores_of_all_rows():
 
 
 @pytest.mark.parametrize("columns", [["load", "wind"], ["wind"]], ids=["target in X", "target beside X"])
-def test_halving_of_rows_scores_training_rows_and_is_refused_by_a_forecaster(columns):
+def test_halving_by_rows_is_refused_by_a_forecaster(columns):
     search = HalvingGridSearchCV(
         FORECASTER,
         {"hidden_size": [2, 5]},
@@ -293,7 +293,7 @@ def test_halving_of_rows_scores_training_rows_and_is_refused_by_a_forecaster(col
 
 
 @pytest.mark.parametrize("model", [REGRESSOR, CLASSIFIER], ids=["regressor", "classifier"])
-def test_a_learning_curve_has_the_scores_of_the_first_rows_of_each_fold(model):
+def test_learning_curve_scores_the_first_rows_of_each_fold(model):
     target, folds = (y, KFold(3)) if model is REGRESSOR else (LABELS, KFold(3, shuffle=True, random_state=0))
     sizes, train_scores, test_scores = learning_curve(model, X, target, cv=folds, train_sizes=[20, 50])
     same(sizes, [20, 50])
@@ -305,7 +305,7 @@ def test_a_learning_curve_has_the_scores_of_the_first_rows_of_each_fold(model):
 
 
 @pytest.mark.parametrize("model", [REGRESSOR, CLASSIFIER], ids=["regressor", "classifier"])
-def test_an_incremental_learning_curve_learns_from_part_after_part(model):
+def test_incremental_learning_curve_calls_partial_fit_in_order(model):
     target, folds = (y, KFold(3)) if model is REGRESSOR else (LABELS, KFold(3, shuffle=True, random_state=0))
     classes = {} if model is REGRESSOR else {"classes": np.unique(LABELS)}
     _, _, found = learning_curve(
@@ -336,7 +336,7 @@ def test_a_learning_curve_in_time_of_windows():
     ids=["first rows", "last rows"],
 )
 @pytest.mark.parametrize("problem", ["target in X", "target beside X"])
-def test_a_learning_curve_of_a_forecaster_has_scores_of_later_rows_only(problem, order, part):
+def test_learning_curve_of_a_forecaster_scores_later_rows(problem, order, part):
     """scikit-learn takes the first training rows, far from those of the test: turned round, the last ones.
 
     Forecasts of rows that were trained on say nothing, and the warnings tell so.

@@ -118,7 +118,7 @@ def test_missing_values_and_gaps_are_known_as_predict_knows_them(blocks, seed, s
 
 
 @models
-def test_after_a_long_stretch_without_values_what_was_known_before_is_not_forgotten(kind, options):
+def test_the_last_value_before_a_long_gap_is_kept(kind, options):
     rows = wander()
     rows.iloc[N - 2 : N + 36, 0] = np.nan
     model = fitted(kind, options, rows[:N])
@@ -134,7 +134,7 @@ def test_after_a_long_stretch_without_values_what_was_known_before_is_not_forgot
 @pytest.mark.parametrize("differences", [1, 5, [1, 5], [5, 1]])
 @pytest.mark.parametrize("after", [1, 2, 5])
 @pytest.mark.parametrize("gap", [10, 20])
-def test_what_was_differenced_is_summed_up_from_what_is_kept_only(differences, after, gap):
+def test_differences_are_integrated_from_the_kept_steps(differences, after, gap):
     """A few rows after a gap that is longer than that: no forecast reads further back."""
     rows = wander()[["y"]]
     end = N + 2 + gap + after
@@ -147,7 +147,7 @@ def test_what_was_differenced_is_summed_up_from_what_is_kept_only(differences, a
 
 @indexes
 @pytest.mark.parametrize("season", [1, 3])
-def test_an_updated_naive_forecaster_is_one_that_was_fitted_to_all_rows(season, index):
+def test_updating_the_naive_forecaster_equals_fitting_all_rows(season, index):
     rows = wander(index=index)[["y"]].mask(np.random.default_rng(5).random((ALL, 1)) < 0.3)
     rows.iloc[[0, N - 1, 86]] = 1.0
     for first in (N + 1, N + 13, 87):
@@ -180,7 +180,7 @@ def test_rows_of_an_update_may_come_in_any_order(kind, options):
     assert_same(model, fitted(kind, options, rows[:N]).update(rows[N : N + 9].sample(frac=1, random_state=0)))
 
 
-def test_what_is_remembered_does_not_grow():
+def test_memory_does_not_grow_with_updates():
     rows = wander()
     model = fitted(*MODELS["linear"], rows[:N])
     size = len(pickle.dumps(model))
@@ -275,7 +275,7 @@ def test_features_of_the_calendar_go_on():
         model.update(rows[N + 4 * block : N + 4 * block + 4])
 
 
-def test_a_target_that_is_no_column_is_told_beside():
+def test_a_separate_target_is_passed_as_y():
     rows = wander()
     model = LinearForecaster(**SMALL).fit(rows[["x"]][:N], rows["y"][:N])
     inside = LinearForecaster(**SMALL, target="y").fit(rows[:N])
@@ -289,7 +289,7 @@ def test_a_target_that_is_no_column_is_told_beside():
         model.update(rows[["x"]][N + 6 :])
 
 
-def test_y_may_be_the_column_again_and_nothing_else():
+def test_y_must_equal_the_column_of_its_name():
     rows = wander()
     model = fitted(*MODELS["linear"], rows[:N])
     again = copy.deepcopy(model).update(rows[N : N + 6], rows["y"][N : N + 6])
@@ -324,7 +324,7 @@ def test_only_the_series_that_have_new_rows_move_on(kind, options):
     assert_same(step_by_step, model)
 
 
-def test_a_series_that_has_moved_on_refuses_rows_that_another_takes():
+def test_updated_series_refuse_rows_before_their_end():
     a, b = wander(0), wander(1)
     model = (
         LinearForecaster(**SMALL, **KEYS, target="y").fit(long(a=a[:N], b=b[:N])).update(long(a=a[N : N + 4]))
@@ -355,7 +355,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("rows", "error", "message"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("name", ["naive", "linear"])
-def test_rows_that_are_refused_leave_everything_as_it_was(name, rows, error, message):
+def test_refused_rows_change_nothing(name, rows, error, message):
     if name == "naive" and (isinstance(rows, pd.DataFrame) and (rows["x"] == "text").any()):
         rows = rows.assign(y="text")
     kind, options = MODELS[name]
@@ -404,7 +404,7 @@ def test_an_update_is_pickled_and_forgotten_by_the_next_fit():
 
 @pytest.mark.parametrize("silence", [14, 20, 60])
 @pytest.mark.parametrize("differences", [None, 1])
-def test_after_a_silence_as_long_as_the_window_the_last_value_is_forecast(differences, silence):
+def test_after_a_gap_as_long_as_a_window_the_last_value_repeats(differences, silence):
     """And not the training mean; with errors of the usual size."""
     y = np.linspace(0, 100, 150) + np.random.default_rng(0).normal(size=150)
     model = LinearForecaster(7, 14, differences=differences).fit(y)

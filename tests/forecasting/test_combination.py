@@ -80,7 +80,7 @@ def test_parts_that_hardly_differ_count_the_same():
 
 
 @pytest.mark.parametrize("n_horizons", [0.1, 5.0, MUCH])
-def test_a_part_without_an_error_is_everything(n_horizons):
+def test_a_part_without_errors_has_all_weight(n_horizons):
     """Errors of 0 are endless evidence, which must not end in NaN."""
     assert combine({"a": TRUTH, "b": TRUTH + 1}, TRUTH, n_horizons) == {"a": 1.0, "b": 0.0}
     assert combine({"a": TRUTH + 1, "b": TRUTH}, TRUTH, n_horizons) == {"a": 0.0, "b": 1.0}
@@ -93,11 +93,11 @@ def test_parts_that_are_equal_count_the_same():
     assert combine(same, TRUTH, MUCH) == {"a": 0.5, "b": 0.5}
 
 
-def test_a_single_part_is_everything():
+def test_a_single_part_has_all_weight():
     assert combine({"recurrent": TRUTH + 1}, TRUTH, 3.0) == {"recurrent": 1.0}
 
 
-def test_what_was_not_observed_does_not_count():
+def test_missing_values_do_not_count_in_weights():
     holed = np.where(RNG.random(TRUTH.shape) < 0.3, np.nan, TRUTH)
     seen = np.isfinite(holed)
     expected = combine({name: part[seen] for name, part in PARTS.items()}, TRUTH[seen], 5.0)
@@ -126,13 +126,13 @@ def test_a_naive_forecast_that_is_better_is_all_that_is_left():
     assert choose(trial(naive={"naive": naive["naive"]})) == {"naive": 1.0}
 
 
-def test_a_naive_forecast_that_is_worse_is_none():
+def test_a_worse_naive_forecast_has_no_weight():
     naive = {"naive": TRUTH + NOISE[2], "seasonal_naive": TRUTH + 2 * NOISE[2]}
     assert choose(trial(naive=naive)) == combine(PARTS, TRUTH, 5.0)
     assert choose(trial()) == combine(PARTS, TRUTH, 5.0)
 
 
-def test_the_naive_forecast_is_compared_with_the_sum_and_not_with_the_parts():
+def test_the_naive_forecast_is_compared_with_the_sum_of_parts():
     """Errors of the parts cancel: their mean is better than the naive forecast, which is better than each."""
     parts, naive = {"a": TRUTH + NOISE[0], "b": TRUTH - NOISE[0]}, {"naive": TRUTH + 0.5 * NOISE[0]}
     assert choose(trial(parts, naive)) == pytest.approx({"a": 0.5, "b": 0.5})
@@ -142,7 +142,7 @@ def test_a_naive_forecast_that_is_as_good_is_preferred():
     assert choose(trial({"recurrent": TRUTH + 1}, {"naive": TRUTH - 1})) == {"naive": 1.0}
 
 
-def test_what_was_not_observed_is_no_ones_error():
+def test_missing_values_do_not_count_as_errors():
     holed = np.where(RNG.random(TRUTH.shape) < 0.3, np.nan, TRUTH)
     naive = {"naive": np.where(np.isnan(holed), 1e9, TRUTH)}
     assert choose(trial(naive=naive, truth=holed)) == {"naive": 1.0}
@@ -229,7 +229,7 @@ def test_a_large_gain_needs_folds_that_do_not_contradict():
     assert choose(large, worse) == {"naive": 1.0}
 
 
-def test_what_only_the_network_can_forecast_stays():
+def test_series_that_only_the_network_forecasts_keep_it():
     """Where the gain on validation windows is certain, it does not matter what the linear part can do."""
     off = 2 + 0.1 * np.random.default_rng(0).normal(size=40)
     validation = at_errors({"recurrent": 0.1 * off, "linear": off}, {"naive": off}, 40)
@@ -240,19 +240,19 @@ def test_what_only_the_network_can_forecast_stays():
     assert choose(doubtful, folds) == {"naive": 1.0}
 
 
-def test_the_naive_forecast_that_is_left_is_the_better_one_of_all_windows():
+def test_the_best_naive_forecast_of_all_windows_is_chosen():
     validation = at_errors({"linear": [1, 1.1]}, {"naive": [1.2, 1.0], "seasonal_naive": [2, 1.0]}, 2)
     folds = at_errors({"linear": [2, 2, 2]}, {"naive": [2, 2, 2], "seasonal_naive": [1, 1, 1.1]}, 30)
     assert set(choose(validation)) == {"linear"}
     assert choose(validation, folds) == {"seasonal_naive": 1.0}
 
 
-def test_windows_out_of_fold_are_asked_only_where_there_is_a_rival():
+def test_folds_are_used_only_with_a_naive_forecast():
     folds = at_errors({"linear": [9.0]}, {"naive": [1.0]}, 30)
     assert choose(replace(FEW, naive={}), folds) == combine(FEW.parts, FEW.truth, 3)
 
 
-def test_without_windows_out_of_fold_the_linear_part_must_be_better_on_the_others():
+def test_without_folds_validation_alone_decides():
     nothing = at_errors({"linear": []}, {"naive": []}, 0.0)
     assert set(choose(FEW, nothing)) == {"recurrent", "linear"}
     worse = replace(FEW, parts=FEW.parts | {"linear": FEW.naive["naive"] + 0.1})

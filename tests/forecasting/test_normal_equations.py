@@ -35,7 +35,7 @@ def test_moments_are_means_and_sums_of_products():
 
 @given(st.integers(0, 60), st.integers(0, 60), st.sampled_from([0.0, 1e5]))
 @settings(max_examples=40, deadline=None)
-def test_moments_of_parts_add_up_and_can_be_taken_away(first, second, level):
+def test_moments_can_be_added_and_subtracted(first, second, level):
     """Also far from 0, where sums of raw products would lose ten digits."""
     first, second = sorted([first, second])
     x, y = X + level, Y - level
@@ -77,7 +77,7 @@ def test_some_inputs_can_be_chosen():
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
-def test_what_the_first_inputs_explain_can_be_taken_from_the_others(n):
+def test_what_first_inputs_explain_can_be_subtracted(n):
     explained = NormalEquations.of(X, Y).penalized(n, 0.5).explained(n)
     rest = np.hstack([X[:, n:], Y])
     if n:
@@ -109,7 +109,7 @@ def test_two_steps_are_one_fit_with_both_penalties():
     np.testing.assert_allclose(both.mean(axis=0), Y.mean(axis=0), rtol=1e-9)
 
 
-def test_inputs_that_were_never_seen_have_no_say():
+def test_unobserved_inputs_have_no_weight():
     x = np.hstack([np.zeros((60, 1)), X])
     np.testing.assert_array_equal(NormalEquations.of(x, Y).penalized(1, 0.03).explained(1), 0)
     flat = NormalEquations.of(np.full((60, 2), 4.0), Y)

@@ -74,7 +74,7 @@ def test_of_one_series_nothing_is_changed():
     )
 
 
-def test_what_is_not_known_is_one():
+def test_unknown_residual_scales_are_one():
     """Of a series without errors, and of series that came after fit."""
     groups = [(np.array([12, 22, 112]), errors_of(3, 4))]
     errors = ConformalResiduals.of_series(panel_of(50, 40, 60), groups)
@@ -133,7 +133,7 @@ def panel():
     ],
     ids=["linear", "network"],
 )
-def test_bands_of_each_series_hold_what_they_promise(panel, model):
+def test_intervals_of_each_series_have_their_coverage(panel, model):
     """In units of changes alone, those of the slow ones hold less, and those of the others more."""
     known = panel["time"] < "2029-05-01"
     model = model.fit(panel[known])

@@ -39,7 +39,7 @@ def test_inputs_are_one_for_each_phase_and_waves_of_the_year(phases):
 
 
 @some
-def test_product_is_inputs_times_weights_with_the_same_bits_in_any_batch(phases):
+def test_product_has_the_same_bits_in_any_batch(phases):
     weights = np.random.default_rng(0).normal(size=(len(phases), 5))
     whole = phases.product(STEPS, weights)
     np.testing.assert_allclose(whole, phases.inputs(STEPS) @ weights, rtol=1e-12, atol=1e-12)

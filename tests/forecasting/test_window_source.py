@@ -16,7 +16,7 @@ COLUMNS = ColumnLayout(3, 2)
 both = pytest.mark.parametrize("multivariate", [True, False])
 
 
-def test_joint_targets_are_one_block():
+def test_multivariate_targets_are_one_block():
     blocks = WindowSource.of(GRID, COLUMNS, multivariate=True)
     assert (len(blocks), blocks.n_rows, blocks.n_columns, blocks.n_targets) == (1, 11, 5, 3)
     np.testing.assert_array_equal(blocks.values[0], GRID)
@@ -87,7 +87,7 @@ def test_each_target_has_its_own_lags_and_all_covariates():
 
 
 @pytest.mark.parametrize(("multivariate", "n_relative"), [(True, 7), (False, 4)])
-def test_what_is_known_ahead_and_what_never_changes_is_not_relative(multivariate, n_relative):
+def test_future_and_static_columns_are_not_relative(multivariate, n_relative):
     """Targets, their lags and the past of covariates are."""
     assert WindowSource.of(OF_KINDS, KINDS, multivariate).n_relative == n_relative
 

@@ -84,7 +84,7 @@ def test_batches_are_as_large_as_memory_allows(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["naive", "linear", "local", "network"])
-def test_a_path_goes_on_as_the_forecast_after_an_update_with_it(name):
+def test_a_path_continues_like_a_forecast_after_an_update(name):
     """And off by the errors of another window, in units of what the path moved: one series, one path at a
     time, with draws of its own."""
     model = fitted(*MODELS[name])
@@ -109,7 +109,7 @@ def test_a_path_goes_on_as_the_forecast_after_an_update_with_it(name):
                 moved.update(block)
 
 
-def test_no_unit_of_errors_is_looked_for_where_none_is_asked_for(monkeypatch):
+def test_volatility_is_computed_only_for_intervals(monkeypatch):
     found = [fitted(*MODELS[name]) for name in ("naive", "linear", "network")]
 
     def at(self, *_):

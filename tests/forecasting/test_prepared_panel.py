@@ -1,0 +1,38 @@
+"""Scaled values of a panel, and the way back."""
+
+import numpy as np
+import pytest
+from plan_tasks import examples_of
+
+Y = np.random.default_rng(0).normal(5, 2, size=40)
+CUTOFFS = np.array([6, 20, 38])
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return examples_of(Y)
+
+
+def test_targets_are_scaled_by_the_steps_that_are_trained_on(examples):
+    scaled = (Y - Y[:32].mean()) / Y[:32].std()
+    np.testing.assert_allclose(examples.prepared.targets.values[:, 0], scaled, rtol=1e-12)
+    assert examples.prepared.n_targets == 1
+
+
+def test_forecasts_are_brought_back_to_units(examples):
+    scaled = examples.prepared.actual(CUTOFFS)
+    found = examples.preparer.unscale(scaled, examples.prepared.series(CUTOFFS))
+    np.testing.assert_allclose(found[..., 0], [Y[at : at + 2] for at in CUTOFFS], rtol=1e-12)
+
+
+def test_differences_are_integrated_from_the_values_before():
+    prepared = examples_of(Y, differences=(1,)).prepared
+    inputs = prepared.source.targets[0, CUTOFFS[:, None] + np.arange(2)]
+    np.testing.assert_allclose(prepared.integrate(inputs, CUTOFFS), prepared.actual(CUTOFFS), rtol=1e-9)
+
+
+def test_values_that_are_scaled_already_are_taken_as_they_are(examples):
+    again = examples.preparer.prepare_scaled(examples.prepared.scaled)
+    np.testing.assert_array_equal(again.source.values, examples.prepared.source.values)
+    other = examples.prepared.with_scaled(examples.prepared.scaled)
+    np.testing.assert_array_equal(other.source.values, examples.prepared.source.values)
