@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from plan_tasks import daily, read
 
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting.calendar_columns import CalendarColumns
 
-COLUMNS = Columns(1, past=1, future=1, static=1)
+COLUMNS = ColumnLayout(1, past=1, future=1, static=1)
 GRID = np.arange(56.0).reshape(14, 4)
 
 
@@ -28,7 +28,7 @@ def test_features_stand_after_the_columns_known_ahead(calendar):
     angle = 2 * np.pi * np.arange(14) / 7
     np.testing.assert_allclose(found[:, 3:5], np.stack([np.sin(angle), np.cos(angle)], axis=1), atol=1e-12)
     np.testing.assert_array_equal(found[:, 5], [0, 0, 0, 0, 0, 1, 1] * 2)
-    assert columns.widen(COLUMNS) == Columns(1, past=1, future=4, static=1)
+    assert columns.widen(COLUMNS) == ColumnLayout(1, past=1, future=4, static=1)
 
 
 def test_steps_are_counted_from_the_first_one(calendar):

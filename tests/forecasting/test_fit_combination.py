@@ -22,7 +22,7 @@ from forecaster_tasks import EXACT, SMALL, TOGETHER, assert_same_weights
 
 from seqcast import SeqForecaster
 from seqcast.data.panel import Clock
-from seqcast.data.roles import Columns
+from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import fit_combination
 from seqcast.forecasting.combination import ValidationForecasts, choose, combine, squared_error
 from seqcast.forecasting.out_of_fold import out_of_fold
@@ -93,7 +93,7 @@ def folds_by_hand(model, scaled):
     """The trial of training windows out of fold, by maps that are checked in test_out_of_fold."""
     k, n, horizon = len(model.target_names_), scaled.shape[1], model.horizon_
     clock = Clock(np.array([0, len(scaled)]), np.array([FIRST]))
-    blocks = WindowSource.of(scaled, Columns(k, n - k), model.multivariate, clock)
+    blocks = WindowSource.of(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
     cutoffs = np.array(cutoffs_between(model, scaled, 0, training_end(model, len(scaled))))
     starts, found = out_of_fold(linear_map_of(model), blocks, cutoffs - model.window_, model.window_, horizon)
     np.testing.assert_array_equal(starts + model.window_, cutoffs)

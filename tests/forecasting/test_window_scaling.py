@@ -81,7 +81,7 @@ def test_windows_are_read_as_by_loops(way, columns, n_steps):
 @ways
 @columns
 def test_reading_a_window_does_not_depend_on_the_batch(way, columns):
-    windows = make_windows(columns.static_ones.stop)
+    windows = make_windows(columns.static_slice.stop)
     before, whole = windows.copy(), way.read(windows, columns, 5)
     for chosen in ([0], [3, 4, 5], [7, 7, 30], list(range(39, -1, -1))):
         for one, other in zip(way.read(windows[chosen], columns, 5), whole, strict=True):
