@@ -157,7 +157,7 @@ def test_incomplete_validation_windows_choose_nothing():
 
 @pytest.mark.parametrize("way", [LAST, NONE, INSTANCE])
 def test_constant_inputs_have_no_weight(way):
-    blocks = WindowSource.of(np.full((60, 1), 2.5), Columns(1), True)
+    blocks = WindowSource.of(np.full((60, 1), 2.5), ColumnLayout(1), True)
     found = fit_linear(blocks, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (way,))
     np.testing.assert_array_equal(found.weights, 0)
     np.testing.assert_array_equal(

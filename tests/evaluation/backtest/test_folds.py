@@ -20,8 +20,8 @@ from backtest_tasks import (
 from sklearn.base import clone
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
-from seqcast.estimators import rolling
 from seqcast.evaluation.backtest import backtest, summarize
+from seqcast.forecasting import rolling
 
 
 @pytest.mark.parametrize("horizon", [4, 9])
@@ -109,7 +109,7 @@ def test_batches_do_not_change_forecasts(gappy, monkeypatch):
     for horizon in (6, 9):
         whole = backtest(model, gappy, refit=False, step_size=2, horizon=horizon)
         with monkeypatch.context() as patched:
-            patched.setattr(rolling, "ROLLING_NUMBERS", 700)
+            patched.setattr(rolling, "MAX_NUMBERS", 700)
             parts = backtest(model, gappy, refit=False, step_size=2, horizon=horizon)
         pd.testing.assert_frame_equal(parts, whole, check_exact=True)
 
