@@ -92,11 +92,11 @@ class Arguments:
         for name, array in arrays.items():
             assert array.dtype == _OTHER_ARRAYS.get(name, self._dtype), name
             assert array.flags.c_contiguous, name
-            self._arrays[name] = array
             self._point_to(name, array.ctypes.data, array.size)
-            if name == "workspaces":
-                self.n_workspaces = len(array)
-                self._numbers[_POSITIONS["n_workspaces"]] = self.n_workspaces
+        if "workspaces" in arrays:
+            self.n_workspaces = len(arrays["workspaces"])
+            self._numbers[_POSITIONS["n_workspaces"]] = self.n_workspaces
+        self._arrays |= arrays
 
     def _point_to(self, name: str, address: int, size: int) -> None:
         position = _POSITIONS[name]

@@ -1,5 +1,6 @@
 """A network's parameters, and calls of its kernels."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -110,9 +111,10 @@ class Network:
             of `kernels.distributions`, for the values in their own unit.
         """
         predictions = np.zeros((len(samples), *self.forecast_shape(source.window)), self.dtype)
-        samples, packed, values = samples.copy(), self.packed(), source.values.ravel()
-        samples[:, TARGET] = np.arange(len(samples)) * int(np.prod(predictions.shape[1:]))
-        samples = samples[np.argsort(-samples[:, LENGTH], kind="stable")]
+        packed, values = self.packed(), source.values.ravel()
+        order = np.argsort(-samples[:, LENGTH], kind="stable")
+        samples = samples[order]
+        samples[:, TARGET] = order * math.prod(predictions.shape[1:])
         size, chunk = self._samples_per_call(source.window.n_steps), self.carry_steps(source.window)
         for first in range(0, len(samples), size):
             part = samples[first : first + size]
