@@ -37,9 +37,9 @@ from seqcast.data.panel import Clock
 from seqcast.data.roles import ColumnLayout
 from seqcast.estimators import base, forecaster
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.forecasting.combination import ValidationForecasts, choose, combine, squared_error
-from seqcast.forecasting.out_of_fold import out_of_fold
-from seqcast.forecasting.window_source import WindowSource, to_wide
+from seqcast.forecasting.combination import ValidationForecasts, choose_weights, fit_weights, squared_error
+from seqcast.forecasting.out_of_fold import forecast_out_of_fold
+from seqcast.forecasting.window_source import WindowSource, join_targets
 from seqcast.kernels import parallel
 from seqcast.learning import trainer
 
@@ -203,7 +203,7 @@ def validation_by_hand(model, rows):
 def choice_by_hand(validation, folds):
     """By the rule, which is checked in test_combination; and what decided."""
     best = min(validation.naive, key=lambda name: squared_error(validation.naive[name], validation.truth))
-    weights = combine(validation.parts, validation.truth, validation.n_horizons)
+    weights = fit_weights(validation.parts, validation.truth, validation.n_horizons)
     mixture = validation.forecast(weights)
     own, rival = (squared_error(f, validation.truth) for f in (mixture, validation.naive[best]))
     if own >= rival:
@@ -211,8 +211,8 @@ def choice_by_hand(validation, folds):
     elif validation.gains(mixture, best).exceed(2.0):
         decided = "better, certainly"
     else:
-        decided = "likely" if folds is None or "linear" in choose(validation, folds) else "unlikely"
-    return choose(validation, folds), decided
+        decided = "likely" if folds is None or "linear" in choose_weights(validation, folds) else "unlikely"
+    return choose_weights(validation, folds), decided
 
 
 def assert_same_trial(one, other):
@@ -231,14 +231,18 @@ def folds_by_hand(model, scaled):
     """The trial of training windows out of fold, by maps that are checked in test_out_of_fold."""
     k, n, horizon = len(model.target_names_), scaled.shape[1], model.horizon_
     clock = Clock(np.array([0, len(scaled)]), np.array([FIRST]))
-    blocks = WindowSource.of(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
+    blocks = WindowSource.from_inputs(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
     cutoffs = np.array(cutoffs_between(model, scaled, 0, training_end(model, len(scaled))))
-    starts, found = out_of_fold(model._linear, blocks, cutoffs - model.window_, model.window_, horizon)
+    starts, found = forecast_out_of_fold(
+        model._linear, blocks, cutoffs - model.window_, model.window_, horizon
+    )
     np.testing.assert_array_equal(starts + model.window_, cutoffs)
     seasons = {"naive": 1, "seasonal_naive": model.season_length_}
     naives = {name: naives_by_hand(model, scaled, cutoffs, season) for name, season in seasons.items()}
     truth = truth_at(model, scaled, cutoffs)
-    return ValidationForecasts({"linear": to_wide(found, len(blocks))}, naives, truth, len(cutoffs) / horizon)
+    return ValidationForecasts(
+        {"linear": join_targets(found, len(blocks))}, naives, truth, len(cutoffs) / horizon
+    )
 
 
 NOISE = walk(200, 8).diff()[1:].to_frame()
@@ -262,7 +266,7 @@ def test_the_fallback_is_chosen_where_it_is_as_good(data, options, decided, monk
 
     def watched(validation, folds):
         trials.append((validation, folds))
-        return choose(validation, folds)
+        return choose_weights(validation, folds)
 
     monkeypatch.setattr(forecaster, "choose", watched)
     model, mixture = (
@@ -359,15 +363,17 @@ def test_auto_takes_the_linear_map_that_is_better_on_the_last_rows(seed):
             way: SeqForecaster(**options, normalization=way).fit(rows)
             for way in ("last", "none", "instance", "auto")
         }
-        better = fits["auto"]._linear.way.normalization
+        better = fits["auto"]._linear.window_scaling.normalization
         assert (better != "none") == is_walk
-        assert all(fits[way]._linear.way.normalization == way for way in ("last", "none", "instance"))
+        assert all(
+            fits[way]._linear.window_scaling.normalization == way for way in ("last", "none", "instance")
+        )
         np.testing.assert_array_equal(fits["auto"]._linear.weights, fits[better]._linear.weights)
         assert_same_weights(fits["auto"], fits["last"])  # the network reads windows relative to their end
         errors = {way: linear_error(fits[way], rows.to_frame()) for way in ("last", "none", "instance")}
         assert better == min(errors, key=errors.__getitem__)
     without = SeqForecaster(**options, normalization="auto", early_stopping=False).fit(noise)
-    assert without._linear.way.normalization == "last"
+    assert without._linear.window_scaling.normalization == "last"
 
 
 def linear_error(model, rows):

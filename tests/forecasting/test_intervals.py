@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
-from seqcast.forecasting.conformal import MAX_SAMPLES, ConformalResiduals, fewest_for
+from seqcast.forecasting.conformal import MAX_SAMPLES, ConformalResiduals, count_needed_residuals
 from seqcast.forecasting.requested_quantiles import RequestedQuantiles
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
@@ -77,7 +77,7 @@ def model(request):
     ],
 )
 def test_names_and_probabilities_of_what_is_asked_for(level, quantiles, names, probabilities):
-    bounds = RequestedQuantiles.of(level, quantiles, "Test")
+    bounds = RequestedQuantiles.parse(level, quantiles, "Test")
     assert bounds.names(["a"]) == ["a", *names]
     assert_close([probability for _, probability in bounds.columns], probabilities, 1e-12)
     assert list(bounds.probabilities) == sorted({probability for _, probability in bounds.columns})
@@ -88,17 +88,17 @@ def test_names_and_probabilities_of_what_is_asked_for(level, quantiles, names, p
 @pytest.mark.parametrize("percent", [*range(1, 100), 99.9, 0.5])
 def test_a_level_is_the_same_as_its_two_quantiles(percent):
     tail = (100 - percent) / 200
-    bounds = RequestedQuantiles.of(percent, [tail, 1 - tail], "Test")
+    bounds = RequestedQuantiles.parse(percent, [tail, 1 - tail], "Test")
     np.testing.assert_allclose(
         [p for _, p in bounds.columns[:2]], [p for _, p in bounds.columns[2:]], rtol=1e-12
     )
 
 
 def test_values_are_put_under_their_names():
-    bounds = RequestedQuantiles.of(80, [0.5, 0.1], "Test")
+    bounds = RequestedQuantiles.parse(80, [0.5, 0.1], "Test")
     assert bounds.probabilities == (0.1, 0.5, 0.9)
     values = np.arange(4 * 3 * 2).reshape(4, 3, 2)  # forecast and three quantiles, of 3 steps and 2 targets
-    found = pd.DataFrame(bounds.side_by_side(values), columns=bounds.names(["a", 7]))
+    found = pd.DataFrame(bounds.to_columns(values), columns=bounds.names(["a", 7]))
     for k, name in enumerate(["a", 7]):
         for column, place in {
             name: 0,
@@ -161,7 +161,7 @@ def size_by_hand(errors, level):
 def test_quantiles_are_order_statistics_of_the_sizes_of_errors(n, seed, share, probabilities):
     rng = np.random.default_rng(seed)
     values = np.where(rng.random((n, 2, 3)) < share, np.nan, rng.normal(size=(n, 2, 3)).astype(np.float32))
-    found = ConformalResiduals.of([values]).quantiles(probabilities)
+    found = ConformalResiduals.from_groups([values]).quantiles(probabilities)
     for row, probability in zip(found, probabilities, strict=True):
         for step, target in np.ndindex(2, 3):
             size = size_by_hand(values[:, step, target], abs(2 * probability - 1))
@@ -171,11 +171,13 @@ def test_quantiles_are_order_statistics_of_the_sizes_of_errors(n, seed, share, p
 def test_ranks_of_nineteen_errors():
     """Of which the last but one is the interval of 90 percent: 18 of 20 cases."""
     values = np.arange(1.0, 20.0)[np.random.default_rng(0).permutation(19)] * np.tile([1, -1], 10)[:19]
-    errors = ConformalResiduals.of([values[:, None, None]])
+    errors = ConformalResiduals.from_groups([values[:, None, None]])
     assert errors.quantiles([0.05, 0.95, 0.5, 0.75, 0.025]).ravel().tolist() == [-18, 18, 0, 10, -19]
-    assert errors.fewest() == pytest.approx(19)
-    assert fewest_for([0.05, 0.75]) == pytest.approx(9)  # whose largest is below the next in 9 of 10 cases
-    assert fewest_for([0.5]) == pytest.approx(0, abs=1e-6)
+    assert errors.count_effective() == pytest.approx(19)
+    assert count_needed_residuals([0.05, 0.75]) == pytest.approx(
+        9
+    )  # whose largest is below the next in 9 of 10 cases
+    assert count_needed_residuals([0.5]) == pytest.approx(0, abs=1e-6)
 
 
 @settings(max_examples=40)
@@ -187,7 +189,7 @@ def test_ranks_of_nineteen_errors():
 def test_groups_of_windows_count_the_same_however_many_they_are(sizes, seed, level):
     rng = np.random.default_rng(seed)
     groups = [rng.normal(size=(n, 1, 1)).astype(np.float32) for n in sizes]
-    errors = ConformalResiduals.of(groups)
+    errors = ConformalResiduals.from_groups(groups)
     weights = np.concatenate([np.full(n, 0.5 / n) for n in sizes])
     order = np.argsort(np.abs(np.concatenate(groups).ravel()))
     shares, n = np.cumsum(weights[order]), 1 / np.sum(weights**2)
@@ -195,27 +197,27 @@ def test_groups_of_windows_count_the_same_however_many_they_are(sizes, seed, lev
     place = next(k for k, share in enumerate(shares) if share >= wanted - 1e-9)
     expected = np.abs(np.concatenate(groups).ravel())[order][place]
     assert errors.quantiles([0.5 + level / 2])[0, 0, 0] == pytest.approx(expected, rel=1e-6)
-    assert errors.fewest() == pytest.approx(n)
+    assert errors.count_effective() == pytest.approx(n)
 
 
 def test_of_many_windows_some_at_equal_distances_are_kept():
     values = np.arange(50_000.0)[:, None, None]
-    errors = ConformalResiduals.of([values])
+    errors = ConformalResiduals.from_groups([values])
     assert len(errors.values) == MAX_SAMPLES
     assert errors.values[[0, -1], 0, 0].tolist() == [0, 49_999]
     assert np.ptp(np.diff(errors.values[:, 0, 0])) <= 1
-    assert len(ConformalResiduals.of([values[:100], values[:70]]).values) == 170
+    assert len(ConformalResiduals.from_groups([values[:100], values[:70]]).values) == 170
 
 
 def test_drawn_errors_are_those_of_whole_windows():
     values = np.arange(30.0).reshape(5, 3, 2)
     values[2, 1] = np.nan
-    errors = ConformalResiduals.of([values])
-    drawn = errors.paths(500, np.random.default_rng(0))
+    errors = ConformalResiduals.from_groups([values])
+    drawn = errors.draw(500, np.random.default_rng(0))
     rows = {tuple(np.nan_to_num(window).ravel()) for window in values}
     assert {tuple(window.ravel()) for window in drawn} == rows
-    skewed = ConformalResiduals.of([values[:1], values[1:]])
-    first = np.mean(skewed.paths(2000, np.random.default_rng(0))[:, 0, 1] == 1)
+    skewed = ConformalResiduals.from_groups([values[:1], values[1:]])
+    first = np.mean(skewed.draw(2000, np.random.default_rng(0))[:, 0, 1] == 1)
     assert first == pytest.approx(0.5, abs=4 * 0.5 / 2000**0.5)
 
 
@@ -275,8 +277,8 @@ def test_intervals_are_in_the_unit_of_each_target_and_series(kind, options):
     assert_close(one["z-lo-80"], 1000 + 50 * one["y-lo-80"], 1e-6)
     assert_close(one["z-hi-80"], 1000 + 50 * one["y-hi-80"], 1e-6)
     panel = kind(**options, **KEYS).fit(long(a=rows, b=1024 * rows - 30000))
-    assert_close(*panel._errors.sizes, 0.05)
-    panel._errors.sizes[:] = 1.0
+    assert_close(*panel._errors.scales, 0.05)
+    panel._errors.scales[:] = 1.0
     one = panel.forecast(level=80)
     a, b = (one[one["id"] == name][["y", "y-lo-80", "y-hi-80"]].to_numpy() for name in "ab")
     assert_close(b, 1024 * a - 30000, 1e-6)
@@ -432,7 +434,7 @@ def test_too_few_errors_are_told_of(name):
     kind, options = MODELS[name]
     options = {key: value for key, value in options.items() if key != "validation_fraction"}
     model = kind(**options).fit(wander(26))
-    seen = model._errors.fewest()
+    seen = model._errors.count_effective()
     message = rf"^Errors of only {seen:.0f} windows were seen in fit, and quantiles this far out need 999: "
     with pytest.warns(UserWarning, match=message) as caught:
         forecast = model.forecast(level=99.9)
@@ -584,7 +586,7 @@ def test_seeds_of_paths(model):
 def test_series_have_draws_of_their_own(kind, options):
     """Two equal series: the same forecast and, as far as errors were the same, bounds, but other paths."""
     model = kind(**options, **KEYS).fit(long(a=wander(), b=wander()))
-    model._errors.sizes[:] = 1.0
+    model._errors.scales[:] = 1.0
     forecast, paths = model.forecast(level=80), model.sample_paths(9, random_state=0)
     a, b = (forecast[forecast["id"] == name].drop(columns="id") for name in "ab")
     assert_same_bits(a, b)

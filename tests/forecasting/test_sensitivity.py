@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from seqcast import LinearForecaster, SeqForecaster
 from seqcast.cells import find_cell
 from seqcast.data.transforms import KINDS, Transform
-from seqcast.forecasting.sensitivity import _transform_slopes
+from seqcast.forecasting.sensitivity import _differentiate_transform
 from seqcast.forecasting.window_scaling import WindowScaling
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import Window
@@ -303,7 +303,7 @@ def test_slopes_of_transforms_are_central_differences(kind):
     values = np.exp(rng.normal(size=(50, 2))) * (rng.choice([-1, 1], (50, 2)) if kind == "yeo-johnson" else 1)
     transform = Transform.fit(values, kind, ["a", "b"], "test")
     expected = (transform.transform(values + step) - transform.transform(values - step)) / (2 * step)
-    np.testing.assert_allclose(_transform_slopes(transform, values), expected, rtol=1e-6)
+    np.testing.assert_allclose(_differentiate_transform(transform, values), expected, rtol=1e-6)
 
 
 # -- what comes back
