@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..data.preparation import add_note
 from ..data.roles import ColumnSpec
 from ..forecasting.examples import FitPlan
-from ..forecasting.fitted import FittedForecaster, series_states
+from ..forecasting.fitted import FittedForecaster, make_series_states
 from ..forecasting.lengths import LengthRules, Lengths
 from ..forecasting.local import LocalModels
 from ..forecasting.model import ForecastModel
@@ -145,7 +145,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
             plan.lengths,
             plan.memory,
             plan.calendar_columns,
-            series_states(plan.data, plan.memory),
+            make_series_states(plan.data, plan.memory),
             model,
             plan.data.naive_errors(),
             self._residual_hint,
@@ -241,7 +241,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         steps = self._check_steps(horizon, "forecast")
-        asked = RequestedQuantiles.of(level, quantiles, f"{type(self).__name__}.forecast")
+        asked = RequestedQuantiles.parse(level, quantiles, f"{type(self).__name__}.forecast")
         return forecast_ahead(self.fitted_, steps, X_future, asked)
 
     def sample_paths(

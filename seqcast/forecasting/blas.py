@@ -4,9 +4,9 @@ from threadpoolctl import threadpool_limits
 
 
 def one_blas_thread() -> threadpool_limits:
-    """A context in which sums of products have the same bits whatever the number of cores.
+    """Return a context in which BLAS uses one thread, so that results do not depend on the number of cores.
 
-    They are also quicker so, as threads of BLAS wait for each other: a fit to two years of hours took 2.9 s
-    of CPU time, and 7.5 s with two.
+    It is also faster, since threads of BLAS wait for each other: a fit to two years of hourly values took
+    2.9 s of CPU time, and 7.5 s with two threads.
     """
     return threadpool_limits(1, user_api="blas")

@@ -13,7 +13,7 @@ from ..data.roles import ColumnLayout
 
 @dataclass(frozen=True)
 class CalendarColumns:
-    """Sine and cosine of what stamps tell; they stand after the columns that are known ahead.
+    """Sines and cosines of calendar features; they follow the columns that are known ahead.
 
     Attributes
     ----------

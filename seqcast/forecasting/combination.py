@@ -1,9 +1,9 @@
-"""How much of each part, by validation windows; and the naive forecasts where no part beats them.
+"""Weights of the parts, chosen on validation windows; naive forecasts where no part is better.
 
 The mean of two forecasts is hard to beat (Claeskens et al., "The forecast combination puzzle", International
-Journal of Forecasting 32, 2016): weights fitted on few windows, or to forecasts that hardly differ, follow
-noise. So the share of a part has a prior, the half, give or take one, and only windows that do not overlap
-count as evidence: ridge regression towards the mean.
+Journal of Forecasting 32, 2016): weights that are fitted on few windows, or to forecasts that hardly differ,
+follow noise. The weight of a part is therefore found by ridge regression towards 0.5: its prior has the mean
+0.5 and the standard deviation 0.5, and only windows that do not overlap count as evidence.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PRIOR_DEVIATION = 0.5  # of the share of a part, around the half
-LIKELY, CERTAIN = 0.5, 2.0  # standard errors that a gain must exceed; see `choose`
-LARGE = 0.25  # of the squared error of the naive forecast
-LEAST_FREEDOM = 0.5  # of less than one and a half horizons
+# The prior standard deviation of the weight of a part, whose prior mean is 0.5.
+PRIOR_DEVIATION = 0.5
+# Standard errors that a gain must exceed; see `choose_weights`.
+LIKELY, CERTAIN = 0.5, 2.0
+# A gain that is large, as a share of the squared error of the naive forecast.
+LARGE = 0.25
+# The minimum degrees of freedom of a variance, reached with less than one and a half horizons.
+MIN_FREEDOM = 0.5
 
 
-def combine(parts: dict[str, np.ndarray], truth: np.ndarray, n_horizons: float) -> dict[str, float]:
-    """Weights of the parts, adding up to 1.
+def fit_weights(parts: dict[str, np.ndarray], truth: np.ndarray, n_horizons: float) -> dict[str, float]:
+    """Return the weights of one or two parts; they add up to 1.
 
     Parameters
     ----------
@@ -28,24 +32,28 @@ def combine(parts: dict[str, np.ndarray], truth: np.ndarray, n_horizons: float) 
     truth : ndarray, shape (n, horizon, n_targets)
         NaN where nothing was observed.
     n_horizons : float
-        How many of the windows' horizons fit beside each other.
+        The number of horizons in the windows that do not overlap.
     """
     names = list(parts)
     if len(names) == 1 or not np.isfinite(truth).any():
         return dict.fromkeys(names, 1 / len(names))
-    share = _share(parts[names[0]], parts[names[1]], truth, n_horizons)
-    return {names[0]: share, names[1]: 1 - share}
+    weight = _fit_weight(parts[names[0]], parts[names[1]], truth, n_horizons)
+    return {names[0]: weight, names[1]: 1 - weight}
 
 
-def _share(one: np.ndarray, other: np.ndarray, truth: np.ndarray, n_horizons: float) -> float:
-    """The most probable share of `one`, between 0 and 1, where ``truth - other = share (one - other)`` plus
-    noise."""
+def _fit_weight(one: np.ndarray, other: np.ndarray, truth: np.ndarray, n_horizons: float) -> float:
+    """Return the most probable weight of `one`, between 0 and 1.
+
+    The model is ``truth - other = weight * (one - other) + noise``.
+    """
     seen = np.isfinite(truth)
-    apart, left = (one - other)[seen], (truth - other)[seen]
-    size = float(apart @ apart)
-    best = min(max(float(apart @ left) / size, 0.0), 1.0) if size > 0 else 0.5
-    noise = left - best * apart
-    evidence, doubt = n_horizons * size, float(noise @ noise) / PRIOR_DEVIATION**2
+    difference = (one - other)[seen]
+    residual = (truth - other)[seen]
+    square = float(difference @ difference)
+    best = min(max(float(difference @ residual) / square, 0.0), 1.0) if square > 0 else 0.5
+    noise = residual - best * difference
+    evidence = n_horizons * square
+    doubt = float(noise @ noise) / PRIOR_DEVIATION**2
     trust = evidence / (evidence + doubt) if evidence > 0 else 0.0
     return trust * best + (1 - trust) * 0.5
 
@@ -60,7 +68,7 @@ class ValidationForecasts:
     truth : ndarray, shape (n, horizon, n_targets)
         NaN where nothing was observed.
     n_horizons : float
-        How many horizons fit beside each other in what the windows stand for, which may be more windows.
+        The number of horizons that do not overlap in all windows that these were taken from.
     """
 
     parts: dict[str, np.ndarray]
@@ -69,12 +77,12 @@ class ValidationForecasts:
     n_horizons: float
 
     def forecast(self, weights: dict[str, float]) -> np.ndarray:
-        """The weighted sum, of parts or of a naive forecast."""
+        """Return the weighted sum of parts or naive forecasts."""
         return blend(self.parts | self.naive, weights)
 
-    def gains(self, forecast: np.ndarray, rival: str) -> Gains:
-        """By how much a forecast of these windows is better than a naive one."""
-        squares = np.square(self.naive[rival] - self.truth) - np.square(forecast - self.truth)
+    def gains(self, forecast: np.ndarray, naive_name: str) -> Gains:
+        """Return how much smaller the errors of a forecast of these windows are than those of a naive one."""
+        squares = np.square(self.naive[naive_name] - self.truth) - np.square(forecast - self.truth)
         seen = np.isfinite(squares)
         n = seen.sum(axis=(1, 2))
         means = np.where(seen, squares, 0.0).sum(axis=(1, 2)) / np.maximum(n, 1)
@@ -88,9 +96,10 @@ class Gains:
     Attributes
     ----------
     values : ndarray, shape (n,)
-        Of windows.
+        The difference in each window.
     horizons : ndarray, shape (n,)
-        What each window counts: neighbours overlap, and are no evidence of their own.
+        The weight of each window. It is below 1 for windows that overlap, since they are no independent
+        evidence.
     """
 
     values: np.ndarray
@@ -102,68 +111,75 @@ class Gains:
 
     @property
     def mean(self) -> float:
+        """The weighted mean of the differences, 0 if there are none."""
         return float(np.average(self.values, weights=self.horizons)) if self.values.size else 0.0
 
     def exceed(self, t: float) -> bool:
-        """Whether their mean is more than so many of its standard errors; of none, it is not."""
+        """Return whether the mean is larger than `t` standard errors; False if there are no windows."""
         if not self.values.size:
             return False
         variance = np.average(np.square(self.values - self.mean), weights=self.horizons)
-        freedom = max(self.horizons.sum() - 1, LEAST_FREEDOM)
+        freedom = max(self.horizons.sum() - 1, MIN_FREEDOM)
         return self.mean > t * float(np.sqrt(variance / freedom))
 
 
-def choose(validation: ValidationForecasts, folds: ValidationForecasts | None = None) -> dict[str, float]:
-    """As `combine`; or a naive forecast alone.
+def choose_weights(
+    validation: ValidationForecasts, folds: ValidationForecasts | None = None
+) -> dict[str, float]:
+    """Return the weights of the parts, or the weight 1 of a naive forecast.
 
-    The forecast must be better than each naive one on the validation windows, and not by luck, for they are
-    few. So the linear part must also be better, by half a standard error, on them and the windows out of fold
-    taken together; or the forecast itself by two on the validation windows, as there may be series that only
-    the network can forecast. Of random walks of 2000 steps 97 % are then forecast naively, and 38 % by the
-    first rule alone; none of 44 cases with something to forecast is.
+    The weighted forecast must be better than each naive forecast on the validation windows. These are few, so
+    that it may be better by chance. One more condition must therefore hold. Either the linear part is better,
+    by half a standard error, on the validation windows and the out-of-fold windows together; or the weighted
+    forecast is better by two standard errors on the validation windows, since there may be series that only
+    the network can forecast. Random walks of 2000 steps are then forecast naively in 97 % of all cases, and
+    in 38 % with the first condition alone. None of 44 series with a pattern is forecast naively.
 
     Parameters
     ----------
-    validation : Trial
-        Of all parts.
-    folds : Trial, default=None
-        Of the part "linear", by maps that were fitted without these windows. None: validation has the say.
+    validation : ValidationForecasts
+        Forecasts of all parts.
+    folds : ValidationForecasts, default=None
+        Out-of-fold forecasts of the part "linear". If None, only the validation windows decide.
     """
     parts, naive, truth = validation.parts, validation.naive, validation.truth
-    weights = combine(parts, truth, validation.n_horizons)
+    weights = fit_weights(parts, truth, validation.n_horizons)
     if not naive or not np.isfinite(truth).any():
         return weights
-    mixture, best = blend(parts, weights), _nearest(naive, truth)
-    if squared_error(mixture, truth) >= squared_error(naive[best], truth):
+    blended = blend(parts, weights)
+    best = _find_best(naive, truth)
+    if squared_error(blended, truth) >= squared_error(naive[best], truth):
         return {best: 1.0}
-    if folds is None or validation.gains(mixture, best).exceed(CERTAIN):
+    if folds is None or validation.gains(blended, best).exceed(CERTAIN):
         return weights
-    large = squared_error(mixture, truth) < (1 - LARGE) * squared_error(naive[best], truth)
-    if large and folds.gains(folds.parts["linear"], best).exceed(-LIKELY):
+    is_large = squared_error(blended, truth) < (1 - LARGE) * squared_error(naive[best], truth)
+    if is_large and folds.gains(folds.parts["linear"], best).exceed(-LIKELY):
         return weights
     gains = {
-        rival: folds.gains(folds.parts["linear"], rival) + validation.gains(parts["linear"], rival)
-        for rival in naive
+        name: folds.gains(folds.parts["linear"], name) + validation.gains(parts["linear"], name)
+        for name in naive
     }
-    rival = min(gains, key=lambda name: gains[name].mean)  # the naive forecast with the least error
-    return weights if gains[rival].exceed(LIKELY) else {rival: 1.0}
+    # The gain is smallest over the naive forecast with the smallest error.
+    hardest = min(gains, key=lambda name: gains[name].mean)
+    return weights if gains[hardest].exceed(LIKELY) else {hardest: 1.0}
 
 
-def _nearest(forecasts: dict[str, np.ndarray], truth: np.ndarray) -> str:
+def _find_best(forecasts: dict[str, np.ndarray], truth: np.ndarray) -> str:
+    """Return the name of the forecast with the smallest squared error."""
     return min(forecasts, key=lambda name: squared_error(forecasts[name], truth))
 
 
 def blend(parts: dict[str, np.ndarray], weights: dict[str, float]) -> np.ndarray:
-    """The weighted sum."""
+    """Return the weighted sum of forecasts."""
     return sum(weight * parts[name] for name, weight in weights.items())  # type: ignore[return-value]
 
 
 def squared_error(forecast: np.ndarray, truth: np.ndarray) -> float:
-    """Mean over what was observed."""
+    """Return the mean squared error over observed values."""
     errors = forecast - truth
     return float(np.nanmean(errors * errors))
 
 
-def root_mean_square(errors: np.ndarray) -> float:
-    """Of what was observed; 1 if they are all 0."""
-    return float(np.sqrt(np.nanmean(np.square(errors)))) or 1.0
+def root_mean_square(residuals: np.ndarray) -> float:
+    """Return the root mean square of the residuals that are not NaN, or 1 if all of them are 0."""
+    return float(np.sqrt(np.nanmean(np.square(residuals)))) or 1.0

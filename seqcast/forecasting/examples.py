@@ -1,4 +1,4 @@
-"""What the parts of a forecaster learn from: a prepared panel, and cutoffs for training and validation."""
+"""The examples that parts learn from: a prepared panel, and cutoffs for training and validation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .calendar_columns import CalendarColumns
 from .lengths import LengthRules, Lengths
 from .memory import Memory
 from .prepared_panel import PanelPreparer, PreparedPanel
-from .recent_volatility import RecentVolatility, steps_to_look_back
+from .recent_volatility import RecentVolatility, choose_span
 from .series_preparer import InputOptions, SeriesPreparer
 from .training_data import TrainingData
 from .window_source import WindowSource
@@ -24,7 +24,7 @@ from .window_source import WindowSource
 
 @dataclass(frozen=True)
 class Examples:
-    """What the parts of a forecaster learn from.
+    """A prepared panel, and the cutoffs that the parts of a forecaster learn from.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Examples:
     train, validation : ndarray of int
         Cutoffs: the row of `prepared` at which the horizon begins, whose window lies before it.
     weights : ndarray, shape (n_rows,), or None
-        What each row counts as a target.
+        The weight of each row as a target.
     volatility : RecentVolatility
     calendar : Calendar
         Of the first series.
@@ -63,7 +63,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class FitPlan:
-    """What is settled before anything is learned.
+    """The data and all choices that are made before anything is learned.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class FitPlan:
 
     @classmethod
     def make(cls, data: TrainingData, rules: LengthRules, lengths: Lengths, options: InputOptions) -> FitPlan:
-        """Choose what is kept of each series, and the columns that are made of stamps."""
+        """Choose the steps that are kept of each series, and the columns that are made of stamps."""
         n_lost = options.n_lost_steps(lengths.horizon)
         memory = Memory.for_windows(lengths, n_lost) if rules.learns else Memory.for_seasons(lengths)
         names = _choose_calendar_features(data, options, rules)
@@ -120,8 +120,8 @@ def make_examples(plan: FitPlan, reach: int) -> Examples:
     series_preparer.warn_constant(preparation, data, everything)
     preparer = PanelPreparer(preparation, options.multivariate, plan.memory.n_read)
     prepared, borders = series_preparer.prepare(data, preparer, everything)
-    span = min(plan.memory.n_steps, steps_to_look_back(lengths.horizon, lengths.season_length))
-    volatility = RecentVolatility.of(prepared.scaled, borders, data.n_targets, lengths.horizon, span)
+    span = min(plan.memory.n_steps, choose_span(lengths.horizon, lengths.season_length))
+    volatility = RecentVolatility.fit(prepared.scaled, borders, data.n_targets, lengths.horizon, span)
     n_lost = options.n_lost_steps(lengths.horizon)
     train, validation = _find_cutoffs(prepared, borders, lengths, n_lost, rules)
     weights = _step_weights(prepared.scaled, data.weights, options.half_life)
@@ -154,7 +154,7 @@ def check_observed(data: TrainingData, ends: Sequence[int]) -> None:
 def _choose_calendar_features(data: TrainingData, options: InputOptions, rules: LengthRules) -> list[str]:
     """Return the names of the columns made of stamps, the same for all series.
 
-    One row of dates does not tell its step.
+    Series with one row are ignored, since their step is unknown.
     """
     if options.calendar_features is None:
         return []
@@ -167,7 +167,7 @@ def _choose_calendar_features(data: TrainingData, options: InputOptions, rules: 
 def _choose_transform(data: TrainingData, options: InputOptions) -> str:
     """Return logarithms for several series that are positive and change more where they are higher.
 
-    What these have in common is how much they grow, relative to their level.
+    The changes of such series are similar relative to their level.
     """
     if options.target_transform != "auto":
         return options.target_transform
@@ -198,9 +198,9 @@ def _find_cutoffs(
 def _step_weights(
     scaled: Panel, weights: list[np.ndarray] | None, half_life: float | None
 ) -> np.ndarray | None:
-    """Return what each row counts as a target: the user's weights, halved with every half-life.
+    """Return the weight of each row as a target: the user's weights, halved with every half-life.
 
-    In units of their mean, so that penalties mean what they do without weights.
+    They are divided by their mean, so that penalties have the same effect as without weights.
     """
     if weights is None and half_life is None:
         return None

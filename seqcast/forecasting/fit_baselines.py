@@ -12,7 +12,7 @@ from .parts.naive import NaivePart
 
 
 def fit_naive(plan: FitPlan) -> ForecastModel:
-    """Keep the residuals of the seasonal naive forecast: nothing is learned, so all samples tell some."""
+    """Keep the residuals of the seasonal naive forecast on all samples, since it learns nothing."""
     examples = make_examples(plan, plan.lengths.window)
     part = NaivePart(plan.lengths.season_length)
     cutoffs = subsample(examples.train, MAX_SAMPLES)

@@ -13,7 +13,7 @@ import numpy as np
 from ..data.training_windows import subsample
 from ..learning.fitting import FittedNetwork, Monitor
 from ..learning.history import EpochReport
-from .combination import ValidationForecasts, choose, root_mean_square
+from .combination import ValidationForecasts, choose_weights, root_mean_square
 from .conformal import ConformalResiduals
 from .examples import Examples, FitPlan, make_examples
 from .fitted import FittedForecaster
@@ -24,8 +24,8 @@ from .parts.linear import LinearPart
 from .parts.naive import NaivePart
 from .parts.part import Part
 from .parts.recurrent import RecurrentOptions, RecurrentPart
-from .predictive import residual_unit
-from .updating import UpdatedSeries, updated_panel
+from .predictive import compute_residual_unit
+from .updating import UpdatedSeries, build_updated_panel
 
 logger = logging.getLogger("seqcast")
 
@@ -34,13 +34,13 @@ MAX_VALIDATION_NUMBERS = 4_000_000  # of the forecasts that the parts are weighe
 
 @dataclass(frozen=True)
 class CombinationOptions:
-    """What parameters say about the parts of a forecaster; names and meanings are the estimator's.
+    """The parameters of an estimator that concern the parts of a forecaster, under the same names.
 
     Attributes
     ----------
     recurrent : RecurrentOptions
     intervals_by_distribution : bool
-        Whether quantiles come from the distribution that the network forecasts, not from residuals.
+        Whether quantiles are those of the distribution that the network forecasts, not of residuals.
     """
 
     recurrent: RecurrentOptions
@@ -93,8 +93,8 @@ def fit_combination(
     ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
         return monitor(max_iter, lambda epoch: freeze(result(epoch)))
 
-    untrained = RecurrentPart.untrained(examples, options.recurrent, reads_past_covariates)
-    untrained.fit(examples, options.recurrent, previous, rng, watch, lambda part: keep(freeze(part)))
+    without_networks = RecurrentPart.without_networks(examples, options.recurrent, reads_past_covariates)
+    without_networks.fit(examples, options.recurrent, previous, rng, watch, lambda part: keep(freeze(part)))
 
 
 def fit_further(
@@ -126,7 +126,7 @@ def _fit_model_further(
         return model
     lengths, series_preparer = fitted.lengths, model.series_preparer
     n_lost = series_preparer.options.n_lost_steps(lengths.horizon)
-    panel = updated_panel(fitted, updated, n_lost + lengths.window + lengths.horizon)
+    panel = build_updated_panel(fitted, updated, n_lost + lengths.window + lengths.horizon)
     shape = fitted.n_targets, lengths.window, lengths.horizon
     cutoffs = panel.training_starts(*shape, panel.ends, n_lost) + lengths.window
     n_new = np.array([series.n_new for series in updated.values()])
@@ -201,16 +201,16 @@ def _weigh(
     centers = {name: part.center for name, part in found.items()}
     n_horizons = len(examples.validation) / examples.lengths.horizon
     validation = _compare(examples, cutoffs, centers, n_horizons, naive_fallback)
-    weights = choose(validation, folds.forecasts if folds else None)
+    weights = choose_weights(validation, folds.forecasts if folds else None)
     if "recurrent" not in weights:
         logger.info("SeqForecaster: nothing was better than the %s forecast of the last rows", *weights)
     residuals = validation.truth - validation.forecast(weights)
     network = found["recurrent"]
     if "recurrent" in weights and network.distribution is not None:
         volatility, scaled = examples.volatility, examples.prepared.scaled
-        unit = residual_unit(network.distribution, network.parameters, volatility, scaled, cutoffs)
+        unit = compute_residual_unit(network.distribution, network.parameters, volatility, scaled, cutoffs)
         return weights, keep_residuals(examples, [(cutoffs, residuals / unit)])
-    groups = [(cutoffs, residuals / examples.volatility.at(examples.prepared.scaled, cutoffs))]
+    groups = [(cutoffs, residuals / examples.volatility.measure(examples.prepared.scaled, cutoffs))]
     if folds is not None:
         groups.append((folds.cutoffs, _residuals_of_folds(examples, weights, validation, folds)))
     return weights, keep_residuals(examples, groups)

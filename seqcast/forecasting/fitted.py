@@ -39,7 +39,7 @@ class FittedForecaster:
     naive_errors : ndarray, shape (2, n_series, n_targets)
         Mean absolute and root mean squared error of the seasonal naive forecast in training.
     residual_hint : str
-        What to do for more residuals, for messages.
+        Advice on how to get more residuals, for messages.
     """
 
     schema: Schema
@@ -97,8 +97,8 @@ class FittedForecaster:
         )
 
 
-def series_states(data: TrainingData, memory: Memory) -> dict[Any, SeriesState]:
-    """Return what is kept of each series."""
+def make_series_states(data: TrainingData, memory: Memory) -> dict[Any, SeriesState]:
+    """Return the state of each series: its calendar and its last steps."""
     parts = zip(data.ids, data.calendars, data.last_labels, data.grids, strict=True)
     return {
         id_: SeriesState(calendar, last, len(grid), memory.tail(grid, data.n_targets))

@@ -12,13 +12,13 @@ from .parts.part import Part
 
 def unit_residuals(examples: Examples, cutoffs: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
     """Return residuals in units of how much the series moved before each cutoff."""
-    unit = examples.volatility.at(examples.prepared.scaled, cutoffs)
+    unit = examples.volatility.measure(examples.prepared.scaled, cutoffs)
     return (examples.prepared.actual(cutoffs) - forecasts) / unit
 
 
 def keep_residuals(examples: Examples, groups: list[tuple[np.ndarray, np.ndarray]]) -> ConformalResiduals:
     """Keep residuals of groups of samples, pairs of cutoffs and residuals in their unit."""
-    return ConformalResiduals.of_series(examples.prepared.scaled, groups)
+    return ConformalResiduals.from_series(examples.prepared.scaled, groups)
 
 
 def freeze_model(

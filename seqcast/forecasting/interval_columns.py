@@ -1,4 +1,4 @@
-"""Which columns of a forecast are bounds of others: what `bounds` has named is read again."""
+"""Columns of a forecast that hold interval bounds and quantiles, found by their names."""
 
 import re
 from collections.abc import Hashable, Iterable
@@ -6,15 +6,15 @@ from collections.abc import Hashable, Iterable
 BOUND = re.compile(r"-(?:lo-|hi-|q)[0-9][0-9.e+-]*$")
 
 
-def centres_of(columns: Iterable[Hashable]) -> list[Hashable]:
-    """The columns that are not bounds of others."""
+def find_centers(columns: Iterable[Hashable]) -> list[Hashable]:
+    """Return the columns that are no bound or quantile of another column."""
     columns = list(columns)
     texts = {str(column) for column in columns}
     return [column for column in columns if BOUND.sub("", text := str(column)) not in texts - {text}]
 
 
-def intervals_of(columns: Iterable[Hashable], name: Hashable) -> dict[str, tuple[Hashable, Hashable]]:
-    """By level, as it is written: the lower and the upper ends of a column's intervals."""
+def find_intervals(columns: Iterable[Hashable], name: Hashable) -> dict[str, tuple[Hashable, Hashable]]:
+    """Return the columns of lower and upper bounds of a column, by the level as written in their names."""
     by_text = {str(column): column for column in columns}
     lower = f"{name}-lo-"
     levels = [text.removeprefix(lower) for text in by_text if text.startswith(lower)]
@@ -25,7 +25,7 @@ def intervals_of(columns: Iterable[Hashable], name: Hashable) -> dict[str, tuple
     }
 
 
-def quantiles_of(columns: Iterable[Hashable], name: Hashable) -> dict[str, Hashable]:
-    """By probability, as it is written: the columns of a column's single quantiles."""
+def find_quantiles(columns: Iterable[Hashable], name: Hashable) -> dict[str, Hashable]:
+    """Return the columns of single quantiles of a column, by the probability as written in their names."""
     start = f"{name}-q"
     return {str(column).removeprefix(start): column for column in columns if str(column).startswith(start)}

@@ -1,4 +1,4 @@
-"""How long the horizon and the window of a forecaster are, and which series are long enough for them."""
+"""The lengths of the horizon and the window, and the check that series are long enough for them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import numpy as np
 from ..data.training_windows import validation_start
 from ..stacklevel import find_stacklevel
 
-DEFAULT_HORIZON = 12  # where the index tells no season
-# The default window: so many seasons, but not more steps than that, ...
+# The horizon if the index has no season.
+DEFAULT_HORIZON = 12
+# The default window has this many seasons, but not more than this many steps, ...
 WINDOW_SEASONS, WINDOW_STEPS = 14, 336
 # ... at least three seasons, and at most a third of the data.
 MIN_WINDOW_SEASONS, MIN_WINDOWS = 3, 3

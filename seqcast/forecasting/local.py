@@ -35,7 +35,7 @@ class LocalModels:
         for number, places, own in panel.group_by_series(cutoffs):
             series = Panel.stack([panel.series(number)], clocks=panel.clocks[[number]])
             found.append((places, self[panel.series_numbers[number]].forecast(series, own, probabilities)))
-        return _in_places([(places, values.swapaxes(0, 1)) for places, values in found]).swapaxes(0, 1)
+        return _restore_order([(places, values.swapaxes(0, 1)) for places, values in found]).swapaxes(0, 1)
 
     def draw(
         self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, rngs: list[np.random.Generator]
@@ -48,7 +48,7 @@ class LocalModels:
             own = np.flatnonzero(fitted == number)
             own_rngs = [rngs[k] for k in own]
             found.append((own, self[number].draw(alone, begins[own], steps, n_paths, own_rngs)))
-        return _in_places(found)
+        return _restore_order(found)
 
     def gradient(self, panel: Panel, cutoff: np.ndarray) -> np.ndarray:
         """Return derivatives of the forecast at one cutoff; see `Model.gradient`."""
@@ -72,7 +72,7 @@ class LocalModels:
         return np.concatenate([model.target_scales for model in self.models.values()])
 
 
-def _in_places(found: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def _restore_order(found: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Put parts (n_own, ...) at their places in one array."""
     places = np.concatenate([own for own, _ in found])
     values = np.concatenate([part for _, part in found])

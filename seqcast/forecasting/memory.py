@@ -1,4 +1,4 @@
-"""What is kept of the past of a series, for forecasts that start after it."""
+"""The last steps of a series that are kept for forecasts after it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data.seasonal_naive import seasonal_ffill
 from .lengths import Lengths
-from .recent_volatility import steps_to_look_back
+from .recent_volatility import choose_span
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,19 @@ class Memory:
 
     @classmethod
     def for_windows(cls, lengths: Lengths, n_lost: int) -> Memory:
-        """Return what forecasts from windows need, if `n_lost` steps before a window are read, too."""
+        """Return the memory for forecasts from windows, with `n_lost` steps that are read before a window."""
         n_read = max(lengths.window, lengths.season_length) + n_lost
         # One step more, for the last value of a target that has no recent observations.
         return cls(n_read + 1, n_read)
 
     @classmethod
     def for_seasons(cls, lengths: Lengths) -> Memory:
-        """Return what the seasonal naive forecast, and the unit of its residuals, need."""
-        n_steps = max(lengths.season_length, steps_to_look_back(lengths.horizon, lengths.season_length))
+        """Return the memory for the seasonal naive forecast and the unit of its residuals."""
+        n_steps = max(lengths.season_length, choose_span(lengths.horizon, lengths.season_length))
         return cls(n_steps, n_steps, lengths.season_length)
 
     def tail(self, grid: np.ndarray, n_targets: int) -> np.ndarray:
-        """Return what is kept of a series (n_steps, n_columns)."""
+        """Return the steps that are kept of a series (n_steps, n_columns)."""
         if self.season_length is not None:
             return self._season_and_tail(grid, self.season_length)
         tail, before = grid[-self.n_steps :].copy(), grid[: -self.n_steps]

@@ -1,4 +1,4 @@
-"""One model of one or several series: parts, their weights, and how far off they were."""
+"""A fitted model of one or several series: parts, their weights and their residuals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .combination import blend
 from .conformal import ConformalResiduals
 from .memory import Memory
 from .parts.part import Part, PartForecast
-from .predictive import DistributionForecast, PredictiveForecast, residual_unit
+from .predictive import DistributionForecast, PredictiveForecast, compute_residual_unit
 from .prepared_panel import PanelPreparer, PreparedPanel
 from .recent_volatility import RecentVolatility
 from .sensitivity import Chain
@@ -22,7 +22,7 @@ from .training_data import TrainingData
 
 
 class Model(Protocol):
-    """What forecasts panels: one model of all series, or one for each."""
+    """A model that forecasts panels: one model of all series, or one for each series."""
 
     def forecast(
         self, panel: Panel, cutoffs: np.ndarray, probabilities: tuple[float, ...] = ()
@@ -61,14 +61,14 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class ForecastModel:
-    """A weighted sum of parts, with residuals that tell how far off it may be.
+    """A weighted sum of parts, with residuals for its quantiles.
 
     Attributes
     ----------
     memory : Memory
-        What is kept of a series before a cutoff.
+        The steps that are kept of a series before a cutoff.
     preparer : PanelPreparer
-        The way from values to what parts read, and back.
+        Turns values into inputs of parts, and forecasts into the targets' units.
     series_preparer : SeriesPreparer
         Prepares series that are added.
     parts : dict of Part
@@ -83,7 +83,7 @@ class ForecastModel:
         Steps before a cutoff in which a target must be observed for its parts to be used; if it is not, its
         last observed value is the forecast. None: any number of steps.
     intervals_by_distribution : bool
-        Whether quantiles come from the distribution that a part forecasts, not from residuals.
+        Whether quantiles are those of the distribution that a part forecasts, not of residuals.
     """
 
     memory: Memory
@@ -115,17 +115,22 @@ class ForecastModel:
         if not unobserved.any():
             return predictive
         last = prepared.targets.seasonal_naive(cutoffs, 1, prepared.preparation.horizon)
-        return predictive.around(np.where(unobserved[:, None], np.nan_to_num(last), predictive.center))
+        return predictive.shift(np.where(unobserved[:, None], np.nan_to_num(last), predictive.center))
 
     def _predict_by_parts(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PredictiveForecast:
         found = blend_parts(self.parts, self.weights, prepared, cutoffs)
         unit = partial(
-            residual_unit, found.distribution, found.parameters, self.volatility, prepared.scaled, cutoffs
+            compute_residual_unit,
+            found.distribution,
+            found.parameters,
+            self.volatility,
+            prepared.scaled,
+            cutoffs,
         )
         series = prepared.series(cutoffs)
         if found.distribution is None or found.parameters is None or not self.intervals_by_distribution:
             return PredictiveForecast(found.center, unit, series, self.residuals)
-        moved = found.distribution.moved(found.parameters, found.center)
+        moved = found.distribution.shift(found.parameters, found.center)
         return DistributionForecast(moved[:, 0], unit, series, self.residuals, found.distribution, moved)
 
     def _unobserved(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> np.ndarray:
@@ -140,8 +145,8 @@ class ForecastModel:
     ) -> np.ndarray:
         """Return sample paths; see `Model.draw`.
 
-        Each horizon of a path is read as observed by the next one. Up to the first draw, the paths of a row
-        are one.
+        Each horizon of a path is read as observed by the next one. The paths from a row are the same until
+        the first draw.
         """
         n_before, horizon = self.memory.n_steps, self._horizon
         n_after = -(-steps // horizon) * horizon
@@ -151,9 +156,9 @@ class ForecastModel:
             near, near_cutoffs = copies.cut_around(cutoffs + done, n_before, horizon)
             predictive = self.predict(self._prepare_copies(near, len(begins)), near_cutoffs)
             if not done:
-                predictive = predictive.repeated(n_paths)
+                predictive = predictive.repeat(n_paths)
                 copies, cutoffs = copies.cut_around(np.repeat(cutoffs, n_paths), n_before, n_after)
-            blocks.append(self.preparer.unscale(predictive.draws(rngs), copies.series_numbers))
+            blocks.append(self.preparer.unscale(predictive.draw(rngs), copies.series_numbers))
             rows = (cutoffs + done)[:, None] + np.arange(horizon)
             copies.values[rows, : blocks[-1].shape[2]] = blocks[-1]
         drawn = np.concatenate(blocks, axis=1)[:, :steps]
@@ -176,14 +181,14 @@ class ForecastModel:
         predictive = self._predict_by_parts(chain.prepared, cutoff)
         slopes = blend({name: self.parts[name].gradient(chain) for name in self.weights}, self.weights)
         if isinstance(predictive, DistributionForecast):
-            # A distribution is moved no further than to its least location.
-            slopes[predictive.center[0] <= predictive.distribution.least_location] = 0.0
-        slopes = chain.in_units(slopes, predictive.center[0])
-        # These are forecast by an older value.
+            # The location of a distribution is clipped to its minimum.
+            slopes[predictive.center[0] <= predictive.distribution.min_location] = 0.0
+        slopes = chain.to_user_units(slopes, predictive.center[0])
+        # The forecast of an unobserved target is an older value.
         slopes[:, self._unobserved(chain.prepared, cutoff)[0]] *= 0.0
         return slopes
 
-    # -- what it was learned from
+    # -- residuals and scales
 
     @property
     def _horizon(self) -> int:
@@ -204,7 +209,7 @@ class ForecastModel:
     @property
     def n_residuals(self) -> float:
         """The number of residuals of the step and target with the fewest."""
-        return 0 if self.residuals is None else self.residuals.fewest()
+        return 0 if self.residuals is None else self.residuals.count_effective()
 
     @property
     def target_scales(self) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Least squares from sums over windows: of inputs and outputs, and of their products.
+"""Least squares by the normal equations: sums over windows of inputs, outputs and their products.
 
-Memory does not grow with the number of windows, sums of some windows are added to and taken from those of
-others, and every choice of inputs, every penalty and the error on other windows come from the same sums.
+Memory does not grow with the number of windows. Sums over windows can be added and subtracted. Fits with a
+subset of the inputs or another penalty, and squared errors on other windows, need these sums only.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """Of some windows.
+    """The sums over some windows.
 
     Attributes
     ----------
     count : float
-        How many; of weighted ones, the sum of the weights.
+        The number of windows or, if they are weighted, the sum of their weights.
     x, y : ndarray, shape (n_inputs,) and (n_outputs,)
-        Means.
+        Means of the inputs and the outputs.
     xx, xy : ndarray, shape (n_inputs, n_inputs) and (n_inputs, n_outputs)
-        Products of what deviates from the means, summed.
+        Sums of products of deviations from the means.
     yy : float
-        The sum of squares of what deviates of the outputs.
+        The sum of squared deviations of the outputs from their means.
     """
 
     count: float
@@ -35,10 +35,10 @@ class NormalEquations:
     yy: float
 
     @classmethod
-    def of(
+    def from_rows(
         cls, inputs: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None = None
     ) -> NormalEquations:
-        """Of rows (n, n_inputs) and (n, n_outputs); weights (n,)."""
+        """Sum rows of inputs (n, n_inputs) and outputs (n, n_outputs) with weights (n,)."""
         if weights is None:
             n = float(len(inputs))
             x, y = inputs.sum(axis=0) / max(n, 1), outputs.sum(axis=0) / max(n, 1)
@@ -54,18 +54,22 @@ class NormalEquations:
         return cls(n, x, y, weighted.T @ inputs, weighted.T @ outputs, yy)
 
     def __add__(self, other: NormalEquations) -> NormalEquations:
-        """Of the windows of both."""
-        return self._joined(other, 1)
+        """Return the sums over the windows of both."""
+        return self._combine(other, 1)
 
     def __sub__(self, other: NormalEquations) -> NormalEquations:
-        """Of the windows without those of `other`, which are among them."""
-        return self._joined(other, -1)
+        """Return the sums without the windows of `other`, which must be among them."""
+        return self._combine(other, -1)
 
-    def _joined(self, other: NormalEquations, sign: int) -> NormalEquations:
-        """The updating formulas of Chan, Golub and LeVeque (COMPSTAT 1982): sums of raw products would lose
-        digits where levels are high."""
+    def _combine(self, other: NormalEquations, sign: int) -> NormalEquations:
+        """Add or subtract sums by the updating formulas of Chan, Golub and LeVeque (COMPSTAT 1982).
+
+        Sums of products of raw values would lose digits if the means are large.
+        """
         count = self.count + sign * other.count
-        x, y, share = other.x - self.x, other.y - self.y, sign * other.count / max(count, 1)
+        x = other.x - self.x
+        y = other.y - self.y
+        share = sign * other.count / max(count, 1)
         between = self.count * share
         return NormalEquations(
             count,
@@ -76,26 +80,37 @@ class NormalEquations:
             self.yy + sign * other.yy + between * float(y @ y),
         )
 
-    def only(self, places: np.ndarray) -> NormalEquations:
-        """Of these inputs."""
+    def select(self, places: np.ndarray) -> NormalEquations:
+        """Return the sums for the inputs at these places."""
         xx = self.xx[np.ix_(places, places)]
         return NormalEquations(self.count, self.x[places], self.y, xx, self.xy[places], self.yy)
 
-    def penalized(self, n: int, share: float) -> NormalEquations:
-        """As if windows that ask the weights of the first `n` inputs to be 0 had been seen too, with so large
-        a share of each input's own sum of squares."""
-        xx, first = self.xx.copy(), np.arange(n)
-        xx[first, first] += share * np.maximum(xx[first, first], 1.0)  # what was never seen has no say
+    def penalize(self, n: int, share: float) -> NormalEquations:
+        """Add a ridge penalty on the weights of the first `n` inputs.
+
+        The penalty of each weight is a share of the sum of squares of its input.
+        """
+        xx = self.xx.copy()
+        first = np.arange(n)
+        # At least 1, so that inputs that are constant have the weight 0.
+        xx[first, first] += share * np.maximum(xx[first, first], 1.0)
         return NormalEquations(self.count, self.x, self.y, xx, self.xy, self.yy)
 
-    def explained(self, n: int) -> np.ndarray:
-        """Weights of the first `n` inputs, fitted to the other inputs and the outputs, which stand side by
-        side: shape (n, n_inputs - n + n_outputs)."""
+    def regress_on_first(self, n: int) -> np.ndarray:
+        """Regress the other inputs and the outputs on the first `n` inputs.
+
+        Returns
+        -------
+        ndarray, shape (n, n_inputs - n + n_outputs)
+            The weights for the other inputs, then those for the outputs.
+        """
         return np.linalg.solve(self.xx[:n, :n], np.hstack([self.xx[:n, n:], self.xy[:n]]))
 
-    def less(self, weights: np.ndarray) -> NormalEquations:
-        """Of the other inputs and the outputs, each less what the first inputs say of it with such weights
-        as `explained` gives."""
+    def subtract_regression(self, weights: np.ndarray) -> NormalEquations:
+        """Return the sums of the residuals of a regression on the first inputs.
+
+        weights : as returned by `regress_on_first`.
+        """
         n, split = len(weights), len(self.x) - len(weights)
         first, inputs, outputs = self.xx[:n, :n], weights[:, :split], weights[:, split:]
         across, to_outputs = self.xx[n:, :n] - inputs.T @ first, first @ outputs
@@ -109,17 +124,25 @@ class NormalEquations:
         )
 
     def solve(self, n_inputs: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of the last `n_inputs` inputs, and the intercept, with a penalty in units of the mean
-        square of an input."""
+        """Fit a ridge regression on the last `n_inputs` inputs.
+
+        ridge : the penalty, in units of the mean square of an input.
+
+        Returns
+        -------
+        weights : ndarray, shape (n_inputs, n_outputs)
+        intercept : ndarray, shape (n_outputs,)
+        """
         xx, x = self.xx[-n_inputs:, -n_inputs:], self.x[-n_inputs:]
-        penalty = ridge * np.trace(xx) / n_inputs or 1.0  # of inputs that never change, none has a say
+        # If all inputs are constant, any penalty makes their weights 0.
+        penalty = ridge * np.trace(xx) / n_inputs or 1.0
         weights = np.linalg.solve(xx + penalty * np.eye(n_inputs), self.xy[-n_inputs:])
         return weights, self.y - x @ weights
 
-    def error(self, weights: np.ndarray, intercept: np.ndarray) -> float:
-        """The sum of squared errors of such a fit on these windows."""
+    def squared_error(self, weights: np.ndarray, intercept: np.ndarray) -> float:
+        """Return the sum of squared errors of a ridge regression on these windows."""
         n = len(weights)
         xx, xy, x = self.xx[-n:, -n:], self.xy[-n:], self.x[-n:]
         bias = self.y - x @ weights - intercept
-        spread = self.yy - 2 * np.vdot(xy, weights) + np.vdot(weights, xx @ weights)
-        return float(spread + self.count * (bias @ bias))
+        centered = self.yy - 2 * np.vdot(xy, weights) + np.vdot(weights, xx @ weights)
+        return float(centered + self.count * (bias @ bias))

@@ -1,5 +1,7 @@
-"""Forecasts of training windows as if they had not been learned from: many more honest errors than the last
-rows give, and of all seasons."""
+"""Out-of-fold forecasts of training windows by the linear map.
+
+They give more residuals than the validation windows do, and residuals of all seasons.
+"""
 
 from __future__ import annotations
 
@@ -13,52 +15,55 @@ from .linear_map import LinearMap, limit_windows
 from .window_source import WindowSource
 
 FOLDS = 5
-MOST_WINDOWS = 2000
+MAX_WINDOWS = 2000
 
 
-def out_of_fold(
+def forecast_out_of_fold(
     linear: LinearMap,
-    blocks: WindowSource,
+    source: WindowSource,
     training: np.ndarray,
     window: int,
     horizon: int,
-    most: int = MOST_WINDOWS,
+    limit: int = MAX_WINDOWS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Forecasts of windows by maps that were fitted without them.
+    """Forecast training windows by maps that were fitted without them.
 
     Parameters
     ----------
     linear : LinearMap
-        Tells the way, the steps, the calendar and the ridge; the weights are those of each fold.
-    blocks, training, window, horizon
+        Gives the window scaling, the steps, the seasonal features and the ridge. The weights are fitted anew
+        for each fold.
+    source, training, window, horizon
         As `linear` was fitted to.
-    most : int
-        Windows that are forecast, spread evenly.
+    limit : int
+        The maximum number of windows that are forecast, equally spaced.
 
     Returns
     -------
     starts : ndarray of int, shape (n,)
-        Those whose fold leaves at least two complete windows to learn from.
-    forecasts : ndarray, shape (n_blocks * n, horizon, n_targets)
+        The starts of windows for whose fold at least two complete windows remain to be learned from.
+    forecasts : ndarray, shape (n_groups * n, horizon, n_targets)
     """
-    training = limit_windows(training, len(blocks))
+    training = limit_windows(training, len(source))
     folds = np.array_split(training, FOLDS)
-    own = [linear.moments(blocks, fold, window) for fold in folds]
-    total, wanted = reduce(add, own), subsample(training, most)
-    starts, forecasts = [], [np.empty((len(blocks), 0, horizon, blocks.n_targets))]
-    for fold, moments in zip(folds, own, strict=True):
-        near = linear.moments(blocks, _margins(training, fold, horizon), window)
-        rest = total - moments - near
+    of_folds = [linear.sum_windows(source, fold, window) for fold in folds]
+    total = reduce(add, of_folds)
+    wanted = subsample(training, limit)
+    starts = []
+    forecasts = [np.empty((len(source), 0, horizon, source.n_targets))]
+    for fold, equations in zip(folds, of_folds, strict=True):
+        near = linear.sum_windows(source, _find_overlapping(training, fold, horizon), window)
+        rest = total - equations - near
         if rest.count > 1:
             starts.append(wanted[np.isin(wanted, fold)])
-            found = linear.refitted(rest).forecast(blocks, starts[-1], window)
-            forecasts.append(found.reshape(len(blocks), -1, horizon, blocks.n_targets))
+            found = linear.refit(rest).forecast(source, starts[-1], window)
+            forecasts.append(found.reshape(len(source), -1, horizon, source.n_targets))
     found = np.concatenate(forecasts, axis=1)
-    return np.concatenate([*starts, wanted[:0]]), found.reshape(-1, horizon, blocks.n_targets)
+    return np.concatenate([*starts, wanted[:0]]), found.reshape(-1, horizon, source.n_targets)
 
 
-def _margins(training: np.ndarray, fold: np.ndarray, horizon: int) -> np.ndarray:
-    """Windows outside a fold whose targets overlap with those of a window inside."""
+def _find_overlapping(training: np.ndarray, fold: np.ndarray, horizon: int) -> np.ndarray:
+    """Return the windows outside a fold whose targets overlap with those of a window in the fold."""
     if not len(fold):
         return fold
     first, last = np.searchsorted(training, [fold[0], fold[-1]])

@@ -1,4 +1,4 @@
-"""A panel as the parts of a forecaster read it: scaled values, and the inputs that are made of them."""
+"""Panels as parts read them: scaled values, and the inputs that are made of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ class PreparedPanel:
     def source(self) -> WindowSource:
         """The inputs, as windows are cut from them."""
         inputs = self.preparation.make_inputs(self.scaled)
-        return WindowSource.of(inputs, self.preparation.input_layout, self.multivariate, self.scaled.clock)
+        return WindowSource.from_inputs(
+            inputs, self.preparation.input_layout, self.multivariate, self.scaled.clock
+        )
 
     @property
     def targets(self) -> Panel:
@@ -67,7 +69,7 @@ class PreparedPanel:
 
 @dataclass(frozen=True)
 class PanelPreparer:
-    """The way from panels as they come to prepared ones.
+    """Prepares panels, and brings forecasts back to the targets' units.
 
     Attributes
     ----------

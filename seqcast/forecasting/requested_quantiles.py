@@ -1,4 +1,4 @@
-"""Which quantiles are asked for, and what their columns are called."""
+"""The quantiles of a forecast that are requested, and the names of their columns."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class RequestedQuantiles:
-    """Quantiles of a forecast.
+    """The requested quantiles of a forecast.
 
     Attributes
     ----------
     probabilities : tuple of float
-        Each once, in order.
+        Ascending, without repetitions.
     columns : tuple of (str, float)
-        How the names of columns end, and their probabilities.
+        The end of the name of each column, and its probability.
     """
 
     probabilities: tuple[float, ...]
     columns: tuple[tuple[str, float], ...]
 
     @classmethod
-    def of(cls, level: Any, quantiles: Any, owner: str) -> RequestedQuantiles:
-        """Of prediction intervals (levels in percent) and single quantiles; either may be None."""
-        levels = _numbers("level", level, 100, owner)
-        singles = _numbers("quantiles", quantiles, 1, owner)
+    def parse(cls, level: Any, quantiles: Any, owner: str) -> RequestedQuantiles:
+        """Read the levels of intervals, in percent, and single quantiles; either may be None."""
+        levels = _read_numbers("level", level, 100, owner)
+        singles = _read_numbers("quantiles", quantiles, 1, owner)
         columns: list[tuple[str, float]] = []
         for percent in levels:
             tail = round((100 - percent) / 200, 12)
@@ -45,20 +45,24 @@ class RequestedQuantiles:
     def __bool__(self) -> bool:
         return bool(self.columns)
 
-    def names(self, targets: Sequence[Hashable]) -> list[Hashable]:
-        """Of the columns of a forecast: each target, then its quantiles."""
+    def column_names(self, targets: Sequence[Hashable]) -> list[Hashable]:
+        """Return the names of a forecast's columns: each target, followed by its quantiles."""
         return [
             name for target in targets for name in (target, *(f"{target}{end}" for end, _ in self.columns))
         ]
 
-    def side_by_side(self, values: np.ndarray) -> np.ndarray:
-        """Forecasts and their quantiles (1 + n_probabilities, ..., n_targets) as columns of these names."""
+    def to_columns(self, values: np.ndarray) -> np.ndarray:
+        """Return forecasts and quantiles in the order of `column_names`, shape (..., n_columns).
+
+        values : ndarray, shape (1 + n_probabilities, ..., n_targets)
+        """
         places = [0, *(1 + self.probabilities.index(probability) for _, probability in self.columns)]
         chosen = np.moveaxis(values[places], 0, -1)
         return chosen.reshape(*chosen.shape[:-2], -1)
 
 
-def _numbers(name: str, given: Any, most: float, owner: str) -> list[float]:
+def _read_numbers(name: str, given: Any, upper: float, owner: str) -> list[float]:
+    """Return a parameter as a list of numbers, after checking that they lie between 0 and `upper`."""
     if given is None:
         return []
     given = given.tolist() if isinstance(given, np.ndarray) else given
@@ -67,10 +71,10 @@ def _numbers(name: str, given: Any, most: float, owner: str) -> list[float]:
         if (
             not isinstance(number, int | float | np.number)
             or isinstance(number, bool)
-            or not 0 < number < most
+            or not 0 < number < upper
         ):
             raise ValueError(
-                f"The {name!r} parameter of {owner} must hold numbers above 0 and below {most}, such as "
-                f"{'80' if most == 100 else '0.9'}. Got {given!r} instead."
+                f"The {name!r} parameter of {owner} must hold numbers above 0 and below {upper}, such as "
+                f"{'80' if upper == 100 else '0.9'}. Got {given!r} instead."
             )
     return [float(number) for number in numbers]

@@ -13,7 +13,7 @@ import pandas as pd
 from ..data.panel import Panel
 from ..data.schema import InputRows
 from ..stacklevel import find_stacklevel
-from .conformal import fewest_for
+from .conformal import count_needed_residuals
 from .fitted import FittedForecaster
 from .panels import PanelBuilder
 from .requested_quantiles import RequestedQuantiles
@@ -31,8 +31,10 @@ def forecast_ahead(
     values = [fitted.model.forecast(panel, begins, quantiles.probabilities)]
     if steps > fitted.lengths.horizon:
         values.append(_later_horizons(fitted, panel, begins, steps, quantiles.probabilities))
-    columns = quantiles.side_by_side(np.concatenate(values, axis=2)[:, :, :steps])
-    return fitted.schema.to_future_frame(fitted.ids, labels, list(columns), quantiles.names(fitted.targets))
+    columns = quantiles.to_columns(np.concatenate(values, axis=2)[:, :, :steps])
+    return fitted.schema.to_future_frame(
+        fitted.ids, labels, list(columns), quantiles.column_names(fitted.targets)
+    )
 
 
 def sample_ahead(
@@ -159,7 +161,7 @@ def _check_residuals(fitted: FittedForecaster, probabilities: tuple[float, ...])
             f"{fitted.owner} tells quantiles by its errors on rows that it did not learn from. There were "
             f"none in fit. {fitted.residual_hint}"
         )
-    wanted = fewest_for(probabilities)
+    wanted = count_needed_residuals(probabilities)
     if n < wanted:
         warnings.warn(
             f"Errors of only {n:.0f} windows were seen in fit, and quantiles this far out need {wanted:.0f}: "

@@ -1,13 +1,13 @@
-"""How a forecast changes with each value that it was made from: the chain rule, from its end to the rows.
+"""Derivatives of a forecast with respect to the values that it is made from, by the chain rule.
 
 All stages but the network are linear, or act on one number at a time::
 
-    values -> transformed and scaled -> differenced -> moved, in blocks -> forecast by each part
-           -> summed up -> mixed -> undone
+    values -> transformed and scaled -> differenced -> arranged as inputs -> forecast by each part
+           -> integrated -> blended -> inverse transformed
 
-Which number went where is found by running the stages that only move numbers over the numbers of the cells
-instead of their values; how forecasts of changes add up, by running the sum over unit vectors. So what is
-written twice here is little: the slopes of transforms and scalers.
+The stages that only arrange values are applied to the numbers of the cells instead, to find the cell that
+each input was read from. Integration is applied to unit vectors, to find its matrix. Only the derivatives of
+transforms and scalers are therefore written here a second time.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from ..kernels.constants import LEAST_DEVIATION
 from ..learning.window_denormalization import Units, last_observed
 from .linear_map import LinearMap
 from .prepared_panel import PanelPreparer, PreparedPanel
-from .window_scaling import WindowScaling, deviations
-from .window_source import WindowSource, to_wide
+from .window_scaling import WindowScaling, compute_deviations
+from .window_source import WindowSource, join_targets
 
 
 @dataclass(frozen=True)
 class Chain:
-    """From the rows around one cutoff to the forecast made there.
+    """The stages from the rows around one cutoff to its forecast.
 
-    Letters: h steps of the horizon, k targets, m rows, c columns.
+    In shapes, h is the horizon, k the number of targets, m that of rows, and c that of columns.
 
     Attributes
     ----------
     preparer : PanelPreparer
     panel : Panel
-        One series: the rows before the cutoff that a forecast may read, and h rows after it.
+        One series: the rows before the cutoff that a forecast may read, and h rows after them.
     cutoff : int
     """
 
@@ -56,7 +56,7 @@ class Chain:
 
     @cached_property
     def prepared(self) -> PreparedPanel:
-        """What parts read."""
+        """The panel as parts read it."""
         return self.preparer.prepare(self.panel)
 
     @property
@@ -64,7 +64,7 @@ class Chain:
         return self.preparer.preparation
 
     @property
-    def levels(self) -> Panel:
+    def scaled(self) -> Panel:
         """The scaled values."""
         return self.prepared.scaled
 
@@ -75,22 +75,24 @@ class Chain:
 
     @cached_property
     def cells(self) -> WindowSource:
-        """The number of the cell (m, c) of `_changed` that each input was, NaN where missing."""
-        changed = self._changed
-        cells = np.where(np.isnan(changed), np.nan, np.arange(changed.size).reshape(changed.shape))
-        treatment = replace(self.preparation.options, differences=())
-        moving = replace(self.preparer, preparation=replace(self.preparation, options=treatment))
-        return moving.prepare_scaled(self.levels.with_values(cells)).source
+        """The cell number (m, c) of `_differenced` that each input was read from, NaN where missing."""
+        differenced = self._differenced
+        cells = np.where(
+            np.isnan(differenced), np.nan, np.arange(differenced.size).reshape(differenced.shape)
+        )
+        options = replace(self.preparation.options, differences=())
+        arranging = replace(self.preparer, preparation=replace(self.preparation, options=options))
+        return arranging.prepare_scaled(self.scaled.with_values(cells)).source
 
     @cached_property
-    def _changed(self) -> np.ndarray:
-        """Levels, of the targets their scaled changes if these are read: (m, c)."""
-        return np.hstack([self.source.wide_targets(), self.levels.values[:, self._k :]])
+    def _differenced(self) -> np.ndarray:
+        """The scaled values, with scaled differences of the targets if parts read these: (m, c)."""
+        return np.hstack([self.source.all_targets(), self.scaled.values[:, self._k :]])
 
     @property
     def _targets(self) -> np.ndarray:
-        """Levels of the targets, (m, k)."""
-        return self.levels.values[:, : self._k]
+        """The scaled targets, (m, k)."""
+        return self.scaled.values[:, : self._k]
 
     @property
     def _horizon(self) -> int:
@@ -98,7 +100,7 @@ class Chain:
 
     @property
     def _number(self) -> int:
-        """Of the series, among those that were fitted."""
+        """The number of the series among the fitted ones."""
         return int(self.panel.series_numbers[0])
 
     @property
@@ -109,201 +111,231 @@ class Chain:
     def _lags(self) -> tuple[int, ...]:
         return self.preparation.options.differences
 
-    # -- from the forecasts of levels back to levels: (h, k, m, c)
+    # -- derivatives of scaled forecasts with respect to scaled values: (h, k, m, c)
 
-    def of_part(self, slopes: np.ndarray, reads_past_covariates: bool = True) -> np.ndarray:
-        """Return derivatives of a part's forecasts, from those by what it read.
+    def differentiate_part(self, by_inputs: np.ndarray, reads_past_covariates: bool = True) -> np.ndarray:
+        """Return derivatives of a part's forecasts with respect to scaled values.
 
-        slopes : (n_blocks, n_outputs, n_rows, n_columns), by the last rows before the cutoff and the first
-        columns of each block; without past covariates, if the part does not read them.
+        by_inputs : derivatives with respect to the inputs, (n_groups, n_outputs, n_rows, n_columns). The
+        inputs are the last rows before the cutoff and the first columns of each group, without past
+        covariates if the part does not read them.
         """
-        n_blocks, n_outputs, n_rows, n_columns = slopes.shape
-        source = self.cells if reads_past_covariates else self.cells.without_past()
+        n_groups, n_outputs, n_rows, n_columns = by_inputs.shape
+        source = self.cells if reads_past_covariates else self.cells.drop_past()
         cells = source.values[:, self.cutoff - n_rows : self.cutoff, :n_columns]
-        found = np.zeros((n_blocks, self._changed.size, n_outputs))
-        for by_cell, by_input, source in zip(found, slopes, cells, strict=True):
-            seen = ~np.isnan(source)
-            np.add.at(by_cell, source[seen].astype(np.int64), by_input[:, seen].T)
-        wide = to_wide(found.reshape(-1, self._horizon, self.source.n_targets), n_blocks)
-        by_changed = wide.reshape(*self._changed.shape, self._horizon, -1).transpose(2, 3, 0, 1)
-        return self._integrated(by_changed) if self._lags else by_changed
+        found = np.zeros((n_groups, self._differenced.size, n_outputs))
+        for by_cell, by_input, numbers in zip(found, by_inputs, cells, strict=True):
+            seen = ~np.isnan(numbers)
+            np.add.at(by_cell, numbers[seen].astype(np.int64), by_input[:, seen].T)
+        wide = join_targets(found.reshape(-1, self._horizon, self.source.n_targets), n_groups)
+        by_differenced = wide.reshape(*self._differenced.shape, self._horizon, -1).transpose(2, 3, 0, 1)
+        return self._integrate(by_differenced) if self._lags else by_differenced
 
-    def of_naive(self, season_length: int) -> np.ndarray:
-        """Of the seasonal naive forecast."""
-        return self._of_repeated(self._targets, season_length)
+    def differentiate_naive(self, season_length: int) -> np.ndarray:
+        """Return derivatives of the seasonal naive forecast with respect to scaled values."""
+        return self._differentiate_repeated(self._targets, season_length)
 
-    def _of_repeated(self, values: np.ndarray, season_length: int) -> np.ndarray:
-        """Of what `seasonal_naive` repeats of `values` (m, k): 1 by the one value that it is."""
+    def _differentiate_repeated(self, values: np.ndarray, season_length: int) -> np.ndarray:
+        """Return 1 for the one of `values` (m, k) that `seasonal_naive` repeats, and 0 elsewhere."""
         numbers = np.where(np.isnan(values), np.nan, np.arange(len(values))[:, None])
         rows = seasonal_naive(numbers, np.array([self.cutoff]), season_length, self._horizon)[0]
         lead, target = np.nonzero(~np.isnan(rows))
-        slopes = np.zeros((*rows.shape, *self._changed.shape))
-        slopes[lead, target, rows[lead, target].astype(np.int64), target] = 1.0
-        return slopes
+        gradient = np.zeros((*rows.shape, *self._differenced.shape))
+        gradient[lead, target, rows[lead, target].astype(np.int64), target] = 1.0
+        return gradient
 
-    def _integrated(self, slopes: np.ndarray) -> np.ndarray:
-        """Of forecasts of levels, from those of scaled changes by scaled changes."""
+    def _integrate(self, gradient: np.ndarray) -> np.ndarray:
+        """Return derivatives of scaled forecasts, given those of forecasts of scaled differences."""
         lags, k, targets = self._lags, self._k, self._targets
         scaler = self.preparation.difference_scaler.select_series(self._number)
-        slopes = slopes * _inverse_slopes(scaler)[:, None, None]
-        slopes[..., :k] *= _scaling_slopes(scaler, self._changed[:, :k])
-        slopes[..., :k] = _of_differenced(slopes[..., :k], lags)
-        slopes = self._summed(slopes, lags)
+        gradient = gradient * _differentiate_inverse_scaler(scaler)[:, None, None]
+        gradient[..., :k] *= _differentiate_scaler(scaler, self._differenced[:, :k])
+        gradient[..., :k] = _differentiate_differences(gradient[..., :k], lags)
+        gradient = self._sum_up(gradient, lags)
         for done, lag in enumerate(lags):
-            season = self._of_repeated(difference(targets, lags[:done]), lag)
-            slopes += self._summed(_of_differenced(season, lags[:done]), lags[:done])
+            season = self._differentiate_repeated(difference(targets, lags[:done]), lag)
+            gradient += self._sum_up(_differentiate_differences(season, lags[:done]), lags[:done])
         nothing = np.zeros((1, self._horizon, k))
         unknown = np.isnan(integrate(nothing, targets, np.array([self.cutoff]), lags))[0]
-        return np.where(unknown[:, :, None, None], 0.0, slopes)
+        return np.where(unknown[:, :, None, None], 0.0, gradient)
 
-    def _summed(self, slopes: np.ndarray, lags: tuple[int, ...]) -> np.ndarray:
-        """Of what `integrate` makes of forecasts: how they add up, it tells of unit vectors."""
+    def _sum_up(self, gradient: np.ndarray, lags: tuple[int, ...]) -> np.ndarray:
+        """Return derivatives of forecasts after `integrate`, whose matrix is its result for unit vectors."""
         units, zeros = np.eye(self._horizon)[:, :, None], np.zeros((self.cutoff, 1))
         sums = integrate(units, zeros, np.full(self._horizon, self.cutoff), lags)[:, :, 0]
-        return np.einsum("io,ikmc->okmc", sums, slopes)
+        return np.einsum("io,ikmc->okmc", sums, gradient)
 
-    # -- in the user's units
+    # -- derivatives in the user's units
 
-    def in_units(self, slopes: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
-        """Of the forecasts by the values as they came, NaN by missing ones: (h, k, m, c).
+    def to_user_units(self, gradient: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
+        """Return derivatives of forecasts with respect to values, both in the user's units: (h, k, m, c).
 
-        slopes : of levels by levels; forecasts : levels, (h, k).
+        Derivatives with respect to missing values are NaN.
+
+        gradient : derivatives of scaled forecasts with respect to scaled values; forecasts : scaled, (h, k).
         """
-        return slopes * self._undoing(forecasts)[:, :, None, None] * self._preparing()
+        return (
+            gradient
+            * self._differentiate_unscaling(forecasts)[:, :, None, None]
+            * self._differentiate_scaling()
+        )
 
-    def _preparing(self) -> np.ndarray:
-        """Of each level by its value, (m, c)."""
-        k, values, levels = self._k, self.panel.values, self.levels.values
+    def _differentiate_scaling(self) -> np.ndarray:
+        """Return the derivative of each scaled value with respect to its value, (m, c)."""
+        k, values, scaled = self._k, self.panel.values, self.scaled.values
         scaler = self.preparation.target_scaler.select_series(self._number).join_columns(
             self.preparation.covariate_scaler
         )
-        slopes = _scaling_slopes(scaler, levels)
-        inside = np.where(np.isnan(levels), 1.0, values)[:, :k]  # where there is a slope
-        slopes[:, :k] *= _transform_slopes(self.preparation.transform.select_series(self._number), inside)
-        return np.where(np.isnan(levels), np.nan, slopes)
+        found = _differentiate_scaler(scaler, scaled)
+        # Missing targets become 1, where any transform has a derivative.
+        observed = np.where(np.isnan(scaled), 1.0, values)[:, :k]
+        found[:, :k] *= _differentiate_transform(
+            self.preparation.transform.select_series(self._number), observed
+        )
+        return np.where(np.isnan(scaled), np.nan, found)
 
-    def _undoing(self, forecasts: np.ndarray) -> np.ndarray:
-        """Of each forecast by its level, (h, k)."""
+    def _differentiate_unscaling(self, forecasts: np.ndarray) -> np.ndarray:
+        """Return the derivative of each forecast with respect to its scaled value, (h, k)."""
         transform = self.preparation.transform.select_series(self._number)
         scaler = self.preparation.target_scaler.select_series(self._number)
-        undone = self.preparation.unscale(forecasts[None], self.panel.series_numbers)[0]
+        unscaled = self.preparation.unscale(forecasts[None], self.panel.series_numbers)[0]
         with np.errstate(divide="ignore"):
-            slopes = _inverse_slopes(scaler) / _transform_slopes(transform, undone)
-        return np.where(_at_the_end(transform, undone), 0.0, slopes)
+            found = _differentiate_inverse_scaler(scaler) / _differentiate_transform(transform, unscaled)
+        return np.where(_is_at_bound(transform, unscaled), 0.0, found)
 
 
-# -- one part, and one number at a time
+# -- derivatives of the linear map, and of functions of one number
 
 
-def linear_slopes(linear: LinearMap, blocks: WindowSource, start: int, window: int) -> np.ndarray:
-    """Of its forecast from the window at `start`, by the values of the window in each block: (n_blocks,
-    n_outputs, window, n_columns)."""
-    windows, n_outputs, way = blocks.values[:, start : start + window], len(linear.intercept), linear.way
-    unread = blocks.columns.past_slice if way.covariates == "none" else slice(0)
-    places = np.delete(np.arange(blocks.n_columns), unread)
-    slopes = np.zeros((len(blocks), n_outputs, window, blocks.n_columns))
-    slopes[:, :, window - linear.n_steps :, places] = linear.weights.T.reshape(n_outputs, -1, len(places))
-    units = _units(windows, way, blocks.columns)
-    forecasts = linear.forecast(blocks, np.array([start]), window).reshape(len(blocks), -1)
-    return units.of_values(slopes, windows, units.outputs(forecasts))
+def differentiate_linear(linear: LinearMap, source: WindowSource, start: int, window: int) -> np.ndarray:
+    """Return derivatives of the forecast from the window at `start` with respect to its values.
+
+    Shape (n_groups, n_outputs, window, n_columns).
+    """
+    windows = source.values[:, start : start + window]
+    n_outputs = len(linear.intercept)
+    scaling = linear.window_scaling
+    unread = source.columns.past_slice if scaling.covariates == "none" else slice(0)
+    places = np.delete(np.arange(source.n_columns), unread)
+    gradient = np.zeros((len(source), n_outputs, window, source.n_columns))
+    gradient[:, :, window - linear.n_steps :, places] = linear.weights.T.reshape(n_outputs, -1, len(places))
+    units = _make_units(windows, scaling, source.columns)
+    forecasts = linear.forecast(source, np.array([start]), window).reshape(len(source), -1)
+    return units.of_values(gradient, windows, units.outputs(forecasts))
 
 
-def _units(windows: np.ndarray, way: WindowScaling, columns: ColumnLayout) -> Units:
-    """As `WindowScaling.read` reads windows (n, n_rows, n_columns)."""
-    relative, k, of_scales = way.n_relative(columns), columns.targets, np.zeros_like(windows)
+def _make_units(windows: np.ndarray, scaling: WindowScaling, columns: ColumnLayout) -> Units:
+    """Return the offsets and scales of windows (n, n_rows, n_columns), with their derivatives.
+
+    They are those of `WindowScaling.apply`.
+    """
+    relative = scaling.count_relative(columns)
+    k = columns.targets
+    of_scales = np.zeros_like(windows)
     offsets, of_offsets = last_observed(windows, relative)
     scales, made_of = np.ones_like(offsets), np.zeros((windows.shape[2],) * 2, bool)
-    if way.normalization == "instance":
-        scales[:, :relative] = deviations(windows[:, :, :k])[:, None]
-        of_scales[:, :, :k] = _of_deviations(windows[:, :, :k], scales[:, :1, None])
+    if scaling.normalization == "instance":
+        scales[:, :relative] = compute_deviations(windows[:, :, :k])[:, None]
+        of_scales[:, :, :k] = _differentiate_deviations(windows[:, :, :k], scales[:, :1, None])
         made_of[:relative, :k] = True
     return Units(offsets, scales, of_offsets, of_scales, made_of, k)
 
 
-def _of_deviations(windows: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Of `deviations`, which are `found` (n, 1, 1), by the values."""
+def _differentiate_deviations(windows: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Return derivatives of `compute_deviations`, given its result (n, 1, 1), with respect to the values."""
     seen = ~np.isnan(windows)
     n = np.maximum(seen.sum(axis=1, keepdims=True), 1)
-    apart = np.where(seen, windows - np.where(seen, windows, 0.0).sum(axis=1, keepdims=True) / n, 0.0)
+    centered = np.where(seen, windows - np.where(seen, windows, 0.0).sum(axis=1, keepdims=True) / n, 0.0)
     n_columns = np.maximum(seen.any(axis=1).sum(axis=1), 1)[:, None, None]
-    return np.where(found > LEAST_DEVIATION, apart / (n * n_columns * found), 0.0)
+    return np.where(deviations > LEAST_DEVIATION, centered / (n * n_columns * deviations), 0.0)
 
 
-def _of_differenced(slopes: np.ndarray, lags: tuple[int, ...]) -> np.ndarray:
-    """From derivatives by differences (..., m, c) to those by what was differenced."""
+def _differentiate_differences(gradient: np.ndarray, lags: tuple[int, ...]) -> np.ndarray:
+    """Return derivatives with respect to values, given those with respect to differences (..., m, c)."""
     for lag in lags:
-        later = np.zeros_like(slopes)
-        later[..., :-lag, :] = slopes[..., lag:, :]
-        slopes = slopes - later
-    return slopes
+        later = np.zeros_like(gradient)
+        later[..., :-lag, :] = gradient[..., lag:, :]
+        gradient = gradient - later
+    return gradient
 
 
-def _scaling_slopes(scaler: Scaler, scaled: np.ndarray) -> np.ndarray:
-    """Of `Scaler.transform`: none where it clips."""
+def _differentiate_scaler(scaler: Scaler, scaled: np.ndarray) -> np.ndarray:
+    """Return derivatives of `Scaler.transform`, given its result; they are 0 where it clips."""
     return np.where(np.abs(scaled) < LIMIT, 1 / scaler.scale, 0.0)
 
 
-def _inverse_slopes(scaler: Scaler) -> np.ndarray:
+def _differentiate_inverse_scaler(scaler: Scaler) -> np.ndarray:
+    """Return derivatives of `Scaler.inverse_transform`, which are 0 for constant columns."""
     return np.where(scaler.constant, 0.0, scaler.scale)
 
 
-def _transform_slopes(transform: Transform, values: np.ndarray) -> np.ndarray:
-    """Of `Transform.transform`: a power of what it takes the logarithm of; see there."""
+def _differentiate_transform(transform: Transform, values: np.ndarray) -> np.ndarray:
+    """Return derivatives of `Transform.transform`: powers of the base that it takes the power of."""
     if transform.kind == "none":
         return np.ones_like(values)
-    with np.errstate(divide="ignore", over="ignore"):  # at the end of what can be undone
+    # At the bound of the inverse transform, the power may be infinite.
+    with np.errstate(divide="ignore", over="ignore"):
         power = np.where(_is_below(transform, values), 1 - transform.lambdas, transform.lambdas - 1)
-        return _inside(transform, values) ** power / transform.unit
+        return _compute_base(transform, values) ** power / transform.unit
 
 
-def _inside(transform: Transform, values: np.ndarray) -> np.ndarray:
-    """What `Transform.transform` takes the logarithm of."""
+def _compute_base(transform: Transform, values: np.ndarray) -> np.ndarray:
+    """Return the numbers that `Transform.transform` takes the power or the logarithm of."""
     sign = np.where(_is_below(transform, values), -1.0, 1.0)
     return sign * values / transform.unit + (transform.kind in ("log1p", "yeo-johnson"))
 
 
 def _is_below(transform: Transform, values: np.ndarray) -> np.ndarray:
-    """Where the other side of a transform with two sides is."""
+    """Return where the transform uses its branch for negative values."""
     return (values < 0) & (transform.kind == "yeo-johnson")
 
 
-def _at_the_end(transform: Transform, undone: np.ndarray) -> np.ndarray:
-    """Where `Transform.inverse_transform` can go no further."""
+def _is_at_bound(transform: Transform, unscaled: np.ndarray) -> np.ndarray:
+    """Return where `Transform.inverse_transform` is clipped to its bound."""
     if transform.kind == "none":
-        return np.zeros(undone.shape, bool)
-    return (np.abs(undone) >= transform.bound) | (_inside(transform, undone) <= 0)
+        return np.zeros(unscaled.shape, bool)
+    return (np.abs(unscaled) >= transform.bound) | (_compute_base(transform, unscaled) <= 0)
 
 
-# -- all together
+# -- frames
 
 
-def to_frame(slopes: np.ndarray, schema: Schema, ids: list[Any]) -> pd.DataFrame:
+def to_frame(gradient: np.ndarray, schema: Schema, ids: list[Any]) -> pd.DataFrame:
     """Return derivatives of forecasts (n_series, h, k, m, c) as a frame; see `BaseForecaster.sensitivity`."""
-    columns, values = by_column_and_lag(slopes, schema.roles)
-    labels = [ids, schema.roles.targets, list(range(1, slopes.shape[1] + 1))]
+    columns, values = arrange_by_lag(gradient, schema.roles)
+    labels = [ids, schema.roles.targets, list(range(1, gradient.shape[1] + 1))]
     names = [schema.column_spec.id_col, "target", "lead"]
     first = 0 if schema.has_ids else 1
     index = pd.MultiIndex.from_product(labels[first:], names=names[first:])
     return pd.DataFrame(values, index, pd.MultiIndex.from_tuples(columns, names=["column", "lag"]))
 
 
-def by_column_and_lag(slopes: np.ndarray, roles: Roles) -> tuple[list[tuple[Hashable, int]], np.ndarray]:
-    """Column and lag of each value, and derivatives by it, (n_series * k * h, n_values).
+def arrange_by_lag(gradient: np.ndarray, roles: Roles) -> tuple[list[tuple[Hashable, int]], np.ndarray]:
+    """Return the column and lag of each value, and derivatives with respect to it.
 
-    slopes : (n_series, h, k, m, c), of rows that end h steps after the cutoff. What lies after it is left out
-    but of columns that are known ahead, and so are features made of stamps, which stand before the static
-    columns. All rows of a static column have the value of the last one before the cutoff.
+    Values after the cutoff are included for columns that are known ahead only. Features made of stamps, which
+    precede the static columns, are left out. The derivatives with respect to a static column are summed over
+    its rows, since all of them hold the same value.
+
+    gradient : ndarray, shape (n_series, h, k, m, c), for rows that end h steps after the cutoff
+
+    Returns
+    -------
+    labels : list of (column, lag)
+    derivatives : ndarray, shape (n_series * k * h, n_values)
     """
-    _, horizon, _, m, c = slopes.shape
-    slopes, lags = slopes.swapaxes(1, 2).reshape(-1, m, c), m - horizon - np.arange(m)
+    _, horizon, _, m, c = gradient.shape
+    gradient, lags = gradient.swapaxes(1, 2).reshape(-1, m, c), m - horizon - np.arange(m)
     labels: list[tuple[Hashable, int]] = []
     parts: list[np.ndarray] = []
     for place, name in enumerate([*roles.targets, *roles.past, *roles.future]):
         known = (lags > 0) | (name in roles.future)
         labels += [(name, lag) for lag in lags[known].tolist()]
-        parts.append(slopes[:, known, place])
+        parts.append(gradient[:, known, place])
     for place, name in enumerate(roles.static, -len(roles.static)):
-        last = slopes[:, lags == 1, place]
+        last = gradient[:, lags == 1, place]
         labels.append((name, 1))
-        parts.append(np.where(np.isnan(last), np.nan, np.nansum(slopes[:, :, place], axis=1, keepdims=True)))
+        parts.append(
+            np.where(np.isnan(last), np.nan, np.nansum(gradient[:, :, place], axis=1, keepdims=True))
+        )
     return labels, np.hstack(parts)

@@ -1,4 +1,4 @@
-"""How series in ``fit``, and series that are added later, become a panel that windows are cut from."""
+"""The preparation of series, in ``fit`` or added later, as a panel that windows are cut from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .training_data import TrainingData
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What a forecaster's parameters say about its inputs; names and meanings are the estimators'."""
+    """The parameters of an estimator that concern its inputs, under the same names."""
 
     target_transform: str = "auto"
     scaling: ScalingMethod = "standard"
@@ -38,7 +38,7 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class SeriesPreparer:
-    """The way from series in ``fit``, or added later, to a prepared panel with room for windows.
+    """Prepares series, in ``fit`` or added later, as a panel that is long enough for windows.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class SeriesPreparer:
         lengths = np.array(data.n_steps)
         held_back = lengths - [self._border(n) for n in data.n_steps]
         n_lost = self.options.n_lost_steps(self.lengths.horizon)
-        # Two windows where something is learned: from one, no map is.
+        # Two windows if parameters are learned: a map cannot be fitted to one.
         least = n_lost + self.lengths.window + self.lengths.horizon + held_back + int(self.rules.learns)
         panel = Panel.stack(data.grids, least, [calendar.clock for calendar in data.calendars])
         prepared = preparer.prepare(panel.with_series_numbers(numbers))

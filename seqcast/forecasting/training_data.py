@@ -34,7 +34,7 @@ class TrainingData:
     grids : list of ndarray, shape (n_steps, n_columns)
         Targets, then covariates, at each step of the calendar; NaN where nothing was observed.
     weights : list of ndarray, shape (n_steps,), or None
-        What each step counts as a target.
+        The weight of each step as a target.
     """
 
     schema: Schema
@@ -90,9 +90,9 @@ def read_training_data(
     X, y, sample_weight
         The arguments.
     spec : ColumnSpec
-        What the estimator's parameters say about columns.
+        The parameters of the estimator that concern columns.
     season_length : int or None
-        The estimator's parameter; None for the season that most indexes tell.
+        The parameter of the estimator; None for the most frequent season of the indexes.
     owner : str
         Name of the estimator, for messages.
 

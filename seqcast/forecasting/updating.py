@@ -16,7 +16,7 @@ from ..data.preparation import add_note
 from ..data.schema import InputRows
 from ..data.series_state import SeriesState
 from ..data.time_steps import insert_missing_steps
-from .fitted import FittedForecaster, series_states
+from .fitted import FittedForecaster, make_series_states
 from .local import LocalModels
 from .panels import PanelBuilder
 from .training_data import TrainingData, to_training_data
@@ -76,7 +76,7 @@ def update(
     return fitted, updated
 
 
-def updated_panel(fitted: FittedForecaster, updated: dict[Any, UpdatedSeries], n_before: int) -> Panel:
+def build_updated_panel(fitted: FittedForecaster, updated: dict[Any, UpdatedSeries], n_before: int) -> Panel:
     """Return the kept and the new steps of these series, each with at least `n_before` steps."""
     grids, clocks = [], []
     for state, known, _ in updated.values():
@@ -120,7 +120,7 @@ def _add_series(
     data = data.select(fitted.rules.keep(data.ids, data.n_steps, fitted.lengths, method))
     if not data.ids:
         return fitted, {}
-    states = series_states(data, fitted.memory)
+    states = make_series_states(data, fitted.memory)
     _check_stamps(states, fitted, method)
     logger.info("%s.%s: added the series %s", fitted.owner, method, ", ".join(map(repr, states)))
     errors = np.concatenate([fitted.naive_errors, data.naive_errors()], axis=1)
@@ -144,7 +144,7 @@ def _check_stamps(states: dict[Any, SeriesState], fitted: FittedForecaster, meth
     ours = next(iter(fitted.series.values())).future(1)
     for id_, state in states.items():
         with add_note(f"This is series {id_!r}."):
-            # One row may not tell how it goes on, and then no forecast could be made.
+            # If one row does not determine the next stamps, no forecast could be made: raise here.
             stamps = state.future(1)
             if _kind(stamps) != _kind(ours):
                 raise TypeError(

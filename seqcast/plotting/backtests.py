@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from ..forecasting.interval_columns import intervals_of
+from ..forecasting.interval_columns import find_intervals
 from .axes import (
     ACTUAL,
     BEGIN,
@@ -197,7 +197,7 @@ class BacktestDisplay:
                 # The legend names the first forecast only.
                 first = len(lines) == 1
                 lines[cutoff] = draw_line(ax, forecast["y_hat"], FORECAST if first else FORECAST | UNNAMED)
-                draw_bands(ax, forecast, intervals_of(forecast.columns, "y_hat"), named=first)
+                draw_bands(ax, forecast, find_intervals(forecast.columns, "y_hat"), named=first)
                 mark_begin(ax, forecast.index)
             self.lines_.append(lines)
         finish_axes(axes, targets, pd.Index(results["time"]))

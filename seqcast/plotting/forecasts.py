@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from ..forecasting.interval_columns import centres_of, intervals_of, quantiles_of
+from ..forecasting.interval_columns import find_centers, find_intervals, find_quantiles
 from .axes import (
     ACTUAL,
     FORECAST,
@@ -174,7 +174,7 @@ class ForecastDisplay:
         """
         check_matplotlib()
         forecast = self.forecast
-        targets = centres_of(forecast.columns)
+        targets = find_centers(forecast.columns)
         _check_forecast(forecast)
         parts = {"history": (_select_history(self.history, forecast, targets, last), HISTORY)}
         if self.actual is not None:
@@ -186,7 +186,7 @@ class ForecastDisplay:
             for ax, target in zip(axes, targets, strict=True)
         ]
         self.bands_ = [
-            draw_bands(ax, forecast, intervals_of(forecast.columns, target))
+            draw_bands(ax, forecast, find_intervals(forecast.columns, target))
             for ax, target in zip(axes, targets, strict=True)
         ]
         self._draw_quantiles(axes, targets)
@@ -199,7 +199,7 @@ class ForecastDisplay:
 
     def _draw_quantiles(self, axes: Sequence[Axes], targets: Sequence[Hashable]) -> None:
         for ax, target, lines in zip(axes, targets, self.lines_, strict=True):
-            for probability, name in quantiles_of(self.forecast.columns, target).items():
+            for probability, name in find_quantiles(self.forecast.columns, target).items():
                 label = f"q{probability}"
                 lines[label] = draw_line(ax, self.forecast[name], QUANTILE | {"label": label})
 

@@ -5,10 +5,10 @@ import pytest
 
 from seqcast.forecasting.seasonal_features import (
     HARMONICS,
-    LONGEST_PERIOD,
+    MAX_PERIOD,
     SeasonalFeatures,
-    choices,
-    together,
+    list_candidates,
+    merge,
 )
 
 STEPS = np.array([0, 1, 6, 7, 23, 24, 1000, -3, 10**9])
@@ -35,16 +35,16 @@ def test_inputs_are_one_for_each_phase_and_waves_of_the_year(phases):
     assert HARMONICS == 2
     expected = np.array([inputs_by_hand(phases, int(step)) for step in STEPS]).reshape(len(STEPS), -1)
     assert expected.shape[1] == len(phases)
-    np.testing.assert_allclose(phases.inputs(STEPS), expected, atol=1e-7)  # of 2.7 million turns
+    np.testing.assert_allclose(phases.encode(STEPS), expected, atol=1e-7)  # of 2.7 million turns
 
 
 @some
 def test_product_has_the_same_bits_in_any_batch(phases):
     weights = np.random.default_rng(0).normal(size=(len(phases), 5))
-    whole = phases.product(STEPS, weights)
-    np.testing.assert_allclose(whole, phases.inputs(STEPS) @ weights, rtol=1e-12, atol=1e-12)
+    whole = phases.multiply(STEPS, weights)
+    np.testing.assert_allclose(whole, phases.encode(STEPS) @ weights, rtol=1e-12, atol=1e-12)
     for chosen in ([0], [3, 3], [8, 2, 5, 1]):
-        np.testing.assert_array_equal(phases.product(STEPS[chosen], weights), whole[chosen])
+        np.testing.assert_array_equal(phases.multiply(STEPS[chosen], weights), whole[chosen])
 
 
 def test_places_are_those_of_the_same_inputs():
@@ -57,9 +57,9 @@ def test_places_are_those_of_the_same_inputs():
         SeasonalFeatures((7,)),
         every,
     ):
-        found = every.inputs(STEPS)[:, every.places(phases)]
-        np.testing.assert_array_equal(found, phases.inputs(STEPS))
-    np.testing.assert_array_equal(SeasonalFeatures().places(SeasonalFeatures()), [])
+        found = every.encode(STEPS)[:, every.find_inputs(phases)]
+        np.testing.assert_array_equal(found, phases.encode(STEPS))
+    np.testing.assert_array_equal(SeasonalFeatures().find_inputs(SeasonalFeatures()), [])
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_places_are_those_of_the_same_inputs():
         ((7,), None, 21, [SeasonalFeatures(), SeasonalFeatures((7,))]),
         ((), 100.0, 129, [SeasonalFeatures()]),  # a year 1.3 times
         ((), 100.0, 130, [SeasonalFeatures(), SeasonalFeatures((), 100.0)]),
-        ((1, 7, 7, LONGEST_PERIOD + 1), None, 10**6, [SeasonalFeatures(), SeasonalFeatures((7,))]),
+        ((1, 7, 7, MAX_PERIOD + 1), None, 10**6, [SeasonalFeatures(), SeasonalFeatures((7,))]),
         ((3, 7), 20.0, 26, [SeasonalFeatures(p, year) for year in (None, 20.0) for p in ((), (3,), (7,))]),
     ],
 )
 def test_choices_are_single_periods_with_and_without_the_year(periods, year, n_steps, expected):
-    assert choices(periods, year, n_steps) == expected
+    assert list_candidates(periods, year, n_steps) == expected
 
 
 def test_together_they_are_all_inputs():
-    assert together(choices((3, 7), 20.0, 100)) == SeasonalFeatures((3, 7), 20.0)
-    assert together(choices((3,), None, 100)) == SeasonalFeatures((3,))
-    assert together([SeasonalFeatures()]) == SeasonalFeatures()
+    assert merge(list_candidates((3, 7), 20.0, 100)) == SeasonalFeatures((3, 7), 20.0)
+    assert merge(list_candidates((3,), None, 100)) == SeasonalFeatures((3,))
+    assert merge([SeasonalFeatures()]) == SeasonalFeatures()

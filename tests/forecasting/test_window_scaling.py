@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqcast.data.roles import ColumnLayout
-from seqcast.forecasting.window_scaling import WindowScaling, deviations, last_observed
+from seqcast.forecasting.window_scaling import WindowScaling, compute_deviations, find_last_observed
 from seqcast.kernels.constants import LEAST_DEVIATION
 
 WAYS = [
@@ -66,25 +66,25 @@ def read_by_hand(way, window, columns, n_steps):
 @pytest.mark.parametrize("n_steps", [9, 4, 1])
 def test_windows_are_read_as_by_loops(way, columns, n_steps):
     windows = make_windows(columns.static_slice.stop)
-    found = way.read(windows, columns, n_steps)
+    found = way.apply(windows, columns, n_steps)
     inputs, offsets, scales = zip(*(read_by_hand(way, w, columns, n_steps) for w in windows), strict=True)
-    assert found.inputs.shape == (40, n_steps * way.n_read(columns))
+    assert found.inputs.shape == (40, n_steps * way.count_read(columns))
     np.testing.assert_allclose(found.inputs, inputs, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(found.offsets[:, 0], offsets)
     np.testing.assert_allclose(found.scales[:, 0, 0], scales, rtol=1e-12)
     values = np.random.default_rng(0).normal(size=(40, 6, columns.targets))
     expected = (values - found.offsets) / found.scales
-    np.testing.assert_array_equal(found.relative(values), expected)
-    np.testing.assert_allclose(found.absolute(found.relative(values)), values, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(found.scale(values), expected)
+    np.testing.assert_allclose(found.unscale(found.scale(values)), values, rtol=1e-12, atol=1e-12)
 
 
 @ways
 @columns
 def test_reading_a_window_does_not_depend_on_the_batch(way, columns):
     windows = make_windows(columns.static_slice.stop)
-    before, whole = windows.copy(), way.read(windows, columns, 5)
+    before, whole = windows.copy(), way.apply(windows, columns, 5)
     for chosen in ([0], [3, 4, 5], [7, 7, 30], list(range(39, -1, -1))):
-        for one, other in zip(way.read(windows[chosen], columns, 5), whole, strict=True):
+        for one, other in zip(way.apply(windows[chosen], columns, 5), whole, strict=True):
             np.testing.assert_array_equal(one, other[chosen])
     np.testing.assert_array_equal(windows, before)
 
@@ -94,7 +94,7 @@ def test_reading_a_window_does_not_depend_on_the_batch(way, columns):
 def test_loud_windows_are_read_as_quiet_ones_are_by_instance(factor, level, seed):
     windows = np.random.default_rng(seed).normal(size=(5, 8, 2))
     columns, way = ColumnLayout(1, past=1), WindowScaling("instance")
-    quiet, loud = (way.read(values, columns, 8) for values in (windows, factor * windows + level))
+    quiet, loud = (way.apply(values, columns, 8) for values in (windows, factor * windows + level))
     np.testing.assert_allclose(loud.inputs, quiet.inputs, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(loud.scales, factor * quiet.scales, rtol=1e-8)
 
@@ -102,17 +102,17 @@ def test_loud_windows_are_read_as_quiet_ones_are_by_instance(factor, level, seed
 def test_deviations_are_those_of_what_was_observed():
     windows = make_windows(1)
     usual = np.delete(windows, [3, 4, 5], axis=0)
-    np.testing.assert_allclose(deviations(usual), np.nanstd(usual[:, :, 0], axis=1), rtol=1e-12)
-    assert deviations(windows[5:6]) == LEAST_DEVIATION  # of a flat window
-    assert deviations(windows[3:4]) == 1  # nothing was observed
+    np.testing.assert_allclose(compute_deviations(usual), np.nanstd(usual[:, :, 0], axis=1), rtol=1e-12)
+    assert compute_deviations(windows[5:6]) == LEAST_DEVIATION  # of a flat window
+    assert compute_deviations(windows[3:4]) == 1  # nothing was observed
     two = np.concatenate([usual, 2 * usual], axis=2)
-    np.testing.assert_allclose(deviations(two), np.sqrt(2.5) * deviations(usual), rtol=1e-12)
+    np.testing.assert_allclose(compute_deviations(two), np.sqrt(2.5) * compute_deviations(usual), rtol=1e-12)
     half = np.concatenate([usual, np.full_like(usual, np.nan)], axis=2)
-    np.testing.assert_allclose(deviations(half), deviations(usual), rtol=1e-12)
+    np.testing.assert_allclose(compute_deviations(half), compute_deviations(usual), rtol=1e-12)
 
 
 def test_last_observed_values_are_those_of_a_loop():
     windows = make_windows(3, n=28, window=5, holes=0.6)
     windows[3, :, 1] = np.nan
     expected = [[last(column) for column in window.T] for window in windows]
-    np.testing.assert_array_equal(last_observed(windows), expected)
+    np.testing.assert_array_equal(find_last_observed(windows), expected)

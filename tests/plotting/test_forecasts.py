@@ -6,7 +6,7 @@ import pytest
 from plotted import HORIZON, assert_draws, get_edges, get_lines, make_frame
 
 from seqcast import NaiveForecaster
-from seqcast.forecasting.interval_columns import intervals_of
+from seqcast.forecasting.interval_columns import find_intervals
 from seqcast.plotting import ForecastDisplay, plot_forecast
 
 figures = pytest.importorskip("matplotlib.figure")
@@ -69,7 +69,7 @@ def test_intervals_are_bands_and_quantiles_are_lines(history, bounded):
     assert [ax.get_ylabel() for ax in display.axes_] == ["temp", "load"]
     assert list(display.bands_[0]) == ["99.5", "80"]
     assert display.bands_[1] == {}
-    for level, columns in intervals_of(bounded.columns, "temp").items():
+    for level, columns in find_intervals(bounded.columns, "temp").items():
         expected = np.unique(bounded[list(columns)])
         np.testing.assert_array_equal(get_edges(display.bands_[0][level]), expected)
     assert_draws(display.lines_[0]["q0.1"], bounded["temp-q0.1"])

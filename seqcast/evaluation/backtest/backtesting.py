@@ -133,7 +133,7 @@ def backtest(
     >>> results = backtest(SeqForecaster(24), datasets.load_weather()[["temp"]])  # doctest: +SKIP
     >>> summarize(results)  # doctest: +SKIP
     """
-    requested = RequestedQuantiles.of(level, quantiles, "backtest")
+    requested = RequestedQuantiles.parse(level, quantiles, "backtest")
     cutoffs_per_fit = _count_cutoffs_per_fit(refit)
     _check_forecaster(forecaster, has_options=cutoffs_per_fit != 1 or y is not None or bool(requested))
     keeps_fit = cutoffs_per_fit is None and _is_fitted(forecaster)

@@ -50,14 +50,14 @@ class ForecastRequest:
     @property
     def names(self) -> list[Hashable]:
         """The names of the forecasts."""
-        return self.quantiles.names([Y_HAT])
+        return self.quantiles.column_names([Y_HAT])
 
     def arrange(self, values: np.ndarray) -> np.ndarray:
         """Move the axis of forecasts and quantiles to the end, in the order of `names`.
 
         `values` has shape (1 + n_probabilities, ..., n_targets), the result (..., n_targets, n_names).
         """
-        return self.quantiles.side_by_side(values[..., None])
+        return self.quantiles.to_columns(values[..., None])
 
 
 def run_fold(

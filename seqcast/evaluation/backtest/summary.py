@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...data.roles import to_label_list
-from ...forecasting.interval_columns import intervals_of
+from ...forecasting.interval_columns import find_intervals
 from ..metrics import coverage, mae, rmse, skill
 
 # Forecast columns that are compared with y, and the suffix of the names of their errors.
@@ -52,7 +52,7 @@ def summarize(results: pd.DataFrame, by: Hashable | Sequence[Hashable] = "target
     keys = ["target", *(key for key in to_label_list(by) if key != "target")]
     _check_results(results, keys)
     index, groups = _group(results, keys)
-    intervals = intervals_of(results.columns, "y_hat")
+    intervals = find_intervals(results.columns, "y_hat")
     return pd.DataFrame(
         [_compute_errors(group) | _score_intervals(group, intervals) for group in groups], index
     )

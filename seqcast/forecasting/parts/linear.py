@@ -11,11 +11,11 @@ from ...data.calendar import WEEK, YEAR
 from ..blas import one_blas_thread
 from ..examples import Examples
 from ..linear_map import LinearMap, fit_linear
-from ..out_of_fold import out_of_fold
+from ..out_of_fold import forecast_out_of_fold
 from ..prepared_panel import PreparedPanel
-from ..sensitivity import Chain, linear_slopes
+from ..sensitivity import Chain, differentiate_linear
 from ..window_scaling import WindowScaling
-from ..window_source import to_wide
+from ..window_source import join_targets
 from .part import PartForecast
 
 
@@ -54,7 +54,7 @@ class LinearPart:
         periods = {int(steps) for steps in seasons if steps > 1 and steps == int(steps)}
         with one_blas_thread():
             fitted = fit_linear(
-                examples.source.changing(),
+                examples.source.drop_static(),
                 examples.train - lengths.window,
                 examples.validation - lengths.window,
                 lengths.window,
@@ -68,13 +68,13 @@ class LinearPart:
     @property
     def reads_past_covariates(self) -> bool:
         """Whether covariates of which only the past is known were of use."""
-        return self.map.way.covariates != "none"
+        return self.map.window_scaling.covariates != "none"
 
     def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:
         """Forecast the horizon after each cutoff."""
-        source = prepared.source.changing()
+        source = prepared.source.drop_static()
         forecasts = self.map.forecast(source, cutoffs - self.window, self.window)
-        return PartForecast(prepared.integrate(to_wide(forecasts, len(source)), cutoffs))
+        return PartForecast(prepared.integrate(join_targets(forecasts, len(source)), cutoffs))
 
     def forecast_out_of_fold(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
         """Forecast training samples by maps that were fitted without them.
@@ -84,27 +84,33 @@ class LinearPart:
         cutoffs : ndarray of int, shape (n,)
         forecasts : ndarray, shape (n, horizon, n_targets)
         """
-        source, starts = examples.source.changing(), examples.train - self.window
+        source, starts = examples.source.drop_static(), examples.train - self.window
         with one_blas_thread():
-            starts, found = out_of_fold(self.map, source, starts, self.window, examples.lengths.horizon)
+            starts, found = forecast_out_of_fold(
+                self.map, source, starts, self.window, examples.lengths.horizon
+            )
         cutoffs = starts + self.window
-        return cutoffs, examples.prepared.integrate(to_wide(found, len(source)), cutoffs)
+        return cutoffs, examples.prepared.integrate(join_targets(found, len(source)), cutoffs)
 
     def gradient(self, chain: Chain) -> np.ndarray:
         """Return derivatives of the forecast by scaled values; see `Part.gradient`."""
-        source = chain.source.changing()
-        return chain.of_part(linear_slopes(self.map, source, chain.cutoff - self.window, self.window))
+        source = chain.source.drop_static()
+        return chain.differentiate_part(
+            differentiate_linear(self.map, source, chain.cutoff - self.window, self.window)
+        )
 
 
 def _scalings(examples: Examples, normalization: str) -> list[WindowScaling]:
-    """Return the ways to scale windows that are compared on validation samples."""
+    """Return the window scalings that are compared on validation samples."""
     kinds = ["last", "instance", "none"] if normalization == "auto" else [normalization]
     if normalization == "last" and examples.n_series > 1:
-        kinds = ["last", "instance"]  # series may be quiet or loud
+        # The variances of series may differ.
+        kinds = ["last", "instance"]
     if normalization == "last" and examples.prepared.preparation.options.lags:
-        kinds.append("none")  # relative to the last value, "as a year ago" could not be told
+        # Values of earlier seasons are repeated as they are, not relative to the last value.
+        kinds.append("none")
     if not examples.prepared.preparation.layout.past:
         return [WindowScaling(kind) for kind in kinds]
-    ways = [WindowScaling(kind, how) for kind in kinds for how in ("relative", "level", "none")]
+    scalings = [WindowScaling(kind, how) for kind in kinds for how in ("relative", "level", "none")]
     # Without an offset, "relative" is "level".
-    return [way for way in ways if way != WindowScaling("none", "relative")]
+    return [scaling for scaling in scalings if scaling != WindowScaling("none", "relative")]

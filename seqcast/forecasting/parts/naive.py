@@ -33,4 +33,4 @@ class NaivePart:
 
     def gradient(self, chain: Chain) -> np.ndarray:
         """Return 1 for the value that each forecast repeats, and 0 elsewhere."""
-        return chain.of_naive(self.season_length)
+        return chain.differentiate_naive(self.season_length)

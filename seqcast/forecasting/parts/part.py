@@ -1,4 +1,4 @@
-"""What a part of a forecaster is."""
+"""The interface of the parts of a forecaster."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PartForecast(NamedTuple):
     ----------
     center : ndarray, shape (n_cutoffs, horizon, n_targets)
     distribution : Distribution or None
-        What the part forecasts of each step and target, if not a number.
+        The distribution that the part forecasts for each step and target; None for a single number.
     parameters : ndarray, shape (n_cutoffs, n_parameters, horizon, n_targets), or None
         The parameters of these distributions.
     """

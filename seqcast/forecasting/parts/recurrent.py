@@ -32,21 +32,22 @@ from ..distributions import Distribution
 from ..examples import Examples
 from ..prepared_panel import PreparedPanel
 from ..sensitivity import Chain
-from ..window_source import WindowSource, to_wide
+from ..window_source import WindowSource, join_targets
 from .part import PartForecast
 
-SEGMENTS = 14  # steps of the network that the default segment makes of a window
+# The default segment divides a window into this many steps of the network.
+SEGMENTS = 14
 
 
 @dataclass(frozen=True)
 class RecurrentOptions:
-    """What the parameters of a forecaster say about its networks; names and meanings are the estimator's.
+    """The parameters of an estimator that concern its networks, under the same names.
 
     Attributes
     ----------
     network : NetworkOptions
     distribution : Distribution or None
-        What the network forecasts of each step, if not a number.
+        The distribution that the network forecasts for each step; None for a single number.
     """
 
     network: NetworkOptions
@@ -73,7 +74,7 @@ class RecurrentPart:
     reads_past_covariates : bool
         Whether the networks read covariates of which only the past is known.
     distribution : Distribution or None
-        What the networks forecast of each step, if not a number.
+        The distribution that the networks forecast for each step; None for a single number.
     n_jobs : int or None
         Threads.
     """
@@ -87,12 +88,12 @@ class RecurrentPart:
     n_jobs: int | None
 
     @classmethod
-    def untrained(
+    def without_networks(
         cls, examples: Examples, options: RecurrentOptions, reads_past_covariates: bool
     ) -> RecurrentPart:
         """Return a part without networks, which `fit` adds."""
         lengths, segment = examples.lengths, options.segment_steps(examples.lengths.window)
-        source = examples.source if reads_past_covariates else examples.source.without_past()
+        source = examples.source if reads_past_covariates else examples.source.drop_past()
         scale = "deviation" if options.normalization == "instance" else "none"
         counts = options.network.loss == "negative_binomial"
         reading = Window(
@@ -208,13 +209,13 @@ class RecurrentPart:
         return architecture.with_readout(
             n_outputs=n_outputs * self.distribution.n_parameters,
             distribution=self.distribution.name,
-            levels=self.distribution.levels,
+            levels=self.distribution.probabilities,
         )
 
     # -- what the networks read
 
     def _read(self, source: WindowSource) -> WindowSource:
-        return source if self.reads_past_covariates else source.without_past()
+        return source if self.reads_past_covariates else source.drop_past()
 
     def _windows(self, source: WindowSource, dtype: np.dtype) -> SampleSource:
         values = np.ascontiguousarray(source.values.reshape(-1, source.n_columns), dtype)
@@ -226,7 +227,7 @@ class RecurrentPart:
         segment, n_targets = self.reading.segment, source.n_targets
         n_read = self.reading.n_steps * segment
         return SampleIndex(
-            source.rows(cutoffs - n_read),
+            source.to_flat_rows(cutoffs - n_read),
             self.reading.n_steps,
             lambda starts, lengths: (starts + lengths * segment) * n_targets,
         )
@@ -236,9 +237,9 @@ class RecurrentPart:
     def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:
         """Forecast the horizon after each cutoff by the mean of the networks."""
         source = self._read(prepared.source)
-        # What no window reads need not be converted.
+        # Rows that no window reads need not be converted.
         first = (cutoffs - self.window).min()
-        outputs = self._outputs(source.since(first), cutoffs - first)
+        outputs = self._outputs(source.drop_before(first), cutoffs - first)
         center = prepared.integrate(outputs[:, 0], cutoffs)
         return PartForecast(center, self.distribution, None if self.distribution is None else outputs)
 
@@ -251,7 +252,7 @@ class RecurrentPart:
         outputs = [network.predict(windows, rows, threads) for network in networks]
         mean = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0, dtype=np.float64)
         by_parameter = mean.reshape(len(rows), -1, self.horizon, source.n_targets).swapaxes(0, 1)
-        return np.stack([to_wide(part, len(source)) for part in by_parameter], axis=1)
+        return np.stack([join_targets(part, len(source)) for part in by_parameter], axis=1)
 
     def gradient(self, chain: Chain) -> np.ndarray:
         """Return the mean of the networks' derivatives; see `Part.gradient`."""
@@ -260,11 +261,11 @@ class RecurrentPart:
         starts = self._rows(source, np.array([chain.cutoff])).starts
         windows, threads = self._windows(source, networks[0].dtype), thread_count(self.n_jobs)
         slopes = [window_slopes(network, windows, starts, threads) for network in networks]
-        return chain.of_part(np.mean(slopes, axis=0), self.reads_past_covariates)
+        return chain.differentiate_part(np.mean(slopes, axis=0), self.reads_past_covariates)
 
 
 def _loss_units(prepared: PreparedPanel) -> np.ndarray:
-    """Return what losses are reported in: the target's own unit, if there is one."""
+    """Return the unit of reported losses: that of the targets, if they have one unit."""
     scales, preparation = prepared.preparation.target_scaler.scale, prepared.preparation
     one_unit = len(prepared.source) == len(scales) == 1 and preparation.is_linear
     return loss_units(scales[0] if one_unit else np.ones(1))
