@@ -19,11 +19,12 @@ TINY = {**SMALL, "hidden_size": 4, "max_iter": 2, "random_state": 0, "naive_fall
 MODELS = {
     "naive": (NaiveForecaster, {"horizon": 4, "season_length": 3}),
     "linear": (LinearForecaster, SMALL),
-    "lags": (LinearForecaster, {**SMALL, "lags": [4, 9]}),
-    "differences": (LinearForecaster, {**SMALL, "differences": [1, 5]}),
-    "box-cox": (LinearForecaster, {**SMALL, "target_transform": "box-cox", "scaling": "robust"}),
+    "lags": (LinearForecaster, {**SMALL, "lags": [4, 9], "normalization": "instance", "half_life": 30.0}),
+    "box-cox": (
+        LinearForecaster,
+        {**SMALL, "target_transform": "box-cox", "scaling": "robust", "differences": [1, 5]},
+    ),
     "calendar": (LinearForecaster, {**SMALL, "calendar_features": "auto", "future_cols": "x"}),
-    "instance": (LinearForecaster, {**SMALL, "normalization": "instance", "half_life": 30.0}),
     "network": (SeqForecaster, TINY),
     "distribution": (SeqForecaster, {**TINY, "loss": "gaussian", "intervals": "distribution"}),
 }

@@ -26,10 +26,7 @@ WAYS = {
     "network alone": {"linear": False, "dropout": 0.0},
     "several networks": {"n_models": 2},
     "distribution": {"loss": "gaussian"},
-    "differences": {"differences": 1},
-    "lags": {"lags": 6},
-    "instance": {"normalization": "instance"},
-    "logarithm": {"target_transform": "log"},
+    "treated": {"differences": 1, "lags": 6, "normalization": "instance", "target_transform": "log"},
     "without validation": {"early_stopping": False},
 }
 ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
