@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from ..kernels.cuda.batches import (
+    BatchSpec,
+    DeviceModel,
+    DeviceSeries,
     Evaluation,
-    Model,
-    Pass,
     Prediction,
-    Series,
-    Size,
+    StackPass,
     Training,
-    bytes_of_row,
+    count_sample_bytes,
 )
-from ..kernels.cuda.optimizers import Optimizer, corrections_of
-from ..kernels.cuda.queue import Graph, queue_of
-from ..kernels.cuda.windows import Epoch
+from ..kernels.cuda.epoch_batches import EpochBatches
+from ..kernels.cuda.optimizers import Optimizer, list_adam_corrections
+from ..kernels.cuda.queue import Graph, get_queue
 from ..kernels.layout import Architecture
 from ..kernels.workspace import Window
 from .network import Network, Rows, Windows, restore
@@ -53,15 +53,15 @@ class CudaNetwork(Network):
         super().__init__(architecture, dtype)
         self.ordinal: int = ordinal
         self._kept: dict[Any, Any] = {}
-        self._model: Model | None = None
+        self._model: DeviceModel | None = None
 
     @property
-    def model(self) -> Model:
+    def model(self) -> DeviceModel:
         """What lies on the device; made when it is first needed, once for all threads."""
-        queue = queue_of(self.ordinal)
+        queue = get_queue(self.ordinal)
         with queue.lock:
             if self._model is None:
-                self._model = Model(queue, self.layout)
+                self._model = DeviceModel(queue, self.layout)
             return self._model
 
     def predict(self, windows: Windows, rows: np.ndarray, n_threads: int) -> np.ndarray:
@@ -87,45 +87,51 @@ class CudaNetwork(Network):
                 outputs.append(found.reshape(len(part), *shape))
         return np.concatenate(outputs)
 
-    def _outputs_of(self, size: Size, rows: np.ndarray, values: Any) -> np.ndarray:
+    def _outputs_of(self, size: BatchSpec, rows: np.ndarray, values: Any) -> np.ndarray:
         queue, net, n = self.model.queue, self.architecture, len(rows)
         states = queue.zeros(len(net.cell.states) * net.n_walks * n * net.hidden_size, self.dtype)
         outputs = queue.zeros(n * size.window.n_steps * net.output_size, self.dtype)
         block, seed = queue.upload(rows.ravel()), queue.zeros(1, np.uint32)
-        with self.buffers(Pass, size) as batch:
+        with self.buffers(StackPass, size) as batch:
             batch.forward(block, seed, values, states, outputs)
         return queue.download(outputs)
 
-    def _parts(self, rows: np.ndarray, window: Window) -> Iterator[tuple[Size, np.ndarray]]:
+    def _parts(self, rows: np.ndarray, window: Window) -> Iterator[tuple[BatchSpec, np.ndarray]]:
         """Tables of as many rows as fit into memory, in each the longest first."""
         most = max(1, min(rows_per_call(self.model, window.n_steps), len(rows)))
         for first in range(0, len(rows), most):
             part = rows[first : first + most]
-            yield Size(window, len(part), usual_rows=most), part[np.argsort(-part[:, 1], kind="stable")]
+            yield (
+                BatchSpec(window, len(part), usual_samples=most),
+                part[np.argsort(-part[:, 1], kind="stable")],
+            )
 
     @contextmanager
-    def _loaded(self) -> Iterator[Model]:
+    def _loaded(self) -> Iterator[DeviceModel]:
         """What lies on the device, with the weights as they are now, for one thread."""
         with self.model.queue.lock:
             self.model.load(self.flat)
             yield self.model
 
     @contextmanager
-    def buffers(self, kind: type, size: Size) -> Iterator[Any]:
+    def buffers(self, kind: type, size: BatchSpec) -> Iterator[Any]:
         """An object of this kind and size for the time of a batch: that of an earlier one, if it was left."""
         made = self.take(kind, size)
         yield made
         self.leave(made, size)
 
-    def take(self, kind: type, size: Size) -> Any:
+    def take(self, kind: type, size: BatchSpec) -> Any:
         """One that nobody uses: of the last batches, or a new one."""
         return self._kept.pop((kind, size), None) or kind(self.model, size)
 
-    def leave(self, made: Any, size: Size) -> None:
+    def leave(self, made: Any, size: BatchSpec) -> None:
         """For the next batch of its size; large ones give their memory back."""
         if len(self._kept) >= KEPT_BATCHES:
             self._kept.clear()
-        if size.n_rows * bytes_of_row(self.model.layout, size.window.n_steps, size.keep) <= KEPT_BYTES:
+        if (
+            size.n_samples * count_sample_bytes(self.model.layout, size.window.n_steps, size.keep)
+            <= KEPT_BYTES
+        ):
             self._kept[type(made), size] = made
 
     def __reduce__(self) -> tuple:
@@ -141,12 +147,12 @@ class CudaPass(LayerPass):
     def __init__(self, network: CudaNetwork, *arguments: Any) -> None:
         super().__init__(network, *arguments)
         self._flat, self._queue = network.flat.copy(), network.model.queue
-        self._kept: Pass | None = None  # the way back uses it up
+        self._kept: StackPass | None = None  # the way back uses it up
 
     def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray]:
         queue, size = self._queue, self._size(keep)
         with self._loaded() as network:
-            made = network.take(Pass, size)
+            made = network.take(StackPass, size)
             values, states = queue.upload(self.x.ravel()), queue.upload(self.states.ravel())
             output = queue.upload(self._empty_output().ravel())
             made.forward(*self._batch(), values, states, output)
@@ -166,7 +172,7 @@ class CudaPass(LayerPass):
         assert self._kept is not None  # by the line above
         queue, model = self._queue, self.network.model
         with self._loaded() as network:
-            d_x, gradient = (queue.zeros(n, model.dtype) for n in (self.x.size, model.packing.size))
+            d_x, gradient = (queue.zeros(n, model.dtype) for n in (self.x.size, model.packer.size))
             of_outputs, of_states = queue.upload(d_output.ravel()), queue.upload(d_states.ravel())
             self._kept.backward(*self._batch(), of_outputs, of_states, d_x, gradient)
             d_states[...] = queue.download(of_states).reshape(d_states.shape)
@@ -176,9 +182,9 @@ class CudaPass(LayerPass):
             self._kept = None
         return found, network.architecture.views(flat)
 
-    def _size(self, keep: bool) -> Size:
-        how = {"outputs": keep, "d_input": keep}
-        return Size(self.window, len(self.x), keep, dropout=self.dropout, **how)
+    def _size(self, keep: bool) -> BatchSpec:
+        how = {"outputs": keep, "grad_inputs": keep}
+        return BatchSpec(self.window, len(self.x), keep, dropout=self.dropout, **how)
 
     def _batch(self) -> tuple[Any, Any]:
         """Table of the rows, and seed of the masks."""
@@ -192,9 +198,9 @@ class CudaPass(LayerPass):
             yield self.network
 
 
-def rows_per_call(model: Model, n_steps: int) -> int:
+def rows_per_call(model: DeviceModel, n_steps: int) -> int:
     """As many as fit into `CALL_BYTES`."""
-    return max(1, min(CALL_ROWS, CALL_BYTES // bytes_of_row(model.layout, n_steps, keep=False)))
+    return max(1, min(CALL_ROWS, CALL_BYTES // count_sample_bytes(model.layout, n_steps, keep=False)))
 
 
 class CudaTrainer(Trainer):
@@ -222,7 +228,7 @@ class CudaTrainer(Trainer):
     def _upload(self) -> None:
         """All that stays on the device."""
         queue, model, ema = self._queue, self._model, self.options.ema
-        self._series = Series(queue, self.windows.values, self.windows.targets, self.weights)
+        self._series = DeviceSeries(queue, self.windows.values, self.windows.targets, self.weights)
         model.load(self.network.flat)
         self._optimizer = Optimizer(
             queue,
@@ -237,7 +243,7 @@ class CudaTrainer(Trainer):
         self._judged, self._judged_packed = self.network, model.packed
         if ema is not None:
             self._judged = copy.copy(self.network)
-            self._judged_packed = queue.zeros(model.packing.size, model.dtype)
+            self._judged_packed = queue.zeros(model.packer.size, model.dtype)
             self._average = queue.zeros(self.network.flat.size + 1, model.dtype)
 
     def run_epoch(self, rows: Rows | np.ndarray) -> np.ndarray:
@@ -248,7 +254,7 @@ class CudaTrainer(Trainer):
     def _train(self, batches: list[np.ndarray]) -> np.ndarray:
         n, state = len(batches), self.state
         seeds = np.array([self._draw_seed() for _ in batches], np.uint32)
-        corrections = corrections_of(self.settings, state.n_updates + 1, n)
+        corrections = list_adam_corrections(self.settings, state.n_updates + 1, n)
         totals = self._rounds_of("training", batches, self._training).run(batches, seeds, corrections)
         state.n_updates += n
         self._n_updates += n
@@ -262,7 +268,7 @@ class CudaTrainer(Trainer):
         self.network.flat[:] = self._queue.download(self._model.flat)[:-1]
         if self._judged is not self.network:
             self._optimizer.average(self._n_updates, self._average)
-            self._model.packing.pack(self._average, self._judged_packed)
+            self._model.packer.pack(self._average, self._judged_packed)
             self._judged.flat[:] = self._queue.download(self._average)[:-1]
 
     @property
@@ -278,7 +284,10 @@ class CudaTrainer(Trainer):
             return mean_losses(self._rounds_of("validation", batches, self._evaluation).run(batches, *none))
 
     def _rounds_of(
-        self, name: str, batches: list[np.ndarray], make: Callable[[int, int, Epoch, Any], Callable[[], None]]
+        self,
+        name: str,
+        batches: list[np.ndarray],
+        make: Callable[[int, int, EpochBatches, Any], Callable[[], None]],
     ) -> "Rounds":
         """Those of the last epoch, if this one has batches of the same sizes."""
         sizes = [len(batch) for batch in batches]
@@ -286,23 +295,27 @@ class CudaTrainer(Trainer):
             self._rounds[name] = Rounds(self._model, sizes, self.windows.window.n_targets, make)
         return self._rounds[name]
 
-    def _training(self, n_rows: int, usual_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
+    def _training(
+        self, n_rows: int, usual_samples: int, epoch: EpochBatches, sums: Any
+    ) -> Callable[[], None]:
         window, options = self.windows.window, self.options
         begin, every_step = window.n_steps - self._chunk(), self._model.architecture.pooling != "last"
-        size = Size(
+        size = BatchSpec(
             window,
             n_rows,
             keep=True,
             begin=begin,
             dropout=options.dropout,
             outputs=every_step,
-            usual_rows=usual_rows,
+            usual_samples=usual_samples,
         )
         training = Training(self._model, size, options.loss)
         return partial(training.update, epoch, self._series, self._optimizer, sums)
 
-    def _evaluation(self, n_rows: int, usual_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
-        size = Size(self.windows.window, n_rows, usual_rows=usual_rows)
+    def _evaluation(
+        self, n_rows: int, usual_samples: int, epoch: EpochBatches, sums: Any
+    ) -> Callable[[], None]:
+        size = BatchSpec(self.windows.window, n_rows, usual_samples=usual_samples)
         evaluation = Evaluation(self._model, size, self.options.loss)
         return partial(evaluation.evaluate, epoch, self._series, self._judged_packed, sums)
 
@@ -323,13 +336,13 @@ class Rounds:
 
     def __init__(
         self,
-        model: Model,
+        model: DeviceModel,
         sizes: list[int],
         n_targets: int,
-        make: Callable[[int, int, Epoch, Any], Callable[[], None]],
+        make: Callable[[int, int, EpochBatches, Any], Callable[[], None]],
     ):
         self.sizes, self._queue, self._shape = sizes, model.queue, (len(sizes), 2, n_targets)
-        self._epoch = Epoch(model.queue, model.dtype, sum(sizes), len(sizes), max(sizes))
+        self._epoch = EpochBatches(model.queue, model.dtype, sum(sizes), len(sizes), max(sizes))
         self._sums = model.queue.zeros(int(np.prod(self._shape)), model.dtype)
         self._launches = {n: make(n, max(sizes), self._epoch, self._sums) for n in set(sizes)}
         self._graphs: dict[int, Graph] = {}
@@ -349,7 +362,7 @@ class Rounds:
             self._launches[n_rows]()
             return
         if n_rows not in self._graphs:
-            with self._queue.captured() as graph:
+            with self._queue.record() as graph:
                 self._launches[n_rows]()
             self._graphs[n_rows] = graph
         self._graphs[n_rows].replay()
