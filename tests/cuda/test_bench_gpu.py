@@ -24,6 +24,7 @@ from seqcast.learning.training import CpuTrainer, OptimizerState, TrainingOption
 
 SIZE = Size(3, 4, 2, 5)
 TINY = Size(2, 2, 1, 2)
+SMALL = Size(3, 3, 2, 3)
 GPU = {"processors": 10, "clock": 1e9, "registers": 65536, "threads": 2048, "blocks": 32, "shared": 233472}
 REACHED = {"what": "GPU", "name": "a GPU", "copy, bytes/s": 1e9, "product, FLOP/s": 1e9}
 cells = pytest.mark.parametrize("cell", bench_gpu.CELLS)
@@ -49,30 +50,30 @@ def without_pytorch(monkeypatch):
 
 @cells
 def test_pass_matches_layer_on_cpu(cell):
-    layer = with_seqcast_cuda.Layer(cell, SIZE, keep=True)
-    cpu = Recurrent(cell, SIZE.inputs, SIZE.hidden)
+    layer = with_seqcast_cuda.Layer(cell, SMALL, keep=True)
+    cpu = Recurrent(cell, SMALL.inputs, SMALL.hidden)
     cpu.weights = layer.network.weights
     outputs, _ = cpu.forward(layer.x, training=True)
-    grad_outputs = layer.grad_outputs.reshape(SIZE.steps, SIZE.batch, SIZE.hidden).swapaxes(0, 1)
+    grad_outputs = layer.grad_outputs.reshape(SMALL.steps, SMALL.batch, SMALL.hidden).swapaxes(0, 1)
     grad_x, gradients = cpu.backward(np.ascontiguousarray(grad_outputs))
     of_weights = {name: gradients[name] for name in layer.network.weights}
     expected = {"outputs": outputs.swapaxes(0, 1), "x": grad_x.swapaxes(0, 1)} | of_weights
     assert bench_gpu.compare(layer.results(), expected)["difference"] < 1e-5
-    forward = with_seqcast_cuda.Layer(cell, SIZE, keep=False).results()
+    forward = with_seqcast_cuda.Layer(cell, SMALL, keep=False).results()
     assert forward.keys() == {"outputs"}
     np.testing.assert_allclose(forward["outputs"], expected["outputs"], atol=1e-6)
 
 
 @cells
 def test_updates_match_fit_on_cpu(cell):
-    training = with_seqcast_cuda.Training(cell, SIZE.but(inputs=1), 2, 4)
-    network = Network(Architecture(find_cell(cell), 1, SIZE.hidden, n_outputs=2))
+    training = with_seqcast_cuda.Training(cell, SMALL.but(inputs=1), 2, 4)
+    network = Network(Architecture(find_cell(cell), 1, SMALL.hidden, n_outputs=2))
     for name, weight in training.weights.items():
         network.weights[name][:] = weight
     windows = training.trainer.windows
     options = TrainingOptions()
     trainer = CpuTrainer(network, windows, options, np.random.RandomState(0), OptimizerState(network))
-    batches = training.rows.reshape(4, SIZE.batch, 4)[: with_seqcast_cuda.N_CHECKED]
+    batches = training.rows.reshape(4, SMALL.batch, 4)[: with_seqcast_cuda.N_CHECKED]
     losses = [np.divide(*trainer.train_batch(batch))[0] for batch in batches]
     expected = {"loss": np.array(losses)} | network.weights
     assert bench_gpu.compare(training.results(), expected)["difference"] < 1e-5
@@ -88,7 +89,9 @@ def by_kind(rows):
 @with_torch
 @cells
 def test_rows_compare_results_with_pytorch(cell):
-    rows = by_kind([*bench_gpu.measure_layer(cell, SIZE, True), *bench_gpu.measure_layer(cell, SIZE, False)])
+    rows = by_kind(
+        [*bench_gpu.measure_layer(cell, SMALL, True), *bench_gpu.measure_layer(cell, SMALL, False)]
+    )
     rows |= by_kind(bench_gpu.measure_training(cell, TINY, horizon=2))
     for what in ("forward", "forward, backward", "training step"):
         assert rows[what]["difference"] < 1e-4
@@ -100,9 +103,9 @@ def test_rows_compare_results_with_pytorch(cell):
 def test_graph_of_pytorch_matches_its_launches():
     from benchmarks import with_torch_cuda
 
-    mine = with_seqcast_cuda.Training("gru", SIZE.but(inputs=1), 2, 4)
-    starts = mine.rows[:, 0].reshape(4, SIZE.batch)
-    one, other = (with_torch_cuda.Training("gru", SIZE, mine.weights, mine.series, starts) for _ in range(2))
+    mine = with_seqcast_cuda.Training("gru", SMALL.but(inputs=1), 2, 4)
+    starts = mine.rows[:, 0].reshape(4, SMALL.batch)
+    one, other = (with_torch_cuda.Training("gru", SMALL, mine.weights, mine.series, starts) for _ in range(2))
     other.call = other.in_graph
     expected = one.results(4)
     for name, array in other.results(4).items():
@@ -115,7 +118,7 @@ def test_seqcast_is_measured_without_pytorch(without_pytorch):
     rows = [
         *bench_gpu.describe_pytorch(),
         *gpu_costs.measure_rates(8, 4),
-        *bench_gpu.measure_layer("lstm", SIZE, True),
+        *bench_gpu.measure_layer("lstm", SMALL, True),
         *bench_gpu.measure_training("gru", TINY, horizon=2),
         *gpu_costs.measure_launches(),
     ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from stage_batches import DTYPES, Batch, assert_close, on_cpu
+from stage_batches import Batch, assert_close, on_cpu
 
 from seqcast.kernels import head
 from seqcast.kernels.cuda.losses import Losses
@@ -72,8 +72,11 @@ def compute_on_device(queue, b, loss):
     return queue.download(out).reshape(b.n_samples, b.n_outputs), sums[1]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("loss", LOSSES)
+# Few losses in float32, since each case compiles the stages of the CPU.
+LOSS_TYPES = [*((loss, "float64") for loss in LOSSES), ("squared", "float32"), ("student_t", "float32")]
+
+
+@pytest.mark.parametrize(("loss", "dtype"), LOSS_TYPES)
 def test_losses_and_gradients_match_cpu(queue, loss, dtype):
     for case in CASES[: 3 if loss == "squared" else 2 if loss in POINT_LOSSES else 1]:
         b = make_batch(loss, dtype, *case)

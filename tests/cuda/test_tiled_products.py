@@ -23,13 +23,12 @@ def test_products_match_numpy(queue, shape, dtype, **options):
     check_product(TiledProducts(queue, dtype), queue, shape, dtype, **options)
 
 
-@pytest.mark.parametrize("transposed", ["a", "b"])
-def test_tiles_of_gpu_size_match_numpy(queue, monkeypatch, transposed):
+def test_tiles_of_gpu_size_match_numpy(queue, monkeypatch):
     monkeypatch.setattr(tiled_products, "LARGE", Tiling(16, 4, 16))
     monkeypatch.setattr(tiled_products, "SMALL", Tiling(2, 2, 3))
     monkeypatch.setattr(tiled_products, "BLOCKS", 1)
     assert plan_product(20, 66, 17).tiling == (16, 4, 16)
-    check_product(TiledProducts(queue, "float32"), queue, (20, 66, 17), transposed=transposed)
+    check_product(TiledProducts(queue, "float32"), queue, (20, 66, 17), transposed="a")
 
 
 @given(m=st.integers(1, 2000), n=st.integers(1, 2000), depth=st.integers(0, 10**6))
