@@ -178,7 +178,7 @@ def test_unknown_instruction_raises(queue):
 
 
 def test_launches_refused_by_a_driver_raise(queue):
-    with pytest.raises(RuntimeError, match="turn_blocks: at most 64 threads"):
+    with pytest.raises(RuntimeError, match="reverse_blocks: at most 64 threads"):
         queue.launch(reverse_blocks, 1, N + 1, *[queue.zeros(N + 1, np.float32)] * 2, 0)
     with pytest.raises(TypeError, match="an array of the host"):
         queue.launch(reverse_blocks, 1, N, *[np.zeros(N, np.float32)] * 2, 0)
