@@ -1,12 +1,12 @@
-"""The CUDA path beside PyTorch's cuDNN: passes of a layer, training steps, and what each kernel is held by.
+"""The CUDA kernels beside PyTorch's cuDNN: passes of a layer, training steps, and the limit of each kernel.
 
-    python -m benchmarks gpu                  # all, in less than ten minutes
-    python -m benchmarks gpu --seconds 0.1    # what comes first, within a minute
+    python -m benchmarks gpu                  # all sizes, in less than ten minutes
+    python -m benchmarks gpu --seconds 0.1    # the most important sizes, within a minute
 
-Needs a GPU of NVIDIA's; seqcast's own packages, numba-cuda with the CUDA toolkit's compiler, and cuBLAS, from
-`pip install "seqcast[cuda]"` or an installed toolkit; and PyTorch built for CUDA, without which seqcast alone
-is measured. Nothing is downloaded. The file of results is written after each row, and the rows that matter
-most come first; what does not fit, fails or is not reached before the time is up, says so in its row.
+It needs an NVIDIA GPU; seqcast's packages numba-cuda with the compiler of the CUDA toolkit, and cuBLAS, from
+`pip install "seqcast[cuda]"` or an installed toolkit; and PyTorch built for CUDA, without which seqcast is
+timed alone. Nothing is downloaded. The file of results is written after each row, the most important rows
+first. A row says so if its size does not fit, fails, or is not reached in time.
 """
 
 import time
@@ -19,29 +19,32 @@ import numpy as np
 
 from . import gpu_costs, gpu_limits, timing
 from .comparisons import Size, installed, training_flops
-from .formatting import MISSING, microseconds, ratio
 from .gpu_timing import Contestant, measure
+from .numbers_shown import MISSING, microseconds, ratio
 
-BUDGET = 480.0  # seconds, with the default `--seconds`
-TOLERANCE = 1e-3  # of the difference from PyTorch, by the norm
+# Seconds of the whole run with the default `--seconds`.
+BUDGET = 480.0
+# Largest relative difference from PyTorch, in norm.
+TOLERANCE = 1e-3
 STEPS, INPUTS, HORIZON = 96, 16, 24
 CELLS = ("lstm", "gru")
 HIDDEN = (32, 64, 128, 256, 512)
 BATCHES = (32, 128, 512, 4096)
-EPOCH_FLOPS = 2e12  # few batches an epoch, where each is large
+# Operations of an epoch, which has few batches if they are large.
+EPOCH_FLOPS = 2e12
 PYTORCH = ("PyTorch", "PyTorch, TF32", "PyTorch, graph", "PyTorch, graph, TF32")
 
 TITLE = "On a GPU"
 TEXT = (
-    "A layer's pass (T = 96 steps of 16 inputs; all states, and with backward the gradients of weights and "
-    "inputs) and a training step (windows of 96 steps cut on the device from one series, one layer, a "
-    "linear head of 24 outputs on the last state, squared loss, clipping at 1, Adam), float32, all data on "
-    "the device. Microseconds between CUDA events, medians of turns; of an epoch the wall clock for each of "
-    "its steps, with the order of rows drawn, losses and weights brought back. seqcast replays a CUDA graph, "
-    "as its fits do, beside which the same launched one by one; PyTorch (nn.LSTM and nn.GRU by cuDNN, fused "
-    "Adam) both ways too, with products in float32 and in TF32, its default for such layers. Each row first "
-    "compared the numbers of both in float32, which differ by less than 0.1 % by their norm. Ratios are of "
-    "PyTorch's better time over seqcast's."
+    "A pass of a layer (T = 96 steps of 16 inputs; all states, and with backward the gradients of weights "
+    "and inputs) and a training step (windows of 96 steps cut on the device from one series, one layer, a "
+    "linear head of 24 outputs on the last state, squared loss, clipping at 1, Adam), in float32, with all "
+    "data on the device. Times are microseconds between CUDA events, medians of turns; for an epoch, wall "
+    "time per step, including the random order of samples and the download of losses and weights. seqcast "
+    "is timed as a CUDA graph, as in its fits, and as single launches. PyTorch (nn.LSTM and nn.GRU by "
+    "cuDNN, fused Adam) is timed both ways too, with products in float32 and in TF32, its default for such "
+    "layers. Before timing, the results of both in float32 are compared; they differ by less than 0.1 % in "
+    "norm. Ratios are the best time of PyTorch divided by that of seqcast."
 )
 COLUMNS = (
     "what",
@@ -56,54 +59,56 @@ COLUMNS = (
     "GB/s",
     "TFLOP/s",
 )
-MORE = (gpu_limits, gpu_costs)  # further tables of the same rows
+# Further tables of the same rows.
+MORE = (gpu_limits, gpu_costs)
 
 
 def run() -> Iterator[dict]:
     from seqcast.kernels.cuda.driver import gpu_capabilities
 
-    from .with_seqcast_cuda import errors, free_memory
+    from .with_seqcast_cuda import free_memory, list_errors
 
-    gpu_capabilities()  # or an error that says what is missing
+    # This raises an error if something is missing.
+    gpu_capabilities()
     end = time.perf_counter() + BUDGET * min(1.0, timing.SECONDS)
-    for label, make_rows in tasks():
+    for label, make_rows in list_tasks():
         if time.perf_counter() > end:
-            yield _told(label | {"left out": "the time was up"})
+            yield _print_row(label | {"left out": "the time was up"})
             continue
         try:
-            yield from map(_told, make_rows())
-        except errors() as error:
-            yield _told(label | {"left out": f"{type(error).__name__}: {error}"})
+            yield from map(_print_row, make_rows())
+        except list_errors() as error:
+            yield _print_row(label | {"left out": f"{type(error).__name__}: {error}"})
         free_memory()
-        if (torch := pytorch()) is not None:
+        if (torch := find_pytorch()) is not None:
             torch.free_memory()
 
 
-def _told(row: dict) -> dict:
+def _print_row(row: dict) -> dict:
     print(row, flush=True)
     return row
 
 
-def tasks() -> Iterator[tuple[dict, Callable[[], Iterator[dict]]]]:
-    """What to measure, the most important first; each with what its row says if nothing comes of it."""
-    yield {"what": "GPU"}, gpu_costs.limits
-    yield {"what": "PyTorch"}, which_pytorch
+def list_tasks() -> Iterator[tuple[dict, Callable[[], Iterator[dict]]]]:
+    """Yield the measurements, the most important first, each with the row that replaces it if it fails."""
+    yield {"what": "GPU"}, gpu_costs.measure_rates
+    yield {"what": "PyTorch"}, describe_pytorch
     sizes = list(product(HIDDEN, BATCHES))
     targets = [(H, B) for H, B in sizes if H <= 128 and B <= 512]
-    yield from _of_sizes(targets)
-    yield {"what": "launches"}, gpu_costs.launches
-    yield from _of_sizes([(H, B) for H, B in sizes if H > 128 and B <= 512])
-    yield {"what": "first fits"}, gpu_costs.first_fits
-    yield from _of_sizes([(H, B) for H, B in sizes if B > 512])
+    yield from _list_sizes(targets)
+    yield {"what": "launches"}, gpu_costs.measure_launches
+    yield from _list_sizes([(H, B) for H, B in sizes if H > 128 and B <= 512])
+    yield {"what": "first fits"}, gpu_costs.measure_first_fits
+    yield from _list_sizes([(H, B) for H, B in sizes if B > 512])
     for hidden in (64, 128):
-        yield {"what": f"whole fits, H {hidden}"}, partial(gpu_costs.whole_fits, hidden)
+        yield {"what": f"whole fits, H {hidden}"}, partial(gpu_costs.measure_fits, hidden)
 
 
-def _of_sizes(sizes: list[tuple[int, int]]) -> Iterator[tuple[dict, Callable[[], Iterator[dict]]]]:
+def _list_sizes(sizes: list[tuple[int, int]]) -> Iterator[tuple[dict, Callable[[], Iterator[dict]]]]:
     kinds = {
-        "training step": (training_rows, 1),
-        "forward, backward": (partial(layer_rows, keep=True), INPUTS),
-        "forward": (partial(layer_rows, keep=False), INPUTS),
+        "training step": (measure_training, 1),
+        "forward, backward": (partial(measure_layer, keep=True), INPUTS),
+        "forward": (partial(measure_layer, keep=False), INPUTS),
     }
     for (hidden, batch), (what, (rows, inputs)), cell in product(sizes, kinds.items(), CELLS):
         size = Size(batch, STEPS, inputs, hidden)
@@ -114,8 +119,8 @@ def _label(what: str, cell: str, size: Size) -> dict[str, Any]:
     return {"what": what, "cell": cell, "hidden": size.hidden, "batch": size.batch, "steps": size.steps}
 
 
-def pytorch() -> Any:
-    """What is asked of PyTorch; None if it is not here, or can not reach the GPU."""
+def find_pytorch() -> Any:
+    """Return PyTorch's side of the benchmark, or None if PyTorch is missing or cannot use the GPU."""
     if not installed("PyTorch"):
         return None
     from seqcast.kernels.cuda.compiler import SIMULATED
@@ -125,71 +130,76 @@ def pytorch() -> Any:
     return with_torch_cuda if SIMULATED or with_torch_cuda.DEVICE == "cuda" else None
 
 
-def which_pytorch() -> Iterator[dict]:
-    torch = pytorch()
+def describe_pytorch() -> Iterator[dict]:
+    torch = find_pytorch()
     yield {"what": "PyTorch", "found": torch is not None} | (torch.versions() if torch else {})
 
 
 # -- rows
 
 
-def layer_rows(cell: str, size: Size, keep: bool) -> Iterator[dict]:
-    """A pass of a layer, forward or, with `keep`, forward and backward; then its walks."""
-    from .with_seqcast_cuda import Layer, shape_of
+def measure_layer(cell: str, size: Size, keep: bool) -> Iterator[dict]:
+    """Yield a row for a pass of a layer (with `keep` both ways), and rows for its recurrent part."""
+    from .with_seqcast_cuda import Layer, find_kernel_shape
 
-    layer, torch, theirs = Layer(cell, size, keep), pytorch(), None
+    layer = Layer(cell, size, keep)
+    torch = find_pytorch()
+    theirs = None
     weights = layer.network.weights
     if torch is not None:
-        theirs = torch.Layer(cell, size, weights, layer.x, layer.d_outputs)
-    differing = difference(layer.results(), theirs and theirs.results())
-    in_registers = shape_of(layer.network, size.batch) is not None
+        theirs = torch.Layer(cell, size, weights, layer.x, layer.grad_outputs)
+    differences = compare(layer.results(), theirs and theirs.results())
+    in_registers = find_kernel_shape(layer.network, size.batch) is not None
     cost = gpu_limits.forward(cell, size, keep, in_registers)
     if keep:
         back = gpu_limits.backward(cell, size, True, in_registers)
         cost = gpu_limits.Cost(cost.flops + back.flops, cost.bytes + back.bytes)
     label = _label("forward, backward" if keep else "forward", cell, size)
-    measured, _ = _measured(layer.contestants(), theirs)
-    yield label | differing | measured | cost._asdict()
+    measured, _ = _measure(layer.contestants(), theirs)
+    yield label | differences | measured | cost._asdict()
     if keep:
-        yield from walk_rows(cell, size, layer)
+        yield from measure_recurrent(cell, size, layer)
 
 
-def walk_rows(cell: str, size: Size, layer: Any) -> Iterator[dict]:
-    from .with_seqcast_cuda import compiled, gpu_of, shape_of
+def measure_recurrent(cell: str, size: Size, layer: Any) -> Iterator[dict]:
+    from .with_seqcast_cuda import describe_compiled, describe_gpu, find_kernel_shape
 
-    shape, gpu = shape_of(layer.network, size.batch), gpu_of(layer.queue)
+    shape = find_kernel_shape(layer.network, size.batch)
+    gpu = describe_gpu(layer.queue)
     costs = {
-        "forward": gpu_limits.walk_forward(cell, size, True, shape is not None),
-        "backward": gpu_limits.walk_backward(cell, size, True, shape is not None),
+        "forward": gpu_limits.recurrent_forward(cell, size, True, shape is not None),
+        "backward": gpu_limits.recurrent_backward(cell, size, True, shape is not None),
     }
-    for name, contestant, kernel, shared in layer.walks():
-        row = _label(f"walk {name}", cell, size) | costs[name]._asdict()
+    for name, contestant, kernel, shared in layer.recurrent_parts():
+        row = _label(f"recurrent {name}", cell, size) | costs[name]._asdict()
         if kernel is not None:
-            row["kernel"] = gpu_limits.kernel(shape, shared, size, compiled(kernel), gpu)
+            row["kernel"] = gpu_limits.describe_kernel(shape, shared, size, describe_compiled(kernel), gpu)
         yield row | {"seconds": measure({"seqcast": contestant})}
 
 
-def training_rows(cell: str, size: Size, horizon: int = HORIZON) -> Iterator[dict]:
-    """A training step on the device; then the same by the clock, as a part of an epoch."""
-    from .with_seqcast_cuda import CHECKED, Training, shape_of
+def measure_training(cell: str, size: Size, horizon: int = HORIZON) -> Iterator[dict]:
+    """Yield a row for a training step on the device, and one for the wall time of a step in an epoch."""
+    from .with_seqcast_cuda import N_CHECKED, Training, find_kernel_shape
 
-    n_batches = int(np.clip(EPOCH_FLOPS / training_flops(cell, size), CHECKED + 1, 32))
-    training, torch, theirs = Training(cell, size, horizon, n_batches), pytorch(), None
+    n_batches = int(np.clip(EPOCH_FLOPS / training_flops(cell, size), N_CHECKED + 1, 32))
+    training = Training(cell, size, horizon, n_batches)
+    torch = find_pytorch()
+    theirs = None
     expected = None
     if torch is not None:
         starts = training.rows[:, 0].reshape(n_batches, size.batch)
         theirs = torch.Training(cell, size, training.weights, training.series, starts)
-        expected = theirs.results(CHECKED)
-    differing = difference(training.results(), expected)
-    cost = gpu_limits.training(cell, size, shape_of(training.network, size.batch) is not None)
-    measured, theirs_in_turns = _measured(training.contestants(), theirs)
-    yield _label("training step", cell, size) | differing | measured | cost._asdict()
+        expected = theirs.results(N_CHECKED)
+    differences = compare(training.results(), expected)
+    cost = gpu_limits.training(cell, size, find_kernel_shape(training.network, size.batch) is not None)
+    measured, theirs_in_turns = _measure(training.contestants(), theirs)
+    yield _label("training step", cell, size) | differences | measured | cost._asdict()
     epochs = training.epochs() | (theirs.epochs(theirs_in_turns) if theirs else {})
     yield _label("epoch, a step", cell, size) | {"batches": n_batches, "seconds": measure(epochs)}
 
 
-def difference(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray] | None) -> dict:
-    """The largest relative one of all arrays, by their norm; RuntimeError if it is not small."""
+def compare(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray] | None) -> dict:
+    """Return the largest relative difference of all arrays, in norm; a large one raises a RuntimeError."""
     if expected is None:
         return {}
     if found.keys() != expected.keys():
@@ -203,15 +213,16 @@ def difference(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarra
     return {"difference": float(norms[name])}
 
 
-def _measured(mine: dict[str, Contestant], theirs: Any) -> tuple[dict, dict[str, Contestant]]:
-    """What a row says of all contestants, and PyTorch's among them; a way that failed is told."""
-    from .with_seqcast_cuda import errors
+def _measure(mine: dict[str, Contestant], theirs: Any) -> tuple[dict, dict[str, Contestant]]:
+    """Return a row with the times and failures of all contestants, and PyTorch's contestants."""
+    from .with_seqcast_cuda import list_errors
 
-    contestants, failed = {}, {}
+    contestants = {}
+    failed = {}
     for name, make in (theirs.makers() if theirs else {}).items():
         try:
             contestants[name] = make()
-        except errors() as error:
+        except list_errors() as error:
             failed[name] = f"{type(error).__name__}: {error}"
     row: dict[str, Any] = {"seconds": measure(mine | contestants)}
     return row | ({"failed": failed} if failed else {}), contestants
@@ -224,11 +235,11 @@ def table(rows: list[dict]) -> list[tuple[str, ...]]:
     kinds = ("training step", "epoch, a step", "forward, backward", "forward")
     found = [row for kind in kinds for row in rows if row["what"] == kind]
     here = {"what": "PyTorch", "found": False} not in rows
-    return [_line(row, "" if here else MISSING) for row in found]
+    return [_format_row(row, "" if here else MISSING) for row in found]
 
 
-def _line(row: dict, absent: str) -> tuple[str, ...]:
-    """absent: what stands for PyTorch's times where there are none."""
+def _format_row(row: dict, absent: str) -> tuple[str, ...]:
+    """Return a line of the table; absent: text in place of PyTorch's times where there are none."""
     label = row["what"], row["cell"], str(row["hidden"]), str(row["batch"])
     if "left out" in row:
         return *label, row["left out"][:60], *[""] * (len(COLUMNS) - len(label) - 1)
@@ -236,24 +247,24 @@ def _line(row: dict, absent: str) -> tuple[str, ...]:
     seconds = {name: times[clock] for name, times in row["seconds"].items()}
     return (
         *label,
-        *(_shown(row, seconds, name, "") for name in ("seqcast", "seqcast, launches")),
-        *(_shown(row, seconds, name, absent) for name in PYTORCH),
-        _ratio(seconds, ("PyTorch", "PyTorch, graph")),
-        _ratio(seconds, PYTORCH),
-        *(_rate(row, seconds["seqcast"], *of) for of in (("bytes", 1e9), ("flops", 1e12))),
+        *(_format_time(row, seconds, name, "") for name in ("seqcast", "seqcast, launches")),
+        *(_format_time(row, seconds, name, absent) for name in PYTORCH),
+        _format_ratio(seconds, ("PyTorch", "PyTorch, graph")),
+        _format_ratio(seconds, PYTORCH),
+        *(_format_rate(row, seconds["seqcast"], *of) for of in (("bytes", 1e9), ("flops", 1e12))),
     )
 
 
-def _shown(row: dict, seconds: dict[str, float], name: str, absent: str) -> str:
+def _format_time(row: dict, seconds: dict[str, float], name: str, absent: str) -> str:
     if name in seconds:
         return microseconds(seconds[name])
     return "failed" if name in row.get("failed", ()) else absent
 
 
-def _ratio(seconds: dict[str, float], names: tuple[str, ...]) -> str:
+def _format_ratio(seconds: dict[str, float], names: tuple[str, ...]) -> str:
     best = min((seconds[name] for name in names if name in seconds), default=None)
     return "" if best is None else ratio(best, seconds["seqcast"])
 
 
-def _rate(row: dict, seconds: float, name: str, unit: float) -> str:
+def _format_rate(row: dict, seconds: float, name: str, unit: float) -> str:
     return f"{row[name] / seconds / unit:.3g}" if name in row else ""

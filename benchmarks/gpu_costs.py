@@ -1,4 +1,4 @@
-"""What surrounds the kernels: launches, the first fit, whole fits of estimators on the GPU and on the CPU."""
+"""Costs apart from kernels: launches, the first fit, and whole fits of estimators on GPU and CPU."""
 
 import time
 import warnings
@@ -11,14 +11,16 @@ from . import fresh_process
 from .comparisons import NETWORK_ALONE
 from .gpu_timing import Contestant, measure
 
-RECORDED = 100  # launches in a graph
+# Number of launches in a graph.
+N_RECORDED = 100
 TEXT = (
-    "What surrounds the kernels. The GPU's rates are what the walks above are compared with. A launch: of a "
-    "kernel that does nothing, until the host goes on; in a graph: from one such kernel to the next. The "
-    "first fit: a default `SeqForecaster` on 1,000 rows, its imports not counted, in a fresh process with an "
-    "empty cache of kernels, then in one that finds them on disk. Whole fits, everything compiled, three "
-    "epochs: a forecaster of 8,192 rows, window 96, horizon 24, and a regressor of 8,192 sequences of 96 "
-    "steps of 8 columns; one layer of 64 or 128 units, batches of 128."
+    "Costs apart from the kernels. The rates of the GPU are those used in the table above. A launch: time "
+    "until the host continues after the launch of an empty kernel; in a graph: time from one empty kernel "
+    "to the next. The first fit: a default `SeqForecaster` on 1,000 steps, without imports, in a new "
+    "process with an empty cache of kernels, and then in a process that finds them on disk. Whole fits of "
+    "three epochs, after compilation: a forecaster on 8,192 steps with window 96 and horizon 24, and a "
+    "regressor on 8,192 sequences of 96 steps and 8 columns, with one layer of 64 or 128 units and batches "
+    "of 128."
 )
 COLUMNS = ("what", "GPU", "CPU", "CPU / GPU")
 
@@ -34,34 +36,36 @@ print(time.perf_counter() - begin)
 """
 
 
-def limits(n_copied: int = 2**28, n_product: int = 8192) -> Iterator[dict]:
-    """The GPU, and what it reaches."""
-    from .with_seqcast_cuda import gpu_of, rates
+def measure_rates(n_copied: int = 2**28, n_product: int = 8192) -> Iterator[dict]:
+    """Yield a row with the GPU and the rates it reaches."""
+    from .with_seqcast_cuda import describe_gpu, make_rate_contestants
 
-    queue, products, contestants = rates(n_copied, n_product)
+    queue, products, contestants = make_rate_contestants(n_copied, n_product)
     seconds = {name: one["device"] for name, one in measure(contestants).items()}
-    copied, multiplied = 2 * 4 * n_copied / seconds["copy"], 2 * n_product**3 / seconds["product"]
+    copied = 2 * 4 * n_copied / seconds["copy"]
+    multiplied = 2 * n_product**3 / seconds["product"]
     reached = {"copy, bytes/s": copied, "product, FLOP/s": multiplied, "products": products}
-    yield {"what": "GPU", **gpu_of(queue), **reached}
+    yield {"what": "GPU", **describe_gpu(queue), **reached}
 
 
-def launches() -> Iterator[dict]:
-    from seqcast.kernels.cuda.queue import queue_of
+def measure_launches() -> Iterator[dict]:
+    from seqcast.kernels.cuda.queue import get_queue
 
-    from .with_seqcast_cuda import recorded, stream_of
+    from .with_seqcast_cuda import make_stream, record_graph
 
-    queue = queue_of()
-    array, stream = queue.zeros(1, np.float32), stream_of(queue)
-    launch = {n: partial(queue.for_each, kernel, 1, *[array] * n) for n, kernel in _kernels().items()}
+    queue = get_queue()
+    array = queue.zeros(1, np.float32)
+    stream = make_stream(queue)
+    launch = {n: partial(queue.for_each, kernel, 1, *[array] * n) for n, kernel in _make_kernels().items()}
     contestants = {f"launch, {n} arrays": Contestant(call, stream, most=500) for n, call in launch.items()}
-    graph = recorded(queue, lambda: [launch[4]() for _ in range(RECORDED)])
-    contestants[f"launch in a graph of {RECORDED}"] = Contestant(graph, stream, parts=RECORDED)
+    graph = record_graph(queue, lambda: [launch[4]() for _ in range(N_RECORDED)])
+    contestants[f"launch in a graph of {N_RECORDED}"] = Contestant(graph, stream, parts=N_RECORDED)
     for what, seconds in measure(contestants).items():
         yield {"what": what, "seconds": {"seqcast": seconds}}
 
 
-def _kernels() -> dict[int, Callable]:
-    """By the number of arrays that they take."""
+def _make_kernels() -> dict[int, Callable]:
+    """Return empty kernels by their number of arrays."""
     from seqcast.kernels.cuda.compiler import cuda_kernel
 
     def one(a):
@@ -76,22 +80,23 @@ def _kernels() -> dict[int, Callable]:
     return {1: cuda_kernel(one), 4: cuda_kernel(four), 12: cuda_kernel(twelve)}
 
 
-def first_fits() -> Iterator[dict]:
+def measure_first_fits() -> Iterator[dict]:
     with fresh_process.empty_cache() as folder:
         for what in ("first fit ever", "first fit of a later process"):
             process = fresh_process.run_python("-c", FIRST_FIT, SEQCAST_CACHE_DIR=str(folder))
             yield {"what": what, "seconds": {"cuda": float(process.stdout)}}
 
 
-def whole_fits(hidden: int, n: int = 8192, window: int = 96) -> Iterator[dict]:
-    for what, fit in _fits(hidden, n, window).items():
-        contestants = {device: partial(_seconds, fit, device) for device in ("cuda", "cpu")}
+def measure_fits(hidden: int, n: int = 8192, window: int = 96) -> Iterator[dict]:
+    for what, fit in _make_fits(hidden, n, window).items():
+        contestants = {device: partial(_time_fit, fit, device) for device in ("cuda", "cpu")}
         for call in contestants.values():
-            call()  # compiles
+            # The first call compiles.
+            call()
         yield {"what": f"{what}, H {hidden}", "seconds": fresh_process.medians(contestants)}
 
 
-def _fits(hidden: int, n: int, window: int) -> dict[str, Callable[[str], object]]:
+def _make_fits(hidden: int, n: int, window: int) -> dict[str, Callable[[str], object]]:
     from seqcast import SeqForecaster, SeqRegressor
 
     rng = np.random.RandomState(0)
@@ -107,22 +112,24 @@ def _fits(hidden: int, n: int, window: int) -> dict[str, Callable[[str], object]
     }
 
 
-def _seconds(fit: Callable[[str], object], device: str) -> float:
+def _time_fit(fit: Callable[[str], object], device: str) -> float:
     begin = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it stopped at max_iter
+        # The fits stop at max_iter.
+        warnings.simplefilter("ignore")
         fit(device)
     return time.perf_counter() - begin
 
 
 def table(rows: list[dict]) -> list[tuple[str, ...]]:
     lines = []
-    for row in (row for row in rows if "cell" not in row):  # others are those of one layer
+    # The other rows are for one layer.
+    for row in (row for row in rows if "cell" not in row):
         seconds = row.get("seconds", {})
         if "left out" in row:
             lines.append((row["what"], row["left out"][:60], "", ""))
         elif row["what"] == "GPU":
-            lines += _of_gpu(row)
+            lines += _describe_rates(row)
         elif row["what"].startswith("launch in"):
             lines.append((row["what"], f"{1e6 * seconds['seqcast']['device']:.2f} us", "", ""))
         elif row["what"].startswith("launch"):
@@ -134,7 +141,7 @@ def table(rows: list[dict]) -> list[tuple[str, ...]]:
     return lines
 
 
-def _of_gpu(row: dict) -> list[tuple[str, ...]]:
+def _describe_rates(row: dict) -> list[tuple[str, ...]]:
     return [
         (f"{row['name']}, a copy", f"{row['copy, bytes/s'] / 1e9:,.0f} GB/s", "", ""),
         (f"{row['name']}, a product in float32", f"{row['product, FLOP/s'] / 1e12:.1f} TFLOP/s", "", ""),

@@ -1,4 +1,4 @@
-"""Fair timing on a GPU: in turns as in `timing`, by events on each contestant's stream, and by the clock."""
+"""Timing on a GPU: contestants take turns, timed by events on their streams and by the clock."""
 
 import gc
 import time
@@ -11,22 +11,28 @@ import numpy as np
 
 from . import timing
 
-ROUNDS = 5  # turns of each contestant, ...
-LONG = 0.1  # ... three where one takes longer than these seconds
-TRIAL = 3  # calls that tell how many fill a turn
-TURN = 0.02  # seconds of one turn with the default `--seconds`
+# Turns of each contestant; three if a turn is long.
+ROUNDS = 5
+# Seconds of a long turn.
+LONG_TURN = 0.1
+# Number of calls from which the calls of a turn are computed.
+TRIAL_CALLS = 3
+# Seconds of one turn with the default `--seconds`.
+TURN_SECONDS = 0.02
 
 
 class Stream(Protocol):
+    """Marks and times on a stream."""
+
     def mark(self) -> Any:
-        """A point behind all that was put on the stream."""
+        """Return a mark behind all work on the stream."""
 
     def seconds(self, first: Any, last: Any) -> float:
-        """From one mark to another, once the stream has come there."""
+        """Return the seconds from one mark to another; waits for the second."""
 
 
 class HostStream:
-    """Where a call returns when its work is done: the simulator, PyTorch without a GPU."""
+    """A stream whose calls return when their work is done: the simulator, or PyTorch without a GPU."""
 
     def mark(self) -> float:
         return time.perf_counter()
@@ -37,18 +43,19 @@ class HostStream:
 
 @dataclass(frozen=True)
 class Contestant:
-    """
+    """A call to be timed.
+
     Parameters
     ----------
     call : callable
         Puts work on the stream; need not wait for it.
     stream : Stream
     turn : callable
-        Returns what surrounds a turn, and is not measured.
+        Returns a context manager around each turn, whose own time is not measured.
     most : int
-        Calls in a turn.
+        Largest number of calls in a turn.
     parts : int
-        Of the work in one call: times are those of a part.
+        Number of parts of the work in one call; times are those of one part.
     """
 
     call: Callable[[], object]
@@ -59,45 +66,49 @@ class Contestant:
 
 
 def measure(contestants: Mapping[str, Contestant]) -> dict[str, dict[str, float]]:
-    """Of each contestant the seconds of one part of its work, as medians over turns.
+    """Return the seconds of one part of the work of each contestant, as medians over turns.
 
-    ``device`` between events on the stream; ``wall`` by the clock, until all is done; ``host`` until all is
-    launched. ``spread``: slowest less quickest turn, over the median, by events. ``calls``: in a turn.
+    ``device``: between events on the stream. ``wall``: by the clock, until all work is done. ``host``: until
+    all work is launched. ``spread``: difference of the slowest and the fastest turn by events, divided by the
+    median. ``calls``: number of calls in a turn.
     """
-    calls = {name: _calls(contestant) for name, contestant in contestants.items()}
+    calls = {name: _count_calls(contestant) for name, contestant in contestants.items()}
     turns: dict[str, list[np.ndarray]] = {name: [] for name in contestants}
     gc.disable()
     try:
         for number in range(ROUNDS):
             for name, contestant in contestants.items():
-                if number < 3 or turns[name][0][1] < LONG:
-                    turns[name].append(_turn(contestant, calls[name]))
+                if number < 3 or turns[name][0][1] < LONG_TURN:
+                    turns[name].append(_time_turn(contestant, calls[name]))
     finally:
         gc.enable()
-    return {name: _summary(turns[name], calls[name], one.parts) for name, one in contestants.items()}
+    return {name: _summarize(turns[name], calls[name], one.parts) for name, one in contestants.items()}
 
 
-def _calls(contestant: Contestant) -> int:
-    """As many as fill a turn, found after a first call that may still choose and allocate."""
-    _turn(contestant, 1)
-    n = min(TRIAL, contestant.most)
-    _, wall, _ = _turn(contestant, n)
-    return int(np.clip(n * TURN * timing.SECONDS / wall, 1, contestant.most))
+def _count_calls(contestant: Contestant) -> int:
+    """Return how many calls fill a turn, measured after a first call, which may still allocate."""
+    _time_turn(contestant, 1)
+    n = min(TRIAL_CALLS, contestant.most)
+    _, wall, _ = _time_turn(contestant, n)
+    return int(np.clip(n * TURN_SECONDS * timing.SECONDS / wall, 1, contestant.most))
 
 
-def _turn(contestant: Contestant, n: int) -> np.ndarray:
-    """Seconds of `n` calls: by events, by the clock, and until the last was launched."""
-    stream, call = contestant.stream, contestant.call
+def _time_turn(contestant: Contestant, n: int) -> np.ndarray:
+    """Return the seconds of `n` calls: by events, by the clock, and until the last one was launched."""
+    stream = contestant.stream
+    call = contestant.call
     with contestant.turn():
-        begin, first = time.perf_counter(), stream.mark()
+        begin = time.perf_counter()
+        first = stream.mark()
         for _ in range(n):
             call()
-        launched, last = time.perf_counter(), stream.mark()
+        launched = time.perf_counter()
+        last = stream.mark()
         device = stream.seconds(first, last)
         return np.array([device, time.perf_counter() - begin, launched - begin])
 
 
-def _summary(turns: list[np.ndarray], calls: int, parts: int) -> dict[str, float]:
+def _summarize(turns: list[np.ndarray], calls: int, parts: int) -> dict[str, float]:
     device, wall, host = (float(seconds) for seconds in np.median(turns, axis=0) / (calls * parts))
     spread = float(np.ptp([turn[0] for turn in turns]) / np.median([turn[0] for turn in turns]))
     return {"device": device, "wall": wall, "host": host, "spread": spread, "calls": calls}

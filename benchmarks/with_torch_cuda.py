@@ -1,6 +1,6 @@
-"""What PyTorch is asked for on a GPU: launch after launch or as a CUDA graph, with and without TF32.
+"""Work of PyTorch on a GPU: single launches or a CUDA graph, with and without TF32.
 
-Without a GPU everything but graphs runs on the CPU.
+Without a GPU, everything but graphs runs on the CPU.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +18,8 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class TorchStream:
+    """Marks and times on a stream of PyTorch."""
+
     def __init__(self, stream: "torch.cuda.Stream"):
         self.stream = stream
 
@@ -32,7 +34,7 @@ class TorchStream:
 
 
 def new_stream() -> Stream:
-    """One of its own: the default stream would wait for seqcast's."""
+    """Return a new stream; the default stream would wait for seqcast's."""
     return TorchStream(torch.cuda.Stream()) if DEVICE == "cuda" else HostStream()
 
 
@@ -42,8 +44,8 @@ def free_memory() -> None:
 
 
 @contextmanager
-def setting(stream: Stream, tf32: bool) -> Iterator[None]:
-    """Run on that stream; products in TF32, of cuDNN's layers and of cuBLAS, or all in float32."""
+def use_settings(stream: Stream, tf32: bool) -> Iterator[None]:
+    """Run on a stream, with products of cuDNN and cuBLAS in TF32 or in float32."""
     flags = torch.backends.cudnn, torch.backends.cuda.matmul
     before = [flag.allow_tf32 for flag in flags]
     try:
@@ -56,10 +58,11 @@ def setting(stream: Stream, tf32: bool) -> Iterator[None]:
             flag.allow_tf32 = value
 
 
-def recorded(call: Callable[[], None], stream: TorchStream) -> Callable[[], None]:
-    """The same as a graph; called a few times before, when libraries choose and allocate.
+def record_graph(call: Callable[[], None], stream: TorchStream) -> Callable[[], None]:
+    """Record a call as a graph and return its replay.
 
-    "Relaxed": numba may free memory meanwhile, which would make the recording void.
+    The call runs a few times before, because libraries choose algorithms and allocate memory then. The mode
+    is "relaxed", because numba may free memory meanwhile, which would invalidate the recording.
     """
     for _ in range(3):
         call()
@@ -71,26 +74,27 @@ def recorded(call: Callable[[], None], stream: TorchStream) -> Callable[[], None
 
 
 class Work:
-    """What is called in four ways."""
+    """Work that is timed in four ways."""
 
-    most = 1000  # calls before `rewind`
+    # Largest number of calls between two `rewind`.
+    most = 1000
 
     def __init__(self) -> None:
         self.stream = new_stream()
 
     def call(self) -> None:
-        """Launch after launch."""
+        """Launch the work."""
         raise NotImplementedError
 
     def in_graph(self) -> None:
-        """The same, with nothing that comes from the host."""
+        """Do the same without any input from the host."""
         self.call()
 
     def rewind(self) -> None:
-        """To the beginning of the data."""
+        """Return to the beginning of the data."""
 
     def makers(self) -> dict[str, Callable[[], Contestant]]:
-        """Each may fail alone, for want of memory or of a graph."""
+        """Return functions that make contestants; each may fail if memory or a graph is missing."""
         ways = [(graph, tf32) for graph in (False, True) for tf32 in (False, True)]
         return {
             f"PyTorch{', graph' * graph}{', TF32' * tf32}": partial(self._contestant, graph, tf32)
@@ -102,44 +106,44 @@ class Work:
         call = self.call
         if graph:
             with self._turn(tf32):
-                call = recorded(self.in_graph, self.stream)
+                call = record_graph(self.in_graph, self.stream)
         return Contestant(call, self.stream, partial(self._turn, tf32), self.most)
 
     @contextmanager
     def _turn(self, tf32: bool) -> Iterator[None]:
-        with setting(self.stream, tf32):
+        with use_settings(self.stream, tf32):
             self.rewind()
             yield
 
 
 class Layer(Work):
-    """One layer from inputs (B, T, F), which it is given steps first, as cuDNN wants them."""
+    """A pass of one layer; inputs (B, T, F) are passed with the steps first, as cuDNN expects them."""
 
-    def __init__(self, cell: str, size: Size, weights: dict, x: np.ndarray, d_outputs: np.ndarray | None):
+    def __init__(self, cell: str, size: Size, weights: dict, x: np.ndarray, grad_outputs: np.ndarray | None):
         super().__init__()
-        with setting(self.stream, False):
-            self._layer = layer_of(cell, weights)
-            self._x = on_device(x.swapaxes(0, 1)).requires_grad_(d_outputs is not None)
-            if d_outputs is None:
+        with use_settings(self.stream, False):
+            self._layer = make_layer(cell, weights)
+            self._x = to_device(x.swapaxes(0, 1)).requires_grad_(grad_outputs is not None)
+            if grad_outputs is None:
                 self._layer.eval()
             else:
-                self._d_outputs = on_device(d_outputs).view(size.steps, size.batch, size.hidden)
-        self._back = d_outputs is not None
+                self._d_outputs = to_device(grad_outputs).view(size.steps, size.batch, size.hidden)
+        self._has_backward = grad_outputs is not None
 
     def call(self) -> None:
-        with torch.set_grad_enabled(self._back):
+        with torch.set_grad_enabled(self._has_backward):
             self._outputs = self._layer(self._x)[0]
-        if self._back:
+        if self._has_backward:
             sources = [self._x, *self._layer.parameters()]
             self._gradients = torch.autograd.grad(self._outputs, sources, self._d_outputs)
 
     def results(self) -> dict[str, np.ndarray]:
-        with setting(self.stream, False):
+        with use_settings(self.stream, False):
             self.call()
-            found = {"outputs": on_host(self._outputs)}
-            if self._back:
+            found = {"outputs": to_host(self._outputs)}
+            if self._has_backward:
                 names = "x", *(name for name, _ in self._layer.named_parameters())
-                found |= dict(zip(names, map(on_host, self._gradients), strict=True))
+                found |= dict(zip(names, map(to_host, self._gradients), strict=True))
         return found
 
 
@@ -147,15 +151,18 @@ class Training(Work):
     """Updates with windows gathered by index from a series on the device."""
 
     def __init__(self, cell: str, size: Size, weights: dict, series: np.ndarray, starts: np.ndarray):
-        """starts: of each batch's windows, (n_batches, B)."""
+        """Prepare the data; starts: first steps of the windows of each batch, (n_batches, B)."""
         super().__init__()
-        self._steps, self.most = size.steps, len(starts)
-        with setting(self.stream, False):
-            self._layer, self._head = layer_of(cell, weights), head_of(weights)
+        self._steps = size.steps
+        self.most = len(starts)
+        with use_settings(self.stream, False):
+            self._layer = make_layer(cell, weights)
+            self._head = make_head(weights)
             self.parameters = [*self._layer.parameters(), *self._head.parameters()]
             on_gpu = {"capturable": True} if DEVICE == "cuda" else {}
             self._optimizer = torch.optim.Adam(self.parameters, 1e-3, fused=True, **on_gpu)
-            self._series, self._starts = on_device(series), on_device(starts)
+            self._series = to_device(series)
+            self._starts = to_device(starts)
             self._order = self._starts.clone()
             self._times = torch.arange(size.steps + len(weights["head_bias"]), device=DEVICE)[:, None]
             self._cursor = torch.zeros(1, dtype=torch.int64, device=DEVICE)
@@ -171,8 +178,10 @@ class Training(Work):
         self._cursor += 1
 
     def _update(self, starts: torch.Tensor) -> None:
-        windows = self._series[starts + self._times]  # (T + horizon, B)
-        x, y = windows[: self._steps, :, None], windows[self._steps :].T
+        # Shape (T + horizon, B).
+        windows = self._series[starts + self._times]
+        x = windows[: self._steps, :, None]
+        y = windows[self._steps :].T
         self._optimizer.zero_grad(set_to_none=True)
         state = self._layer(x)[1]
         last = state[0] if isinstance(state, tuple) else state
@@ -190,7 +199,7 @@ class Training(Work):
             torch.cuda.current_stream().synchronize()
 
     def epoch(self, update: Callable[[], object]) -> float:
-        """All batches in a new order; their mean loss, on the host."""
+        """Train on all batches in a new order and return their mean loss."""
         order = torch.randperm(self._starts.numel(), device=DEVICE)
         self._order.copy_(self._starts.flatten()[order].view_as(self._order))
         self.rewind()
@@ -205,19 +214,19 @@ class Training(Work):
         }
 
     def results(self, n: int) -> dict[str, np.ndarray]:
-        """Losses of the first batches, and the weights after them. To be called first, and once."""
+        """Return the losses of the first batches and the weights after them; call it first and once."""
         totals = [0.0]
-        with setting(self.stream, False):
+        with use_settings(self.stream, False):
             self.rewind()
             for _ in range(n):
                 self.call()
                 totals.append(self._total.item())
             named = [*self._layer.named_parameters(), *self._head.named_parameters("head")]
-            found = {name.replace(".", "_"): on_host(weight) for name, weight in named}
+            found = {name.replace(".", "_"): to_host(weight) for name, weight in named}
         return {"loss": np.diff(totals)} | found
 
 
-def layer_of(cell: str, weights: dict[str, np.ndarray]) -> torch.nn.Module:
+def make_layer(cell: str, weights: dict[str, np.ndarray]) -> torch.nn.Module:
     hidden = weights["weight_hh_l0"].shape[1]
     layer = getattr(torch.nn, cell.upper())(weights["weight_ih_l0"].shape[1], hidden, device=DEVICE)
     tensors = {name: torch.as_tensor(weight) for name, weight in weights.items() if "head" not in name}
@@ -225,20 +234,20 @@ def layer_of(cell: str, weights: dict[str, np.ndarray]) -> torch.nn.Module:
     return layer
 
 
-def head_of(weights: dict[str, np.ndarray]) -> torch.nn.Module:
+def make_head(weights: dict[str, np.ndarray]) -> torch.nn.Module:
     head = torch.nn.Linear(*weights["head_weight"].shape[::-1], device=DEVICE)
     head.load_state_dict({name: torch.as_tensor(weights[f"head_{name}"]) for name in ("weight", "bias")})
     return head
 
 
-def on_device(array: np.ndarray) -> torch.Tensor:
+def to_device(array: np.ndarray) -> torch.Tensor:
     return torch.tensor(np.ascontiguousarray(array), device=DEVICE)
 
 
-def on_host(tensor: torch.Tensor) -> np.ndarray:
+def to_host(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
 def versions() -> dict[str, Any]:
-    """Of the libraries that PyTorch brings."""
+    """Return the versions of the libraries that PyTorch contains."""
     return {"CUDA of PyTorch": torch.version.cuda, "cuDNN": torch.backends.cudnn.version()}

@@ -67,9 +67,9 @@ def to_host(x: Any) -> np.ndarray:
     if not is_on_gpu(x):
         return np.asarray(x)
     # Imported here because it loads the CUDA driver.
-    from ..kernels.cuda.driver import view_of
+    from ..kernels.cuda.driver import view_device_array
 
-    return view_of(x).copy_to_host()
+    return view_device_array(x).copy_to_host()
 
 
 def _library(data: Any) -> str:

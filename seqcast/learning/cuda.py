@@ -14,18 +14,18 @@ import numpy as np
 from ..kernels.architecture import Architecture
 from ..kernels.batch_plan import Window
 from ..kernels.cuda.batches import (
+    BatchSpec,
+    DeviceModel,
+    DeviceSeries,
     Evaluation,
-    Model,
-    Pass,
     Prediction,
-    Series,
-    Size,
+    StackPass,
     Training,
-    bytes_of_row,
+    count_sample_bytes,
 )
-from ..kernels.cuda.optimizers import Optimizer, corrections_of
-from ..kernels.cuda.queue import Graph, queue_of
-from ..kernels.cuda.windows import Epoch
+from ..kernels.cuda.epoch_batches import EpochBatches
+from ..kernels.cuda.optimizers import Optimizer, list_adam_corrections
+from ..kernels.cuda.queue import Graph, get_queue
 from ..kernels.samples import LENGTH, NUMBER, TARGET
 from .losses import mean_losses
 from .network import Network
@@ -60,20 +60,18 @@ class CudaNetwork(Network):
     def __init__(
         self, architecture: Architecture, dtype: str | np.dtype = "float32", ordinal: int = 0
     ) -> None:
-        if architecture.readout.reads_every_step:
-            raise ValueError("A readout at every step runs on the CPU only. Set device='cpu'.")
         super().__init__(architecture, dtype)
         self.ordinal: int = ordinal
         self._kept: dict[Any, Any] = {}
-        self._model: Model | None = None
+        self._model: DeviceModel | None = None
 
     @property
-    def model(self) -> Model:
+    def model(self) -> DeviceModel:
         """The network on the device; made when it is first needed, once for all threads."""
-        queue = queue_of(self.ordinal)
+        queue = get_queue(self.ordinal)
         with queue.lock:
             if self._model is None:
-                self._model = Model(queue, self.layout)
+                self._model = DeviceModel(queue, self.layout)
             return self._model
 
     def predict(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
@@ -100,46 +98,49 @@ class CudaNetwork(Network):
                 outputs.append(found.reshape(len(part), *shape))
         return np.concatenate(outputs)
 
-    def _outputs_of(self, size: Size, samples: np.ndarray, values: Any) -> np.ndarray:
+    def _outputs_of(self, size: BatchSpec, samples: np.ndarray, values: Any) -> np.ndarray:
         queue, stack, n = self.model.queue, self.architecture.stack, len(samples)
         states = queue.zeros(stack.n_states * stack.n_unrolls * n * stack.hidden_size, self.dtype)
         outputs = queue.zeros(n * size.window.n_steps * stack.output_size, self.dtype)
         block, seed = queue.upload(samples.ravel()), queue.zeros(1, np.uint32)
-        with self.buffers(Pass, size) as batch:
+        with self.buffers(StackPass, size) as batch:
             batch.forward(block, seed, values, states, outputs)
         return queue.download(outputs)
 
-    def _parts(self, samples: np.ndarray, window: Window) -> Iterator[tuple[Size, np.ndarray]]:
+    def _parts(self, samples: np.ndarray, window: Window) -> Iterator[tuple[BatchSpec, np.ndarray]]:
         """Yield tables of as many samples as fit into memory, in each the longest first."""
         most = max(1, min(samples_per_call(self.model, window.n_steps), len(samples)))
         for first in range(0, len(samples), most):
             part = samples[first : first + most]
             order = np.argsort(-part[:, LENGTH], kind="stable")
-            yield Size(window, len(part), usual_rows=most), part[order]
+            yield BatchSpec(window, len(part), usual_samples=most), part[order]
 
     @contextmanager
-    def _loaded(self) -> Iterator[Model]:
+    def _loaded(self) -> Iterator[DeviceModel]:
         """Yield the network on the device, with the present weights, for one thread."""
         with self.model.queue.lock:
             self.model.load(self.flat)
             yield self.model
 
     @contextmanager
-    def buffers(self, kind: type, size: Size) -> Iterator[Any]:
+    def buffers(self, kind: type, size: BatchSpec) -> Iterator[Any]:
         """Yield buffers of this kind and size for one batch: those of an earlier batch, if they were left."""
         made = self.take(kind, size)
         yield made
         self.leave(made, size)
 
-    def take(self, kind: type, size: Size) -> Any:
+    def take(self, kind: type, size: BatchSpec) -> Any:
         """Return buffers that nobody uses: those of an earlier batch, or new ones."""
         return self._kept.pop((kind, size), None) or kind(self.model, size)
 
-    def leave(self, made: Any, size: Size) -> None:
+    def leave(self, made: Any, size: BatchSpec) -> None:
         """Keep buffers for the next batch of their size; the memory of large ones is released."""
         if len(self._kept) >= KEPT_BATCHES:
             self._kept.clear()
-        if size.n_rows * bytes_of_row(self.model.layout, size.window.n_steps, size.keep) <= KEPT_BYTES:
+        if (
+            size.n_samples * count_sample_bytes(self.model.layout, size.window.n_steps, size.keep)
+            <= KEPT_BYTES
+        ):
             self._kept[type(made), size] = made
 
 
@@ -156,12 +157,12 @@ class CudaPass(LayerPass):
         self._flat = network.flat.copy()
         self._queue = network.model.queue
         # The backward pass uses it up.
-        self._kept: Pass | None = None
+        self._kept: StackPass | None = None
 
     def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray]:
         queue, size = self._queue, self._size(keep)
         with self._loaded() as network:
-            made = network.take(Pass, size)
+            made = network.take(StackPass, size)
             values, states = queue.upload(self.x.ravel()), queue.upload(self.states.ravel())
             output = queue.upload(self._empty_output().ravel())
             made.forward(*self._batch(), values, states, output)
@@ -182,7 +183,7 @@ class CudaPass(LayerPass):
         assert self._kept is not None
         queue, model = self._queue, self.network.model
         with self._loaded() as network:
-            d_x, gradient = (queue.zeros(n, model.dtype) for n in (self.x.size, model.packing.size))
+            d_x, gradient = (queue.zeros(n, model.dtype) for n in (self.x.size, model.packer.size))
             of_outputs, of_states = queue.upload(d_output.ravel()), queue.upload(d_states.ravel())
             self._kept.backward(*self._batch(), of_outputs, of_states, d_x, gradient)
             d_states[...] = queue.download(of_states).reshape(d_states.shape)
@@ -192,9 +193,9 @@ class CudaPass(LayerPass):
             self._kept = None
         return found, network.architecture.views(flat)
 
-    def _size(self, keep: bool) -> Size:
-        how = {"outputs": keep, "d_input": keep}
-        return Size(self.window, len(self.x), keep, dropout=self.dropout, **how)
+    def _size(self, keep: bool) -> BatchSpec:
+        how = {"outputs": keep, "grad_inputs": keep}
+        return BatchSpec(self.window, len(self.x), keep, dropout=self.dropout, **how)
 
     def _batch(self) -> tuple[Any, Any]:
         """Return the table of the samples, and the seed of the masks."""
@@ -208,9 +209,9 @@ class CudaPass(LayerPass):
             yield self.network
 
 
-def samples_per_call(model: Model, n_steps: int) -> int:
+def samples_per_call(model: DeviceModel, n_steps: int) -> int:
     """Return how many samples fit into `CALL_BYTES`."""
-    return max(1, min(CALL_SAMPLES, CALL_BYTES // bytes_of_row(model.layout, n_steps, keep=False)))
+    return max(1, min(CALL_SAMPLES, CALL_BYTES // count_sample_bytes(model.layout, n_steps, keep=False)))
 
 
 class CudaTrainer(Trainer):
@@ -229,6 +230,11 @@ class CudaTrainer(Trainer):
         state: OptimizerState,
     ) -> None:
         super().__init__(network, source, options, rng, state)
+        if network.architecture.readout.reads_every_step and self._chunk_steps() < source.window.n_steps:
+            raise ValueError(
+                f"The 'bptt_steps' parameter must be None for a readout at every step on a GPU. "
+                f"Got {options.bptt_steps} instead. Train on the CPU, or set bptt_steps=None."
+            )
         self._model = network.model
         self._queue = network.model.queue
         self._rounds: dict[str, Rounds] = {}
@@ -241,7 +247,7 @@ class CudaTrainer(Trainer):
     def _upload(self) -> None:
         """Upload all that stays on the device."""
         queue, model, ema = self._queue, self._model, self.options.ema
-        self._series = Series(queue, self.source.values, self.source.targets, self.weights)
+        self._series = DeviceSeries(queue, self.source.values, self.source.targets, self.weights)
         model.load(self.network.flat)
         self._optimizer = Optimizer(
             queue,
@@ -257,7 +263,7 @@ class CudaTrainer(Trainer):
         self._evaluated_packed = model.packed
         if ema is not None:
             self._evaluated = copy.copy(self.network)
-            self._evaluated_packed = queue.zeros(model.packing.size, model.dtype)
+            self._evaluated_packed = queue.zeros(model.packer.size, model.dtype)
             self._average = queue.zeros(self.network.flat.size + 1, model.dtype)
 
     def run_epoch(self, samples: AnySamples) -> np.ndarray:
@@ -268,7 +274,7 @@ class CudaTrainer(Trainer):
     def _train(self, batches: list[np.ndarray]) -> np.ndarray:
         n, state = len(batches), self.state
         seeds = np.array([self._draw_seed() for _ in batches], np.uint32)
-        corrections = corrections_of(self.settings, state.n_updates + 1, n)
+        corrections = list_adam_corrections(self.settings, state.n_updates + 1, n)
         totals = self._rounds_of("training", batches, self._training).run(batches, seeds, corrections)
         state.n_updates += n
         self._n_updates += n
@@ -282,7 +288,7 @@ class CudaTrainer(Trainer):
         self.network.flat[:] = self._queue.download(self._model.flat)[:-1]
         if self._evaluated is not self.network:
             self._optimizer.average(self._n_updates, self._average)
-            self._model.packing.pack(self._average, self._evaluated_packed)
+            self._model.packer.pack(self._average, self._evaluated_packed)
             self._evaluated.flat[:] = self._queue.download(self._average)[:-1]
 
     @property
@@ -298,7 +304,10 @@ class CudaTrainer(Trainer):
             return mean_losses(self._rounds_of("validation", batches, self._evaluation).run(batches, *none))
 
     def _rounds_of(
-        self, name: str, batches: list[np.ndarray], make: Callable[[int, int, Epoch, Any], Callable[[], None]]
+        self,
+        name: str,
+        batches: list[np.ndarray],
+        make: Callable[[int, int, EpochBatches, Any], Callable[[], None]],
     ) -> "Rounds":
         """Return the rounds of the last epoch, if this one has batches of the same sizes, or new ones."""
         sizes = [len(batch) for batch in batches]
@@ -306,22 +315,26 @@ class CudaTrainer(Trainer):
             self._rounds[name] = Rounds(self._model, sizes, self.source.window.n_targets, make)
         return self._rounds[name]
 
-    def _training(self, n_rows: int, usual_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
+    def _training(
+        self, n_samples: int, usual_samples: int, epoch: EpochBatches, sums: Any
+    ) -> Callable[[], None]:
         window, options = self.source.window, self.options
-        size = Size(
+        size = BatchSpec(
             window,
-            n_rows,
+            n_samples,
             keep=True,
             begin=window.n_steps - self._chunk_steps(),
             dropout=options.dropout,
             outputs=self._needs_output_gradients(),
-            usual_rows=usual_rows,
+            usual_samples=usual_samples,
         )
         training = Training(self._model, size, options.loss)
         return partial(training.update, epoch, self._series, self._optimizer, sums)
 
-    def _evaluation(self, n_rows: int, usual_rows: int, epoch: Epoch, sums: Any) -> Callable[[], None]:
-        size = Size(self.source.window, n_rows, usual_rows=usual_rows)
+    def _evaluation(
+        self, n_samples: int, usual_samples: int, epoch: EpochBatches, sums: Any
+    ) -> Callable[[], None]:
+        size = BatchSpec(self.source.window, n_samples, usual_samples=usual_samples)
         evaluation = Evaluation(self._model, size, self.options.loss)
         return partial(evaluation.evaluate, epoch, self._series, self._evaluated_packed, sums)
 
@@ -331,7 +344,7 @@ class Rounds:
 
     Parameters
     ----------
-    model : Model
+    model : DeviceModel
     sizes : list of int
         Samples of each batch.
     n_targets : int
@@ -342,15 +355,15 @@ class Rounds:
 
     def __init__(
         self,
-        model: Model,
+        model: DeviceModel,
         sizes: list[int],
         n_targets: int,
-        make: Callable[[int, int, Epoch, Any], Callable[[], None]],
+        make: Callable[[int, int, EpochBatches, Any], Callable[[], None]],
     ) -> None:
         self.sizes = sizes
         self._queue = model.queue
         self._shape = len(sizes), 2, n_targets
-        self._epoch = Epoch(model.queue, model.dtype, sum(sizes), len(sizes), max(sizes))
+        self._epoch = EpochBatches(model.queue, model.dtype, sum(sizes), len(sizes), max(sizes))
         self._sums = model.queue.zeros(int(np.prod(self._shape)), model.dtype)
         self._launches = {n: make(n, max(sizes), self._epoch, self._sums) for n in set(sizes)}
         self._graphs: dict[int, Graph] = {}
@@ -363,17 +376,17 @@ class Rounds:
             self._next(len(batch))
         return self._queue.download(self._sums).reshape(self._shape).sum(axis=0, dtype=np.float64)
 
-    def _next(self, n_rows: int) -> None:
+    def _next(self, n_samples: int) -> None:
         """Run the next batch.
 
         The first batch of a size compiles the kernels, the second is recorded, the others are replayed.
         """
-        if n_rows not in self._seen:
-            self._seen.add(n_rows)
-            self._launches[n_rows]()
+        if n_samples not in self._seen:
+            self._seen.add(n_samples)
+            self._launches[n_samples]()
             return
-        if n_rows not in self._graphs:
-            with self._queue.captured() as graph:
-                self._launches[n_rows]()
-            self._graphs[n_rows] = graph
-        self._graphs[n_rows].replay()
+        if n_samples not in self._graphs:
+            with self._queue.record() as graph:
+                self._launches[n_samples]()
+            self._graphs[n_samples] = graph
+        self._graphs[n_samples].replay()

@@ -1,6 +1,8 @@
-"""The CUDA kernels run in numba-cuda's simulator (`make cudasim`), on a GPU (`make gpu`), or as they are
-compiled for one, emulated (`make emulate`), in a process of their own. The rest of the suite runs without any
-of these, and of this folder with it what looks at machine code.
+"""Selection of the way in which the CUDA kernels run.
+
+They run in numba-cuda's simulator (`make cudasim`), on a GPU (`make gpu`), or compiled and emulated on the
+CPU (`make emulate`), in a process of their own. The rest of the suite runs without any of these, together
+with the tests of this folder that need only the compiler.
 """
 
 import os
@@ -14,11 +16,12 @@ HERE = find_spec("numba_cuda") is not None
 SIMULATED = HERE and os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 ON_GPU = HERE and os.environ.get("SEQCAST_TEST_GPU") == "1"
 EMULATED = os.environ.get("SEQCAST_EMULATE") == "1"
-MACHINE_CODE, EMULATOR, BENCHMARK = "test_ptx.py", "test_emulator.py", "test_bench_gpu.py"
-NOT_EMULATED = {
-    "[cuBLAS": "cuBLAS is machine code",
-    "test_cublas_is_taken_where_there_is_a_gpu": "cuBLAS is machine code",
-}
+# Tests that need only the compiler.
+MACHINE_CODE = ("test_compiler.py", "test_ptx.py")
+EMULATOR = "test_emulator.py"
+BENCHMARK = "test_bench_gpu.py"
+# cuBLAS is machine code, which cannot be emulated.
+NOT_EMULATED = ("test_cublas.py",)
 
 
 def pytest_ignore_collect(collection_path):
@@ -26,36 +29,36 @@ def pytest_ignore_collect(collection_path):
         return None
     if collection_path.name == EMULATOR:
         return not EMULATED or None
-    if collection_path.name == BENCHMARK and EMULATED:
-        return True  # it measures time, by events of the driver
-    return (collection_path.name == MACHINE_CODE) == (SIMULATED or ON_GPU or EMULATED) or None
+    # The benchmark measures time with events of the driver.
+    if EMULATED and collection_path.name in (BENCHMARK, *NOT_EMULATED):
+        return True
+    return (collection_path.name in MACHINE_CODE) == (SIMULATED or ON_GPU or EMULATED) or None
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.parent != Path(__file__).parent:
-            continue
-        if ON_GPU:
+        if ON_GPU and item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.gpu)
-        reasons = [reason for name, reason in NOT_EMULATED.items() if EMULATED and name in item.name]
-        for reason in reasons:
-            item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def why_not_emulated():
-    """What is missing; whoever asks for emulation must not take skipped tests for passed ones."""
+def find_emulation_problem():
+    """Return what is missing for emulation, or None.
+
+    It ends the run, because skipped tests could be taken for passed ones.
+    """
     if not HERE:
         return "numba-cuda is not installed"
     if SIMULATED or ON_GPU:
-        return "another way to run kernels is asked for"
+        return "another way to run kernels is selected"
     from seqcast.kernels.cuda.compiler import has_toolkit
 
     if not has_toolkit():
         return "the compiler of the CUDA toolkit is not installed"
-    return None if shutil.which("cc") else "there is no compiler of C, cc"
+    return None if shutil.which("cc") else "the C compiler cc is not installed"
 
 
-if ON_GPU or EMULATED:  # before numba is imported: what the tests launch is small, and warnings are errors
+# Tests launch few blocks, and warnings are errors. It must be set before numba is imported.
+if ON_GPU or EMULATED:
     os.environ["NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS"] = "0"
 
 if SIMULATED:
@@ -64,7 +67,7 @@ if SIMULATED:
     simulator.install()
 
 if EMULATED:
-    if reason := why_not_emulated():
+    if reason := find_emulation_problem():
         pytest.exit(f"SEQCAST_EMULATE=1, but {reason}", returncode=2)
     import emulator
 
@@ -73,15 +76,15 @@ if EMULATED:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    """Fail a test whose launches did wrong, whatever numbers came out."""
+    """Fail a test if the emulator reports a mistake of a launch, whatever the results are."""
     if not EMULATED:
         return (yield)
-    with emulator.checked():
+    with emulator.check_launches():
         return (yield)
 
 
 @pytest.fixture(scope="session")
 def queue():
-    from seqcast.kernels.cuda.queue import queue_of
+    from seqcast.kernels.cuda.queue import get_queue
 
-    return queue_of()
+    return get_queue()

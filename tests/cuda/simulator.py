@@ -1,15 +1,17 @@
-"""numba-cuda's simulator, made quicker and stricter.
+"""numba-cuda's simulator, made faster and stricter.
 
-Its own runs the threads of a block side by side and asks each over and over whether it waits: 0.2 s for 32
-threads and ten barriers. Here one thread runs at a time, up to its next barrier, and hands on to the next;
-a kernel without barriers needs a single thread of the system. Stricter, as a GPU is:
+The original runs the threads of a block side by side and polls each of them for its barrier, which takes 0.2
+s for 32 threads and ten barriers. Here one thread runs at a time, up to its next barrier, and then the next
+one runs. A kernel without barriers needs a single thread of the operating system. Stricter rules reveal
+mistakes that a GPU need not show:
 
-- Threads run in ascending order up to the first barrier, then in descending order, and so on: a missing
-  barrier makes wrong numbers, whoever reads too early.
-- Threads of a block that wait at different barriers, or never come to one, are an error.
-- Shared and local memory begin as NaN, in each block anew.
-- A negative index is an error: on a GPU it reads what lies in front of the array.
-- So is an array of the host as an argument: it would be copied there and back at each launch.
+- Threads run in ascending order up to the first barrier, then in descending order, and so on. A missing
+  barrier changes the results, whichever thread reads too early.
+- Threads of a block that wait at different barriers, or never reach one, raise an error.
+- Shared and local memory is NaN at the beginning of each block.
+- A negative index raises an error. On a GPU it would read memory before the array.
+- An array of the host as an argument raises an error. It would be copied to the device and back at each
+  launch.
 """
 
 import sys
@@ -20,11 +22,12 @@ from numba.cuda import types
 from numba.cuda.np import numpy_support
 from numba.cuda.simulator import kernel, kernelapi
 
-NAN_BYTE = 0xFF  # NaN of all floats
+# Bytes of 0xFF are NaN for all floats.
+NAN_BYTE = 0xFF
 
 
 class Worker(threading.Thread):
-    """Runs threads of the block from the beginning, one after the other, until one of them has to wait."""
+    """A thread of the operating system that runs threads of a block until one of them waits at a barrier."""
 
     def __init__(self, block: "Block"):
         super().__init__(daemon=True)
@@ -34,7 +37,8 @@ class Worker(threading.Thread):
 
     def run(self):
         block = self._block
-        with np.errstate(all="ignore"):  # as machine code
+        # Machine code does not warn.
+        with np.errstate(all="ignore"):
             try:
                 while block.fresh and block.error is None:
                     self.thread_id, self.threadIdx = block.fresh.pop()
@@ -48,7 +52,8 @@ class Worker(threading.Thread):
         block.go_on()
 
     def syncthreads(self):
-        frame = sys._getframe(2)  # the kernel's, behind that of cuda.syncthreads
+        # The frame of the kernel, behind that of cuda.syncthreads.
+        frame = sys._getframe(2)
         self.barrier = frame.f_code, frame.f_lasti
         self._block.waiting.append(self)
         self._block.go_on()
@@ -60,7 +65,8 @@ class Worker(threading.Thread):
         votes = self._block.votes
         votes[self.thread_id] = value
         self.syncthreads()
-        count, total = np.count_nonzero(votes), votes.size
+        count = np.count_nonzero(votes)
+        total = votes.size
         self.syncthreads()
         return count, total
 
@@ -76,31 +82,33 @@ class Worker(threading.Thread):
 
 
 class Block:
-    """Stands in for numba's BlockManager."""
+    """A replacement of numba's BlockManager."""
 
     def __init__(self, function, grid_dim, block_dim, debug):
         self._function = function
-        shape = block_dim[::-1]  # x is the quickest
+        # x varies fastest.
+        shape = block_dim[::-1]
         self._threads = [(i, kernelapi.Dim3(*point[::-1])) for i, point in enumerate(np.ndindex(*shape))]
 
     def run(self, place, *arguments):
         self.function = lambda: self._function(*arguments)
         self.place = kernelapi.Dim3(*place)
-        self.fresh = self._threads[::-1]  # popped from the end
+        # Threads are popped from the end.
+        self.fresh = self._threads[::-1]
         self.votes = np.zeros(len(self.fresh), bool)
         self.waiting: list[Worker] = []
         self.ended = 0
         self.error = None
         self._ready: list[Worker] = []
         self._over = threading.Event()
-        forget(kernel._get_kernel_context().shared)
+        clear_memory(kernel._get_kernel_context().shared)
         self.go_on()
         self._over.wait()
         if self.error is not None:
             raise self.error
 
     def go_on(self):
-        """Let the next thread run; called by the one that has just run."""
+        """Let the next thread run; called by the thread that ran before."""
         if self.fresh and self.error is None:
             Worker(self).start()
             return
@@ -112,7 +120,9 @@ class Block:
             self._over.set()
 
     def _pass_barrier(self):
-        self._ready, self.waiting = self.waiting, []  # who came last goes first
+        # The last thread runs first.
+        self._ready = self.waiting
+        self.waiting = []
         if self.error is None and self._ready:
             if self.ended:
                 self.error = RuntimeError("threads wait at a barrier, others of their block have ended")
@@ -120,12 +130,12 @@ class Block:
                 self.error = RuntimeError("threads of a block wait at different barriers")
 
 
-def forget(shared):
+def clear_memory(shared):
     for memory in [shared._dynshared, *shared._allocations.values()]:
-        fill(memory)
+        fill_with_nan(memory)
 
 
-def fill(memory):
+def fill_with_nan(memory):
     memory.view(np.ndarray).reshape(-1).view(np.uint8)[:] = NAN_BYTE
 
 
@@ -135,7 +145,7 @@ def _dtype(kind):
 
 def _local_array(self, shape, dtype, alignment=None):
     result = np.empty(shape, _dtype(dtype)).view(StrictArray)
-    fill(result)
+    fill_with_nan(result)
     return result
 
 
@@ -144,7 +154,8 @@ def _shared_array(self, shape, dtype, alignment=None):
         count = self._dynshared.size // _dtype(dtype).itemsize
         return np.frombuffer(self._dynshared.data, _dtype(dtype), count).view(StrictArray)
     frame = sys._getframe(1)
-    place = frame.f_code, frame.f_lasti  # numba's takes the line: two arrays made on one would be the same
+    # numba identifies an array by its line, so two arrays made in one line would be the same.
+    place = frame.f_code, frame.f_lasti
     if place not in self._allocations:
         self._allocations[place] = _local_array(self, shape, dtype)
     return self._allocations[place]
@@ -168,14 +179,14 @@ def _check(index):
         raise IndexError(f"negative index {index}")
 
 
-def _refuse(array):
+def _refuse_host_array(array):
     raise TypeError("an array of the host is an argument of a kernel")
 
 
 def install():
-    """Let kernels run this way from now on."""
+    """Run kernels in this way from now on."""
     kernel.BlockManager = Block
     kernel.FakeWithinKernelCUDAArray = lambda array: array._ary.view(StrictArray)
-    kernel.InOut = _refuse
+    kernel.InOut = _refuse_host_array
     kernelapi.FakeCUDALocal.array = _local_array
     kernelapi.FakeCUDAShared.array = _shared_array

@@ -1,4 +1,4 @@
-"""Which GPU a name means, in the simulator and in processes that have other machines before them."""
+"""Names of devices, in the simulator and in processes that see other machines."""
 
 from types import SimpleNamespace
 
@@ -9,11 +9,11 @@ from seqcast.data.conversion import is_on_gpu, to_host
 from seqcast.kernels.cuda import devices, driver
 from seqcast.kernels.cuda.compiler import SIMULATED, cuda
 from seqcast.kernels.cuda.devices import find_device, is_device_name
-from seqcast.kernels.cuda.queue import queue_of
+from seqcast.kernels.cuda.queue import get_queue
 
 
-class OnGpu:
-    """As an array of CuPy or PyTorch shows itself, a part of another one."""
+class GpuArray:
+    """A part of a GPU array, with the interface that arrays of CuPy and PyTorch have."""
 
     def __init__(self, base, part):
         self._base = base if SIMULATED else cuda.to_device(base)
@@ -32,13 +32,13 @@ class OnGpu:
 
 
 @pytest.mark.parametrize(("name", "ordinal"), [("cpu", None), ("cuda", 0), ("cuda:0", 0), ("auto", 0)])
-def test_a_name_means_a_gpu(name, ordinal):
+def test_names_of_devices(name, ordinal):
     assert is_device_name(name)
     assert find_device(name) == ordinal
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:1x", "CUDA", "", None, 0])
-def test_other_names_mean_nothing(name):
+def test_invalid_name_raises(name):
     assert not is_device_name(name)
     message = rf"'device' parameter of Estimator must be .*\"cuda:1\" or \"auto\"\. Got {name!r} instead\.$"
     with pytest.raises(ValueError, match=message):
@@ -47,24 +47,24 @@ def test_other_names_mean_nothing(name):
 
 @pytest.fixture
 def no_start(monkeypatch):
-    """GPUs that are only talked about."""
+    """GPUs that are never started."""
     monkeypatch.setattr(driver, "start_gpu", lambda ordinal: None)
 
 
 @pytest.mark.usefixtures("no_start")
 @pytest.mark.parametrize(
-    ("capabilities", "there"), [([(9, 0)], "'cuda:0'"), ([(9, 0), (8, 6)], "'cuda:0' and 'cuda:1'")]
+    ("capabilities", "names"), [([(9, 0)], "'cuda:0'"), ([(9, 0), (8, 6)], "'cuda:0' and 'cuda:1'")]
 )
-def test_there_are_only_so_many(monkeypatch, capabilities, there):
+def test_number_beyond_last_gpu_raises(monkeypatch, capabilities, names):
     monkeypatch.setattr(driver, "gpu_capabilities", lambda: capabilities)
-    message = rf"^The 'device' parameter of Estimator is 'cuda:2', but there is only {there}\.$"
+    message = rf"^The 'device' parameter of Estimator is 'cuda:2', but there is only {names}\.$"
     with pytest.raises(ValueError, match=message):
         find_device("cuda:2", "Estimator")
     assert find_device(f"cuda:{len(capabilities) - 1}") == len(capabilities) - 1
 
 
 @pytest.mark.usefixtures("no_start")
-def test_an_old_gpu_is_not_taken(monkeypatch):
+def test_old_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(driver, "gpu_capabilities", lambda: [(6, 1), (7, 5)])
     with pytest.raises(RuntimeError, match=r"its compute capability is 6\.1, 7\.5 is needed"):
         find_device("cuda")
@@ -72,11 +72,11 @@ def test_an_old_gpu_is_not_taken(monkeypatch):
     assert find_device("cuda:1") == 1
 
 
-class Gpu:
-    """One that the driver says something about."""
+class FailingGpu:
+    """A GPU for which the driver reports an error."""
 
-    def __init__(self, *words):
-        self.error = driver.CudaAPIError(*words)
+    def __init__(self, *arguments):
+        self.error = driver.CudaAPIError(*arguments)
 
     def __enter__(self):
         raise self.error
@@ -84,17 +84,18 @@ class Gpu:
     __exit__ = compute_capability = None
 
 
-WORDS = 2, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_DEVICE_UNAVAILABLE"
+DRIVER_ERROR = 2, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_DEVICE_UNAVAILABLE"
 
 
-def test_a_gpu_that_does_not_start_is_not_taken(monkeypatch):
+def test_gpu_that_does_not_start_is_refused(monkeypatch):
     monkeypatch.setattr(driver, "SIMULATED", False)
     monkeypatch.setattr(driver, "gpu_capabilities", lambda: [(9, 0)])
-    monkeypatch.setattr(driver, "cuda", SimpleNamespace(gpus=[Gpu(*WORDS)]))
-    contexts = []  # back comes that of another library, which numba takes away
+    monkeypatch.setattr(driver, "cuda", SimpleNamespace(gpus=[FailingGpu(*DRIVER_ERROR)]))
+    # The context of another library, which numba replaces, is restored.
+    contexts = []
     current = {"cuCtxGetCurrent": lambda: 7, "cuCtxSetCurrent": contexts.append}
     monkeypatch.setattr(driver, "cuda_driver", lambda: SimpleNamespace(**current))
-    message = r"is 'cuda', but that GPU can not be used: .*DEVICE_UNAVAILABLE.*\. Without a GPU it runs with"
+    message = r"is 'cuda', but that GPU cannot be used: .*DEVICE_UNAVAILABLE.*\. Without a GPU it runs with"
     with pytest.raises(RuntimeError, match=message):
         find_device("cuda", "Estimator")
     assert contexts == [7]
@@ -102,9 +103,9 @@ def test_a_gpu_that_does_not_start_is_not_taken(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", driver.GPU_ERRORS)
-def test_what_the_driver_says_when_it_is_asked_is_told(monkeypatch, kind):
+def test_error_of_the_driver_is_reported(monkeypatch, kind):
     def fails():
-        raise kind(*WORDS)
+        raise kind(*DRIVER_ERROR)
 
     monkeypatch.setattr(driver, "SIMULATED", False)
     monkeypatch.setattr(driver, "_ask_capabilities", fails)
@@ -113,24 +114,26 @@ def test_what_the_driver_says_when_it_is_asked_is_told(monkeypatch, kind):
     assert find_device("auto") is None
 
 
-def test_a_forked_process_is_told_to_spawn(monkeypatch):
+def test_forked_process_is_refused(monkeypatch):
     assert find_device("cuda") == 0
     monkeypatch.setattr(devices.os, "getpid", lambda: -1)
-    with pytest.raises(RuntimeError, match=r'multiprocessing\'s "spawn", not "fork"\. Without .* "cpu"'):
+    with pytest.raises(
+        RuntimeError, match=r'multiprocessing\'s "spawn" method instead of "fork"\. Without .* "cpu"'
+    ):
         find_device("cuda", "Estimator")
     assert find_device("auto") is None
     assert find_device("cpu") is None
-    with pytest.raises(RuntimeError, match="spawn"):  # as a fitted model would ask for it
-        queue_of()
+    with pytest.raises(RuntimeError, match="spawn"):
+        get_queue()
 
 
-def test_threads_ask_for_gpus_one_after_the_other(monkeypatch):
-    monkeypatch.setattr(driver, "gpu_capabilities", lambda: [(9, 0)] * devices._asking.locked())
+def test_driver_is_asked_by_one_thread_at_a_time(monkeypatch):
+    monkeypatch.setattr(driver, "gpu_capabilities", lambda: [(9, 0)] * devices._driver_lock.locked())
     assert find_device("cuda") == 0
 
 
-def asked(run_python, prepare, **environment):
-    """What the names mean in a process without the simulator, or the error."""
+def find_in_process(run_python, prepare, **environment):
+    """Return the device "cuda" in a process without the simulator, or the error."""
     script = f"""
 import sys
 {prepare}
@@ -148,51 +151,55 @@ for name in ("cpu", "auto", "cuda"):
     return lines[2]
 
 
-def test_without_a_driver_its_absence_is_told(run_python):
-    """NUMBA_DISABLE_CUDA stands for it, so that this holds where there is a driver too."""
-    told = asked(run_python, "", NUMBA_DISABLE_CUDA=1)
+def test_missing_driver_is_reported(run_python):
+    """NUMBA_DISABLE_CUDA has the same effect, so the test also works on a machine with a driver."""
+    message = find_in_process(run_python, "", NUMBA_DISABLE_CUDA=1)
     subject = "RuntimeError The 'device' parameter of Estimator is 'cuda', but "
-    assert told.startswith(
+    assert message.startswith(
         f"{subject}no GPU can be used: CUDA is disabled due to setting NUMBA_DISABLE_CUDA=1"
     )
-    assert told.endswith('Without a GPU it runs with "cpu" or "auto".')
+    assert message.endswith('Without a GPU it runs with "cpu" or "auto".')
 
 
-def test_without_numba_cuda_the_way_to_it_is_told(run_python):
-    hide = """
+def test_missing_numba_cuda_is_reported(run_python):
+    prepare = """
 import importlib.util
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name: None if name == "numba_cuda" else find(name)
 """
-    told = asked(run_python, hide)
-    assert told.startswith("ImportError The 'device' parameter of Estimator is 'cuda', but not all that it")
-    assert 'installed (numba-cuda): pip install "seqcast[cuda]".' in told
+    message = find_in_process(run_python, prepare)
+    assert message.startswith(
+        "ImportError The 'device' parameter of Estimator is 'cuda', but a required package"
+    )
+    assert 'installed (numba-cuda): pip install "seqcast[cuda]".' in message
 
 
-def test_numbas_own_target_is_not_taken_for_numba_cuda(run_python):
-    hide = """
+def test_built_in_target_of_numba_is_refused(run_python):
+    prepare = """
 sys.meta_path = [finder for finder in sys.meta_path if type(finder).__name__ != "NumbaCudaFinder"]
 import warnings
 warnings.simplefilter("ignore")
 """
-    told = asked(run_python, hide)
-    assert told.startswith("ImportError The 'device' parameter of Estimator is 'cuda', but not all that it")
-    assert "numba's own target for CUDA, which is deprecated, is not enough" in told
-    assert 'pip install "seqcast[cuda]"' in told
+    message = find_in_process(run_python, prepare)
+    assert message.startswith(
+        "ImportError The 'device' parameter of Estimator is 'cuda', but a required package"
+    )
+    assert "numba's built-in CUDA target is deprecated and not supported" in message
+    assert 'pip install "seqcast[cuda]"' in message
 
 
-def test_without_the_toolkit_the_way_to_it_is_told(monkeypatch):
+def test_missing_toolkit_is_reported(monkeypatch):
     def capabilities():
         raise ImportError("the compiler of the CUDA toolkit")
 
     monkeypatch.setattr(driver, "gpu_capabilities", capabilities)
-    message = r"is 'cuda', but not all that it needs is installed \(the compiler of the CUDA toolkit\): pip"
+    message = r"is 'cuda', but a required package is not installed \(the compiler of the CUDA toolkit\): pip"
     with pytest.raises(ImportError, match=message):
         find_device("cuda", "Estimator")
     assert find_device("auto") is None
 
 
-def test_importing_seqcast_imports_nothing_of_this(run_python):
+def test_import_of_seqcast_imports_no_cuda_package(run_python):
     script = """
 import sys, seqcast, seqcast.kernels.cpu
 print([name for name in sys.modules if "cuda" in name and name != "_numba_cuda_redirector"])
@@ -200,14 +207,14 @@ print([name for name in sys.modules if "cuda" in name and name != "_numba_cuda_r
     assert run_python(script, NUMBA_ENABLE_CUDASIM=0) == "[]"
 
 
-def test_arrays_of_a_gpu_come_to_the_host_as_copies():
+def test_gpu_arrays_are_copied_to_the_host():
     base = np.arange(6.0).reshape(2, 3)
-    there = OnGpu(base.copy(), np.s_[:, ::2])
-    copy = to_host(there)
+    names = GpuArray(base.copy(), np.s_[:, ::2])
+    copy = to_host(names)
     np.testing.assert_array_equal(copy, [[0, 2], [3, 5]])
-    there.fill(base + 7)
+    names.fill(base + 7)
     np.testing.assert_array_equal(copy, [[0, 2], [3, 5]])
-    np.testing.assert_array_equal(to_host(there), [[7, 9], [10, 12]])
+    np.testing.assert_array_equal(to_host(names), [[7, 9], [10, 12]])
     assert to_host(base) is base
-    assert is_on_gpu(there)
+    assert is_on_gpu(names)
     assert not is_on_gpu(base)

@@ -1,4 +1,4 @@
-"""The emulator finds mistakes, of small kernels and in the library's own, and tells where they are."""
+"""Mistakes that the emulator finds in small kernels and in the library's kernels."""
 
 import math
 import re
@@ -7,40 +7,44 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from emulator import LaunchError, checked, emulator
+from emulator import LaunchError, check_launches, emulator
 from emulator.launching import ORDERS
 from emulator.translation import UnknownPtxError
+from layer_cases import Case
+from layer_stacks import Stack
 from numba import float32, float64
-from walking import Case, Stack
 
 from seqcast.cells.lstm import LSTM
-from seqcast.kernels.cuda import products, registers
+from seqcast.kernels.cuda import register_unroll, tiled_products
 from seqcast.kernels.cuda.compiler import cuda, cuda_kernel
+from seqcast.kernels.cuda.kernel_shape import KernelShape
 from seqcast.kernels.cuda.products import Matrix
-from seqcast.kernels.cuda.shapes import Shape
 
-N = 64  # threads
+# Number of threads of a block.
+N = 64
 
 
 @cuda_kernel(threads=N)
-def turn_blocks(x, y, n):
+def reverse_blocks(x, y, n):
     memory = cuda.shared.array(N, float32)
-    i, at = cuda.threadIdx.x, cuda.grid(1)
+    i = cuda.threadIdx.x
+    at = cuda.grid(1)
     memory[i] = x[at]
     cuda.syncthreads()
     y[at] = memory[N - 1 - i]
 
 
 @cuda_kernel
-def write_no_barrier_read(x, y, n):
+def read_without_barrier(x, y, n):
     memory = cuda.shared.array(N, float32)
-    i, at = cuda.threadIdx.x, cuda.grid(1)
+    i = cuda.threadIdx.x
+    at = cuda.grid(1)
     memory[i] = x[at]
     y[at] = memory[N - 1 - i]
 
 
 @cuda_kernel
-def read_no_barrier_write(x, y, n):
+def write_without_barrier(x, y, n):
     i = cuda.threadIdx.x
     y[cuda.grid(1)] = x[i]
     if cuda.blockIdx.x == 0:
@@ -48,19 +52,20 @@ def read_no_barrier_write(x, y, n):
 
 
 @cuda_kernel
-def read_one_too_far(x, y, n):
+def read_beyond_array(x, y, n):
     i = cuda.grid(1)
     y[i] = x[i + 1]
 
 
 @cuda_kernel
-def write_in_front(x, y, n):
+def write_before_array(x, y, n):
     i = cuda.grid(1)
-    y[i - n - 1] = x[i]  # numba adds the length to what is negative, once
+    # numba adds the length to a negative index, once.
+    y[i - n - 1] = x[i]
 
 
 @cuda_kernel
-def read_shared_too_far(x, y, n):
+def read_beyond_shared(x, y, n):
     memory = cuda.shared.array(0, float32)
     i = cuda.threadIdx.x
     memory[i] = x[i]
@@ -108,14 +113,14 @@ def wait_at_two_barriers(x, y, n):
 
 MISTAKES = [
     (
-        write_no_barrier_read,
+        read_without_barrier,
         r"thread \d+ of block \d reads what thread \d+ wrote at byte \d+ of shared memory",
     ),
-    (read_no_barrier_write, r"thread \d+ of block 0 writes what .* read at byte \d+ of 'x'"),
-    (read_one_too_far, r"thread 63 of block 1 reads out of bounds at byte 512 of 'x'"),
-    (write_in_front, r"thread 0 of block 0 writes out of bounds at byte -4 of 'y'"),
+    (write_without_barrier, r"thread \d+ of block 0 writes what .* read at byte \d+ of 'x'"),
+    (read_beyond_array, r"thread 63 of block 1 reads out of bounds at byte 512 of 'x'"),
+    (write_before_array, r"thread 0 of block 0 writes out of bounds at byte -4 of 'y'"),
     (
-        read_shared_too_far,
+        read_beyond_shared,
         r"thread 63 of block \d reads out of bounds at byte 256 of shared memory",
     ),
     (read_unwritten, r"thread 63 of block \d reads what was never written at byte 252 of shared memory"),
@@ -125,36 +130,37 @@ MISTAKES = [
 ]
 
 
-def launch(queue, kernel, n=2 * N):
-    x, y = queue.upload(np.arange(2 * N, dtype=np.float32)), queue.zeros(2 * N, np.float32)
-    queue.launch(kernel, 2, N, x, y, n, shared=4 * N if kernel is read_shared_too_far else 0)
+def run_kernel(queue, kernel, n=2 * N):
+    x = queue.upload(np.arange(2 * N, dtype=np.float32))
+    y = queue.zeros(2 * N, np.float32)
+    queue.launch(kernel, 2, N, x, y, n, shared=4 * N if kernel is read_beyond_shared else 0)
     return queue.download(y)
 
 
-def test_a_kernel_without_mistakes_gives_its_numbers_in_any_order(queue):
+def test_correct_kernel_gives_results_in_any_order(queue):
     for _ in range(3):
         expected = [*range(N)[::-1], *range(N, 2 * N)[::-1]]
-        np.testing.assert_array_equal(launch(queue, turn_blocks), expected)
+        np.testing.assert_array_equal(run_kernel(queue, reverse_blocks), expected)
     assert emulator.take_reports() == []
 
 
 @pytest.mark.parametrize(("kernel", "message"), MISTAKES, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_mistake_is_found_in_any_order_and_told(queue, kernel, message):
+def test_mistake_is_reported_in_any_order(queue, kernel, message):
     for order in ORDERS:
-        launch(queue, kernel)
-        told = "\n".join(emulator.take_reports())
-        assert re.search(f"^{kernel.__name__}: .*{message}.*{order}", told, re.MULTILINE)
+        run_kernel(queue, kernel)
+        reports = "\n".join(emulator.take_reports())
+        assert re.search(f"^{kernel.__name__}: .*{message}.*{order}", reports, re.MULTILINE)
 
 
-def test_mistakes_fail_a_test(queue):
-    with pytest.raises(LaunchError, match="reads out of bounds"), checked():
-        launch(queue, read_one_too_far)
+def test_mistakes_raise(queue):
+    with pytest.raises(LaunchError, match="reads out of bounds"), check_launches():
+        run_kernel(queue, read_beyond_array)
 
 
-def test_a_test_that_fails_is_told_of_mistakes_too(queue):
+def test_mistakes_are_added_to_another_error(queue):
     def fail():
-        with checked():
-            launch(queue, read_one_too_far)
+        with check_launches():
+            run_kernel(queue, read_beyond_array)
             raise KeyError
 
     with pytest.raises(KeyError) as caught:
@@ -162,7 +168,7 @@ def test_a_test_that_fails_is_told_of_mistakes_too(queue):
     assert "reads out of bounds" in caught.value.__notes__[0]
 
 
-def test_an_instruction_that_is_unknown_is_refused(queue):
+def test_unknown_instruction_raises(queue):
     @cuda_kernel
     def count(x):
         cuda.atomic.add(x, 0, 1)
@@ -171,11 +177,11 @@ def test_an_instruction_that_is_unknown_is_refused(queue):
         queue.launch(count, 1, 1, queue.zeros(1, np.float32))
 
 
-def test_what_a_driver_refuses_is_refused(queue):
-    with pytest.raises(RuntimeError, match="turn_blocks: at most 64 threads"):
-        queue.launch(turn_blocks, 1, N + 1, *[queue.zeros(N + 1, np.float32)] * 2, 0)
+def test_launches_refused_by_a_driver_raise(queue):
+    with pytest.raises(RuntimeError, match="reverse_blocks: at most 64 threads"):
+        queue.launch(reverse_blocks, 1, N + 1, *[queue.zeros(N + 1, np.float32)] * 2, 0)
     with pytest.raises(TypeError, match="an array of the host"):
-        queue.launch(turn_blocks, 1, N, *[np.zeros(N, np.float32)] * 2, 0)
+        queue.launch(reverse_blocks, 1, N, *[np.zeros(N, np.float32)] * 2, 0)
 
 
 VALUES = np.float32([0, -0.0, 1.5, -2.5, 1e-40, 3e38, np.inf, -np.inf, np.nan, 7, 7])
@@ -195,7 +201,7 @@ ARITHMETIC = {
 
 
 @pytest.mark.parametrize(("function", "expected"), ARITHMETIC.values(), ids=ARITHMETIC)
-def test_arithmetic_is_that_of_numpy(queue, function, expected):
+def test_arithmetic_matches_numpy(queue, function, expected):
     compiled = cuda.jit(device=True)(function)
 
     @cuda_kernel
@@ -213,8 +219,8 @@ def test_arithmetic_is_that_of_numpy(queue, function, expected):
 # -- the library's kernels
 
 
-def without_barrier(module, number):
-    """A module as it would be without one of its barriers."""
+def remove_barrier(module, number):
+    """Return a module without one of its barriers."""
     lines = Path(module.__file__).read_text().splitlines()
     at = [k for k, line in enumerate(lines) if line.strip() == "cuda.syncthreads()"][number]
     lines[at] = lines[at].replace("cuda.syncthreads()", "pass")
@@ -224,24 +230,25 @@ def without_barrier(module, number):
     return edited
 
 
-def barriers(module):
+def list_barriers(module):
     return range(Path(module.__file__).read_text().count("cuda.syncthreads()"))
 
 
-@pytest.mark.parametrize("barrier", barriers(products))
-def test_a_product_needs_its_barriers(queue, barrier):
+@pytest.mark.parametrize("barrier", list_barriers(tiled_products))
+def test_every_barrier_of_a_product_is_needed(queue, barrier):
     a, b, c = (Matrix(queue.upload(np.ones(n, np.float32)), 0, 40) for n in (200, 1600, 200))
-    products.TiledProducts(queue, "float32").multiply(a, b, c, (5, 40, 40))
+    tiled_products.TiledProducts(queue, "float32").multiply(a, b, c, (5, 40, 40))
     assert emulator.take_reports() == []
-    without_barrier(products, barrier).TiledProducts(queue, "float32").multiply(a, b, c, (5, 40, 40))
+    remove_barrier(tiled_products, barrier).TiledProducts(queue, "float32").multiply(a, b, c, (5, 40, 40))
     assert "shared memory" in emulator.take_reports()[0]
 
 
-@pytest.mark.parametrize("barrier", barriers(registers))
-def test_a_walk_in_registers_needs_its_barriers(queue, barrier):
-    module = without_barrier(registers, barrier)
-    case, shape = Case(LSTM, 5, dtype="float32"), Shape(LSTM, np.dtype("float32"), 5, 2, 4)
-    stack = Stack(queue, case, lambda *made: module.InRegisters(*made[:2], shape))
+@pytest.mark.parametrize("barrier", list_barriers(register_unroll))
+def test_every_barrier_of_register_unroll_is_needed(queue, barrier):
+    module = remove_barrier(register_unroll, barrier)
+    case = Case(LSTM, 5, dtype="float32")
+    shape = KernelShape(LSTM, np.dtype("float32"), 5, 2, 4)
+    stack = Stack(queue, case, lambda *made: module.RegisterUnroll(*made[:2], shape))
     stack.forward()
     stack.backward()
     assert re.search("(forward|backward): thread", emulator.take_reports()[0])

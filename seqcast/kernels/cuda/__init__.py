@@ -1,1 +1,1 @@
-"""The same loops on a GPU, by numba.cuda; needs the extra: pip install "seqcast[cuda]"."""
+"""The kernels on a GPU, by numba.cuda; requires the extra: pip install "seqcast[cuda]"."""

@@ -1,20 +1,20 @@
-"""How CUDA kernels are compiled and kept on disk. No module but this one and `driver` imports numba.cuda.
+"""Compilation of CUDA kernels and their cache on disk. Only this module and `driver` import numba.cuda.
 
-What a kernel is compiled with, each with its reason:
+Compiler options and their reasons:
 
-- Nothing of numba's ``fastmath``. It is all or nothing there: subnormals flushed, approximate division and
-  square root, and ``tanh.approx``, 5e-4 off. Without it the compiler still contracts a product and a sum into
-  one fma, the liberty that matters here; NaN is NaN, so that diverging fits are seen; division is exact, but
-  for that in activations, whose flags are the CPU's (2 units in the last place).
-- No link-time optimisation: the compiler would run twice for each kernel, and there is nothing to link. What
-  `make ptx` looks at is then what runs.
-- Device functions are inlined, or the local arrays handed to them would leave the registers.
+- None of numba's ``fastmath``. It has a single switch for all liberties: subnormals are flushed, division and
+  square root are approximate, and ``tanh.approx`` has errors of 5e-4. Without it the compiler still contracts
+  a product and a sum into one fma, which matters most here. NaN stays NaN, so diverging fits are noticed.
+  Division is exact except in activations, which have the CPU's flags (errors of 2 units in the last place).
+- No link-time optimization. The compiler would run twice for each kernel, and there is nothing to link. So
+  the code that `make ptx` checks is the code that runs.
+- Device functions are inlined. Otherwise local arrays passed to them would leave the registers.
 
-Every module of kernels says what its kernels look like, for that check of their machine code::
+Every module with kernels lists examples of them for the check of their machine code::
 
     def ptx_examples() -> Iterator[Example]:
-        kernel = make_walk(float32, 64)
-        yield Example("walk, H 64", kernel, (float32[::1], uint32), threads=256, stationary=True)
+        kernel = make_kernel(float32, 64)
+        yield Example("kernel, H 64", kernel, (float32[::1], uint32), threads=256, stationary=True)
 """
 
 import hashlib
@@ -35,14 +35,16 @@ from ..jit import FLAGS, silent
 from ..parallel import tell
 
 if cuda.implementation != "NVIDIA":
-    raise ImportError("numba's own target for CUDA, which is deprecated, is not enough")
+    raise ImportError("numba's built-in CUDA target is deprecated and not supported")
 
-if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; numba-cuda 0.30 asks for it when it compiles
+# NumPy 2.5 removed it, but numba-cuda 0.30 needs it to compile.
+if not hasattr(np, "row_stack"):
     np.row_stack = np.vstack
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
-ALIGNMENT = None if SIMULATED else 16  # of shared arrays that are read four numbers at once
-TOOLS = (
+# Bytes. Shared arrays are read four numbers at once.
+ALIGNMENT = None if SIMULATED else 16
+COMPILER_PACKAGES = (
     "numba-cuda",
     "cuda-core",
     "cuda-bindings",
@@ -59,18 +61,18 @@ __all__ = [
     "cuda",
     "cuda_kernel",
     "device_function",
+    "get_signature",
     "has_toolkit",
     "real_type",
-    "signature_of",
 ]
 
 
 class Example(NamedTuple):
-    """A kernel as some fit would compile it, for the check of its machine code.
+    """A kernel as a fit would compile it, for the check of its machine code.
 
     signature: numba types of its arguments. threads: of a block. shared: bytes of dynamic shared memory.
-    stationary: keeps its weights in registers, so that nothing of it may lie in local memory. distributions:
-    may calculate in float64 where the network's numbers are float32.
+    stationary: whether it keeps its weights in registers, so that it must not use local memory.
+    distributions: whether it may compute in float64 where the network uses float32.
     """
 
     name: str
@@ -83,44 +85,48 @@ class Example(NamedTuple):
 
 
 def real_type(dtype) -> Any:
-    """numba's type of a network's numbers."""
+    """Return numba's type of a network's numbers."""
     return {"float32": float32, "float64": float64}[np.dtype(dtype).name]
 
 
 def device_function(function: Callable) -> Callable:
-    """What a kernel can call: of a Python function, or of one that is compiled for the CPU already."""
+    """Return a function that kernels can call, from a Python function or a compiled function of the CPU."""
     if SIMULATED:
-        return _simulated(function)
+        return _simulate(function)
     return function if isinstance(function, Dispatcher) else cuda.jit(device=True, forceinline=True)(function)
 
 
-def _simulated(function: Callable) -> Callable:
-    if isinstance(function, Dispatcher):  # a `kernel` has no door for Python
+def _simulate(function: Callable) -> Callable:
+    """Return a function that kernels can call in the simulator."""
+    # Python cannot call a `kernel` of the CPU.
+    if isinstance(function, Dispatcher):
         return silent(njit(**FLAGS)(function.py_func))
+    # The decorator only replaces the module `cuda` within the function.
     if any(function.__globals__.get(name) is cuda for name in function.__code__.co_names):
         return cuda.jit(device=True)(function)
-    return function  # the simulator would only look for the module `cuda` in it
+    return function
 
 
 def cuda_kernel(function: Callable | None = None, *, threads: int | None = None) -> Any:
-    """Compile a kernel when it is first launched, or load it from the disk.
+    """Return a kernel that is compiled, or loaded from disk, at its first launch.
 
-    threads: the most that a block will have; then the compiler knows how many registers each may take.
+    threads: largest number of threads of a block. With it the compiler knows how many registers a thread may
+    use.
     """
     if function is None:
         return partial(cuda_kernel, threads=threads)
     if SIMULATED:
         return cuda.jit(function)
     dispatcher = cuda.jit(function, launch_bounds=threads, lto=False)
-    if (variant := variant_of(function, threads)) is not None:
+    if (variant := name_variant(function, threads)) is not None:
         dispatcher._cache = CudaKernelCache(variant, on_miss=partial(tell, True))
     return dispatcher
 
 
 class CudaKernelCache(KernelCache):
-    """The same for kernels of a GPU, whose model is part of the key.
+    """A cache of kernels of a GPU, whose model is part of the key.
 
-    No process waits for another that compiles the same: few share a GPU.
+    No process waits for another one that compiles the same kernel, because few processes share a GPU.
     """
 
     def _stamp(self) -> bytes:
@@ -140,65 +146,71 @@ class CudaKernelCache(KernelCache):
 
 @cache
 def cuda_stamp() -> bytes:
-    """Hash of every source that a kernel is made of, and of the versions that turn it into machine code."""
+    """Return a hash of all sources of kernels and of the versions of the packages that compile them."""
     digest = hashlib.sha256(source_stamp())
     sources = sorted(Path(__file__).parent.glob("*.py"))
     if not sources:
-        raise FileNotFoundError("no sources of the CUDA kernels")
+        raise FileNotFoundError("the sources of the CUDA kernels are missing")
     for path in sources:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    debugging = getattr(config, "CUDA_DEBUGINFO_DEFAULT", None)  # a setting of numba's, by the environment
-    digest.update(repr([debugging, *map(_version, TOOLS)]).encode())
+    # A setting of numba, from the environment.
+    debugging = getattr(config, "CUDA_DEBUGINFO_DEFAULT", None)
+    digest.update(repr([debugging, *map(_find_version, COMPILER_PACKAGES)]).encode())
     return digest.digest()
 
 
-def _version(package: str) -> str | None:
+def _find_version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-class _UnknownError(Exception):
-    """What a kernel refers to can not be told from another version of it."""
+class _UnknownSourceError(Exception):
+    """A kernel refers to something whose versions cannot be told apart."""
 
 
-def variant_of(function: Callable, threads: int | None) -> str | None:
-    """A name for what a kernel is compiled from, closure and all; None if it refers to anything outside this
-    package, as a user's own cell, whose sources the cache does not know."""
+def name_variant(function: Callable, threads: int | None) -> str | None:
+    """Return a name for the code and closure from which a kernel is compiled.
+
+    It is None if the kernel refers to anything outside this package, such as a user's cell, whose sources the
+    cache does not know.
+    """
     try:
-        digest = hashlib.sha256(repr((threads, _identity(function))).encode()).hexdigest()
-    except _UnknownError:
+        digest = hashlib.sha256(repr((threads, _identify(function))).encode()).hexdigest()
+    except _UnknownSourceError:
         return None
     return f"cuda-{function.__name__}-{digest[:16]}"
 
 
-def _identity(value) -> Any:
-    """Something whose repr is the same in every process, and differs wherever the compiled code does."""
+def _identify(value) -> Any:
+    """Return an object whose repr identifies the compiled code and is the same in every process."""
     if value is None or isinstance(value, bool | int | float | str | bytes | np.generic | np.dtype):
         return type(value).__name__, repr(value)
     if isinstance(value, types.Type):
         return "numba", str(value)
     if isinstance(value, tuple | list):
-        return type(value).__name__, [_identity(item) for item in value]
+        return type(value).__name__, [_identify(item) for item in value]
     if isinstance(value, type | ModuleType):
         return "name", getattr(value, "__module__", ""), value.__name__
     if hasattr(value, "py_func"):
-        return "compiled", _identity(value.py_func)
+        return "compiled", _identify(value.py_func)
     if isinstance(value, FunctionType) and value.__module__.split(".")[0] == __name__.split(".")[0]:
-        cells = [_identity(cell.cell_contents) for cell in value.__closure__ or ()]
-        return "function", value.__module__, value.__qualname__, _code(value.__code__), cells
-    raise _UnknownError(value)
+        cells = [_identify(cell.cell_contents) for cell in value.__closure__ or ()]
+        return "function", value.__module__, value.__qualname__, _identify_code(value.__code__), cells
+    raise _UnknownSourceError(value)
 
 
-def _code(code: CodeType) -> Any:
-    """Of functions that are made from text there is no source, so their code itself."""
-    constants = [_code(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts]
+def _identify_code(code: CodeType) -> Any:
+    """Return what identifies a code object; functions made from text have no source."""
+    constants = [
+        _identify_code(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts
+    ]
     return code.co_code.hex(), code.co_names, constants
 
 
 def has_toolkit() -> bool:
-    """Whether the CUDA toolkit's compiler is installed, which numba-cuda can be imported without."""
+    """Return whether the compiler of the CUDA toolkit is installed; numba-cuda can be imported without it."""
     from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
 
     try:
@@ -207,6 +219,6 @@ def has_toolkit() -> bool:
         return False
 
 
-def signature_of(kernel, arguments) -> tuple:
-    """numba's types of arguments."""
+def get_signature(kernel, arguments) -> tuple:
+    """Return the numba types of arguments."""
     return tuple(kernel.typeof_pyval(argument) for argument in arguments)

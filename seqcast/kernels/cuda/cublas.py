@@ -1,9 +1,9 @@
-"""Matrix products by cuBLAS, which comes with the extra "cuda"; called by ctypes.
+"""Matrix products by cuBLAS, which comes with the extra "cuda" and is called through ctypes.
 
-cuBLAS counts by columns: what is (m, n) row by row, is (n, m) to it. So it is asked for C^T = B^T A^T: the
-operands swapped, and transposed as they were. Its numbers are those of plain float32 and float64: no TF32,
-which would keep ten bits of what is multiplied. It gives the same bits each time on one GPU, as long as it
-has memory of its own to work in.
+cuBLAS stores matrices by columns: a row-major (m, n) is an (n, m) to it. So the call computes C^T = B^T A^T,
+with the operands swapped and transposed as before. Products are computed in plain float32 or float64, without
+TF32, which would keep only ten bits of the operands. Results on one GPU are the same in every run, as long as
+cuBLAS has a workspace of its own.
 """
 
 import ctypes
@@ -15,33 +15,44 @@ from typing import Any
 import numpy as np
 
 from .compiler import SIMULATED
-from .products import Matrix, TiledProducts
+from .products import Matrix, Products
 from .queue import Queue
+from .tiled_products import TiledProducts
 
-SUCCESS, DEFAULT_MATH = 0, 0
-AS_IT_IS, TRANSPOSED = 0, 1
-WORKSPACE = 32 << 20  # bytes; NVIDIA's advice for an H100, the most that it names
-PREFIX = {"float32": ("cublasSgemm_v2", ctypes.c_float), "float64": ("cublasDgemm_v2", ctypes.c_double)}
+SUCCESS = 0
+DEFAULT_MATH = 0
+NOT_TRANSPOSED, TRANSPOSED = 0, 1
+# Bytes. NVIDIA recommends this size for an H100, its largest recommendation.
+WORKSPACE_BYTES = 32 << 20
+FUNCTIONS = {"float32": ("cublasSgemm_v2", ctypes.c_float), "float64": ("cublasDgemm_v2", ctypes.c_double)}
+
+
+def make_products(queue: Queue, dtype: Any) -> Products:
+    """Return products by cuBLAS where it is installed and works, and by `tiled_products` otherwise."""
+    if not SIMULATED and (library := open_cublas(queue)) is not None:
+        return CublasProducts(queue, dtype, library)
+    return TiledProducts(queue, dtype)
 
 
 class CublasError(RuntimeError):
-    """The library reported an error."""
+    """An error that cuBLAS reported."""
 
 
 class CublasProducts:
-    """Products by cuBLAS, on the queue's stream.
+    """Matrix products by cuBLAS on the queue's stream.
 
     Parameters
     ----------
     queue : Queue
     dtype : float32 or float64
-    handle : Cublas
+    library : Cublas
         The library, opened for this queue.
     """
 
-    def __init__(self, queue: Queue, dtype, handle: "Cublas"):
-        self._queue, self._handle = queue, handle
-        self._name, self._scalar = PREFIX[np.dtype(dtype).name]
+    def __init__(self, queue: Queue, dtype: Any, library: "Cublas"):
+        self._queue = queue
+        self._library = library
+        self._name, self._scalar = FUNCTIONS[np.dtype(dtype).name]
         self._tiled = TiledProducts(queue, dtype)
 
     def multiply(
@@ -54,40 +65,49 @@ class CublasProducts:
         transposed: str = "",
         add: bool = False,
     ) -> None:
+        """Multiply as `Products.multiply` describes."""
         m, n, depth = shape
-        if 0 in shape:  # of which every BLAS has its own opinion
+        # BLAS implementations differ for empty matrices.
+        if 0 in shape:
             self._tiled.multiply(a, b, c, shape, transposed=transposed, add=add)
             return
         arguments = (
-            TRANSPOSED if transposed == "b" else AS_IT_IS,
-            TRANSPOSED if transposed == "a" else AS_IT_IS,
+            TRANSPOSED if transposed == "b" else NOT_TRANSPOSED,
+            TRANSPOSED if transposed == "a" else NOT_TRANSPOSED,
             n,
             m,
             depth,
             ctypes.byref(self._scalar(1)),
-            *_placed(b),
-            *_placed(a),
+            *_as_arguments(b),
+            *_as_arguments(a),
             ctypes.byref(self._scalar(add)),
-            *_placed(c),
+            *_as_arguments(c),
         )
-        queue, handle = self._queue, self._handle
+        queue = self._queue
+        library = self._library
         arrays = a.array, b.array, c.array
-        queue.run(lambda: handle.launch(queue.stream_address, self._name, *arguments), arrays)
+        queue.run(lambda: library.launch(queue.stream_address, self._name, *arguments), arrays)
 
 
-def _placed(matrix: Matrix) -> tuple[ctypes.c_void_p, int]:
-    """Address of a matrix, and how far its columns, rows to us, lie apart."""
-    first = address(matrix.array) + matrix.offset * matrix.array.dtype.itemsize
+def _as_arguments(matrix: Matrix) -> tuple[ctypes.c_void_p, int]:
+    """Return the address of a matrix and the distance of its rows, which are columns to cuBLAS."""
+    first = get_address(matrix.array) + matrix.offset * matrix.array.dtype.itemsize
     return ctypes.c_void_p(first), matrix.stride
 
 
-def address(array) -> int:
-    """Where an array of the device lies."""
+def get_address(array: Any) -> int:
+    """Return the address of a device array."""
     return array.ctypes.data if SIMULATED else array.device_ctypes_pointer.value
 
 
 class Cublas:
-    """The library, opened for one queue's stream."""
+    """The library, opened for one queue.
+
+    Parameters
+    ----------
+    library : ctypes.CDLL
+    queue : Queue
+    """
 
     def __init__(self, library: Any, queue: Queue):
         self._library = library
@@ -95,26 +115,28 @@ class Cublas:
         with queue.gpu:
             _check("cublasCreate_v2", library.cublasCreate_v2(ctypes.byref(self._handle)))
             weakref.finalize(self, _close, library, self._handle, queue.gpu).atexit = False
-            self._workspace = queue.zeros(WORKSPACE, np.uint8)
-            self._use(queue.stream_address)
+            self._workspace = queue.zeros(WORKSPACE_BYTES, np.uint8)
+            self._use_stream(queue.stream_address)
             self.call("cublasSetMathMode", DEFAULT_MATH)
 
-    def launch(self, stream: int, name: str, *arguments) -> None:
+    def launch(self, stream: int, name: str, *arguments: Any) -> None:
         """Call a function of the library that puts work on a stream."""
         if stream != self._stream:
-            self._use(stream)
+            self._use_stream(stream)
         self.call(name, *arguments)
 
-    def call(self, name: str, *arguments) -> None:
+    def call(self, name: str, *arguments: Any) -> None:
         """Call a function of the library with its handle."""
         _check(name, getattr(self._library, name)(self._handle, *arguments))
 
-    def _use(self, stream: int) -> None:
-        self._stream = None  # unknown, should this end half-way
+    def _use_stream(self, stream: int) -> None:
+        # The stream is unknown if one of the calls fails.
+        self._stream: int | None = None
         self.call("cublasSetStream_v2", ctypes.c_void_p(stream))
-        # Of its own accord it would take memory for each stream when it needs some, so while recording.
-        memory = ctypes.c_void_p(address(self._workspace)), ctypes.c_size_t(WORKSPACE)
-        self.call("cublasSetWorkspace_v2", *memory)
+        # Without a workspace, cuBLAS would allocate memory for each stream at its first product, even while
+        # recording.
+        workspace = ctypes.c_void_p(get_address(self._workspace)), ctypes.c_size_t(WORKSPACE_BYTES)
+        self.call("cublasSetWorkspace_v2", *workspace)
         self._stream = stream
 
 
@@ -123,7 +145,7 @@ def _check(name: str, status: int) -> None:
         raise CublasError(f"{name} failed with status {status}")
 
 
-def _close(library: Any, handle: ctypes.c_void_p, gpu) -> None:
+def _close(library: Any, handle: ctypes.c_void_p, gpu: Any) -> None:
     with gpu:
         library.cublasDestroy_v2(handle)
 
@@ -132,27 +154,30 @@ _opened: weakref.WeakKeyDictionary[Queue, Cublas | None] = weakref.WeakKeyDictio
 
 
 def open_cublas(queue: Queue) -> Cublas | None:
-    """Return the library for a queue, always the same; None where it is not installed, or does not start."""
+    """Return the library opened for a queue, or None if it is not installed or does not start.
+
+    All calls for one queue return the same object.
+    """
     with queue.lock:
         if queue not in _opened:
-            _opened[queue] = _start(queue)
+            _opened[queue] = _try_to_open(queue)
         return _opened[queue]
 
 
-def _start(queue: Queue) -> Cublas | None:
+def _try_to_open(queue: Queue) -> Cublas | None:
     if (library := find_library()) is None:
         return None
     try:
         return Cublas(library, queue)
     except CublasError as error:
-        text = f"cuBLAS is installed, but can not be used ({error}); products are slower."
+        text = f"cuBLAS is installed, but cannot be used ({error}). Matrix products will be slower."
         warnings.warn(text, RuntimeWarning, stacklevel=2)
         return None
 
 
 @cache
 def find_library() -> Any:
-    """The shared library of the installed package, the CUDA toolkit or the system; None if there is none."""
+    """Return cuBLAS from the installed package, the CUDA toolkit or the system, or None if not found."""
     from cuda.pathfinder import DynamicLibNotFoundError, load_nvidia_dynamic_lib
 
     try:

@@ -1,6 +1,6 @@
-"""Which GPU a name means.
+"""Names of devices, and arrays of other libraries on a GPU.
 
-Nothing of numba is imported here before a GPU is asked for.
+numba.cuda is imported only when a GPU is asked for.
 """
 
 import os
@@ -9,37 +9,40 @@ import threading
 from importlib.util import find_spec
 
 INSTALL = 'pip install "seqcast[cuda]"'
-OLDEST = (7, 5)  # compute capability, of 2018: CUDA 13 compiles for no older one
+# Lowest compute capability, of 2018. CUDA 13 does not compile for older GPUs.
+MIN_CAPABILITY = (7, 5)
 EXAMPLES = '"cpu", "cuda", "cuda:1" or "auto"'
 _GPU = re.compile(r"cuda(?::(\d+))?")
-_asked_in: int | None = None  # the process that asked the driver first: it answers none that is forked off
-_asking = threading.Lock()  # numba makes its list of GPUs when first asked, and trips over a second thread
+# The process that first asked the driver. The driver does not answer processes forked from it.
+_driver_process: int | None = None
+# numba lists GPUs at the first request and fails if a second thread asks meanwhile.
+_driver_lock = threading.Lock()
 
 
 def is_device_name(name: object) -> bool:
-    """Whether `name` is "cpu", "auto", "cuda" or "cuda:" and a number."""
+    """Return whether `name` is "cpu", "auto", "cuda" or "cuda:" and a number."""
     return isinstance(name, str) and (name in ("cpu", "auto") or _GPU.fullmatch(name) is not None)
 
 
 def find_device(name: str, owner: str = "find_device") -> int | None:
-    """Return the number of the GPU that `name` means, None for the CPU.
+    """Return the number of the GPU with a name, or None for the CPU.
 
     Parameters
     ----------
     name : str
-        "cpu"; "cuda", the first GPU; "cuda:1", the second; "auto", the first GPU if there is one that works,
-        else the CPU.
+        "cpu"; "cuda", the first GPU; "cuda:1", the second GPU; "auto", the first GPU if it works, and the CPU
+        otherwise.
     owner : str
-        Named in messages, as the one whose parameter 'device' it is.
+        Name used in messages for the owner of the parameter 'device'.
 
     Raises
     ------
     ValueError
-        If it is no such name, or there are not so many GPUs.
+        If the name is invalid, or there are not enough GPUs.
     ImportError
-        If numba-cuda or the CUDA toolkit's compiler is not installed.
+        If numba-cuda or the compiler of the CUDA toolkit is not installed.
     RuntimeError
-        If there is no GPU, or it can not be used, with what the driver said; if it is too old; in a process
+        If there is no GPU or it cannot be used, with the driver's message; if it is too old; in a process
         that was forked from one that has used a GPU.
     """
     if not is_device_name(name):
@@ -52,8 +55,8 @@ def find_device(name: str, owner: str = "find_device") -> int | None:
     try:
         _check(ordinal)
     except (ImportError, RuntimeError, ValueError) as error:
-        way_out = "" if isinstance(error, ValueError) else ' Without a GPU it runs with "cpu" or "auto".'
-        text = f"The 'device' parameter of {owner} is {name!r}, but {error}{way_out}"
+        advice = "" if isinstance(error, ValueError) else ' Without a GPU it runs with "cpu" or "auto".'
+        text = f"The 'device' parameter of {owner} is {name!r}, but {error}{advice}"
         raise type(error)(text) from error
     return ordinal
 
@@ -66,30 +69,32 @@ def _first_gpu_works() -> bool:
     return True
 
 
-def _capabilities() -> list[tuple[int, int]]:
-    global _asked_in
+def _find_capabilities() -> list[tuple[int, int]]:
+    """Return the compute capability of each GPU."""
+    global _driver_process
     try:
-        if find_spec("numba_cuda") is None:  # at once: the import would take a second, and numba's own target
+        # Without this check the import would take a second and find numba's own deprecated target.
+        if find_spec("numba_cuda") is None:
             raise ImportError("numba-cuda")
         from .driver import gpu_capabilities
 
-        with _asking:
+        with _driver_lock:
             found = gpu_capabilities()
-        _asked_in = os.getpid()
+        _driver_process = os.getpid()
         return found
     except ImportError as error:
-        raise ImportError(f"not all that it needs is installed ({error}): {INSTALL}.") from error
+        raise ImportError(f"a required package is not installed ({error}): {INSTALL}.") from error
 
 
 def _check(ordinal: int) -> None:
-    """Raise an error that says why the GPU can not be used."""
+    """Raise an error that says why a GPU cannot be used."""
     refuse_fork()
-    there = _capabilities()
-    if ordinal >= len(there):
-        names = " and ".join(repr(f"cuda:{number}") for number in range(len(there)))
+    capabilities = _find_capabilities()
+    if ordinal >= len(capabilities):
+        names = " and ".join(repr(f"cuda:{number}") for number in range(len(capabilities)))
         raise ValueError(f"there is only {names}.")
-    if there[ordinal] < OLDEST:
-        found, needed = (".".join(map(str, capability)) for capability in (there[ordinal], OLDEST))
+    if capabilities[ordinal] < MIN_CAPABILITY:
+        found, needed = (".".join(map(str, one)) for one in (capabilities[ordinal], MIN_CAPABILITY))
         raise RuntimeError(f"that GPU is too old: its compute capability is {found}, {needed} is needed.")
     from .driver import start_gpu
 
@@ -97,7 +102,9 @@ def _check(ordinal: int) -> None:
 
 
 def refuse_fork() -> None:
-    """Raise a RuntimeError in a process that was forked from one that has asked the driver."""
-    if _asked_in not in (None, os.getpid()):
-        text = "no process can use a GPU that was forked from one that did: start it by multiprocessing's"
-        raise RuntimeError(f'{text} "spawn", not "fork".')
+    """Raise a RuntimeError in a process that was forked from one that has used a GPU."""
+    if _driver_process not in (None, os.getpid()):
+        raise RuntimeError(
+            "a process forked from one that has used a GPU cannot use a GPU: start it with multiprocessing's "
+            '"spawn" method instead of "fork".'
+        )

@@ -1,4 +1,4 @@
-"""What is asked of CUDA's driver beside launches: GPUs, contexts, streams, memory; what its errors mean."""
+"""Calls of the CUDA driver apart from launches: GPUs, contexts, streams, memory and errors."""
 
 import atexit
 import os
@@ -14,14 +14,14 @@ from numba.cuda.cudadrv.driver import CudaAPIError
 
 from .compiler import SIMULATED, cuda, has_toolkit
 
-# What numba raises where the driver reports an error; the simulator has no class for all of it.
+# Exceptions of numba for errors of the driver. The simulator does not define all of them.
 GPU_ERRORS: tuple[type[Exception], ...] = (
     getattr(cuda_errors, "CudaDriverError", CudaAPIError),
     cuda_errors.CudaSupportError,
 )
 if not SIMULATED:
-    # Contexts, modules and launches are cuda-core's, whose error is no relative of numba's, and has no public
-    # name; should it have another one day, errors are told in its own words.
+    # Contexts, modules and launches are cuda-core's. Its exception is not derived from numba's and has no
+    # public name; if it is renamed, errors appear as cuda-core raises them.
     with suppress(ImportError):
         from cuda.core._utils.cuda_utils import CUDAError
 
@@ -29,44 +29,51 @@ if not SIMULATED:
 
 
 def cuda_driver() -> Any:
-    """The CUDA driver's functions, which raise where the driver reports an error."""
+    """Return the functions of the CUDA driver, which raise an exception if the driver reports an error."""
     from numba.cuda.cudadrv.driver import driver
 
     return driver
 
 
 def gpu_capabilities() -> list[tuple[int, int]]:
-    """The compute capability of each GPU; RuntimeError, with the driver's words, if none can be used."""
+    """Return the compute capability of each GPU.
+
+    Raises
+    ------
+    RuntimeError
+        If no GPU can be used, with the driver's message.
+    """
     if SIMULATED:
         return [(9, 0)]
-    with errors_told("no GPU can be used"):
+    with translate_gpu_errors("no GPU can be used"):
         return _ask_capabilities()
 
 
 def _ask_capabilities() -> list[tuple[int, int]]:
-    if not cuda.is_available() and (said := cuda.cuda_error()):
-        raise RuntimeError(f"no GPU can be used: {_sentence(said)}")
+    if not cuda.is_available() and (message := cuda.cuda_error()):
+        raise RuntimeError(f"no GPU can be used: {_to_sentence(message)}")
     if not has_toolkit():
         raise ImportError("the compiler of the CUDA toolkit")
-    (knows, _), (compiles, _) = cuda_driver().get_version(), cuda.runtime.get_version()
-    if knows < compiles:
-        older = ', or pip install "seqcast[cuda12]" instead' if knows == 12 else ""
-        found = f"the driver is CUDA {knows}, the compiler CUDA {compiles}"
-        raise RuntimeError(f"{found}: update the driver{older}.")
+    driver_version, _ = cuda_driver().get_version()
+    compiler_version, _ = cuda.runtime.get_version()
+    if driver_version < compiler_version:
+        other = ', or pip install "seqcast[cuda12]" instead' if driver_version == 12 else ""
+        found = f"the driver supports CUDA {driver_version}, but the compiler is of CUDA {compiler_version}"
+        raise RuntimeError(f"{found}: update the driver{other}.")
     return [gpu.compute_capability for gpu in cuda.gpus]
 
 
 def start_gpu(ordinal: int) -> None:
-    """Do what a GPU refuses where it is another process's alone, full, or broken; then RuntimeError."""
+    """Use a GPU once; raise a RuntimeError if it is reserved by another process, full, or broken."""
     if SIMULATED:
         return
-    with errors_told("that GPU can not be used"), context_kept(), cuda.gpus[ordinal]:
+    with translate_gpu_errors("that GPU cannot be used"), keep_current_context(), cuda.gpus[ordinal]:
         cuda.current_context().get_memory_info()
 
 
 @contextmanager
-def context_kept() -> Iterator[None]:
-    """Leave the thread the context it has, of PyTorch, say; numba's first one would take its place."""
+def keep_current_context() -> Iterator[None]:
+    """Restore the thread's CUDA context, for example PyTorch's, which numba's first context replaces."""
     before = cuda_driver().cuCtxGetCurrent()
     try:
         yield
@@ -76,27 +83,27 @@ def context_kept() -> Iterator[None]:
 
 
 @contextmanager
-def errors_told(what: str) -> Iterator[None]:
-    """Raise a RuntimeError with the driver's words where it reports an error."""
+def translate_gpu_errors(problem: str) -> Iterator[None]:
+    """Raise a RuntimeError with the driver's message if the driver reports an error."""
     try:
         yield
     except GPU_ERRORS as error:
-        raise RuntimeError(f"{what}: {_sentence(error)}") from error
+        raise RuntimeError(f"{problem}: {_to_sentence(error)}") from error
 
 
-def _sentence(said: object) -> str:
-    """The driver's words on one line; it ends some of them with a full stop."""
-    return " ".join(str(said).split()).rstrip(".") + "."
+def _to_sentence(message: object) -> str:
+    """Return the driver's message on one line with one full stop, which some messages already have."""
+    return " ".join(str(message).split()).rstrip(".") + "."
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what the driver reported."""
+    """Return whether the driver reported that memory is missing."""
     code = getattr(getattr(error, "code", None), "name", "") or str(error).partition(":")[0]
     return code == "CUDA_ERROR_OUT_OF_MEMORY"
 
 
-def view_of(array) -> Any:
-    """numba's view of an array of any library that lies on a GPU; waits for what that library still does."""
+def view_device_array(array: Any) -> Any:
+    """Return numba's view of a GPU array of any library, and wait for pending work of that library."""
     if not SIMULATED:
         return cuda.as_cuda_array(array)
     from numba.cuda.cudadrv.devicearray import FakeCUDAArray
@@ -104,15 +111,15 @@ def view_of(array) -> Any:
     return FakeCUDAArray(np.asarray(SimpleNamespace(__array_interface__=array.__cuda_array_interface__)))
 
 
-def clear(array, stream) -> None:
-    """Set all bytes of an array of the device to zero."""
+def clear(array: Any, stream: Any) -> None:
+    """Set all bytes of a device array to zero."""
     from numba.cuda.cudadrv.driver import device_memset
 
     device_memset(array, 0, array.nbytes, stream)
 
 
-def opt_in(kernel, signature: tuple, n_bytes: int) -> None:
-    """Allow a kernel so much dynamic shared memory; without a word, 48 KB is the most."""
+def allow_shared_memory(kernel: Any, signature: tuple, n_bytes: int) -> None:
+    """Allow a kernel `n_bytes` bytes of dynamic shared memory; the default limit is 48 KB."""
     from cuda.bindings.driver import CUfunction_attribute
 
     function = kernel.compile(signature).library.get_cufunc()
@@ -120,34 +127,41 @@ def opt_in(kernel, signature: tuple, n_bytes: int) -> None:
     cuda_driver().cuKernelSetAttribute(attribute, n_bytes, function.handle, function.device.id)
 
 
-# -- streams, and memory that is freed
+# -- streams and freed memory
 
 
 def free_from_any_thread() -> None:
-    """Let memory of the current GPU be freed by any thread, whatever GPU it has at hand, or none.
+    """Let any thread free memory of the current GPU, whatever its own current GPU is.
 
-    numba frees in whichever thread lets an array go, and the driver frees nothing in one without a context.
+    numba frees memory in the thread that releases an array, and the driver frees nothing in a thread without
+    a context.
     """
     context = cuda.current_context()
     for pending in (context.deallocations, context.memory_manager.deallocations):
         pending.clear = _with_context(pending.clear, context.handle)
 
 
-# Held while memory is freed: numba's loop would trip over another thread that takes the last of a list. One
-# for all GPUs and kinds of memory, as what goes may let something else go.
-freeing = threading.RLock()
+# Held while memory is freed, because numba's loop fails if another thread takes the last element of a list.
+# There is one lock for all GPUs and kinds of memory, as freeing one object may release another.
+free_lock = threading.RLock()
+# Not empty at the end of the process.
 _ending: list[bool] = []
 atexit.register(_ending.append, True)
 
 
-def _with_context(clear: Callable[[], None], handle) -> Callable[[], None]:
-    push, pop, process = cuda_driver().cuCtxPushCurrent, cuda_driver().cuCtxPopCurrent, os.getpid()
+def _with_context(clear: Callable[[], None], handle: Any) -> Callable[[], None]:
+    """Return a function that frees memory with its CUDA context current."""
+    push = cuda_driver().cuCtxPushCurrent
+    pop = cuda_driver().cuCtxPopCurrent
+    process = os.getpid()
 
     def clear_with_context() -> None:
-        # The end frees all, and numba would unload twice what two GPUs share; a fork has no GPU.
+        # The end of the process frees everything, and numba would unload shared modules twice. A forked
+        # process has no GPU.
         if _ending or os.getpid() != process:
             return
-        with freeing, suppress(*GPU_ERRORS):  # of a GPU that has failed, of which others tell
+        # A GPU that has failed reports its error elsewhere.
+        with free_lock, suppress(*GPU_ERRORS):
             push(handle)
             try:
                 clear()
@@ -158,13 +172,13 @@ def _with_context(clear: Callable[[], None], handle) -> Callable[[], None]:
 
 
 def wait_for_frees() -> None:
-    """Return when no thread is freeing memory any more that began before."""
-    freeing.acquire()
-    freeing.release()
+    """Wait until threads that are freeing memory now have finished."""
+    free_lock.acquire()
+    free_lock.release()
 
 
-def stream_apart() -> Any:
-    """A stream of the current GPU that does not wait for the default stream, nor lets it wait; for good."""
+def create_nonblocking_stream() -> Any:
+    """Create a stream of the current GPU that is independent of the default stream; it is never destroyed."""
     from cuda.bindings.driver import CUstream_flags
 
     return cuda.external_stream(int(cuda_driver().cuStreamCreate(int(CUstream_flags.CU_STREAM_NON_BLOCKING))))

@@ -1,19 +1,21 @@
-"""Kernels as they are compiled, run on the CPU and checked at every access: no GPU is needed.
+"""Compiled kernels, run on the CPU with a check of every memory access; no GPU is needed.
 
-numba-cuda compiles a kernel to PTX, as for an H100; that is translated to C, a statement for an instruction,
-and compiled for the CPU. Threads of a block run one after the other, each up to its next barrier, in an order
-that changes from launch to launch, as does that of blocks. A test fails if in any launch
+numba-cuda compiles a kernel to PTX, as for an H100. The PTX is translated to C, one statement for each
+instruction, and compiled for the CPU. Threads of a block run one after the other, each up to its next
+barrier. Their order changes from launch to launch, and so does the order of blocks. A test fails if in any
+launch
 
-- an access lies outside the arrays that the kernel was given, its shared or local memory, or is misaligned;
-- two threads touch the same four bytes, one of them to write, and no barrier lies between, as there never is
-  between two blocks;
+- an access is outside the arrays that the kernel was given, or outside its shared or local memory, or is
+  misaligned;
+- two threads access the same four bytes, at least one of them writes, and there is no barrier between the
+  accesses, as there never is between two blocks;
 - shared memory is read that the block has not written;
-- threads of a block wait at different barriers, or some of them at none.
+- threads of a block wait at different barriers, or only some of them wait.
 
-Not seen is what leaves one shared array for another, as a block has one memory for all, or a part of an array
-for the rest of it; memory of the device or of a thread that is read before it is written, but by NaN; nor
-anything below PTX: the assembler, caches, streams, graphs, cuBLAS, and how a GPU rounds ex2.approx and
-rcp.approx. Stricter than a GPU: two barriers at different places are not one.
+Not detected are accesses that leave one shared array for another (a block has one memory for all) or one part
+of an array for another part; memory of the device or of a thread that is read before it is written, except
+that it is NaN; and anything below PTX: the assembler, caches, streams, graphs, cuBLAS, and the rounding of
+ex2.approx and rcp.approx. Stricter than a GPU: two barriers at different places are not the same barrier.
 """
 
 from collections.abc import Iterator
@@ -21,16 +23,16 @@ from contextlib import contextmanager
 
 from .machine import emulator, install
 
-__all__ = ["LaunchError", "checked", "emulator", "install"]
+__all__ = ["LaunchError", "check_launches", "emulator", "install"]
 
 
 class LaunchError(AssertionError):
-    """Launches did wrong."""
+    """The emulator found mistakes in launches."""
 
 
 @contextmanager
-def checked() -> Iterator[None]:
-    """Raise an error that says what was wrong with launches meanwhile."""
+def check_launches() -> Iterator[None]:
+    """Raise a LaunchError if launches in this context made mistakes."""
     emulator.begin()
     try:
         yield

@@ -1,4 +1,4 @@
-"""From PTX to a function of the CPU, which is kept beside seqcast's own compiled kernels."""
+"""Compilation of PTX to functions of the CPU, which are kept beside seqcast's compiled kernels."""
 
 import ctypes
 import hashlib
@@ -10,20 +10,20 @@ from pathlib import Path
 
 from seqcast.kernels.cache import cache_directory
 
-from .translation import translated
+from .translation import translate
 
 HERE = Path(__file__).parent
 COMPILER = "cc"
-# Registers of integers wrap around, and no product and sum become one but those that are one in PTX.
+# Integer registers wrap around. Products and sums are fused only where PTX fuses them.
 FLAGS = "-O1", "-w", "-shared", "-fPIC", "-fwrapv", "-fno-strict-aliasing", "-ffp-contract=off"
 
 
 class Program:
-    """What can be run, and what of it is known before."""
+    """A compiled kernel and its sizes."""
 
     def __init__(self, text: str):
         self.lines = text.splitlines()
-        library = ctypes.CDLL(str(_compiled(translated(text))))
+        library = ctypes.CDLL(str(_compile(translate(text))))
         self.run = library.run
         names = "n_arguments", "static_shared", "most_threads"
         self.n_arguments, self.static_shared, self.most_threads = (
@@ -32,18 +32,20 @@ class Program:
 
 
 @cache
-def program_of(text: str) -> Program:
+def compile_program(text: str) -> Program:
+    """Return the program of a PTX text."""
     return Program(text)
 
 
-def _compiled(code: str) -> Path:
+def _compile(code: str) -> Path:
     headers = [(HERE / name).read_text() for name in ("runtime.h", "scheduler.h")]
     key = hashlib.sha256("\0".join([platform.machine(), code, *headers, *FLAGS]).encode()).hexdigest()
     path = cache_directory() / "emulated" / f"{key[:32]}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{os.getpid()}")  # another process may compile the same
-        command = [COMPILER, *FLAGS, f"-I{HERE}", "-o", str(aside), "-x", "c", "-", "-lm"]
+        # Another process may compile the same program.
+        temporary = path.with_suffix(f".{os.getpid()}")
+        command = [COMPILER, *FLAGS, f"-I{HERE}", "-o", str(temporary), "-x", "c", "-", "-lm"]
         subprocess.run(command, input=code, text=True, check=True)
-        aside.replace(path)
+        temporary.replace(path)
     return path

@@ -1,7 +1,7 @@
-"""What PTX's instructions calculate, as C: of those that NVVM has made of the kernels so far, no others.
+"""Arithmetic instructions of PTX as C; only those that NVVM has used for the kernels so far.
 
-Operands a, b, c and d are of the instruction's type T unless said otherwise; W has twice as many bits.
-Approximations (ex2, rcp, div) are those of C: a GPU's differ from them in the last bits.
+Operands a, b, c and d have the instruction's type T unless noted otherwise; W has twice as many bits.
+Approximations (ex2, rcp, div) are those of C: those of a GPU differ in the last bits.
 """
 
 import re
@@ -16,7 +16,8 @@ COMMON = {
     **{f"setp.{name}": f"a {sign} b" for name, sign in COMPARISONS.items()},
 }
 INTEGERS = COMMON | {
-    "cvta.to.global": "a",  # all spaces have addresses of the host
+    # All memory spaces have addresses of the host.
+    "cvta.to.global": "a",
     "cvta.local": "a",
     "mul.lo": "a * b",
     "mul.hi": "(T)((W)a * (W)b >> 8 * sizeof(T))",
@@ -44,7 +45,7 @@ FLOATS = COMMON | {
     "min": "fmin(a, b)",
     "max": "fmax(a, b)",
     "copysign": "copysign(b, a)",
-    # NaN makes those of C false, but "ne", and those with a "u" true.
+    # In C, comparisons with NaN are false except "!="; in PTX those with a "u" are true.
     "setp.ne": "a < b || a > b",
     "setp.equ": "!(a < b || a > b)",
     "setp.neu": "a != b",
@@ -55,7 +56,7 @@ FLOATS = COMMON | {
     "setp.num": "a == a && b == b",
     "setp.nan": "a != a || b != b",
 }
-OF_ONE_TYPE = {
+SINGLE_TYPE_INSTRUCTIONS = {
     "bfi.b32": "insert_bits(a, b, c, d)",
     "prmt.b32": "permute_bytes(a, b, c)",
     "ex2.approx.ftz.f32": "flushed(exp2(flushed(a)))",
@@ -68,32 +69,37 @@ OF_ONE_TYPE = {
     "cvt.rzi.s64.f64": "to_s64(trunc(a))",
     "cvt.sat.f32.f32": "(f32)fmin(fmax(a, 0), 1)",
 }
-CONVERSION = re.compile(r"cvt(?:\.rn)?\.(\w+)\.\w+")  # to a float, or from an integer to another
+# Conversions to a float, or between integers.
+CONVERSION = re.compile(r"cvt(?:\.rn)?\.(\w+)\.\w+")
 PLACEHOLDER = re.compile(r"\b(?:([abcd])(?::(\w+))?|[TW])\b")
 
 
-def calculated(opcode: str, operands: list[str]) -> str:
-    """C for what an instruction calculates of operands, which are C for their bits; KeyError if unknown."""
-    kind = opcode.rpartition(".")[2]
-    others = {"T": kind, "W": _wider(kind)}
+def translate_arithmetic(opcode: str, operands: list[str]) -> str:
+    """Return C for the result of an instruction; KeyError if it is unknown.
 
-    def filled(found: re.Match) -> str:
+    operands: C expressions for the bits of the operands.
+    """
+    kind = opcode.rpartition(".")[2]
+    others = {"T": kind, "W": _widen(kind)}
+
+    def fill_placeholder(found: re.Match) -> str:
         name, other_kind = found.groups()
         return f"as_{other_kind or kind}({operands['abcd'.index(name)]})" if name else others[found[0]]
 
-    return PLACEHOLDER.sub(filled, _template(opcode, kind))
+    return PLACEHOLDER.sub(fill_placeholder, _find_template(opcode, kind))
 
 
-def _wider(kind: str) -> str:
+def _widen(kind: str) -> str:
     return "" if kind == "pred" else f"{kind[0]}{2 * int(kind[1:])}"
 
 
-def _template(opcode: str, kind: str) -> str:
-    if opcode in OF_ONE_TYPE:
-        return OF_ONE_TYPE[opcode]
+def _find_template(opcode: str, kind: str) -> str:
+    if opcode in SINGLE_TYPE_INSTRUCTIONS:
+        return SINGLE_TYPE_INSTRUCTIONS[opcode]
     if found := CONVERSION.fullmatch(opcode):
         return f"({found[1]})a"
     name = opcode.removesuffix(f".{kind}")
     if kind in ("f32", "f64"):
-        return FLOATS[name.removesuffix(".rn")]  # to the nearest, as C rounds
+        # C rounds to the nearest number, too.
+        return FLOATS[name.removesuffix(".rn")]
     return INTEGERS[name]

@@ -1,4 +1,4 @@
-"""Arrays of the device, in the host's memory: far apart, each with a shadow that tells who touched what."""
+"""Arrays of the device in the host's memory, far apart, each with a record of its accesses."""
 
 import ctypes
 import mmap
@@ -11,11 +11,12 @@ from numba.cuda.np import numpy_support
 
 from .structures import Range, Word
 
-GUARD = 1 << 24  # bytes on both sides, where nothing lies; the system gives memory only to what is touched
+# Unused bytes on both sides. The system allocates memory only when it is accessed.
+GUARD = 1 << 24
 
 
 class Memory:
-    """Some bytes, between guards, and the words of their shadow, one for every four."""
+    """A block of bytes between guard regions, with an access record for every four bytes."""
 
     def __init__(self, size: int):
         self.bytes = np.frombuffer(mmap.mmap(-1, GUARD + size + GUARD), np.uint8)[GUARD : GUARD + size]
@@ -26,12 +27,16 @@ class Memory:
 
 
 class DeviceArray:
-    """As much of numba's arrays of a device as is used."""
+    """The used part of the interface of numba's device arrays."""
 
     def __init__(self, numbers: np.ndarray, memory: Memory | None = None):
-        self.numbers, self.memory = numbers, memory
-        self.dtype, self.shape, self.strides = numbers.dtype, numbers.shape, numbers.strides
-        self.size, self.nbytes = numbers.size, numbers.nbytes
+        self.numbers = numbers
+        self.memory = memory
+        self.dtype = numbers.dtype
+        self.shape = numbers.shape
+        self.strides = numbers.strides
+        self.size = numbers.size
+        self.nbytes = numbers.nbytes
 
     @property
     def _numba_type_(self) -> types.Array:
@@ -54,7 +59,8 @@ class DeviceArray:
 def device_array(shape: Any, dtype: Any, stream: Any = None) -> DeviceArray:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = Memory(size)
-    memory.bytes[:] = 0xFF  # NaN
+    # NaN for all floats.
+    memory.bytes[:] = 0xFF
     return DeviceArray(memory.bytes.view(dtype).reshape(shape), memory)
 
 
@@ -69,6 +75,6 @@ def clear(array: DeviceArray, value: int, size: int, stream: Any = None) -> None
 
 
 def as_cuda_array(array: Any) -> DeviceArray:
-    """A view of an array of any library."""
+    """Return a view of an array of any library."""
     there = SimpleNamespace(__array_interface__=array.__cuda_array_interface__, base=array)
     return DeviceArray(np.asarray(there))

@@ -1,4 +1,4 @@
-/* What translated kernels run on: memory whose every access is checked, and PTX's types and arithmetic. */
+/* Runtime of translated kernels: memory with a check of every access, and PTX's types and arithmetic. */
 
 #include <fenv.h>
 #include <stdint.h>
@@ -6,14 +6,14 @@
 #include <string.h>
 #include <tgmath.h>
 
-/* -- what Python hands over: structures.py has the same */
+/* -- structures shared with Python, see structures.py */
 
 enum { ANY, GLOBAL, SHARED, LOCAL };
-enum { OF_BLOCK, OF_THREAD, CONSTANTS }; /* the first memories of a launch; arrays of the device follow */
+enum { OF_BLOCK, OF_THREAD, CONSTANTS }; /* the first memories of a launch, followed by device arrays */
 enum { NOTHING = -1, NOBODY = -1, SEVERAL = -2 };
-enum { ENDED = -1 }; /* of a thread that waits at no barrier any more */
+enum { ENDED = -1 }; /* barrier of a thread that has ended */
 
-/* Who touched four bytes last, and when: in which interval between barriers, all of a process counted. */
+/* The last accesses to four bytes: threads, and intervals between barriers, counted over the process. */
 struct Word {
     uint64_t written, read, read_by_other_block;
     int32_t writer, reader;
@@ -21,7 +21,7 @@ struct Word {
 
 struct Memory {
     uint64_t base, size;
-    struct Word *words; /* NULL where threads can not meet */
+    struct Word *words; /* NULL where threads share no memory */
     int64_t space;
 };
 
@@ -62,7 +62,7 @@ static void report(struct Launch *launch, const char *what, int64_t line, const 
 
 /* -- memory */
 
-/* How far some bytes lie outside. */
+/* Number of bytes by which a range of bytes exceeds a memory. */
 static uint64_t beyond(const struct Memory *memory, uint64_t address, uint64_t size)
 {
     uint64_t offset = address - memory->base;
@@ -71,7 +71,7 @@ static uint64_t beyond(const struct Memory *memory, uint64_t address, uint64_t s
     return offset + size > memory->size ? offset + size - memory->size : 0;
 }
 
-/* The memory that some bytes lie in, or were meant to, most likely. */
+/* The memory that contains a range of bytes, or the nearest one. */
 static struct Memory *nearest(const struct Launch *launch, int space, uint64_t address, uint64_t size)
 {
     struct Memory *best = NULL;
@@ -84,7 +84,7 @@ static struct Memory *nearest(const struct Launch *launch, int space, uint64_t a
     return best;
 }
 
-/* Whether nothing orders an access of then and one of now: one was in another block, or in this interval. */
+/* Whether an earlier access and one of now are unordered: in another block, or in the same interval. */
 static int is_race(const struct Launch *launch, uint64_t first, uint64_t when, int32_t who)
 {
     return when >= first && (when < launch->block_begin || (when == launch->interval && who != launch->thread));
@@ -127,7 +127,7 @@ static void touch(struct Launch *launch, const struct Memory *memory, struct Wor
         remember_read(launch, word);
 }
 
-/* Where to read or write. used: a bit for each byte that is, as compilers read more than they use. */
+/* The address of an access. used: a bit for each byte that is used, as compilers read more than they use. */
 static void *reach(struct Launch *launch, int space, int writes, uint64_t address, uint64_t size, uint64_t used,
                    int64_t line)
 {
@@ -146,7 +146,7 @@ static void *reach(struct Launch *launch, int space, int writes, uint64_t addres
     return (void *)address;
 }
 
-/* -- PTX's types: a register is the bits of one, and what is above them does not count */
+/* -- PTX's types: a register holds the bits of a value; the bits above are ignored */
 
 typedef uint8_t pred, u8, b8;
 typedef uint16_t u16, b16;
@@ -174,7 +174,7 @@ static inline uint64_t bits_of_f32(f32 value) { return (union { f32 value; u32 b
 static inline uint64_t bits_of_f64(f64 value) { return (union { f64 value; u64 bits; }){value}.bits; }
 #define put(x) _Generic((x), f32: bits_of_f32, f64: bits_of_f64, default: bits_of_integer)(x)
 
-/* -- PTX's arithmetic, where C has none, or another */
+/* -- PTX's arithmetic where C has none or a different one */
 
 static s64 to_s64(f64 x)
 {
@@ -183,7 +183,7 @@ static s64 to_s64(f64 x)
 
 static inline f32 flushed(f32 x) { return fabs(x) < 0x1p-126f ? copysign(0, x) : x; }
 
-/* What approximations of float64 read and give: the upper half of the bits, nothing subnormal. */
+/* Operands and results of float64 approximations: the upper half of the bits, without subnormal numbers. */
 static inline f64 upper_half(f64 x)
 {
     return fabs(x) < 0x1p-1022 ? copysign(0, x) : as_f64(bits_of_f64(x) & 0xffffffff00000000);
@@ -191,7 +191,7 @@ static inline f64 upper_half(f64 x)
 
 static __attribute__((noinline)) f32 fma_down(f32 a, f32 b, f32 c)
 {
-    volatile f32 x = a, y = b, z = c; /* or the compiler would calculate before the rounding is set */
+    volatile f32 x = a, y = b, z = c; /* volatile: the compiler must not compute before the rounding mode is set */
     fesetround(FE_DOWNWARD);
     volatile f32 result = fma(x, y, z);
     fesetround(FE_TONEAREST);

@@ -1,5 +1,5 @@
-/* Runs a launch: block after block, in each of them all threads up to the next barrier, one after the other.
-   Blocks and threads come in the order that Python gives; after each barrier threads come the other way round. */
+/* Runs a launch: one block after the other, and in each block one thread after the other up to its next barrier.
+   Python gives the orders of blocks and threads. The order of threads is reversed after each barrier. */
 
 const int64_t n_arguments = N_ARGUMENTS, static_shared = STATIC_SHARED, most_threads = MOST_THREADS;
 
@@ -22,7 +22,7 @@ static void run_interval(struct Launch *launch, struct Thread *threads, int turn
     }
 }
 
-/* Whether threads wait; then all must, and at the same barrier. */
+/* Whether threads wait at a barrier. All threads must wait at the same one. */
 static int pass_barrier(struct Launch *launch, const struct Thread *threads)
 {
     int64_t first = 0;

@@ -3,8 +3,10 @@
 import ctypes
 from typing import Any
 
-GLOBAL, SHARED, LOCAL = 1, 2, 3  # spaces
-SEVERAL = -2  # threads
+# Memory spaces.
+GLOBAL, SHARED, LOCAL = 1, 2, 3
+# Stands for several threads.
+SEVERAL = -2
 
 
 def _fields(kind: Any, names: str) -> list[tuple[str, Any]]:
@@ -19,7 +21,7 @@ class Word(ctypes.Structure):
 
 
 class Range(ctypes.Structure):
-    """`struct Memory`."""
+    """The structure `Memory` of runtime.h."""
 
     _fields_ = _fields(ctypes.c_uint64, "base size words space")
 

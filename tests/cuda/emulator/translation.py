@@ -1,13 +1,13 @@
-"""PTX as NVVM writes it, translated to C: a function that runs one thread up to its next barrier.
+"""Translation of PTX, as NVVM writes it, to C: a function that runs one thread up to its next barrier.
 
-Only what occurs is known, and anything else is refused: one kernel a module, blocks of threads in one
-direction, functions that return one number, and no atomics, votes or shuffles.
+Only features that occur are supported, and others are refused: one kernel in a module, one-dimensional
+blocks, functions that return one number, and no atomics, votes or shuffles.
 """
 
 import re
 from collections.abc import Callable, Iterator
 
-from .instructions import calculated
+from .instructions import translate_arithmetic
 
 SPECIAL = {
     "%tid.x": "launch->thread",
@@ -34,11 +34,11 @@ ALL_BYTES = "~0ull"
 
 
 class UnknownPtxError(ValueError):
-    """Something that the translation does not know."""
+    """The translation does not support something in the PTX."""
 
 
-def translated(text: str) -> str:
-    """C of a module of PTX with one kernel."""
+def translate(text: str) -> str:
+    """Return C for a PTX module with one kernel."""
     *functions, kernel = sorted(FUNCTION.finditer(text), key=_is_kernel)
     arrays = [found.groups() for found in ARRAY.finditer(text)]
     places, n_shared = _place_shared(arrays)
@@ -49,7 +49,7 @@ def translated(text: str) -> str:
         [
             '#include "runtime.h"',
             *_constants(kernel[2], n_shared, arrays),
-            *(Function(text, found, symbols).translated() for found in (*functions, kernel)),
+            *(Function(text, found, symbols).translate() for found in (*functions, kernel)),
             '#include "scheduler.h"',
         ]
     )
@@ -60,8 +60,9 @@ def _is_kernel(found: re.Match) -> bool:
 
 
 def _place_shared(arrays: list[tuple]) -> tuple[dict[str, str], int]:
-    """Where shared arrays lie, those of dynamic size all behind the others; and where these end."""
-    places, end = {}, 0
+    """Return the addresses of shared arrays, those of dynamic size last, and the end of the others."""
+    places = {}
+    end = 0
     for space, alignment, name, size, _ in sorted(arrays, key=lambda array: array[3] == ""):
         if space == "shared":
             end = -(-end // int(alignment)) * int(alignment)
@@ -79,7 +80,7 @@ def _constants(header: str, n_shared: int, arrays: list[tuple]) -> Iterator[str]
 
 
 class Function:
-    """The kernel, whose registers outlive its barriers in a structure; or a function that it calls."""
+    """A kernel, whose registers outlive its barriers in a structure, or a function that it calls."""
 
     def __init__(self, text: str, found: re.Match, symbols: dict[str, str]):
         self._kind, self._header, self._body = found.groups()
@@ -95,7 +96,7 @@ class Function:
             return [f"launch->arguments[{k}]" for k in range(n)]
         return ["(*result)", *(f"argument_{k}" for k in range(1, n))]
 
-    def translated(self) -> str:
+    def translate(self) -> str:
         body = "\n".join(self._statement(statement) for statement in self._statements())
         fields = " ".join(f"{declaration};" for declaration in self._fields.values())
         if self._kind == "entry":
@@ -104,19 +105,20 @@ class Function:
                 "static void run_thread(struct Launch *launch, struct Thread *t)\n"
                 f"{{ switch (t->barrier) {{ case 0:;\n{body}\n}} }}"
             )
-        (name,) = _matched(NAME, self._header)
+        (name,) = _match(NAME, self._header)
         return (
             f"static void {name}(struct Launch *launch, uint64_t *result{self._arguments})\n"
             f"{{ struct {{ {fields} }} registers, *t = &registers;\n{body}\n}}"
         )
 
     def _statements(self) -> Iterator[str]:
-        """Each up to its semicolon, and labels; as NVVM writes no two in one line."""
+        """Yield each statement up to its semicolon, and each label; NVVM writes at most one on a line."""
         parts: list[str] = []
         for line in self._body.split("\n"):
             self._line += 1
             part = line.partition("//")[0].strip()
-            if part not in ("", "{", "}"):  # what an inner block declares has the same type in all of them
+            # Registers of inner blocks with the same name have the same type.
+            if part not in ("", "{", "}"):
                 parts.append(part)
             if part.endswith((";", ":")):
                 yield " ".join(parts)
@@ -131,7 +133,7 @@ class Function:
         if text.startswith("."):
             return self._declare(text)
         try:
-            return f"/* {self._line} */ {self._guarded(text)}"
+            return f"/* {self._line} */ {self._guard(text)}"
         except (LookupError, TypeError, ValueError) as error:
             raise UnknownPtxError(f"Line {self._line} is unknown: {text}") from error
 
@@ -150,22 +152,22 @@ class Function:
             raise UnknownPtxError(f"Line {self._line} is unknown: {text}")
         return ""
 
-    def _guarded(self, text: str) -> str:
-        negated, guard, opcode, rest = _matched(INSTRUCTION, text)
+    def _guard(self, text: str) -> str:
+        negated, guard, opcode, rest = _match(INSTRUCTION, text)
         code = self._instruction(opcode, OPERAND.findall(rest))
-        return f"if ({negated}as_pred({self._bits(guard)})) {{ {code} }}" if guard else code
+        return f"if ({negated}as_pred({self._to_bits(guard)})) {{ {code} }}" if guard else code
 
     def _instruction(self, opcode: str, operands: list[str]) -> str:
         for start, method in STATEMENTS.items():
             if opcode.startswith(start):
                 return method(self, opcode, *operands)
         to, *others = operands
-        return self._assign(to, calculated(opcode, [self._bits(other) for other in others]))
+        return self._assign(to, translate_arithmetic(opcode, [self._to_bits(other) for other in others]))
 
-    def _leave(self, opcode: str) -> str:
+    def _return(self, opcode: str) -> str:
         return "t->barrier = ENDED; return;" if self._kind == "entry" else "return;"
 
-    def _go(self, opcode: str, label: str) -> str:
+    def _branch(self, opcode: str, label: str) -> str:
         return f"goto {label.replace('$', '')};"
 
     def _wait(self, opcode: str, barrier: str) -> str:
@@ -177,22 +179,22 @@ class Function:
         passed = ", ".join(self._symbols[name] for name in re.findall(r"\w+", arguments))
         return f"{function}(launch, &{self._symbols[result.strip('() ')]}, {passed});"
 
-    def _halves(self, opcode: str, to: str, source: str) -> str:
-        """To or from two registers of 32 bits, the lower first; or a register as it is."""
+    def _move_halves(self, opcode: str, to: str, source: str) -> str:
+        """Move a register, or move between it and two registers of 32 bits, the lower one first."""
         if source.startswith("{"):
-            low, high = (self._bits(part) for part in OPERAND.findall(source[1:-1]))
+            low, high = (self._to_bits(part) for part in OPERAND.findall(source[1:-1]))
             return self._assign(to, f"(u64)as_u32({high}) << 32 | as_u32({low})")
         if not to.startswith("{"):
-            return self._assign(to, self._bits(source))
+            return self._assign(to, self._to_bits(source))
         low, high = OPERAND.findall(to[1:-1])
         halves = self._assign(low, "(u32)both") + self._assign(high, "both >> 32")
-        return f"{{ u64 both = {self._bits(source)}; {halves} }}"
+        return f"{{ u64 both = {self._to_bits(source)}; {halves} }}"
 
     def _read_parameter(self, opcode: str, to: str, source: str) -> str:
         return self._assign(to, f"as_{opcode.rpartition('.')[2]}({self._parameter(source)})")
 
     def _write_parameter(self, opcode: str, to: str, source: str) -> str:
-        return f"{self._parameter(to)} = put(as_{opcode.rpartition('.')[2]}({self._bits(source)}));"
+        return f"{self._parameter(to)} = put(as_{opcode.rpartition('.')[2]}({self._to_bits(source)}));"
 
     def _parameter(self, address: str) -> str:
         return self._symbols[address.strip("[]").removesuffix("+0")]
@@ -204,16 +206,19 @@ class Function:
 
     def _write(self, opcode: str, to: str, source: str) -> str:
         kind, registers, where = self._access(opcode, source, to)
-        values = ", ".join(f"as_{kind}({self._bits(register)})" for register in registers)
+        values = ", ".join(f"as_{kind}({self._to_bits(register)})" for register in registers)
         return f"{{ {kind} v[] = {{{values}}}; memcpy({where}, v, sizeof v); }}"
 
     def _access(self, opcode: str, data: str, address: str) -> tuple[str, list[str], str]:
-        """Type and registers of what is read or written, and where."""
-        writes, space, kind = _matched(ACCESS, opcode)
-        base, offset = _matched(ADDRESS, address)
-        used, self._used = self._used, ALL_BYTES
+        """Return the type and the registers of a memory access, and the C expression of its address."""
+        writes, space, kind = _match(ACCESS, opcode)
+        base, offset = _match(ADDRESS, address)
+        used = self._used
+        self._used = ALL_BYTES
         what = f"{(space or 'any').upper()}, {int(writes == 'st')}"
-        where = f"reach(launch, {what}, {self._bits(base)} + {offset or 0}, sizeof v, {used}, {self._line})"
+        where = (
+            f"reach(launch, {what}, {self._to_bits(base)} + {offset or 0}, sizeof v, {used}, {self._line})"
+        )
         return kind, OPERAND.findall(data.strip("{}")), where
 
     # -- operands
@@ -221,7 +226,7 @@ class Function:
     def _assign(self, register: str, expression: str) -> str:
         return f"{self._register(register)} = put({expression});"
 
-    def _bits(self, operand: str) -> str:
+    def _to_bits(self, operand: str) -> str:
         if NUMBER.fullmatch(operand):
             return f"{int(operand) % 2**64}ull"
         if found := FLOAT.fullmatch(operand):
@@ -231,23 +236,23 @@ class Function:
         return self._register(operand)
 
     def _register(self, operand: str) -> str:
-        bank, number = _matched(REGISTER, operand)
+        bank, number = _match(REGISTER, operand)
         return f"t->{bank}[{number}]" if number else f"t->{bank}"
 
 
-def _matched(pattern: re.Pattern, text: str) -> tuple[str, ...]:
+def _match(pattern: re.Pattern, text: str) -> tuple[str, ...]:
     if (found := pattern.fullmatch(text)) is None:
         raise ValueError(text)
     return found.groups()
 
 
-# What is more than a calculation, by how it begins; the first that fits.
+# Statements other than arithmetic, by the beginning of the opcode; the first match counts.
 STATEMENTS: dict[str, Callable[..., str]] = {
-    "bra": Function._go,
+    "bra": Function._branch,
     "bar": Function._wait,
-    "ret": Function._leave,
+    "ret": Function._return,
     "call": Function._call,
-    "mov.b64": Function._halves,
+    "mov.b64": Function._move_halves,
     "ld.param": Function._read_parameter,
     "st.param": Function._write_parameter,
     "ld": Function._read,
