@@ -20,7 +20,7 @@ import numpy as np
 from . import gpu_costs, gpu_limits, timing
 from .comparisons import Size, installed, training_flops
 from .gpu_timing import Contestant, measure
-from .numbers_shown import MISSING, microseconds, ratio
+from .formatting import MISSING, microseconds, ratio
 
 # Seconds of the whole run with the default `--seconds`.
 BUDGET = 480.0

@@ -54,7 +54,7 @@ def _contestants(cell: str) -> dict[str, Callable]:
         warnings.simplefilter("ignore")
         model.fit(X, X[:, -1])
     x = X[:1].reshape(1, SIZE.steps, SIZE.inputs).astype(np.float32)
-    calls = {"compiled call": compiled_call(model._network, x), **_peers(cell, model.weights_, x)}
+    calls = {"compiled call": compiled_call(model.fitted_.network, x), **_peers(cell, model.weights_, x)}
     for name, call in calls.items():
         np.testing.assert_allclose(call(), calls["compiled call"](), rtol=0, atol=1e-4, err_msg=name)
     return {"predict": lambda: model.predict(X[:1]), **calls}

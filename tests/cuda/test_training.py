@@ -201,7 +201,7 @@ def test_warm_start_may_change_the_device():
 def test_auto_uses_the_cpu_for_little_work(monkeypatch):
     X, y = make_sequences()
     assert fit(SeqRegressor, X, y, "auto").device_ == "cpu"
-    monkeypatch.setattr("seqcast.estimators.base.AUTO_PRODUCTS", 1)
+    monkeypatch.setattr("seqcast.learning.fitting.AUTO_PRODUCTS", 1)
     assert fit(SeqRegressor, X, y, "auto").device_ == "cuda:0"
     assert [fit(SeqRegressor, X, y, device).device_ for device in ("cpu", "cuda:0")] == ["cpu", "cuda:0"]
 
