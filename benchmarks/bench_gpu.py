@@ -19,8 +19,8 @@ import numpy as np
 
 from . import gpu_costs, gpu_limits, timing
 from .comparisons import Size, installed, training_flops
-from .gpu_timing import Contestant, measure
 from .formatting import MISSING, microseconds, ratio
+from .gpu_timing import Contestant, measure
 
 # Seconds of the whole run with the default `--seconds`.
 BUDGET = 480.0

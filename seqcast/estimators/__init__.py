@@ -1,1 +1,1 @@
-"""What users call: validation and the estimators' conventions; nothing is computed here."""
+"""The estimators: their parameters, the validation of input, and scikit-learn's conventions."""

@@ -77,7 +77,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
     # -- fit
 
     def fit(self, X: Data, y: Data | None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn to forecast the targets.
+        """Fit the forecaster to the past of one or several series.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
 
     @property
     def models_(self) -> dict[Any, Self]:
-        """With ``scope="local"``, the fitted forecaster of each series by its id."""
+        """The fitted forecaster of each series by its id, after a fit with ``scope="local"``."""
         if not isinstance(getattr(getattr(self, "fitted_", None), "model", None), LocalModels):
             raise AttributeError(f"{type(self).__name__} has models_ after a fit with scope='local' only.")
         models = {id_: self._local_copy() for id_ in self.fitted_.series}
@@ -252,10 +252,10 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         *,
         random_state: int | np.random.RandomState | None = None,
     ) -> pd.DataFrame:
-        """Draw futures that may be: forecasts with errors as those on the last rows of training.
+        """Draw sample paths: forecasts plus residuals of samples that were not trained on.
 
-        Errors of all steps of a horizon, and of all targets, are drawn together, from one window: sums and
-        maxima over steps have the distribution that the dependence between steps gives them.
+        The residuals of all steps of a horizon, and of all targets, are drawn together from one sample. So
+        sums and maxima over steps have the distribution that the dependence between steps gives them.
 
         Parameters
         ----------
@@ -318,7 +318,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         return self.fitted_.schema.format_like_fit(forecasts, rows)
 
     def score(self, X: Data, y: Data | None = None) -> float:
-        """Skill of `predict` against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
+        """Compute the skill score against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
 
         ``1 - error / naive_error``, each the root mean squared error of a target in units of its training
         deviation, over the rows of all series, averaged over targets; both forecasts are made at the same
@@ -398,7 +398,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         X_future: Data | None = None,
         ids: Sequence[Hashable] | None = None,
     ) -> pd.DataFrame:
-        """How much each step of the forecast changes with each value that it is made from.
+        """Compute how much each step of the forecast changes with each value that it is made from.
 
         These are exact derivatives, by the chain rule through all that is done to the values, in the units of
         the columns: 0.5 says that one unit more there makes the forecast half a unit higher, as long as the

@@ -12,7 +12,7 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupport:  # type: ignore[no-redef]
-        """In the place of scikit-learn's own; gives no ``set_callbacks``."""
+        """Stand-in for scikit-learn's class of that name, without ``set_callbacks``."""
 
     with_callbacks = None
 
@@ -54,7 +54,7 @@ def callbacks(
 
 
 def _nothing(estimator: CallbackSupport) -> None:
-    """What is wrapped for the sake of the wrapper."""
+    """Do nothing: only the wrapper around it is of use."""
 
 
 def _epochs(

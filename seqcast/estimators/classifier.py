@@ -89,6 +89,8 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
 
     Attributes
     ----------
+    fitted_ : FittedSequenceModel
+        Frozen record of everything that fit leaves. The other attributes are derived from it.
     classes_ : ndarray, shape (n_classes,)
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
@@ -334,7 +336,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         return known + later, len(known)
 
     def _class_weights(self, samples: Samples) -> np.ndarray:
-        """What the class of each row counts."""
+        """Return the weight of the class of each row."""
         labels = samples.targets[:, 0].astype(np.int64)
         if self.class_weight == "balanced":
             totals = np.bincount(labels, samples.weights, len(self.classes_))

@@ -93,6 +93,8 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
 
     Attributes
     ----------
+    fitted_ : FittedSequenceModel
+        Frozen record of everything that fit leaves. The other attributes are derived from it.
     n_features_in_, feature_names_in_ : int, ndarray of str
         As everywhere in scikit-learn.
     n_channels_ : int

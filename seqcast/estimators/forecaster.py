@@ -187,6 +187,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
 
     Attributes
     ----------
+    fitted_ : FittedForecaster
+        Frozen record of everything that fit leaves. The other attributes are derived from it.
     horizon_, window_, season_length_ : int
         What was chosen where the parameter is None.
     target_names_, covariate_names_ : list

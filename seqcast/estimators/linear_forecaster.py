@@ -88,6 +88,8 @@ class LinearForecaster(BaseForecaster):
 
     Attributes
     ----------
+    fitted_ : FittedForecaster
+        Frozen record of everything that fit leaves. The other attributes are derived from it.
     horizon_, window_, season_length_ : int
         What was chosen where the parameter is None.
     ridge_ : float

@@ -35,6 +35,8 @@ class NaiveForecaster(BaseForecaster):
 
     Attributes
     ----------
+    fitted_ : FittedForecaster
+        Frozen record of everything that fit leaves. The other attributes are derived from it.
     horizon_, season_length_ : int
         What was chosen where the parameter is None.
     window_ : int

@@ -255,7 +255,7 @@ class Recurrent:
     def _check_steps(
         self, steps: ArrayLike, name: str, shape: tuple[int, ...], lengths: np.ndarray
     ) -> np.ndarray:
-        """A copy, since `backward` may need it after the caller has gone on; 0 past each row's end."""
+        """Return a copy, since `backward` may need it after the caller has gone on; 0 past each row's end."""
         with np.errstate(over="ignore"):  # what the dtype cannot hold is infinite, and refused below
             array = np.array(to_host(steps), self.dtype, order="C")
         if array.shape == shape and lengths.min() < shape[1]:
@@ -302,7 +302,7 @@ class Recurrent:
 
 
 def _find_variant(cell: str, activation: str, reset_after: bool) -> Cell:
-    """The cell that a name and its options mean."""
+    """Return the cell that a name and its options mean."""
     if activation not in ("tanh", "relu"):
         raise ValueError(
             f"The 'activation' parameter of Recurrent must be 'tanh' or 'relu'. Got {activation!r} instead."

@@ -1,4 +1,4 @@
-"""What the estimators share whose rows are sequences: reading them, scaling, and the network on top."""
+"""Base of the estimators whose rows are sequences: reading rows, scaling, and training a network."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from .network_parameters import NETWORK_CONSTRAINTS, check_device, network_optio
 
 @dataclass(frozen=True)
 class SequenceScaling:
-    """How sequences and targets are scaled.
+    """The scaling of sequences and targets.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
 
     @property
     def _pooling(self) -> str:
-        """What the readout reads."""
+        """The states that the readout reads: one of `POOLINGS`, or "none" for those of every step."""
         return self.pooling
 
     @property
@@ -411,18 +411,18 @@ def row_index(source: SampleSource, numbers: np.ndarray) -> SampleIndex:
 
 
 def as_given(X: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    """The arguments of a fit as callbacks are to see them."""
+    """Return the arguments of a fit as callbacks see them."""
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
     return {"X": X, "y": y, "metadata": metadata}
 
 
 def within(sequences: np.ndarray) -> np.ndarray:
-    """Which steps lie before the end of their row, shape (n, n_steps)."""
+    """Return which steps lie before the end of their row, shape (n, n_steps)."""
     return np.arange(sequences.shape[1]) < sequence_lengths(sequences)[:, None]
 
 
 def relative(weights: np.ndarray) -> np.ndarray | None:
-    """Weights in units of their mean; None where all are the same."""
+    """Return weights in units of their mean, None if all are equal."""
     if (weights == weights[0]).all():
         return None
     return weights / weights.mean()

@@ -205,7 +205,7 @@ class WindowTransformer(TransformerMixin, BaseEstimator):
 
 
 def _framed(X: ArrayLike) -> ArrayLike:
-    """A Series as a frame, and a frame with an index of text, which tells no time, with its rows counted."""
+    """Return a Series as a frame; number the rows of a frame whose index is text, which tells no time."""
     data = X.to_frame() if isinstance(X, pd.Series) else X
     if isinstance(data, pd.DataFrame) and is_string_dtype(data.index):
         return data.reset_index(drop=True)
@@ -213,7 +213,7 @@ def _framed(X: ArrayLike) -> ArrayLike:
 
 
 def _windows(values: np.ndarray, positions: np.ndarray, newest: np.ndarray, window: int) -> np.ndarray:
-    """The `window` steps that end with each of the steps `newest`, shape (len(newest), window * c).
+    """Return the `window` steps that end with each of the steps `newest`, shape (len(newest), window * c).
 
     values: (n, c); positions: (n,), the steps of their rows, of which the last is later than any of `newest`.
     """

@@ -133,13 +133,13 @@ class FittedNetwork:
 
     @property
     def device(self) -> str:
-        """Where the network is: "cpu", or "cuda:" and the number of a GPU."""
+        """The device of the network: "cpu", or "cuda:" and the number of a GPU."""
         return "cpu" if self.network.ordinal is None else f"cuda:{self.network.ordinal}"
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a network is trained on.
+    """The samples that a network is trained on, and those that it is validated on.
 
     Attributes
     ----------
