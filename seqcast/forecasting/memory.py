@@ -39,7 +39,7 @@ class Memory:
     @classmethod
     def for_seasons(cls, lengths: Lengths) -> Memory:
         """Return the memory for the seasonal naive forecast and the unit of its residuals."""
-        n_steps = max(lengths.season_length, choose_span(lengths.horizon, lengths.season_length))
+        n_steps = choose_span(lengths.horizon, lengths.season_length)
         return cls(n_steps, n_steps, lengths.season_length)
 
     def tail(self, grid: np.ndarray, n_targets: int) -> np.ndarray:

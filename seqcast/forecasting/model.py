@@ -72,7 +72,7 @@ class ForecastModel:
     series_preparer : SeriesPreparer
         Prepares series that are added.
     parts : dict of Part
-        Those that take part in the forecast.
+        All fitted parts; `weights` names those that take part in the forecast.
     weights : dict of float
         The weight of each part; they add up to 1.
     residuals : ConformalResiduals or None

@@ -62,10 +62,6 @@ class PreparedPanel:
         """Turn forecasts of inputs, which may be differences, into forecasts of scaled targets."""
         return self.preparation.integrate(forecasts, self.scaled, cutoffs, self.reach)
 
-    def with_scaled(self, scaled: Panel) -> PreparedPanel:
-        """Return other scaled values, read in the same way."""
-        return PreparedPanel(scaled, self.preparation, self.multivariate, self.reach)
-
 
 @dataclass(frozen=True)
 class PanelPreparer:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_parts import networks_of
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
@@ -17,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, TrainingDivergedError
-from seqcast.estimators import base, callbacks
-from seqcast.learning import trainer
+from seqcast.estimators import callbacks
+from seqcast.learning import trainer, training
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -48,6 +49,9 @@ class Case:
 
     def make(self, **options):
         return self.estimator(**{**TINY, **self.options, **options})
+
+    def networks(self, model):
+        return networks_of(model) if self.estimator is SeqForecaster else [model.fitted_.network]
 
     def fit(self, *to_be_told, **options):
         model = self.make(**options)
@@ -275,7 +279,8 @@ def test_asking_an_epochs_estimator_leaves_the_fit_alone(case):
     class Spoiling(Recorder):
         def on_fit_task_end(self, estimator, context, *, fitted_estimator):
             if context.task_name == "epoch":
-                fitted_estimator._network.flat[:] = np.nan
+                for network in case.networks(fitted_estimator):
+                    network.flat[:] = np.nan
                 fitted_estimator.loss_curve_.clear()
 
     assert_same_fit(case.fit(Spoiling()), case.fit(), case)
@@ -284,13 +289,13 @@ def test_asking_an_epochs_estimator_leaves_the_fit_alone(case):
 @needs_callbacks
 @every_estimator
 def test_weights_are_copied_for_callbacks_that_ask_only(case, monkeypatch):
-    numbers, as_of = [], base.NetworkEstimator._as_of
+    numbers, copy_kept = [], training._Fit._kept_now
 
-    def counted(self, *parts):
-        numbers.append(parts[-1].number)
-        return as_of(self, *parts)
+    def counted(self):
+        numbers.append(len(self.history.loss))
+        return copy_kept(self)
 
-    monkeypatch.setattr(base.NetworkEstimator, "_as_of", counted)
+    monkeypatch.setattr(training._Fit, "_kept_now", counted)
     case.fit()
     case.fit(Reader())
     assert numbers == []
@@ -610,11 +615,11 @@ def test_each_of_several_networks_is_a_fit_that_is_told(options):
     of_first, of_second = recorder.fitted[:4], recorder.fitted[4:]
     for number, seen in enumerate(of_first[:3], 1):
         assert_same_fit(seen, FORECASTER.fit(**options | {"n_models": 1, "max_iter": number}), FORECASTER)
-    assert [len(seen._networks) for seen in of_second] == [2] * 4
+    assert [len(networks_of(seen)) for seen in of_second] == [2] * 4
     assert_same_fit(of_second[-1], model, FORECASTER)
     stopped = FORECASTER.fit(Recorder("end epoch 0"), **options)  # each of them
     assert stopped.n_iter_ == 1
-    assert len(stopped._networks) == 2
+    assert len(networks_of(stopped)) == 2
 
 
 @needs_callbacks

@@ -159,7 +159,7 @@ def test_probabilities_logits_and_classes_agree(n_classes):
 def test_logarithms_are_finite_where_a_probability_is_0(data):
     X, y = data
     model = SeqClassifier(**TINY).fit(X, y)
-    model._network.weights["head_bias"][:] = [4000, 0, -4000]
+    model.fitted_.network.weights["head_bias"][:] = [4000, 0, -4000]
     proba, logs = model.predict_proba(X), model.predict_log_proba(X)
     np.testing.assert_array_equal(proba, [[1, 0, 0]] * 60)
     assert np.isfinite(logs).all()

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from seqcast import SeqRegressor, pad_sequences
-from seqcast.estimators import base, regressor
+from seqcast.estimators import network_parameters, regressor
 from seqcast.exceptions import TrainingDivergedError
 from seqcast.kernels.readout import POOLINGS
 from seqcast.learning import network, trainer
@@ -419,7 +419,7 @@ def test_interrupted_fit_leaves_the_best_weights_so_far(data, monkeypatch, early
     X, y = data
     options = {**TINY, "n_channels": 2, "early_stopping": early_stopping, "learning_rate_init": 0.1}
     model = SeqRegressor(**{**options, "max_iter": 50})
-    monkeypatch.setattr(base, "progress", interrupted_progress)
+    monkeypatch.setattr(network_parameters, "progress", interrupted_progress)
     with pytest.raises(KeyboardInterrupt, match="the estimator is usable"):
         model.fit(X, y)
     monkeypatch.undo()
@@ -452,7 +452,7 @@ def interrupt(self, rows):
     ("size", "n_rows", "expected"), [("auto", 256, 256), ("auto", 257, 128), (64, 300, 64), (64, 9, 9)]
 )
 def test_batch_size(size, n_rows, expected):
-    assert SeqRegressor(batch_size=size)._batch_rows(n_rows) == expected
+    assert SeqRegressor(batch_size=size)._network_options().batch_rows(n_rows) == expected
 
 
 def test_loss_curves_of_several_targets_are_in_deviations(data):

@@ -6,12 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from seqcast.kernels.pooling import POOLINGS
 from sklearn.base import clone
 
 from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, pad_sequences
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.learning import training
+from seqcast.kernels.readout import POOLINGS
+from seqcast.learning import trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -167,9 +167,10 @@ def test_weights_count(kind):
     weights = np.where(np.arange(40) < 20, 1000.0, 1e-3)
     model = kind(**TINY, dtype="float64").fit(X, target, sample_weight=weights)
     first = kind(**TINY, dtype="float64").fit(X[:20], taken(target, slice(20)))
-    if kind is not SeqEncoder:  # whose epochs draw from 40 rows instead of 20
-        np.testing.assert_allclose(model.loss_curve_, first.loss_curve_, rtol=1e-4)
-    np.testing.assert_allclose(model._input_scaler.center, first._input_scaler.center, rtol=1e-4)
+    np.testing.assert_allclose(model.loss_curve_, first.loss_curve_, rtol=1e-4)
+    np.testing.assert_allclose(
+        model.fitted_.scaling.inputs.center, first.fitted_.scaling.inputs.center, rtol=1e-4
+    )
     assert not np.allclose(model.loss_curve_, kind(**TINY).fit(X, target).loss_curve_, rtol=1e-3)
 
 
@@ -245,7 +246,7 @@ def test_gaps_within_rows_are_flagged(kind):
     whole = said(model, gaps)
     assert np.isfinite(whole).all()
     np.testing.assert_array_equal(said(model, np.full((1, 1, 2), NAN)), whole[3:4])
-    filled = np.where(np.isnan(gaps), model._input_scaler.center, gaps)
+    filled = np.where(np.isnan(gaps), model.fitted_.scaling.inputs.center, gaps)
     assert (said(model, filled) != whole).any(axis=None)  # the mean itself is another thing to read
 
 
@@ -278,9 +279,9 @@ def test_n_passes_are_a_fit_of_n_epochs(kind, weighted, options):
 def test_partial_fit_keeps_the_scaling_of_the_first_samples(kind):
     X, target = task(kind)
     model = kind(**TINY).fit(X, target)
-    center, losses = model._input_scaler.center, model.loss_curve_
+    center, losses = model.fitted_.scaling.inputs.center, model.loss_curve_
     model.partial_fit(10 * X[:7], taken(target, slice(7)))
-    np.testing.assert_array_equal(model._input_scaler.center, center)
+    np.testing.assert_array_equal(model.fitted_.scaling.inputs.center, center)
     assert model.loss_curve_[:3] == losses
     assert model.n_iter_ == 4
 
@@ -307,12 +308,12 @@ def test_an_interrupted_fit_leaves_a_usable_estimator(kind, monkeypatch):
     X, target = task(kind)
     model = kind(**{**TINY, "max_iter": 50}).fit(*task(kind, seed=9))  # of which nothing may be left
 
-    def interrupt_third(self, rows, real=training.CpuTrainer.run_epoch):
+    def interrupt_third(self, rows, real=trainer.CpuTrainer.run_epoch):
         if self.state.n_updates == 2:
             raise KeyboardInterrupt
         return real(self, rows)
 
-    monkeypatch.setattr(training.CpuTrainer, "run_epoch", interrupt_third)
+    monkeypatch.setattr(trainer.CpuTrainer, "run_epoch", interrupt_third)
     with pytest.raises(KeyboardInterrupt, match="the estimator is usable"):
         model.fit(X, target)
     monkeypatch.undo()
@@ -398,36 +399,51 @@ def test_truncation_is_refused_where_all_rows_are_padded(kind):
 
 # -- going on
 
+OTHER_NETWORKS = [
+    {"cell": "lstm"},
+    {"hidden_size": 4},
+    {"n_layers": 2},
+    {"bidirectional": True},
+    {"dtype": "float64"},
+]
+
 
 @pytest.mark.parametrize("method", ["fit with warm_start=True", "partial_fit"])
 @pytest.mark.parametrize(
-    "changed",
+    ("kind", "changed"),
     [
-        {"cell": "lstm"},
-        {"hidden_size": 4},
-        {"n_layers": 2},
-        {"bidirectional": True},
-        {"dtype": "float64"},
-        {"pooling": "max", "output": "max"},
+        *[(kind, changed) for kind in ESTIMATORS.values() for changed in OTHER_NETWORKS],
+        *[(kind, {"pooling": "max"}) for kind in (SeqRegressor, SeqClassifier)],
     ],
-    ids=lambda changed: next(iter(changed)),
+    ids=lambda case: next(iter(case)) if isinstance(case, dict) else case.__name__,
 )
-@estimators
 def test_training_goes_on_with_the_same_network_only(kind, changed, method):
     X, target = task(kind)
     model = kind(**TINY, warm_start=True, **pooled(kind, "mean")).fit(X, target)
     before, losses = said(model, X), model.loss_curve_
-    known = {name: value for name, value in changed.items() if name in model.get_params()}
     message = (
         f"{kind.__name__}.{method} goes on from the weights of the last fit, so cell, sizes, dtype and the "
         f"shapes of the data must stay as they were. Call fit with warm_start=False to start anew."
     )
-    model.set_params(**known)
+    model.set_params(**changed)
     train = model.partial_fit if method == "partial_fit" else model.fit
     with pytest.raises(ValueError, match=says(message)):
         train(X, target)
     np.testing.assert_array_equal(said(model, X), before)
     assert model.loss_curve_ == losses
+
+
+@pytest.mark.parametrize("output", [*POOLINGS, "states"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_an_encoder_that_goes_on_may_turn_rows_into_something_else(bidirectional, output):
+    """Its network learns in the same way whatever the output."""
+    X, _ = task(SeqEncoder)
+    for train in (SeqEncoder.fit, SeqEncoder.partial_fit):
+        one, other = (
+            SeqEncoder(**TINY, warm_start=True, bidirectional=bidirectional, output=first).fit(X)
+            for first in ("mean", output)
+        )
+        assert_same(train(one.set_params(output=output), X), train(other, X))
 
 
 @estimators
@@ -454,7 +470,7 @@ def test_a_network_without_flags_reads_missing_values_as_means(kind):
     gaps[3, 2, 0] = NAN
     model = kind(**TINY, warm_start=True).fit(X, target).fit(gaps, target)
     filled = gaps.copy()
-    filled[3, 2, 0] = model._input_scaler.center[0]
+    filled[3, 2, 0] = model.fitted_.scaling.inputs.center[0]
     np.testing.assert_array_equal(said(model, gaps), said(model, filled))
 
 
