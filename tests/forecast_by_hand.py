@@ -100,7 +100,7 @@ def n_targets_of(model):
 
 def network_by_hand(model, scaled, masked):
     """Scaled forecasts of the networks, from a window: their mean."""
-    if model.linear and linear_map_of(model).way.covariates == "none":
+    if model.linear and linear_map_of(model).window_scaling.covariates == "none":
         scaled = scaled[:, : n_targets_of(model)]
     x, offset, unit = read_by_hand(model, scaled, masked)
     k = n_targets_of(model)
@@ -141,14 +141,14 @@ def linear_by_hand(model, scaled, clock):
     """Scaled forecasts of the linear map, from a window; a missing value counts as the last observed one."""
     linear, k = linear_map_of(model), n_targets_of(model)
     relative, offset, unit = np.zeros(scaled.shape[1], bool), np.zeros(scaled.shape[1]), 1.0
-    if linear.way.normalization != "none":
-        relative[: None if linear.way.covariates == "relative" else k] = True
+    if linear.window_scaling.normalization != "none":
+        relative[: None if linear.window_scaling.covariates == "relative" else k] = True
     offset[relative] = [last_observed(column) for column in scaled.T[relative]]
-    if linear.way.normalization == "instance":
+    if linear.window_scaling.normalization == "instance":
         squares = np.square(deviation(scaled[:, :k]))
         unit = max(np.sqrt(np.nanmean(squares)), LEAST_DEVIATION) if np.isfinite(squares).any() else 1.0
     x = (scaled[-linear.n_steps :] - offset) / np.where(relative, unit, 1.0)
-    if linear.way.covariates == "none":
+    if linear.window_scaling.covariates == "none":
         x = x[:, :k]
     out = np.nan_to_num(x).ravel() @ linear.weights + linear.intercept + calendar_by_hand(linear, clock)
     return out.reshape(model.horizon_, -1) * unit + offset[:k]
@@ -156,9 +156,11 @@ def linear_by_hand(model, scaled, clock):
 
 def calendar_by_hand(linear, clock):
     """What the phase of the first step says; waves of the year need more than a year of rows."""
-    assert linear.phases.year is None
-    rows = np.split(linear.phase_weights, np.cumsum(linear.phases.periods)[:-1].astype(int))
-    return sum(own[clock % period] for own, period in zip(rows, linear.phases.periods, strict=False))
+    assert linear.seasonal_features.year is None
+    rows = np.split(linear.seasonal_weights, np.cumsum(linear.seasonal_features.periods)[:-1].astype(int))
+    return sum(
+        own[clock % period] for own, period in zip(rows, linear.seasonal_features.periods, strict=False)
+    )
 
 
 def naive_by_hand(column, season, n):

@@ -8,7 +8,7 @@ import pytest
 
 from seqcast.data.panel import Clock
 from seqcast.data.roles import ColumnLayout
-from seqcast.forecasting.linear_map import LEAST_GAIN, PHASES_RIDGE, RIDGES, fit_linear
+from seqcast.forecasting.linear_map import MIN_GAIN, RIDGES, SEASONAL_RIDGE, fit_linear
 from seqcast.forecasting.seasonal_features import SeasonalFeatures
 from seqcast.forecasting.window_scaling import WindowScaling
 from seqcast.forecasting.window_source import WindowSource
@@ -40,7 +40,9 @@ class Task:
     def of(cls, multivariate=True, holes=0.0, n_targets=2, columns=3):
         grid = make_grid(holes)[:, :columns]
         return cls(
-            WindowSource.of(grid, ColumnLayout(n_targets, columns - n_targets), multivariate, clock_from(5))
+            WindowSource.from_inputs(
+                grid, ColumnLayout(n_targets, columns - n_targets), multivariate, clock_from(5)
+            )
         )
 
     def fit(self, train=TRAIN, validation=VALIDATION, ways=(LAST,), **calendar):
@@ -51,10 +53,10 @@ class Task:
         scales: of all windows, block by block. How a window is read is checked in test_ways."""
         parts, ends = [], starts + WINDOW
         for values in self.blocks.values:
-            read = way.read(values[starts[:, None] + np.arange(WINDOW)], self.blocks.columns, n_steps)
+            read = way.apply(values[starts[:, None] + np.arange(WINDOW)], self.blocks.columns, n_steps)
             rows = ends[:, None] + np.arange(HORIZON)
-            targets = read.relative(values[rows, : self.blocks.n_targets]).reshape(len(starts), -1)
-            parts.append((phases.inputs(5 + ends), read.inputs, targets, read.offsets, read.scales))
+            targets = read.scale(values[rows, : self.blocks.n_targets]).reshape(len(starts), -1)
+            parts.append((phases.encode(5 + ends), read.inputs, targets, read.offsets, read.scales))
         return [np.concatenate(part).astype(float) for part in zip(*parts, strict=True)]
 
     def complete(self, starts, n_steps, way, phases=NOTHING):
@@ -67,7 +69,7 @@ class Task:
         that asks its weight to be 0."""
         calendar, inputs, targets = self.complete(train, n_steps, way, phases)
         p, x, y = (part - part.mean(axis=0) for part in (calendar, inputs, targets))
-        own = np.sqrt(PHASES_RIDGE * np.maximum((p**2).sum(axis=0), 1))
+        own = np.sqrt(SEASONAL_RIDGE * np.maximum((p**2).sum(axis=0), 1))
         left = least_squares(p, x, own)
         unexplained = ((x - p @ left) ** 2).sum() + ((own[:, None] * left) ** 2).sum()
         others = np.full(x.shape[1], np.sqrt(ridge * unexplained / x.shape[1]))
@@ -77,9 +79,9 @@ class Task:
 
     def squared_error(self, n_steps, ridge, way, phases=NOTHING):
         """On the windows to judge by, in their own units."""
-        weights, phase_weights, intercept = self.ridge(n_steps, ridge, way, phases)
+        weights, seasonal_weights, intercept = self.ridge(n_steps, ridge, way, phases)
         calendar, inputs, targets = self.complete(VALIDATION, n_steps, way, phases)
-        return ((calendar @ phase_weights + inputs @ weights + intercept - targets) ** 2).sum()
+        return ((calendar @ seasonal_weights + inputs @ weights + intercept - targets) ** 2).sum()
 
     def search(self, way, calendars=(NOTHING,)):
         """The best of all candidates: steps, ridge, way, phases."""
@@ -87,7 +89,7 @@ class Task:
         errors = {candidate: self.squared_error(*candidate) for candidate in candidates}
         best = min(errors, key=errors.get)
         plain = min((c for c in candidates if c[3] == NOTHING), key=errors.get)
-        return best if errors[best] < (1 - LEAST_GAIN) * errors[plain] else plain
+        return best if errors[best] < (1 - MIN_GAIN) * errors[plain] else plain
 
     def truth(self, starts):
         rows = starts[:, None] + WINDOW + np.arange(HORIZON)
@@ -101,14 +103,14 @@ def least_squares(inputs, targets, penalties):
     return np.linalg.lstsq(np.vstack(rows), np.vstack(aims), rcond=None)[0]
 
 
-def assert_fit(found, weights, phase_weights, intercept, tolerance=1e-9):
+def assert_fit(found, weights, seasonal_weights, intercept, tolerance=1e-9):
     np.testing.assert_allclose(found.weights, weights, rtol=1e-6, atol=tolerance)
-    np.testing.assert_allclose(found.phase_weights, phase_weights, rtol=1e-6, atol=tolerance)
+    np.testing.assert_allclose(found.seasonal_weights, seasonal_weights, rtol=1e-6, atol=tolerance)
     np.testing.assert_allclose(found.intercept, intercept, rtol=1e-6, atol=tolerance)
 
 
 def choices_of(found):
-    return found.n_steps, found.ridge, found.way, found.phases
+    return found.n_steps, found.ridge, found.window_scaling, found.seasonal_features
 
 
 TASKS = {

@@ -111,17 +111,17 @@ def forecast_by_hand(model, values, first):
     parts = []
     for group in [[*range(k)]] if model.multivariate else [[j] for j in range(k)]:
         window, offset, unit = known[:, group], np.zeros(len(group)), 1.0
-        if linear.way.normalization != "none":
+        if linear.window_scaling.normalization != "none":
             offset = np.array(
                 [next((x for x in column[::-1] if not np.isnan(x)), 0.0) for column in window.T]
             )
-        if linear.way.normalization == "instance":
+        if linear.window_scaling.normalization == "instance":
             unit = np.sqrt(np.nanvar(window, axis=0).mean())
         x = np.nan_to_num((window[-linear.n_steps :] - offset) / unit).ravel()
         x = (
             x @ linear.weights
             + linear.intercept
-            + linear.phases.inputs(np.array([days(first)]))[0] @ linear.phase_weights
+            + linear.seasonal_features.inputs(np.array([days(first)]))[0] @ linear.seasonal_weights
         )
         parts.append(x.reshape(-1, len(group)) * unit + offset)
     return np.hstack(parts) * scale + center
@@ -173,13 +173,17 @@ def test_the_map_is_that_of_the_windows_of_all_series(normalization):
                 clocks.append(days(one.index[start]))
                 judged.append(start + 8 >= end)
     panel, judged = Panel.stack(windows, clocks=np.array(clocks)), np.array(judged)
-    blocks = WindowSource.of(panel.values, ColumnLayout(1), False, panel.clock)
+    blocks = WindowSource.from_inputs(panel.values, ColumnLayout(1), False, panel.clock)
     kinds = {"last": ["last", "instance"], "auto": ["last", "instance", "none"]}
     scalings = [WindowScaling(kind) for kind in kinds.get(normalization, [normalization])]
     starts = panel.starts[~judged], panel.starts[judged]
     expected = fit_linear(blocks, *starts, 8, 3, scalings, [7], 365.2425)
     found = linear_map_of(model)
-    assert (found.way, found.phases, found.n_steps) == (expected.way, expected.phases, expected.n_steps)
+    assert (found.window_scaling, found.seasonal_features, found.n_steps) == (
+        expected.window_scaling,
+        expected.seasonal_features,
+        expected.n_steps,
+    )
     assert (model.ridge_, model.n_steps_) == (expected.ridge, expected.n_steps)
     for name in ("weights", "phase_weights", "intercept"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6, atol=1e-9)

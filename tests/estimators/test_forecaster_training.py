@@ -292,7 +292,7 @@ def test_failure_while_parts_are_weighed_keeps_the_last_fit(frame, monkeypatch, 
     def failing(*arguments):
         raise error
 
-    monkeypatch.setattr(fit_combination, "choose", failing)
+    monkeypatch.setattr(fit_combination, "choose_weights", failing)
     with pytest.raises(error):
         model.fit(hourly(100, "xyz"))
     assert vars(model) == fitted

@@ -107,7 +107,7 @@ def test_the_linear_map_is_weighted_least_squares(kind, options, holes):
     rows = with_holes(hourly(N), holes)
     model = kind(**options, season_length=1).fit(rows, sample_weight=WEIGHTS)
     linear, scaled = linear_map_of(model), (rows - (scaling := scales_of(model, rows))[0]) / scaling[1]
-    assert linear.phases.periods == ()
+    assert linear.seasonal_features.periods == ()
     y = scaled["a"].to_numpy()
     inputs, outputs, counts = [], [], []
     for at in range(8, border(model) - 2):

@@ -149,7 +149,7 @@ def test_rows_may_have_gaps_and_come_in_any_order():
 def test_its_errors_are_taken_to_be_as_those_of_all(kind, options):
     model = fitted(kind, **options).update(long(c=B[:N]))
     future = ahead_of(model, long(a=A[N:], b=B[N:], c=B[N:]))
-    assert_same_bits(residuals_of(model).sizes[2], np.ones((1, 1)))
+    assert_same_bits(residuals_of(model).scales[2], np.ones((1, 1)))
     forecast = model.forecast(level=50, **future)
     assert np.isfinite(forecast[["y-lo-50", "y-hi-50"]]).all(axis=None)
     assert (of(forecast, "c")["y-lo-50"] < of(forecast, "c")["y-hi-50"]).all()
@@ -158,7 +158,7 @@ def test_its_errors_are_taken_to_be_as_those_of_all(kind, options):
 def test_bounds_are_those_of_errors_of_all_series():
     model = fitted(target_transform="none").update(long(c=B[:N]))
     b, c = (of(model.forecast(level=60), name) for name in "bc")
-    size = float(residuals_of(model).sizes[0, 0, 0])
+    size = float(residuals_of(model).scales[0, 0, 0])
     assert size != 1
     np.testing.assert_allclose(b["y-hi-60"] - b["y"], size * (c["y-hi-60"] - c["y"]), rtol=1e-9)
 

@@ -150,7 +150,7 @@ def test_windows_that_end_in_the_new_rows_are_learned_from(n_new, monkeypatch):
         center, scale = (of(known[: N - 12], axis=0) for of in (np.mean, np.std))
         scaled = (known - center) / scale
         last = range(stop + 1, stop + n_new + 1)  # where targets end
-        read = 1 if linear_map_of(model).way.covariates == "none" else 2
+        read = 1 if linear_map_of(model).window_scaling.covariates == "none" else 2
         expected = [scaled[end - 14 : end - 4, :read] for end in last]
         np.testing.assert_allclose(windows, expected, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(targets, [scaled[end - 4 : end, 0] for end in last], rtol=1e-9, atol=1e-12)

@@ -12,8 +12,8 @@ from seqcast.forecasting.combination import (
     Gains,
     ValidationForecasts,
     blend,
-    choose,
-    combine,
+    choose_weights,
+    fit_weights,
     squared_error,
 )
 
@@ -38,7 +38,7 @@ def searched(parts=PARTS, truth=TRUTH):
 
 
 def test_weights_of_much_validation_have_the_least_error():
-    weights = combine(PARTS, TRUTH, MUCH)
+    weights = fit_weights(PARTS, TRUTH, MUCH)
     assert list(weights) == ["recurrent", "linear"]
     assert 0.7 < weights["recurrent"] < 0.9  # 0.8, were the errors independent: 1 / 0.25 to 1 / 1
     assert weights["recurrent"] == pytest.approx(searched(), abs=1e-4)
@@ -48,24 +48,24 @@ def test_weights_of_much_validation_have_the_least_error():
 def test_weights_by_hand():
     """Errors 1 and -3 on one number: three quarters of the first, one of the second, are the truth."""
     truth = np.zeros((1, 1, 1))
-    assert combine({"a": truth + 1, "b": truth - 3}, truth, MUCH) == pytest.approx({"a": 0.75, "b": 0.25})
+    assert fit_weights({"a": truth + 1, "b": truth - 3}, truth, MUCH) == pytest.approx({"a": 0.75, "b": 0.25})
 
 
 @pytest.mark.parametrize(("errors", "expected"), [((1.0, 3.0), (1, 0)), ((-5.0, -2.0), (0, 1))])
 def test_no_weight_is_below_0_or_above_1(errors, expected):
     truth = np.zeros((2, 2, 1))
-    weights = combine({"a": truth + errors[0], "b": truth + errors[1]}, truth, MUCH)
+    weights = fit_weights({"a": truth + errors[0], "b": truth + errors[1]}, truth, MUCH)
     assert tuple(weights.values()) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("n_horizons", [0.0, 1.0, 7.5, 30.0, 1000.0])
 def test_few_horizons_draw_the_weights_to_equal_parts(n_horizons):
     """The most probable share: of errors as large as the best one leaves, and a half, give or take a half."""
-    best = combine(PARTS, TRUTH, MUCH)["recurrent"]
+    best = fit_weights(PARTS, TRUTH, MUCH)["recurrent"]
     evidence = n_horizons * np.mean((PARTS["recurrent"] - PARTS["linear"]) ** 2) / error_of(best)
     expected = (evidence * best + 0.5 / 0.5**2) / (evidence + 1 / 0.5**2)
     assert PRIOR_DEVIATION == 0.5
-    assert combine(PARTS, TRUTH, n_horizons)["recurrent"] == pytest.approx(expected, rel=1e-9)
+    assert fit_weights(PARTS, TRUTH, n_horizons)["recurrent"] == pytest.approx(expected, rel=1e-9)
     shares = np.linspace(0, 1, 10001)
     doubts = [n_horizons * error_of(s) / error_of(best) + ((s - 0.5) / PRIOR_DEVIATION) ** 2 for s in shares]
     assert shares[int(np.argmin(doubts))] == pytest.approx(expected, abs=1e-4)
@@ -74,43 +74,43 @@ def test_few_horizons_draw_the_weights_to_equal_parts(n_horizons):
 def test_parts_that_hardly_differ_count_the_same():
     """Which of them is better is then a matter of luck."""
     parts = {"a": TRUTH + NOISE[0], "b": TRUTH + NOISE[0] + 0.01 * NOISE[1]}
-    assert combine(parts, TRUTH, MUCH)["a"] == pytest.approx(searched(parts), abs=1e-4)
+    assert fit_weights(parts, TRUTH, MUCH)["a"] == pytest.approx(searched(parts), abs=1e-4)
     assert searched(parts) in (0, 1)
-    assert combine(parts, TRUTH, 5.0)["a"] == pytest.approx(0.5, abs=1e-3)
+    assert fit_weights(parts, TRUTH, 5.0)["a"] == pytest.approx(0.5, abs=1e-3)
 
 
 @pytest.mark.parametrize("n_horizons", [0.1, 5.0, MUCH])
 def test_a_part_without_errors_has_all_weight(n_horizons):
     """Errors of 0 are endless evidence, which must not end in NaN."""
-    assert combine({"a": TRUTH, "b": TRUTH + 1}, TRUTH, n_horizons) == {"a": 1.0, "b": 0.0}
-    assert combine({"a": TRUTH + 1, "b": TRUTH}, TRUTH, n_horizons) == {"a": 0.0, "b": 1.0}
-    assert combine({"a": TRUTH, "b": TRUTH}, TRUTH, n_horizons) == {"a": 0.5, "b": 0.5}
-    assert combine({"a": TRUTH + 1, "b": TRUTH - 1}, TRUTH, n_horizons) == {"a": 0.5, "b": 0.5}
+    assert fit_weights({"a": TRUTH, "b": TRUTH + 1}, TRUTH, n_horizons) == {"a": 1.0, "b": 0.0}
+    assert fit_weights({"a": TRUTH + 1, "b": TRUTH}, TRUTH, n_horizons) == {"a": 0.0, "b": 1.0}
+    assert fit_weights({"a": TRUTH, "b": TRUTH}, TRUTH, n_horizons) == {"a": 0.5, "b": 0.5}
+    assert fit_weights({"a": TRUTH + 1, "b": TRUTH - 1}, TRUTH, n_horizons) == {"a": 0.5, "b": 0.5}
 
 
 def test_parts_that_are_equal_count_the_same():
     same = {"a": TRUTH + 1, "b": TRUTH + 1}
-    assert combine(same, TRUTH, MUCH) == {"a": 0.5, "b": 0.5}
+    assert fit_weights(same, TRUTH, MUCH) == {"a": 0.5, "b": 0.5}
 
 
 def test_a_single_part_has_all_weight():
-    assert combine({"recurrent": TRUTH + 1}, TRUTH, 3.0) == {"recurrent": 1.0}
+    assert fit_weights({"recurrent": TRUTH + 1}, TRUTH, 3.0) == {"recurrent": 1.0}
 
 
 def test_missing_values_do_not_count_in_weights():
     holed = np.where(RNG.random(TRUTH.shape) < 0.3, np.nan, TRUTH)
     seen = np.isfinite(holed)
-    expected = combine({name: part[seen] for name, part in PARTS.items()}, TRUTH[seen], 5.0)
-    assert combine(PARTS, holed, 5.0) == pytest.approx(expected, rel=1e-12)
-    assert combine(PARTS, holed, 5.0) != combine(PARTS, TRUTH, 5.0)
+    expected = fit_weights({name: part[seen] for name, part in PARTS.items()}, TRUTH[seen], 5.0)
+    assert fit_weights(PARTS, holed, 5.0) == pytest.approx(expected, rel=1e-12)
+    assert fit_weights(PARTS, holed, 5.0) != fit_weights(PARTS, TRUTH, 5.0)
 
 
 @pytest.mark.parametrize("truth", [np.full_like(TRUTH, np.nan), np.empty((0, 1, 1))])
 def test_without_validation_all_parts_count_the_same(truth):
-    assert combine(PARTS, truth, 0.0) == {"recurrent": 0.5, "linear": 0.5}
+    assert fit_weights(PARTS, truth, 0.0) == {"recurrent": 0.5, "linear": 0.5}
     naive = {"naive": TRUTH}
-    assert choose(ValidationForecasts(PARTS, naive, truth, 0.0)) == {"recurrent": 0.5, "linear": 0.5}
-    assert choose(ValidationForecasts({"recurrent": TRUTH}, {}, truth, 0.0)) == {"recurrent": 1.0}
+    assert choose_weights(ValidationForecasts(PARTS, naive, truth, 0.0)) == {"recurrent": 0.5, "linear": 0.5}
+    assert choose_weights(ValidationForecasts({"recurrent": TRUTH}, {}, truth, 0.0)) == {"recurrent": 1.0}
 
 
 # -- naive forecasts
@@ -122,30 +122,30 @@ def trial(parts=PARTS, naive=None, truth=TRUTH, n_horizons=5.0):
 
 def test_a_naive_forecast_that_is_better_is_all_that_is_left():
     naive = {"naive": TRUTH + 0.2 * NOISE[2], "seasonal_naive": TRUTH + 0.1 * NOISE[2]}
-    assert choose(trial(naive=naive)) == {"seasonal_naive": 1.0}
-    assert choose(trial(naive={"naive": naive["naive"]})) == {"naive": 1.0}
+    assert choose_weights(trial(naive=naive)) == {"seasonal_naive": 1.0}
+    assert choose_weights(trial(naive={"naive": naive["naive"]})) == {"naive": 1.0}
 
 
 def test_a_worse_naive_forecast_has_no_weight():
     naive = {"naive": TRUTH + NOISE[2], "seasonal_naive": TRUTH + 2 * NOISE[2]}
-    assert choose(trial(naive=naive)) == combine(PARTS, TRUTH, 5.0)
-    assert choose(trial()) == combine(PARTS, TRUTH, 5.0)
+    assert choose_weights(trial(naive=naive)) == fit_weights(PARTS, TRUTH, 5.0)
+    assert choose_weights(trial()) == fit_weights(PARTS, TRUTH, 5.0)
 
 
 def test_the_naive_forecast_is_compared_with_the_sum_of_parts():
     """Errors of the parts cancel: their mean is better than the naive forecast, which is better than each."""
     parts, naive = {"a": TRUTH + NOISE[0], "b": TRUTH - NOISE[0]}, {"naive": TRUTH + 0.5 * NOISE[0]}
-    assert choose(trial(parts, naive)) == pytest.approx({"a": 0.5, "b": 0.5})
+    assert choose_weights(trial(parts, naive)) == pytest.approx({"a": 0.5, "b": 0.5})
 
 
 def test_a_naive_forecast_that_is_as_good_is_preferred():
-    assert choose(trial({"recurrent": TRUTH + 1}, {"naive": TRUTH - 1})) == {"naive": 1.0}
+    assert choose_weights(trial({"recurrent": TRUTH + 1}, {"naive": TRUTH - 1})) == {"naive": 1.0}
 
 
 def test_missing_values_do_not_count_as_errors():
     holed = np.where(RNG.random(TRUTH.shape) < 0.3, np.nan, TRUTH)
     naive = {"naive": np.where(np.isnan(holed), 1e9, TRUTH)}
-    assert choose(trial(naive=naive, truth=holed)) == {"naive": 1.0}
+    assert choose_weights(trial(naive=naive, truth=holed)) == {"naive": 1.0}
 
 
 # -- more evidence, out of fold
@@ -175,9 +175,9 @@ def test_the_choice_is_that_of_the_rule_by_hand(seed, n, n_folds, horizons, fold
     fold_errors = {name: rng.normal(size=n_folds) for name in ("linear", *rivals)}
     validation = at_errors({k: errors[k] for k in parts}, {k: errors[k] for k in rivals}, horizons)
     folds = at_errors({"linear": fold_errors["linear"]}, {k: fold_errors[k] for k in rivals}, fold_horizons)
-    found = choose(validation, folds)
+    found = choose_weights(validation, folds)
 
-    weights = combine(validation.parts, validation.truth, horizons)
+    weights = fit_weights(validation.parts, validation.truth, horizons)
     mixture = sum(weights[k] * errors[k] for k in parts)
     best = min(rivals, key=lambda k: np.mean(errors[k] ** 2))
     each = [horizons / n] * n
@@ -215,8 +215,8 @@ FEW = at_errors({"recurrent": [1, 1, 1, 1.1], "linear": [1, 1, 1, 1.2]}, {"naive
     ],
 )
 def test_the_linear_part_must_have_been_better_out_of_fold_too(linear, naive, stays):
-    assert set(choose(FEW)) == {"recurrent", "linear"}
-    found = choose(FEW, at_errors({"linear": linear}, {"naive": naive}, 300))
+    assert set(choose_weights(FEW)) == {"recurrent", "linear"}
+    found = choose_weights(FEW, at_errors({"linear": linear}, {"naive": naive}, 300))
     assert set(found) == ({"recurrent", "linear"} if stays else {"naive"})
 
 
@@ -225,8 +225,8 @@ def test_a_large_gain_needs_folds_that_do_not_contradict():
     large = at_errors({"recurrent": [1, 2, 1], "linear": [1, 2, 1]}, {"naive": [1, 4, 2]}, 1.5)
     tie = at_errors({"linear": [1.0, 2.0, 1.0]}, {"naive": [2.0, 1.0, 1.0]}, 3)
     worse = at_errors({"linear": [3.0, 3.1, 3.0]}, {"naive": [1.0, 1.0, 1.1]}, 30)
-    assert set(choose(large, tie)) == {"recurrent", "linear"}
-    assert choose(large, worse) == {"naive": 1.0}
+    assert set(choose_weights(large, tie)) == {"recurrent", "linear"}
+    assert choose_weights(large, worse) == {"naive": 1.0}
 
 
 def test_series_that_only_the_network_forecasts_keep_it():
@@ -234,30 +234,30 @@ def test_series_that_only_the_network_forecasts_keep_it():
     off = 2 + 0.1 * np.random.default_rng(0).normal(size=40)
     validation = at_errors({"recurrent": 0.1 * off, "linear": off}, {"naive": off}, 40)
     folds = at_errors({"linear": off}, {"naive": off / 2}, 200)
-    assert set(choose(validation, folds)) == {"recurrent", "linear"}
+    assert set(choose_weights(validation, folds)) == {"recurrent", "linear"}
     doubtful = at_errors({"recurrent": off - 0.01, "linear": off}, {"naive": off[::-1]}, 40)
-    assert set(choose(doubtful)) == {"recurrent", "linear"}
-    assert choose(doubtful, folds) == {"naive": 1.0}
+    assert set(choose_weights(doubtful)) == {"recurrent", "linear"}
+    assert choose_weights(doubtful, folds) == {"naive": 1.0}
 
 
 def test_the_best_naive_forecast_of_all_windows_is_chosen():
     validation = at_errors({"linear": [1, 1.1]}, {"naive": [1.2, 1.0], "seasonal_naive": [2, 1.0]}, 2)
     folds = at_errors({"linear": [2, 2, 2]}, {"naive": [2, 2, 2], "seasonal_naive": [1, 1, 1.1]}, 30)
-    assert set(choose(validation)) == {"linear"}
-    assert choose(validation, folds) == {"seasonal_naive": 1.0}
+    assert set(choose_weights(validation)) == {"linear"}
+    assert choose_weights(validation, folds) == {"seasonal_naive": 1.0}
 
 
 def test_folds_are_used_only_with_a_naive_forecast():
     folds = at_errors({"linear": [9.0]}, {"naive": [1.0]}, 30)
-    assert choose(replace(FEW, naive={}), folds) == combine(FEW.parts, FEW.truth, 3)
+    assert choose_weights(replace(FEW, naive={}), folds) == fit_weights(FEW.parts, FEW.truth, 3)
 
 
 def test_without_folds_validation_alone_decides():
     nothing = at_errors({"linear": []}, {"naive": []}, 0.0)
-    assert set(choose(FEW, nothing)) == {"recurrent", "linear"}
+    assert set(choose_weights(FEW, nothing)) == {"recurrent", "linear"}
     worse = replace(FEW, parts=FEW.parts | {"linear": FEW.naive["naive"] + 0.1})
-    assert set(choose(worse)) == {"recurrent", "linear"}
-    assert choose(worse, nothing) == {"naive": 1.0}
+    assert set(choose_weights(worse)) == {"recurrent", "linear"}
+    assert choose_weights(worse, nothing) == {"naive": 1.0}
 
 
 def test_gains_count_what_was_observed():
@@ -291,7 +291,7 @@ def test_random_walks_are_forecast_naively():
             )
             for part in (last, others)
         )
-        chosen.append(("naive" in choose(validation), "naive" in choose(validation, folds)))
+        chosen.append(("naive" in choose_weights(validation), "naive" in choose_weights(validation, folds)))
     by_validation, by_both = np.mean(chosen, axis=0)
     assert by_validation < 0.8
     assert by_both > 0.9

@@ -10,7 +10,7 @@ from interval_tasks import (
     size_by_hand,
 )
 
-from seqcast.forecasting.conformal import MAX_SAMPLES, ConformalResiduals, fewest_for
+from seqcast.forecasting.conformal import MAX_SAMPLES, ConformalResiduals, count_needed_residuals
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
 def test_quantiles_are_order_statistics_of_the_sizes_of_errors(n, seed, share, probabilities):
     rng = np.random.default_rng(seed)
     values = np.where(rng.random((n, 2, 3)) < share, np.nan, rng.normal(size=(n, 2, 3)).astype(np.float32))
-    found = ConformalResiduals.of([values]).quantiles(probabilities)
+    found = ConformalResiduals.from_groups([values]).quantiles(probabilities)
     for row, probability in zip(found, probabilities, strict=True):
         for step, target in np.ndindex(2, 3):
             size = size_by_hand(values[:, step, target], abs(2 * probability - 1))
@@ -37,11 +37,13 @@ def test_quantiles_are_order_statistics_of_the_sizes_of_errors(n, seed, share, p
 def test_ranks_of_nineteen_errors():
     """Of which the last but one is the interval of 90 percent: 18 of 20 cases."""
     values = np.arange(1.0, 20.0)[np.random.default_rng(0).permutation(19)] * np.tile([1, -1], 10)[:19]
-    errors = ConformalResiduals.of([values[:, None, None]])
+    errors = ConformalResiduals.from_groups([values[:, None, None]])
     assert errors.quantiles([0.05, 0.95, 0.5, 0.75, 0.025]).ravel().tolist() == [-18, 18, 0, 10, -19]
-    assert errors.fewest() == pytest.approx(19)
-    assert fewest_for([0.05, 0.75]) == pytest.approx(9)  # whose largest is below the next in 9 of 10 cases
-    assert fewest_for([0.5]) == pytest.approx(0, abs=1e-6)
+    assert errors.count_effective() == pytest.approx(19)
+    assert count_needed_residuals([0.05, 0.75]) == pytest.approx(
+        9
+    )  # whose largest is below the next in 9 of 10 cases
+    assert count_needed_residuals([0.5]) == pytest.approx(0, abs=1e-6)
 
 
 @settings(max_examples=40)
@@ -53,7 +55,7 @@ def test_ranks_of_nineteen_errors():
 def test_groups_of_windows_count_the_same_however_many_they_are(sizes, seed, level):
     rng = np.random.default_rng(seed)
     groups = [rng.normal(size=(n, 1, 1)).astype(np.float32) for n in sizes]
-    errors = ConformalResiduals.of(groups)
+    errors = ConformalResiduals.from_groups(groups)
     weights = np.concatenate([np.full(n, 0.5 / n) for n in sizes])
     order = np.argsort(np.abs(np.concatenate(groups).ravel()))
     shares, n = np.cumsum(weights[order]), 1 / np.sum(weights**2)
@@ -61,25 +63,25 @@ def test_groups_of_windows_count_the_same_however_many_they_are(sizes, seed, lev
     place = next(k for k, share in enumerate(shares) if share >= wanted - 1e-9)
     expected = np.abs(np.concatenate(groups).ravel())[order][place]
     assert errors.quantiles([0.5 + level / 2])[0, 0, 0] == pytest.approx(expected, rel=1e-6)
-    assert errors.fewest() == pytest.approx(n)
+    assert errors.count_effective() == pytest.approx(n)
 
 
 def test_of_many_windows_some_at_equal_distances_are_kept():
     values = np.arange(50_000.0)[:, None, None]
-    errors = ConformalResiduals.of([values])
+    errors = ConformalResiduals.from_groups([values])
     assert len(errors.values) == MAX_SAMPLES
     assert errors.values[[0, -1], 0, 0].tolist() == [0, 49_999]
     assert np.ptp(np.diff(errors.values[:, 0, 0])) <= 1
-    assert len(ConformalResiduals.of([values[:100], values[:70]]).values) == 170
+    assert len(ConformalResiduals.from_groups([values[:100], values[:70]]).values) == 170
 
 
 def test_draws_are_residuals_of_whole_windows():
     values = np.arange(30.0).reshape(5, 3, 2)
     values[2, 1] = np.nan
-    errors = ConformalResiduals.of([values])
-    drawn = errors.paths(500, np.random.default_rng(0))
+    errors = ConformalResiduals.from_groups([values])
+    drawn = errors.draw(500, np.random.default_rng(0))
     rows = {tuple(np.nan_to_num(window).ravel()) for window in values}
     assert {tuple(window.ravel()) for window in drawn} == rows
-    skewed = ConformalResiduals.of([values[:1], values[1:]])
-    first = np.mean(skewed.paths(2000, np.random.default_rng(0))[:, 0, 1] == 1)
+    skewed = ConformalResiduals.from_groups([values[:1], values[1:]])
+    first = np.mean(skewed.draw(2000, np.random.default_rng(0))[:, 0, 1] == 1)
     assert first == pytest.approx(0.5, abs=4 * 0.5 / 2000**0.5)

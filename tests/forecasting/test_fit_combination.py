@@ -24,9 +24,9 @@ from seqcast import SeqForecaster
 from seqcast.data.panel import Clock
 from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import fit_combination
-from seqcast.forecasting.combination import ValidationForecasts, choose, combine, squared_error
-from seqcast.forecasting.out_of_fold import out_of_fold
-from seqcast.forecasting.window_source import WindowSource, to_wide
+from seqcast.forecasting.combination import ValidationForecasts, choose_weights, fit_weights, squared_error
+from seqcast.forecasting.out_of_fold import forecast_out_of_fold
+from seqcast.forecasting.window_source import WindowSource, join_targets
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -65,7 +65,7 @@ def validation_by_hand(model, rows):
 def choice_by_hand(validation, folds):
     """By the rule, which is checked in test_combination; and what decided."""
     best = min(validation.naive, key=lambda name: squared_error(validation.naive[name], validation.truth))
-    weights = combine(validation.parts, validation.truth, validation.n_horizons)
+    weights = fit_weights(validation.parts, validation.truth, validation.n_horizons)
     mixture = validation.forecast(weights)
     own, rival = (squared_error(f, validation.truth) for f in (mixture, validation.naive[best]))
     if own >= rival:
@@ -73,8 +73,8 @@ def choice_by_hand(validation, folds):
     elif validation.gains(mixture, best).exceed(2.0):
         decided = "better, certainly"
     else:
-        decided = "likely" if folds is None or "linear" in choose(validation, folds) else "unlikely"
-    return choose(validation, folds), decided
+        decided = "likely" if folds is None or "linear" in choose_weights(validation, folds) else "unlikely"
+    return choose_weights(validation, folds), decided
 
 
 def assert_same_trial(one, other):
@@ -93,14 +93,18 @@ def folds_by_hand(model, scaled):
     """The trial of training windows out of fold, by maps that are checked in test_out_of_fold."""
     k, n, horizon = len(model.target_names_), scaled.shape[1], model.horizon_
     clock = Clock(np.array([0, len(scaled)]), np.array([FIRST]))
-    blocks = WindowSource.of(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
+    blocks = WindowSource.from_inputs(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
     cutoffs = np.array(cutoffs_between(model, scaled, 0, training_end(model, len(scaled))))
-    starts, found = out_of_fold(linear_map_of(model), blocks, cutoffs - model.window_, model.window_, horizon)
+    starts, found = forecast_out_of_fold(
+        linear_map_of(model), blocks, cutoffs - model.window_, model.window_, horizon
+    )
     np.testing.assert_array_equal(starts + model.window_, cutoffs)
     seasons = {"naive": 1, "seasonal_naive": model.season_length_}
     naives = {name: naives_by_hand(model, scaled, cutoffs, season) for name, season in seasons.items()}
     truth = truth_at(model, scaled, cutoffs)
-    return ValidationForecasts({"linear": to_wide(found, len(blocks))}, naives, truth, len(cutoffs) / horizon)
+    return ValidationForecasts(
+        {"linear": join_targets(found, len(blocks))}, naives, truth, len(cutoffs) / horizon
+    )
 
 
 NOISE = walk(200, 8).diff()[1:].to_frame()
@@ -126,9 +130,9 @@ def test_the_fallback_is_chosen_where_it_is_as_good(data, options, decided, monk
 
     def watched(validation, folds):
         trials.append((validation, folds))
-        return choose(validation, folds)
+        return choose_weights(validation, folds)
 
-    monkeypatch.setattr(fit_combination, "choose", watched)
+    monkeypatch.setattr(fit_combination, "choose_weights", watched)
     model, mixture = (
         SeqForecaster(**options, naive_fallback=naive_fallback).fit(data) for naive_fallback in (True, False)
     )
@@ -224,9 +228,12 @@ def test_auto_normalization_is_chosen_by_validation_error(seed):
             way: SeqForecaster(**options, normalization=way).fit(rows)
             for way in ("last", "none", "instance", "auto")
         }
-        better = linear_map_of(fits["auto"]).way.normalization
+        better = linear_map_of(fits["auto"]).window_scaling.normalization
         assert (better != "none") == is_walk
-        assert all(linear_map_of(fits[way]).way.normalization == way for way in ("last", "none", "instance"))
+        assert all(
+            linear_map_of(fits[way]).window_scaling.normalization == way
+            for way in ("last", "none", "instance")
+        )
         np.testing.assert_array_equal(
             linear_map_of(fits["auto"]).weights, linear_map_of(fits[better]).weights
         )
@@ -234,7 +241,7 @@ def test_auto_normalization_is_chosen_by_validation_error(seed):
         errors = {way: linear_error(fits[way], rows.to_frame()) for way in ("last", "none", "instance")}
         assert better == min(errors, key=errors.__getitem__)
     without = SeqForecaster(**options, normalization="auto", early_stopping=False).fit(noise)
-    assert linear_map_of(without).way.normalization == "last"
+    assert linear_map_of(without).window_scaling.normalization == "last"
 
 
 def linear_error(model, rows):

@@ -21,7 +21,7 @@ def local():
 
 def test_series_have_numbers_in_the_order_of_their_first_rows(record):
     assert record.ids == ["b", "a"]
-    assert record.find_series(["a", "b", "a"]).tolist() == [1, 0, 1]
+    assert record.numbers(["a", "b", "a"]).tolist() == [1, 0, 1]
     assert (record.owner, record.targets, record.n_targets) == ("NaiveForecaster", ["y"], 1)
 
 

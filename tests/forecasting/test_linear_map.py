@@ -29,7 +29,7 @@ from seqcast.data.panel import Clock
 from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import linear_map
 from seqcast.forecasting import window_source as blocks_module
-from seqcast.forecasting.linear_map import LEAST_GAIN, RIDGES, LinearMap, Reading, fit_linear
+from seqcast.forecasting.linear_map import MIN_GAIN, RIDGES, LinearMap, Reading, fit_linear
 from seqcast.forecasting.seasonal_features import SeasonalFeatures
 from seqcast.forecasting.window_scaling import WindowScaling
 from seqcast.forecasting.window_source import WindowSource
@@ -45,10 +45,10 @@ no_validation = np.empty(0, np.int64)
 def test_without_validation_the_whole_window_is_regressed_on(task, way):
     found = task.fit(validation=no_validation, ways=(way, NONE, LAST), periods=(7,), year=30.0)
     assert choices_of(found) == (WINDOW, 1e-3, way, NOTHING)
-    weights, phase_weights, intercept = task.ridge(WINDOW, 1e-3, way)
+    weights, seasonal_weights, intercept = task.ridge(WINDOW, 1e-3, way)
     n_read = task.blocks.n_columns - (task.blocks.columns.past if way.covariates == "none" else 0)
     assert weights.shape == (WINDOW * n_read, HORIZON * task.blocks.n_targets)
-    assert_fit(found, weights, phase_weights, intercept)
+    assert_fit(found, weights, seasonal_weights, intercept)
 
 
 @tasks
@@ -75,7 +75,7 @@ def fits_errors(task, fits, starts=VALIDATION):
 
 @pytest.mark.parametrize("most", [4000, 8, 3])
 def test_scalings_are_compared_on_a_spaced_subsample(most, monkeypatch):
-    monkeypatch.setattr(linear_map, "MOST_JUDGED", most)
+    monkeypatch.setattr(linear_map, "MAX_VALIDATION_WINDOWS", most)
     task = Task.of(multivariate=False)
     n = max(1, most // 2)
     starts = VALIDATION if n > 30 else VALIDATION[np.linspace(0, 29, n).astype(int)]
@@ -89,7 +89,7 @@ def test_tasks_choose_different_maps():
     fits = [Task.of(**options).fit(ways=WAYS) for options in TASKS.values()]
     assert len({found.n_steps for found in fits}) > 1
     assert len({found.ridge for found in fits}) > 1
-    assert len({found.way for found in fits}) > 1
+    assert len({found.window_scaling for found in fits}) > 1
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_windows_are_halved_down_to_two_steps(window, tried, monkeypatch):
 
 
 def test_a_window_of_too_many_numbers_is_read_from_its_end(monkeypatch):
-    monkeypatch.setattr(linear_map, "MOST_INPUTS", 15)  # of two columns: seven steps of eight
+    monkeypatch.setattr(linear_map, "MAX_INPUTS", 15)  # of two columns: seven steps of eight
     task = Task.of(multivariate=False)
     found = task.fit(validation=no_validation)
     assert found.n_steps == 7
@@ -129,7 +129,7 @@ def test_windows_read_in_parts_are_those_read_at_once(task, monkeypatch):
 @pytest.mark.parametrize(("most", "step"), [(180, 1), (90, 2), (60, 3), (100, 2)])
 def test_of_many_windows_some_are_read_at_equal_distances(most, step, monkeypatch):
     """Two blocks of 90 windows each; never more than `most`."""
-    monkeypatch.setattr(linear_map, "MOST_ROWS", most)
+    monkeypatch.setattr(linear_map, "MAX_WINDOWS", most)
     task = Task.of(multivariate=False)
     found = task.fit(validation=no_validation)
     assert_fit(found, *task.ridge(WINDOW, 1e-3, LAST, train=TRAIN[::step]))
@@ -139,17 +139,19 @@ def test_of_many_windows_some_are_read_at_equal_distances(most, step, monkeypatc
 def test_without_complete_windows_there_is_no_map(multivariate):
     grid = make_grid()
     grid[::3, :2] = np.nan
-    task = Task(WindowSource.of(grid, ColumnLayout(2, 1), multivariate))
+    task = Task(WindowSource.from_inputs(grid, ColumnLayout(2, 1), multivariate))
     assert task.fit(ways=WAYS) is None
     assert task.fit(train=np.empty(0, np.int64)) is None
     grid[::3, 0] = 1.0  # of the first target all are: enough where each has its own
-    assert (Task(WindowSource.of(grid, ColumnLayout(2, 1), multivariate)).fit() is None) == multivariate
+    assert (
+        Task(WindowSource.from_inputs(grid, ColumnLayout(2, 1), multivariate)).fit() is None
+    ) == multivariate
 
 
 def test_incomplete_validation_windows_choose_nothing():
     grid = make_grid()[:, :1]
     grid[100::3] = np.nan
-    task = Task(WindowSource.of(grid, ColumnLayout(1), True, clock_from(5)))
+    task = Task(WindowSource.from_inputs(grid, ColumnLayout(1), True, clock_from(5)))
     found = task.fit(periods=(7,), year=30.0)
     assert choices_of(found) == (WINDOW, 1e-3, LAST, NOTHING)
     assert_fit(found, *task.ridge(WINDOW, 1e-3, LAST))
@@ -157,7 +159,7 @@ def test_incomplete_validation_windows_choose_nothing():
 
 @pytest.mark.parametrize("way", [LAST, NONE, INSTANCE])
 def test_constant_inputs_have_no_weight(way):
-    blocks = WindowSource.of(np.full((60, 1), 2.5), ColumnLayout(1), True)
+    blocks = WindowSource.from_inputs(np.full((60, 1), 2.5), ColumnLayout(1), True)
     found = fit_linear(blocks, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (way,))
     np.testing.assert_array_equal(found.weights, 0)
     np.testing.assert_array_equal(
@@ -193,7 +195,7 @@ def test_the_calendar_is_that_of_a_search(task, week, year, way):
 
 def test_tasks_choose_different_calendars():
     found = {
-        with_calendar(Task.of(**options), *effects).fit(periods=(5, 7), year=30.0).phases
+        with_calendar(Task.of(**options), *effects).fit(periods=(5, 7), year=30.0).seasonal_features
         for options in TASKS.values()
         for effects in ((0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (2.0, 2.0))
     }
@@ -205,13 +207,13 @@ def test_phases_are_learned_with_a_window_shorter_than_a_period():
     rng = np.random.default_rng(1)
     steps = np.arange(400)
     values = rng.normal(size=7)[(5 + steps) % 7][:, None] + 0.01 * rng.normal(size=(400, 1))
-    blocks = WindowSource.of(values, ColumnLayout(1), True, clock_from(5, 400))
+    blocks = WindowSource.from_inputs(values, ColumnLayout(1), True, clock_from(5, 400))
     train, validation, later = np.arange(300), np.arange(305, 340), np.arange(345, 390)
     truth = values[later[:, None] + 2 + np.arange(HORIZON)]
     errors = {}
     for periods in ((), (7,)):
         fit = fit_linear(blocks, train, validation, 2, HORIZON, (NONE,), periods)
-        assert fit.phases == SeasonalFeatures(periods)
+        assert fit.seasonal_features == SeasonalFeatures(periods)
         errors[periods] = np.sqrt(np.mean((fit.forecast(blocks, later, 2) - truth) ** 2))
     assert errors[7,] < 0.05 < 0.3 < errors[()]
 
@@ -224,22 +226,22 @@ def test_a_gain_that_is_small_is_no_reason_for_a_calendar(monkeypatch):
         for some in ([NOTHING], CALENDARS)
     )
     gain = 1 - best / plain
-    assert gain > LEAST_GAIN == 0.05
+    assert gain > MIN_GAIN == 0.05
     for least, taken in ((gain - 0.01, True), (gain + 0.01, False)):
-        monkeypatch.setattr(linear_map, "LEAST_GAIN", least)
-        assert (task.fit(periods=(5, 7), year=30.0).phases != NOTHING) == taken
+        monkeypatch.setattr(linear_map, "MIN_GAIN", least)
+        assert (task.fit(periods=(5, 7), year=30.0).seasonal_features != NOTHING) == taken
 
 
 def test_seen_steps_span_from_first_window_to_last_target(monkeypatch):
-    seen, real = [], linear_map.choices
-    monkeypatch.setattr(linear_map, "choices", lambda *args: seen.append(args) or real(*args))
+    seen, real = [], linear_map.list_candidates
+    monkeypatch.setattr(linear_map, "list_candidates", lambda *args: seen.append(args) or real(*args))
     Task.of().fit(train=np.array([20, 31, 50]), periods=(5,), year=30.0)
     assert seen == [((5,), 30.0, 41)]  # from 20 to 60
 
 
 def test_without_a_clock_there_is_no_calendar():
     task = with_calendar(Task.of(n_targets=1, columns=1), week=2.0)
-    assert task.fit(periods=(7,)).phases == SeasonalFeatures((7,))
+    assert task.fit(periods=(7,)).seasonal_features == SeasonalFeatures((7,))
     timeless = Task(replace(task.blocks, clock=None)).fit(periods=(7,), year=30.0)
     plain = task.fit()
     assert choices_of(timeless) == choices_of(plain)
@@ -250,10 +252,12 @@ def test_each_series_has_a_clock_of_its_own():
     """Two series one below the other, the second from another day of the week on."""
     one = with_calendar(Task.of(n_targets=1, columns=1), week=2.0).blocks
     clock = Clock(np.array([0, 141, 279]), np.array([5, 8]))
-    panel = WindowSource.of(np.vstack([one.values[0], one.values[0, 3:]]), ColumnLayout(1), True, clock)
+    panel = WindowSource.from_inputs(
+        np.vstack([one.values[0], one.values[0, 3:]]), ColumnLayout(1), True, clock
+    )
     train, validation = np.r_[TRAIN, TRAIN[3:] + 138], np.r_[VALIDATION, VALIDATION + 138]
     found = fit_linear(panel, train, validation, WINDOW, HORIZON, (LAST,), (7,))
-    assert found.phases == SeasonalFeatures((7,))
+    assert found.seasonal_features == SeasonalFeatures((7,))
     both = found.forecast(panel, np.array([50, 133, 50 + 138, 133 + 138]), WINDOW)
     np.testing.assert_array_equal(both[:2], both[2:])
 
@@ -270,13 +274,15 @@ def test_forecast_is_inputs_times_weights_at_the_offsets_level(task, way, n_step
         HORIZON * task.blocks.n_targets,
         SeasonalFeatures((5,), 30.0),
     )
-    n_inputs = n_steps * way.n_read(task.blocks.columns)
-    weights, phase_weights = rng.normal(size=(n_inputs, n_outputs)), rng.normal(size=(9, n_outputs))
-    fitted = LinearMap(way, phases, n_steps, HORIZON, weights, phase_weights, rng.normal(size=n_outputs), 0.1)
+    n_inputs = n_steps * way.count_read(task.blocks.columns)
+    weights, seasonal_weights = rng.normal(size=(n_inputs, n_outputs)), rng.normal(size=(9, n_outputs))
+    fitted = LinearMap(
+        way, phases, n_steps, HORIZON, weights, seasonal_weights, rng.normal(size=n_outputs), 0.1
+    )
     starts = np.array([0, 3, 50, 133])
     calendar, inputs, _, offsets, scales = task.cut(starts[:3], n_steps, way, phases)
     found = fitted.forecast(task.blocks, starts, WINDOW).reshape(len(task.blocks), 4, HORIZON, -1)
-    parts = calendar @ phase_weights + inputs @ weights + fitted.intercept
+    parts = calendar @ seasonal_weights + inputs @ weights + fitted.intercept
     expected = parts.reshape(-1, HORIZON, task.blocks.n_targets) * scales + offsets
     np.testing.assert_allclose(found[:, :3].reshape(expected.shape), expected, rtol=1e-12, atol=1e-12)
     assert np.isfinite(found).all()  # also of the last window, behind which there is nothing
@@ -287,20 +293,20 @@ def test_forecast_is_inputs_times_weights_at_the_offsets_level(task, way, n_step
 def test_moments_are_those_of_complete_windows(task, way):
     phases = SeasonalFeatures((5,), 30.0)
     calendar, inputs, targets = task.complete(TRAIN, 5, way, phases)
-    found = Reading(way, phases, 5, HORIZON).moments(task.blocks, TRAIN, WINDOW)
-    expected = linear_map.NormalEquations.of(np.hstack([calendar, inputs]), targets)
+    found = Reading(way, phases, 5, HORIZON).sum_windows(task.blocks, TRAIN, WINDOW)
+    expected = linear_map.NormalEquations.from_rows(np.hstack([calendar, inputs]), targets)
     assert found.count == expected.count
     np.testing.assert_allclose(found.xx, expected.xx, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.xy, expected.xy, rtol=1e-9, atol=1e-9)
-    assert Reading(way, phases, 5, HORIZON).moments(task.blocks, TRAIN[:0], WINDOW).count == 0
+    assert Reading(way, phases, 5, HORIZON).sum_windows(task.blocks, TRAIN[:0], WINDOW).count == 0
 
 
 @tasks
 @pytest.mark.parametrize("way", [LAST, INSTANCE])
 def test_a_forecast_has_the_same_bits_in_any_batch(task, way, monkeypatch):
     fitted, starts, phases = task.fit(ways=(way,)), np.arange(130), SeasonalFeatures((7,), 30.0)
-    phase_weights = np.random.default_rng(0).normal(size=(len(phases), len(fitted.intercept)))
-    fitted = replace(fitted, phases=phases, phase_weights=phase_weights)
+    seasonal_weights = np.random.default_rng(0).normal(size=(len(phases), len(fitted.intercept)))
+    fitted = replace(fitted, seasonal_features=phases, seasonal_weights=seasonal_weights)
     whole = fitted.forecast(task.blocks, starts, WINDOW).reshape(len(task.blocks), 130, -1)
     for chosen in ([0], [7, 8], list(range(129, -1, -1)), [5, 5, 5], list(range(10, 43))):
         found = fitted.forecast(task.blocks, starts[chosen], WINDOW)
@@ -314,13 +320,13 @@ def test_rows_before_a_window_do_not_matter():
     task = with_calendar(Task.of(multivariate=False), 2.0, 2.0)
     fitted, starts = task.fit(periods=(7,), year=30.0), np.array([60, 133])
     whole = fitted.forecast(task.blocks, starts, WINDOW)
-    np.testing.assert_array_equal(fitted.forecast(task.blocks.since(60), starts - 60, WINDOW), whole)
+    np.testing.assert_array_equal(fitted.forecast(task.blocks.drop_before(60), starts - 60, WINDOW), whole)
 
 
 def test_waves_and_trends_are_continued():
     """Both follow from their last steps by a linear rule, so that next to nothing is left of the error."""
     t = np.arange(200)
-    blocks = WindowSource.of((np.sin(t / 5) + 0.01 * t)[:, None], ColumnLayout(1), True)
+    blocks = WindowSource.from_inputs((np.sin(t / 5) + 0.01 * t)[:, None], ColumnLayout(1), True)
     fitted = fit_linear(blocks, np.arange(120), np.arange(130, 160), 12, 5, (LAST,))
     truth = blocks.values[0, 190:195]
     np.testing.assert_allclose(fitted.forecast(blocks, np.array([178]), 12)[0], truth, atol=1e-3)
@@ -328,7 +334,7 @@ def test_waves_and_trends_are_continued():
 
 def test_a_distant_level_shifts_relative_forecasts_only():
     grid = make_grid()[:, :1]
-    far, near = (WindowSource.of(values, ColumnLayout(1), True) for values in (grid + 100, grid))
+    far, near = (WindowSource.from_inputs(values, ColumnLayout(1), True) for values in (grid + 100, grid))
     for way in (LAST, INSTANCE, NONE):
         fitted = fit_linear(near, TRAIN, VALIDATION, WINDOW, HORIZON, (way,))
         found = fitted.forecast(far, TRAIN, WINDOW) - fitted.forecast(near, TRAIN, WINDOW)
@@ -344,7 +350,7 @@ def test_loud_windows_do_not_outweigh_quiet_ones_by_instance():
         quiet[t] = 0.5 * quiet[t - 1] + rng.normal()
     loud = 100 * rng.normal(size=200).cumsum()
     series = np.concatenate([quiet, loud])[:, None]
-    blocks, starts = WindowSource.of(series, ColumnLayout(1), True), np.r_[0:580, 600:780]
+    blocks, starts = WindowSource.from_inputs(series, ColumnLayout(1), True), np.r_[0:580, 600:780]
     truth = quiet[np.arange(580) + 10]
     errors = {}
     for way in (LAST, INSTANCE):
@@ -365,8 +371,8 @@ def test_a_window_longer_than_what_is_read_ends_at_the_same_step():
 def test_of_other_windows_the_same_choices_give_other_weights():
     task = with_calendar(Task.of(multivariate=False), 2.0, 2.0)
     fit = task.fit(periods=(7,), year=30.0)
-    found = fit.refitted(fit.moments(task.blocks, TRAIN[20:], WINDOW))
+    found = fit.refit(fit.sum_windows(task.blocks, TRAIN[20:], WINDOW))
     assert choices_of(found) == choices_of(fit)
     assert_fit(found, *task.ridge(*choices_of(fit), train=TRAIN[20:]), tolerance=1e-8)
-    again = fit.refitted(fit.moments(task.blocks, TRAIN, WINDOW))
-    assert_fit(again, fit.weights, fit.phase_weights, fit.intercept, tolerance=1e-8)
+    again = fit.refit(fit.sum_windows(task.blocks, TRAIN, WINDOW))
+    assert_fit(again, fit.weights, fit.seasonal_weights, fit.intercept, tolerance=1e-8)

@@ -23,7 +23,7 @@ def assert_same(found, expected, rtol=1e-9):
 
 
 def test_moments_are_means_and_sums_of_products():
-    found = NormalEquations.of(X, Y)
+    found = NormalEquations.from_rows(X, Y)
     assert found.count == 60
     np.testing.assert_allclose(found.x, X.mean(axis=0))
     np.testing.assert_allclose(found.y, Y.mean(axis=0))
@@ -39,12 +39,14 @@ def test_moments_can_be_added_and_subtracted(first, second, level):
     """Also far from 0, where sums of raw products would lose ten digits."""
     first, second = sorted([first, second])
     x, y = X + level, Y - level
-    parts = [NormalEquations.of(x[a:b], y[a:b]) for a, b in [(0, first), (first, second), (second, 60)]]
+    parts = [
+        NormalEquations.from_rows(x[a:b], y[a:b]) for a, b in [(0, first), (first, second), (second, 60)]
+    ]
     total = parts[0] + parts[1] + parts[2]
-    assert_same(total, NormalEquations.of(x, y))
+    assert_same(total, NormalEquations.from_rows(x, y))
     if second - first < 60:
         rest = np.r_[0:first, second:60]
-        found, expected = total - parts[1], NormalEquations.of(x[rest], y[rest])
+        found, expected = total - parts[1], NormalEquations.from_rows(x[rest], y[rest])
         if len(rest) > 3:  # of less is left, too much of it is rounding
             assert_same(found, expected, rtol=1e-7)
 
@@ -52,7 +54,7 @@ def test_moments_can_be_added_and_subtracted(first, second, level):
 @pytest.mark.parametrize("n_inputs", [7, 3, 1])
 @pytest.mark.parametrize("ridge", [1e-5, 0.1, 1.0])
 def test_solution_is_ridge_regression_on_the_last_inputs(n_inputs, ridge):
-    weights, intercept = NormalEquations.of(X, Y).solve(n_inputs, ridge)
+    weights, intercept = NormalEquations.from_rows(X, Y).solve(n_inputs, ridge)
     inputs = X[:, -n_inputs:]
     penalty = ridge * np.mean(((inputs - inputs.mean(axis=0)) ** 2).sum(axis=0))
     expected = Ridge(alpha=penalty).fit(inputs, Y)
@@ -62,23 +64,23 @@ def test_solution_is_ridge_regression_on_the_last_inputs(n_inputs, ridge):
 
 @pytest.mark.parametrize("n_inputs", [7, 2])
 def test_error_is_the_sum_of_squares_on_other_rows(n_inputs):
-    weights, intercept = NormalEquations.of(X, Y).solve(n_inputs, 0.1)
+    weights, intercept = NormalEquations.from_rows(X, Y).solve(n_inputs, 0.1)
     expected = ((OTHER_X[:, -n_inputs:] @ weights + intercept - OTHER_Y) ** 2).sum()
-    assert NormalEquations.of(OTHER_X, OTHER_Y).error(weights, intercept) == pytest.approx(
+    assert NormalEquations.from_rows(OTHER_X, OTHER_Y).squared_error(weights, intercept) == pytest.approx(
         expected, rel=1e-10
     )
-    none = NormalEquations.of(np.empty((0, 7)), np.empty((0, 2)))
-    assert none.error(weights, intercept) == 0
+    none = NormalEquations.from_rows(np.empty((0, 7)), np.empty((0, 2)))
+    assert none.squared_error(weights, intercept) == 0
 
 
 def test_some_inputs_can_be_chosen():
     places = np.array([5, 0, 2])
-    assert_same(NormalEquations.of(X, Y).only(places), NormalEquations.of(X[:, places], Y))
+    assert_same(NormalEquations.from_rows(X, Y).select(places), NormalEquations.from_rows(X[:, places], Y))
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_what_first_inputs_explain_can_be_subtracted(n):
-    explained = NormalEquations.of(X, Y).penalized(n, 0.5).explained(n)
+    explained = NormalEquations.from_rows(X, Y).penalize(n, 0.5).regress_on_first(n)
     rest = np.hstack([X[:, n:], Y])
     if n:
         x = X[:, :n] - X[:, :n].mean(axis=0)
@@ -87,15 +89,15 @@ def test_what_first_inputs_explain_can_be_subtracted(n):
         np.testing.assert_allclose(explained, np.linalg.lstsq(rows, aims, rcond=None)[0], rtol=1e-8)
     left = np.hstack([OTHER_X[:, n:], OTHER_Y]) - OTHER_X[:, :n] @ explained
     assert_same(
-        NormalEquations.of(OTHER_X, OTHER_Y).less(explained),
-        NormalEquations.of(left[:, : 7 - n], left[:, 7 - n :]),
+        NormalEquations.from_rows(OTHER_X, OTHER_Y).subtract_regression(explained),
+        NormalEquations.from_rows(left[:, : 7 - n], left[:, 7 - n :]),
     )
 
 
 def test_two_steps_are_one_fit_with_both_penalties():
-    known = NormalEquations.of(X, Y).penalized(3, 0.5)
-    explained = known.explained(3)
-    left = known.less(explained)
+    known = NormalEquations.from_rows(X, Y).penalize(3, 0.5)
+    explained = known.regress_on_first(3)
+    left = known.subtract_regression(explained)
     weights, intercept = left.solve(2, 0.1)
     first = explained[:, 4:] - explained[:, 2:4] @ weights
     x = X[:, [0, 1, 2, 5, 6]]
@@ -111,8 +113,8 @@ def test_two_steps_are_one_fit_with_both_penalties():
 
 def test_unobserved_inputs_have_no_weight():
     x = np.hstack([np.zeros((60, 1)), X])
-    np.testing.assert_array_equal(NormalEquations.of(x, Y).penalized(1, 0.03).explained(1), 0)
-    flat = NormalEquations.of(np.full((60, 2), 4.0), Y)
+    np.testing.assert_array_equal(NormalEquations.from_rows(x, Y).penalize(1, 0.03).regress_on_first(1), 0)
+    flat = NormalEquations.from_rows(np.full((60, 2), 4.0), Y)
     weights, intercept = flat.solve(2, 0.1)
     np.testing.assert_array_equal(weights, 0)
     np.testing.assert_allclose(intercept, Y.mean(axis=0))

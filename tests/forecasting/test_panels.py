@@ -48,7 +48,7 @@ def test_a_missing_future_value_is_named(guided):
 
 def test_rows_that_follow_stand_at_their_steps(naive):
     rows = naive.fitted.schema.read(daily([1, 2, 3], start="2024-02-11"), "predict")
-    steps = naive.check_later_steps(None, rows.tables[0], rows)
+    steps = naive.steps_after(None, rows.tables[0], rows)
     assert steps.tolist() == [1, 2, 3]
     panel, begins, lengths = naive.after_rows(rows, [steps])
     assert lengths.tolist() == [4]

@@ -81,8 +81,8 @@ def test_intervals_are_in_the_unit_of_each_target_and_series(kind, options):
     assert_close(one["z-lo-80"], 1000 + 50 * one["y-lo-80"], 1e-6)
     assert_close(one["z-hi-80"], 1000 + 50 * one["y-hi-80"], 1e-6)
     panel = kind(**options, **KEYS).fit(long(a=rows, b=1024 * rows - 30000))
-    assert_close(*residuals_of(panel).sizes, 0.05)
-    residuals_of(panel).sizes[:] = 1.0
+    assert_close(*residuals_of(panel).scales, 0.05)
+    residuals_of(panel).scales[:] = 1.0
     one = panel.forecast(level=80)
     a, b = (one[one["id"] == name][["y", "y-lo-80", "y-hi-80"]].to_numpy() for name in "ab")
     assert_close(b, 1024 * a - 30000, 1e-6)

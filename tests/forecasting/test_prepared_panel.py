@@ -34,5 +34,3 @@ def test_differences_are_integrated_from_the_values_before():
 def test_values_that_are_scaled_already_are_taken_as_they_are(examples):
     again = examples.preparer.prepare_scaled(examples.prepared.scaled)
     np.testing.assert_array_equal(again.source.values, examples.prepared.source.values)
-    other = examples.prepared.with_scaled(examples.prepared.scaled)
-    np.testing.assert_array_equal(other.source.values, examples.prepared.source.values)

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
     ],
 )
 def test_requested_levels_and_quantiles_name_columns(level, quantiles, names, probabilities):
-    bounds = RequestedQuantiles.of(level, quantiles, "Test")
-    assert bounds.names(["a"]) == ["a", *names]
+    bounds = RequestedQuantiles.parse(level, quantiles, "Test")
+    assert bounds.column_names(["a"]) == ["a", *names]
     assert_close([probability for _, probability in bounds.columns], probabilities, 1e-12)
     assert list(bounds.probabilities) == sorted({probability for _, probability in bounds.columns})
     assert len(bounds.probabilities) == len(set(np.round(probabilities, 9)))
@@ -37,17 +37,17 @@ def test_requested_levels_and_quantiles_name_columns(level, quantiles, names, pr
 @pytest.mark.parametrize("percent", [*range(1, 100), 99.9, 0.5])
 def test_a_level_is_the_same_as_its_two_quantiles(percent):
     tail = (100 - percent) / 200
-    bounds = RequestedQuantiles.of(percent, [tail, 1 - tail], "Test")
+    bounds = RequestedQuantiles.parse(percent, [tail, 1 - tail], "Test")
     np.testing.assert_allclose(
         [p for _, p in bounds.columns[:2]], [p for _, p in bounds.columns[2:]], rtol=1e-12
     )
 
 
 def test_values_are_put_under_their_names():
-    bounds = RequestedQuantiles.of(80, [0.5, 0.1], "Test")
+    bounds = RequestedQuantiles.parse(80, [0.5, 0.1], "Test")
     assert bounds.probabilities == (0.1, 0.5, 0.9)
     values = np.arange(4 * 3 * 2).reshape(4, 3, 2)  # forecast and three quantiles, of 3 steps and 2 targets
-    found = pd.DataFrame(bounds.side_by_side(values), columns=bounds.names(["a", 7]))
+    found = pd.DataFrame(bounds.to_columns(values), columns=bounds.column_names(["a", 7]))
     for k, name in enumerate(["a", 7]):
         for column, place in {
             name: 0,

@@ -8,7 +8,7 @@ from fitted_parts import residuals_of
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster, backtest
 from seqcast.data.panel import Panel
 from seqcast.forecasting.conformal import ConformalResiduals
-from seqcast.forecasting.residual_scale import PRIOR, residual_scales
+from seqcast.forecasting.residual_scale import PRIOR, compute_residual_scales
 
 KEYS = {"id_col": "id", "time_col": "time"}
 N = 3000
@@ -35,7 +35,7 @@ def test_sizes_are_squared_means_of_square_roots_drawn_to_one():
     groups[0][1][1, 2:, 0] = np.nan
     groups[1][1][3, :, 1] = np.nan
     news = [np.array([1, 1 / 4, 1, 1, 1]), np.array([1, 1 / 4, 1, 3 / 4])]
-    found = residual_scales(levels, groups)
+    found = compute_residual_scales(levels, groups)
     assert found.shape == (2, 1, 2)
     for number, target in np.ndindex(2, 2):
         roots, weights, of_one, n = [], [], [], 0.0
@@ -56,37 +56,37 @@ def test_errors_of_all_series_are_divided_by_their_sizes():
     levels, cutoffs = panel_of(400, 400), np.arange(20, 780, 2)
     cutoffs = cutoffs[(cutoffs < 396) | (cutoffs > 420)]
     values = errors_of(len(cutoffs), 4) * np.where(cutoffs > 400, 4.0, 1.0)[:, None, None]
-    errors = ConformalResiduals.of_series(levels, [(cutoffs, values)])
+    errors = ConformalResiduals.from_series(levels, [(cutoffs, values)])
     series = levels.find_series(cutoffs)
-    expected = (values / errors.sizes[series]).astype(np.float32)
+    expected = (values / errors.scales[series]).astype(np.float32)
     np.testing.assert_array_equal(errors.values, expected)
-    ratio = errors.sizes[1] / errors.sizes[0]
+    ratio = errors.scales[1] / errors.scales[0]
     assert ((ratio > 2.5) & (ratio < 4)).all()  # they were drawn to 1, but not far
 
 
 def test_of_one_series_nothing_is_changed():
     """To the last bit."""
     groups = [(np.arange(30, 130), errors_of(100, 7)), (np.arange(5, 25, 2), errors_of(10, 7, 0.1))]
-    errors = ConformalResiduals.of_series(panel_of(150), groups)
-    assert (errors.sizes == 1).all()
+    errors = ConformalResiduals.from_series(panel_of(150), groups)
+    assert (errors.scales == 1).all()
     np.testing.assert_array_equal(
-        errors.values, ConformalResiduals.of([values for _, values in groups]).values
+        errors.values, ConformalResiduals.from_groups([values for _, values in groups]).values
     )
 
 
 def test_unknown_residual_scales_are_one():
     """Of a series without errors, and of series that came after fit."""
     groups = [(np.array([12, 22, 112]), errors_of(3, 4))]
-    errors = ConformalResiduals.of_series(panel_of(50, 40, 60), groups)
-    assert (errors.sizes[1] == 1).all()
-    assert (errors.sizes[[0, 2]] != 1).all()
-    found = errors.sizes_of(np.array([2, 7, 0, 3]))
-    np.testing.assert_array_equal(found[[0, 2]], errors.sizes[[2, 0]])
+    errors = ConformalResiduals.from_series(panel_of(50, 40, 60), groups)
+    assert (errors.scales[1] == 1).all()
+    assert (errors.scales[[0, 2]] != 1).all()
+    found = errors.select_scales(np.array([2, 7, 0, 3]))
+    np.testing.assert_array_equal(found[[0, 2]], errors.scales[[2, 0]])
     assert (found[[1, 3]] == 1).all()
 
 
 def test_errors_that_are_all_zero_have_no_sizes():
-    sizes = residual_scales(panel_of(50, 40), [(np.array([12, 22, 72]), np.zeros((3, 4, 1)))])
+    sizes = compute_residual_scales(panel_of(50, 40), [(np.array([12, 22, 72]), np.zeros((3, 4, 1)))])
     assert (sizes == 1).all()
 
 
@@ -94,9 +94,9 @@ def test_errors_that_are_all_zero_have_no_sizes():
 def test_one_wild_error_moves_sizes_little(wild):
     levels, cutoffs = panel_of(500, 500), np.concatenate([np.arange(20, 490), np.arange(520, 990)])
     values = errors_of(len(cutoffs), 4)
-    calm = residual_scales(levels, [(cutoffs, values)])
+    calm = compute_residual_scales(levels, [(cutoffs, values)])
     values[7, 1] = wild
-    moved = residual_scales(levels, [(cutoffs, values)]) / calm
+    moved = compute_residual_scales(levels, [(cutoffs, values)]) / calm
     assert moved.max() < 1 + 2 * np.sqrt(wild) / 1000
 
 
@@ -144,12 +144,12 @@ def test_intervals_of_each_series_have_their_coverage(panel, model):
         return inside.groupby(rows["id"]).mean().to_numpy()
 
     assert np.abs(coverage() - 0.8).max() < 0.06
-    sizes = residuals_of(model).sizes.ravel()
+    sizes = residuals_of(model).scales.ravel()
     assert sizes[:2].min() > 1.3 * sizes[2:].max()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             ConformalResiduals,
-            "of_series",
+            "from_series",
             classmethod(lambda cls, _, groups: cls.of([e for _, e in groups])),
         )
         model.fit(panel[known])
@@ -161,8 +161,8 @@ def test_intervals_of_each_series_have_their_coverage(panel, model):
 def test_a_model_of_one_series_has_no_sizes(panel):
     rows = panel[panel["time"] < "2024-08-01"]
     local = LinearForecaster(4, 8, scope="local", **KEYS).fit(rows)
-    assert all((residuals_of(model).sizes == 1).all() for model in local.models_.values())
-    assert (residuals_of(NaiveForecaster(4, season_length=7, **KEYS).fit(rows)).sizes != 1).all()
+    assert all((residuals_of(model).scales == 1).all() for model in local.models_.values())
+    assert (residuals_of(NaiveForecaster(4, season_length=7, **KEYS).fit(rows)).scales != 1).all()
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-3])

@@ -31,7 +31,7 @@ def test_too_few_residuals_cause_a_warning(name):
     kind, options = MODELS[name]
     options = {key: value for key, value in options.items() if key != "validation_fraction"}
     model = kind(**options).fit(wander(26))
-    seen = residuals_of(model).fewest()
+    seen = residuals_of(model).count_effective()
     message = rf"^Errors of only {seen:.0f} windows were seen in fit, and quantiles this far out need 999: "
     with pytest.warns(UserWarning, match=message) as caught:
         forecast = model.forecast(level=99.9)
@@ -183,7 +183,7 @@ def test_seeds_of_paths(model):
 def test_series_have_draws_of_their_own(kind, options):
     """Two equal series: the same forecast and, as far as errors were the same, bounds, but other paths."""
     model = kind(**options, **KEYS).fit(long(a=wander(), b=wander()))
-    residuals_of(model).sizes[:] = 1.0
+    residuals_of(model).scales[:] = 1.0
     forecast, paths = model.forecast(level=80), model.sample_paths(9, random_state=0)
     a, b = (forecast[forecast["id"] == name].drop(columns="id") for name in "ab")
     assert_same_bits(a, b)

@@ -95,7 +95,7 @@ def test_a_path_continues_like_a_forecast_after_an_update(name):
     for id_ in "bac":
         errors = residuals_of(model.models_[id_] if name == "local" else model)
         rng = np.random.default_rng([int(seed), crc32(repr(id_).encode())])
-        windows = [errors.paths(3, rng) for _ in range(2)]
+        windows = [errors.draw(3, rng) for _ in range(2)]
         for path in range(3):
             own = paths[(paths["id"] == id_) & (paths["path"] == path)].drop(columns="path")
             moved = copy.deepcopy(model)
@@ -115,7 +115,7 @@ def test_volatility_is_computed_only_for_intervals(monkeypatch):
     def at(self, *_):
         raise AssertionError
 
-    monkeypatch.setattr(RecentVolatility, "at", at)
+    monkeypatch.setattr(RecentVolatility, "measure", at)
     for model in found:
         model.forecast(8)
         with pytest.raises(AssertionError):

@@ -6,7 +6,7 @@ import pytest
 from plan_tasks import KEYS, daily, long
 
 from seqcast import LinearForecaster, NaiveForecaster
-from seqcast.forecasting.updating import update, updated_panel
+from seqcast.forecasting.updating import build_updated_panel, update
 
 ROWS = long(a=daily(np.arange(30.0)), b=daily(np.arange(40.0)))
 LATER = long(b=daily([7.0, 8.0], start="2024-02-11"))
@@ -61,6 +61,6 @@ def test_local_models_take_no_other_series():
 
 def test_a_panel_of_updated_series_has_the_requested_steps(fitted):
     after, updated = update(fitted, LATER, None, "update")
-    panel = updated_panel(after, updated, 100)
+    panel = build_updated_panel(after, updated, 100)
     assert panel.lengths.tolist() == [100]
     np.testing.assert_array_equal(panel.values[-3:, 0], [np.nan, 7, 8])
