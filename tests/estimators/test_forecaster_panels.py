@@ -121,7 +121,7 @@ def forecast_by_hand(model, values, first):
         x = (
             x @ linear.weights
             + linear.intercept
-            + linear.seasonal_features.inputs(np.array([days(first)]))[0] @ linear.seasonal_weights
+            + linear.seasonal_features.encode(np.array([days(first)]))[0] @ linear.seasonal_weights
         )
         parts.append(x.reshape(-1, len(group)) * unit + offset)
     return np.hstack(parts) * scale + center
@@ -185,7 +185,7 @@ def test_the_map_is_that_of_the_windows_of_all_series(normalization):
         expected.n_steps,
     )
     assert (model.ridge_, model.n_steps_) == (expected.ridge, expected.n_steps)
-    for name in ("weights", "phase_weights", "intercept"):
+    for name in ("weights", "seasonal_weights", "intercept"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-6, atol=1e-9)
 
 

@@ -10,6 +10,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 
 from seqcast import SeqForecaster
+from seqcast.forecasting.rolling import compare_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -110,8 +111,8 @@ def test_predict_does_not_read_the_target(model, data):
 
 def test_scoring_does_not_read_the_target_for_its_forecasts(model, data):
     X, y = data
-    truth, one, naive_one, _ = model._beside_truth(X[60:], y[60:])
-    other_truth, other, naive_other, _ = model._beside_truth(X[60:], -y[60:])
+    truth, one, naive_one, _ = compare_rows(model.fitted_, X[60:], y[60:], "score")
+    other_truth, other, naive_other, _ = compare_rows(model.fitted_, X[60:], -y[60:], "score")
     assert_same_bits(one, other)
     assert_same_bits(naive_one, naive_other)
     assert_same_bits(truth, -other_truth)

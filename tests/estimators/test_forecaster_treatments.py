@@ -212,7 +212,7 @@ def test_scaling_does_not_change_a_univariate_ridge_regression():
         assert_close(found, expected, 1e-7)
 
 
-def scale_of(model, of="targets"):
+def scale_of(model, of="target_scaler"):
     scaler = getattr(model_of(model).preparer.preparation, of)
     return scaler.center.ravel().tolist(), scaler.scale.ravel().tolist()
 
@@ -224,7 +224,7 @@ def test_one_outlier_moves_no_robust_scale():
     broken.loc[rows["x"][:108].idxmin(), "x"] = -1e9
     options = {**SMALL, "target": "y"}
     robust = [LinearForecaster(**options, scaling="robust").fit(data) for data in (rows, broken)]
-    for of in ("targets", "covariates"):
+    for of in ("target_scaler", "covariate_scaler"):
         assert_close(scale_of(robust[0], of), scale_of(robust[1], of), 1e-12)
     low, middle, high = np.quantile(rows["y"][:108], [0.25, 0.5, 0.75], method="averaged_inverted_cdf")
     assert_close(scale_of(robust[1]), [[middle], [0.7413 * (high - low)]])

@@ -150,7 +150,7 @@ def test_intervals_of_each_series_have_their_coverage(panel, model):
         patch.setattr(
             ConformalResiduals,
             "from_series",
-            classmethod(lambda cls, _, groups: cls.of([e for _, e in groups])),
+            classmethod(lambda cls, _, groups: cls.from_groups([e for _, e in groups])),
         )
         model.fit(panel[known])
     alike = coverage()
