@@ -17,4 +17,7 @@ def minor_versions(requirements, sign):
 def test_the_oldest_versions_that_are_run_are_those_promised():
     project = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text())["project"]
     run = (HERE / "oldest.txt").read_text().splitlines()
-    assert minor_versions(run, "==") == minor_versions(project["dependencies"], ">=")
+    promised = minor_versions(project["dependencies"], ">=")
+    # The oldest numba and scikit-learn install these themselves, in versions of their own.
+    brought = {"joblib", "llvmlite", "scipy", "threadpoolctl"}
+    assert minor_versions(run, "==") == {name: promised[name] for name in promised.keys() - brought}
