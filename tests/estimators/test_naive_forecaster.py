@@ -50,3 +50,14 @@ def test_other_columns_are_not_used():
 def test_the_docstring_example_is_true():
     result = doctest.testmod(naive_forecaster)
     assert (result.failed, result.attempted > 0) == (0, True)
+
+
+def test_sensitivity_is_one_at_the_repeated_value():
+    model = NaiveForecaster(2, season_length=3).fit(np.arange(20.0))
+    slopes = model.sensitivity().loc["y"]["y"]
+    expected = np.zeros(slopes.shape)
+    for lead, lag in ((1, 3), (2, 2)):
+        expected[lead - 1, slopes.columns.get_loc(lag)] = 1.0
+    # Nothing was observed before the first of the 20 steps.
+    expected[:, slopes.columns > 20] = np.nan
+    np.testing.assert_array_equal(slopes, expected)
