@@ -2,17 +2,15 @@
 
 import naive
 import numpy as np
-from goldens import CELLS
 
 from seqcast import Recurrent
 
-KINDS = CELLS | {"gru_reset_before": {"cell": "gru", "reset_after": False}}
+KINDS = list(naive.CELLS)
 LENGTHS = (4, 0, 7, 1, 7, 3)  # unsorted, with an empty row, a single step and a tie
 
 
 def make_layer(kind, dtype="float64", input_size=3, hidden_size=4, random_state=0, **options):
-    options = {"input_size": input_size, "hidden_size": hidden_size} | KINDS[kind] | options
-    return Recurrent(**options, dtype=dtype, random_state=random_state)
+    return Recurrent(kind, input_size, hidden_size, dtype=dtype, random_state=random_state, **options)
 
 
 def draw_call(layer, lengths=LENGTHS, n_steps=7, seed=1):
@@ -52,16 +50,14 @@ def run_naive(layer, x, state=None, lengths=None, masks=None):
     weights = {name: weight.astype(float) for name, weight in layer.weights.items()}
     state = tuple(part.astype(float) for part in parts(state)) if state is not None else None
     return naive.recurrent(
-        layer.cell,
-        weights,
-        x.astype(float),
-        state if state is None or layer.cell == "lstm" else state[0],
-        lengths,
-        layer.n_layers,
-        layer.bidirectional,
-        layer.activation,
-        layer.reset_after,
-        masks,
+        weights=weights,
+        x=x.astype(float),
+        state=state if state is None or layer.cell == "lstm" else state[0],
+        lengths=lengths,
+        n_layers=layer.n_layers,
+        bidirectional=layer.bidirectional,
+        masks=masks,
+        **naive.CELLS[layer.cell],
     )
 
 

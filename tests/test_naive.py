@@ -14,7 +14,12 @@ def run(kind, arrays):
     state = (arrays["h_0"], arrays["c_0"]) if kind == "lstm" else arrays["h_0"]
     depth = {"n_layers": int(arrays["n_layers"]), "bidirectional": bool(arrays["bidirectional"])}
     output, final = naive.recurrent(
-        weights=arrays, x=arrays["x"], state=state, lengths=arrays["lengths"], **depth, **CELLS[kind]
+        weights=arrays,
+        x=arrays["x"],
+        state=state,
+        lengths=arrays["lengths"],
+        **depth,
+        **naive.CELLS[CELLS[kind]],
     )
     return {"output": output} | dict(zip(("h_n", "c_n"), final if kind == "lstm" else (final,), strict=False))
 

@@ -1,4 +1,4 @@
-"""The interface that all forecasters share."""
+"""The base class of the forecasters."""
 
 from __future__ import annotations
 
@@ -35,44 +35,44 @@ Data: TypeAlias = pd.DataFrame | pd.Series | ArrayLike
 
 
 class BaseForecaster(RegressorMixin, BaseEstimator):
-    """Base of the forecasters: they differ in how a model is fitted, and in nothing else.
+    """Base of the forecasters. Subclasses define their parameters and how a model is fitted.
 
     Attributes
     ----------
     fitted_ : FittedForecaster
-        All that fit has left. The other attributes that end in an underscore tell what it holds.
+        Frozen record of everything that fit leaves. The other attributes are derived from it.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "horizon": [None, Interval(Integral, 1, None, closed="left")],
-        # Any label, or several: a label that X has no column for is named in an error.
+        # Any label or list of labels. Reading X raises an error that names a label without a column.
         "target": "no_validation",
         "id_col": "no_validation",
         "time_col": "no_validation",
         "season_length": [None, Interval(Integral, 1, None, closed="left")],
     }
-    # What to do for more residuals, for messages.
+    # Advice on how to get more residuals, for messages.
     _residual_hint: ClassVar[str] = "Pass more rows."
 
     fitted_: FittedForecaster
 
-    # -- what a forecaster is
+    # -- what subclasses define
 
     @abstractmethod
     def _column_spec(self) -> ColumnSpec:
-        """Return what the parameters say about columns."""
+        """Return the columns that the parameters name."""
 
     @abstractmethod
     def _length_rules(self, season_length: int) -> LengthRules:
-        """Return what the parameters say about lengths."""
+        """Return the rules by which horizon and window are chosen."""
 
     @abstractmethod
     def _input_options(self, lengths: Lengths) -> InputOptions:
-        """Return what the parameters say about inputs."""
+        """Return the options of the preparation of inputs."""
 
     @abstractmethod
     def _fit_model(self, plan: FitPlan, keep: Callable[[ForecastModel], None]) -> None:
-        """Fit one model of all series of the plan, and hand it to `keep` once it is complete."""
+        """Fit one model to all series of the plan, and pass it to `keep` when it is complete."""
 
     # -- fit
 
@@ -82,17 +82,17 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
-            One row a step of time, in any strictly increasing index (unsorted rows are sorted). NaN where
-            nothing was observed. With `id_col`, a row for each series and step.
+            One row for each time step; unsorted rows are sorted by their index. NaN where nothing was
+            observed. With `id_col`, one row for each series and step.
         y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
-            Left out, the targets are the columns of `X` that `target` names. With a y that bears the name of
-            a column of `X`, which it must equal, that column is the target: for tools that need a ``y``. Any
-            other y is a target beside `X`, of which nothing is known in the rows that `predict` gets; all
-            columns of `X` are covariates.
-
+            Targets. If None, they are the columns of `X` that `target` names. If `y` has the name of a column
+            of `X` and equals it, that column is the target; this is for tools that need a ``y``. Otherwise
+            `y` is a target outside of `X`, whose values are unknown in `predict`, and all columns of `X` are
+            covariates.
         sample_weight : array-like, shape (n,), optional
-            What each row of `X` counts as a target, 0 or more; as an input, it counts as ever. For the linear
-            map, which learns all steps of a horizon at once, a window counts the mean of its targets.
+            Weight of each row of `X` as a target, at least 0. Rows are read as inputs whatever their weight.
+            The linear map learns all steps of a horizon at once, so it weights a window by the mean over its
+            targets.
 
         Returns
         -------
@@ -102,14 +102,14 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or a value is out of its range, or the data are too short; the message says how
-            many rows are needed. Also if `y` differs from the column that bears its name.
+            If a parameter or a value is invalid, if the data are too short (the message says how many rows
+            are needed), or if `y` differs from the column of its name.
         TypeError
-            If a column holds no numbers.
+            If a column is not numeric.
         TrainingDivergedError
-            If not one epoch had a finite loss.
+            If no epoch has a finite loss.
         KeyboardInterrupt
-            On Ctrl-C, after keeping the best weights so far.
+            On Ctrl-C, after the best weights so far were kept.
         """
         self._validate_params()
         data = read_training_data(
@@ -126,7 +126,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         return self
 
     def _fit_local(self, plan: FitPlan) -> LocalModels:
-        """Fit a model to each series."""
+        """Fit a model to each series, in parallel if n_jobs > 1."""
         fitted = Parallel(n_jobs=getattr(self, "n_jobs", None))(
             delayed(_fit_one)(self._local_copy(), plan.for_one(number))
             for number in range(len(plan.data.ids))
@@ -193,7 +193,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.required = False
         tags.target_tags.single_output, tags.target_tags.multi_output = True, True
-        # Of rows that are independent, the past says nothing.
+        # scikit-learn's common tests use independent rows, which cannot be forecast.
         tags.regressor_tags.poor_score = True
         return tags
 
@@ -215,29 +215,29 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         horizon : int, optional
-            Steps; as many as were trained if None. Beyond that, forecasts are fed back as if observed.
+            Number of steps, by default the fitted horizon. Beyond it, forecasts are fed back as if observed.
         X_future : Series, DataFrame or array-like, optional
-            The columns that `future_cols` names, at every step that is forecast.
+            Values of the columns in `future_cols` at every step that is forecast.
         level : float or list of float, optional
-            Prediction intervals that cover the truth in so many percent of cases, such as ``[80, 95]``: the
-            columns ``name-lo-80``, ``name-hi-80``, ... They come from the errors on the last rows of
-            training; beyond the horizon, from sample paths.
+            Coverage of prediction intervals in percent, such as ``[80, 95]``, which adds the columns
+            ``name-lo-80``, ``name-hi-80``, ... They are based on residuals of the last training rows and,
+            beyond the horizon, on sample paths.
         quantiles : float or list of float, optional
-            Quantiles between 0 and 1: the columns ``name-q0.1``, ...
+            Probabilities of quantiles, between 0 and 1, which add the columns ``name-q0.1``, ...
 
         Returns
         -------
         DataFrame, shape (horizon, n_targets)
-            In the targets' own units, with the index that follows the training rows'. Of several series, a
-            row for each and step, with the columns `id_col` and `time_col`. Never NaN.
+            Forecasts in the units of the targets, never NaN. The index continues that of the training rows.
+            For a long frame, one row for each series and step, with the columns `id_col` and `time_col`.
 
         Raises
         ------
         NotFittedError
             Before fit.
         ValueError
-            If `horizon` is not a positive integer, a future value is missing, or quantiles are asked of a
-            forecaster that held no rows back.
+            If `horizon` is not a positive integer, a future value is missing, or quantiles are requested but
+            no rows were held back for validation.
         """
         check_is_fitted(self)
         steps = self._check_steps(horizon, "forecast")
@@ -252,26 +252,27 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         *,
         random_state: int | np.random.RandomState | None = None,
     ) -> pd.DataFrame:
-        """Draw sample paths: forecasts plus residuals of samples that were not trained on.
+        """Draw sample paths, which are forecasts plus residuals of the validation data.
 
-        The residuals of all steps of a horizon, and of all targets, are drawn together from one sample. So
-        sums and maxima over steps have the distribution that the dependence between steps gives them.
+        The residuals of all steps of a horizon, and of all targets, are drawn together from one sample. Sums
+        and maxima over steps therefore reflect the dependence between steps.
 
         Parameters
         ----------
         n_paths : int, default=100
+            Number of paths.
         horizon : int, optional
-            Steps; as many as were trained if None. Beyond that, each path is fed back as if observed.
+            Number of steps, by default the fitted horizon. Beyond it, each path is fed back as if observed.
         X_future : Series, DataFrame or array-like, optional
             As in `forecast`.
-        random_state : int, RandomState instance or None
-            Of the draws.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws.
 
         Returns
         -------
         DataFrame, shape (n_paths * horizon, n_targets)
-            With the index levels ``path`` and time; of a long frame with the columns `id_col`, `time_col` and
-            ``path``.
+            Paths with the index levels ``path`` and time. For a long frame, they are columns, next to
+            `id_col`.
 
         Raises
         ------
@@ -285,30 +286,29 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         return sample_ahead(self.fitted_, steps, X_future, n_paths, int(seed))
 
     def predict(self, X: Data | int | np.integer | None = None) -> pd.DataFrame | pd.Series | np.ndarray:
-        """Forecast each row of `X` from rows before it.
+        """Forecast each row of `X` from earlier rows.
 
-        Forecasts are made every `horizon_` steps from the end of the training rows on: the first block from
-        training rows only, later ones from the rows of `X` before them as well. ``predict()`` and
-        ``predict(24)`` are `forecast`.
+        Cutoffs are every `horizon_` steps, beginning at the end of the training rows. The first forecast is
+        made from training rows only, later ones also from the rows of `X` before their cutoffs.
+        ``predict()`` and ``predict(24)`` are ``forecast()`` and ``forecast(24)``.
 
         Parameters
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
-            Rows that follow the training rows; the columns of fit.
+            Rows that follow the training rows, with the columns of `fit`.
 
         Returns
         -------
         Series, DataFrame or ndarray, shape (n,) or (n, n_targets)
-            Aligned with the rows of `X`, in the form of the `y` of fit or, if there was none, of `X`. Never
-            NaN.
+            Forecasts, never NaN, aligned with the rows of `X`, in the form of the `y` of `fit` or, without
+            one, of `X`.
 
         Raises
         ------
         NotFittedError
             Before fit.
         ValueError
-            If rows are from before the end of the training rows (as shuffled folds are), or a column is
-            missing.
+            If rows are not after the training rows (as in shuffled folds), or a column is missing.
         """
         check_is_fitted(self)
         if X is None or isinstance(X, int | np.integer):
@@ -318,22 +318,21 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         return self.fitted_.schema.format_like_fit(forecasts, rows)
 
     def score(self, X: Data, y: Data | None = None) -> float:
-        """Compute the skill score against the seasonal naive forecast: 1 is perfect, 0 no better than naive.
+        """Return the skill score relative to the seasonal naive forecast.
 
-        ``1 - error / naive_error``, each the root mean squared error of a target in units of its training
-        deviation, over the rows of all series, averaged over targets; both forecasts are made at the same
-        times from the same rows.
+        The score is ``1 - error / naive_error``: 1 for perfect forecasts, 0 for forecasts no better than the
+        naive one. An error is the root mean squared error of a target over the rows of all series, in units
+        of its standard deviation in training, averaged over targets. Both forecasts have the same cutoffs.
 
-        The naive forecast repeats the last season, of `season_length_` steps. Where there is hardly a season,
-        as in prices of shares, repeating the last value is harder to beat: ``season_length=1`` makes that the
-        yardstick.
+        The naive forecast repeats the last season of `season_length_` steps. For data with hardly any season,
+        such as share prices, repeating the last value is harder to beat: set ``season_length=1``.
 
         Parameters
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
             Rows that follow the training rows.
         y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
-            The truth; where the targets are columns of `X`, it may be left out.
+            Observed targets. They can be omitted if they are columns of `X`.
 
         Returns
         -------
@@ -342,7 +341,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         Raises
         ------
         NotFittedError, ValueError
-            As `predict`; ValueError also if no target is observed in `X`.
+            As `predict`; ValueError also if no target is observed.
         """
         check_is_fitted(self)
         rows = compare_rows(self.fitted_, X, y, "score")
@@ -355,20 +354,20 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         return float(1 - error / naive_error)
 
     def update(self, X: Data, y: Data | None = None) -> Self:
-        """Take later rows as known: what was learned stays, forecasts start after them.
+        """Add later rows without training, so that forecasts start after them.
 
-        Rows of a series that was not in fit add it to those that are forecast, after the others. Its scale,
-        and its power if there is one, are learned of these rows as they would have been in fit, and then
-        stay: give all rows that there are at once. All else is what was learned of the other series.
+        A series that was not in `fit` is added after the others. Its scale and transform are fitted to these
+        rows and then stay, so pass all of its rows at once. Everything else was learned from the other
+        series.
 
         Parameters
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
-            Rows that follow the training rows and those of earlier updates; the columns of fit. Of several
-            series, those that have new rows. Of series that were not in fit, any rows, with the static
-            columns.
+            Rows that follow the training rows and those of earlier updates, with the columns of `fit`. For a
+            long frame, the new rows of some or all series, and any rows of series that were not in `fit`,
+            with their static columns.
         y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
-            The targets, where they are no columns of `X`.
+            Targets, if they are not columns of `X`.
 
         Returns
         -------
@@ -378,10 +377,10 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         Raises
         ------
         NotFittedError, ValueError
-            As `predict`; nothing is taken over then. ValueError also for a series that was not in fit where
-            each has a model of its own (``scope="local"``), or as fit would raise it for these rows.
+            As `predict`; the forecaster is then unchanged. ValueError also for a series that was not in `fit`
+            if ``scope="local"``, or as `fit` would raise it for its rows.
         TypeError
-            If its id is of another type than those of fit.
+            If the id of a new series is of another type than those of `fit`.
         """
         check_is_fitted(self)
         fitted, _ = update(self.fitted_, X, y, "update")
@@ -398,39 +397,38 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         X_future: Data | None = None,
         ids: Sequence[Hashable] | None = None,
     ) -> pd.DataFrame:
-        """Compute how much each step of the forecast changes with each value that it is made from.
+        """Compute the derivative of each step of the forecast with respect to each input value.
 
-        These are exact derivatives, by the chain rule through all that is done to the values, in the units of
-        the columns: 0.5 says that one unit more there makes the forecast half a unit higher, as long as the
-        change is small. At a kink, such as that of an "rnn_relu" cell, it is the derivative of one side.
+        These are exact derivatives by the chain rule, including scaling and transforms, in the units of the
+        columns: 0.5 means that a value larger by one unit makes the forecast larger by half a unit, as long
+        as the change is small. At a kink, such as that of an "rnn_relu" cell, it is a one-sided derivative.
 
         Parameters
         ----------
         X : Series, DataFrame or array-like, optional
-            Rows that follow the training rows, as for `update`: the forecast is that made after them, and
-            the forecaster stays as it is. None: the forecast is that of `forecast`.
+            Rows that follow the training rows, as for `update`. The forecast is the one after these rows. The
+            forecaster itself does not change. If None, the forecast is that of `forecast`.
         y : Series, DataFrame or array-like, optional
-            The targets, where they are no columns of `X`.
+            Targets, if they are not columns of `X`.
         X_future : Series, DataFrame or array-like, optional
             As in `forecast`.
         ids : list, optional
-            Which of several series; all if None.
+            Ids of the series, by default all.
 
         Returns
         -------
         DataFrame, shape (n_targets * horizon_, n_values)
-            A row for each target and step, with the index levels ``target`` and ``lead``, from 1 to
-            `horizon_`; of series in a long frame with their ids as the outermost level. The columns have the
-            levels ``column`` and ``lag``, in the order of time. Lag 1 is the last row before the forecast,
-            lag 2 the one before it. Of columns that are known ahead, lag 0 is the first step that is
-            forecast, -1 the second, and so on. A static column is read from the last row, so it has lag 1
-            only. NaN where nothing was observed, 0 where a value has no influence. Features made of stamps
-            have no columns; categories have those of zeros and ones that they are read as.
+            One row for each target and step of the horizon, with the index levels ``target`` and ``lead``
+            (1 to `horizon_`), for a long frame after the level of the ids. The columns have the levels
+            ``column`` and ``lag``, in temporal order. Lag 1 is the last row before the forecast, lag 2 the
+            one before it. For columns in `future_cols`, lag 0 is the first forecast step, -1 the second, and
+            so on. Static columns have lag 1 only. NaN where nothing was observed, 0 where a value has no
+            influence. Calendar features have no columns. Categories have one column for each one-hot column.
 
         Raises
         ------
         NotFittedError, ValueError
-            As `update` and `forecast`; ValueError also if `ids` holds others than those of fit.
+            As `update` and `forecast`; ValueError also for unknown `ids`.
 
         Examples
         --------

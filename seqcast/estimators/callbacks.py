@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks, where there are any (from 1.9 on): told of every epoch, and able to end a fit."""
+"""Support of scikit-learn's callbacks (version 1.9 or later), which are called at every epoch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,52 +24,52 @@ def callbacks(
     data: dict[str, Any],
     fitted: Callable[[EpochReport], dict[str, Any]],
 ) -> Iterator[Callable[[EpochReport], bool]]:
-    """Give the function that a fit tells its epochs to, and that answers whether to stop.
+    """Yield a function that reports an epoch to the callbacks, and returns whether to stop.
 
-    The estimator must be able to predict when the block ends.
+    The estimator must be fitted when the block ends.
 
     Parameters
     ----------
     estimator : estimator
-        The one that is fitted.
+        The estimator that is being fitted.
     max_iter : int
-        Epochs at most.
+        Maximum number of epochs.
     data : dict
-        ``X``, ``y`` and ``metadata`` as the user gave them; what is left out is None to callbacks.
+        ``X``, ``y`` and ``metadata`` as the user passed them. Callbacks get None for missing keys.
     fitted : callable
-        From an epoch to the attributes that a copy of the estimator needs to predict as if it had been the
-        last. Called only where a callback asks for them.
+        Function that maps an epoch to the attributes that a copy of the estimator needs to predict with the
+        weights of this epoch. It is only called if a callback requests them.
     """
     if with_callbacks is None:
         yield lambda epoch: False
         return
-    told = {"estimator": estimator, **data}
+    arguments = {"estimator": estimator, **data}
     try:
         fit = estimator._init_callback_context(max_subtasks=max_iter)
-        fit.call_on_fit_task_begin(**told)
-        yield _epochs(fit, told, fitted)
-        fit.call_on_fit_task_end(**told, reconstruction_attributes={})
+        fit.call_on_fit_task_begin(**arguments)
+        yield _epochs(fit, arguments, fitted)
+        fit.call_on_fit_task_end(**arguments, reconstruction_attributes={})
     finally:
-        with_callbacks(_nothing)(estimator)  # its teardown alone: around fit, it would shift warnings' lines
+        with_callbacks(_nothing)(estimator)  # teardown only: around fit, it would shift the line of warnings
 
 
 def _nothing(estimator: CallbackSupport) -> None:
-    """Do nothing: only the wrapper around it is of use."""
+    """Do nothing; only the wrapper around it matters."""
 
 
 def _epochs(
-    fit: Any, told: dict[str, Any], fitted: Callable[[EpochReport], dict[str, Any]]
+    fit: Any, arguments: dict[str, Any], fitted: Callable[[EpochReport], dict[str, Any]]
 ) -> Callable[[EpochReport], bool]:
-    """Begin the task of the first epoch; what is returned ends one, and begins the next."""
+    """Begin the task of the first epoch, and return a function that ends a task and begins the next."""
 
     def begin() -> Any:
-        return fit.subcontext(task_name="epoch").call_on_fit_task_begin(**told)
+        return fit.subcontext(task_name="epoch").call_on_fit_task_begin(**arguments)
 
     task = begin()
 
     def end(epoch: EpochReport) -> bool:
         nonlocal task
-        stop = task.call_on_fit_task_end(**told, reconstruction_attributes=lambda: fitted(epoch))
+        stop = task.call_on_fit_task_end(**arguments, reconstruction_attributes=lambda: fitted(epoch))
         if not (stop or epoch.last):
             task = begin()
         return stop

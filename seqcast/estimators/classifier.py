@@ -14,111 +14,131 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from ..data.scaling import Scaler
 from ..data.sequences import Samples
 from .rollback import rollback_on_error
-from .sequences import SequenceEstimator, SequenceScaling, as_given
+from .sequence_input import make_samples, pack_callback_data
+from .sequences import SequenceEstimator, SequenceScaling
 
 
 class SeqClassifier(ClassifierMixin, SequenceEstimator):
     """Classify sequences with a recurrent network, a linear head and softmax.
 
-    Inputs are scaled to mean 0 and deviation 1 inside, by the training rows. The loss is the cross-entropy.
+    Inputs are standardized with the mean and standard deviation of the training data. The loss is the
+    cross-entropy.
 
     Parameters
     ----------
     cell : str, default="gru"
-        "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered cell.
+        Recurrent cell: "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered
+        cell.
     hidden_size : int, default=32
-        Units of each layer and direction.
+        Number of units of each layer and direction. `SeqForecaster` has 64, since the overlapping windows of
+        a long series are many more samples.
     n_layers : int, default=1
-        Recurrent layers on top of each other.
+        Number of stacked recurrent layers.
     bidirectional : bool, default=False
-        Whether a second set of weights reads each row from its end.
+        Whether a second set of weights reads each sequence from its end.
     dropout : float, default=0.0
-        Share of each layer's outputs (of the last layer: of what the head reads) that is zeroed in training.
+        Fraction of each layer's outputs that is set to zero in training; for the last layer, of the states
+        that the readout reads. `SeqForecaster` has 0.3, since overlapping windows are much alike.
     n_channels : int or None, default=None
-        Variables of each step. A 2-D row holds step after step, the channels of a step side by side. None
-        takes it from a 3-D `X`, and 1 for a 2-D one.
+        Number of variables at each step. In a 2-D `X`, a row holds the steps one after another, each with its
+        channels side by side. If None, it is taken from a 3-D `X`, and is 1 for a 2-D `X`.
     pooling : {"last", "mean", "max"}, default="max"
-        What the head reads of the top layer's states over time. What tells a class often lies somewhere
-        within a row: "max" was best in cross-validation on GunPoint and BasicMotions, and as good as "last"
-        on the adding problem.
+        Which states of the top layer the readout reads: the last, their mean, or their maximum over time.
+        What tells classes apart is often within a sequence: "max" was best in cross-validation on GunPoint
+        and BasicMotions, and as good as "last" on the adding problem. `SeqRegressor` has "last", since the
+        newest steps count most in forecasts.
     class_weight : dict, "balanced" or None, default=None
-        What the rows of each class count, times their `sample_weight`; "balanced" gives every class the same
-        weight in all.
+        Weight of each class, which multiplies `sample_weight`. With "balanced", all classes have the same
+        total weight. If None, every class has weight 1.
     optimizer : {"adam", "rmsprop", "sgd"}, default="adam"
+        Algorithm that updates the weights.
     learning_rate_init : float, default=5e-3
+        Initial step size of the optimizer. `SeqForecaster` has 1e-3, since it updates its weights about 48
+        times an epoch; here, up to 256 samples are one update.
     momentum : float, default=0.9
-        Of "sgd".
+        Momentum of ``optimizer="sgd"``; the other optimizers do not use it.
     batch_size : int or "auto", default="auto"
-        Rows of one update; "auto" is all rows up to 256 of them, else 128.
+        Number of samples of one update. With "auto", all samples if there are at most 256, else 128.
     max_samples : int or None, default=None
-        Training rows drawn anew for each epoch, for data of which one epoch would take too long; None for
-        all. Of the validation rows, as many at most, at equal distances.
+        Number of training samples that are drawn for each epoch, for data of which one epoch would take too
+        long. If None, every epoch uses all of them. At most as many validation samples are used, evenly
+        spaced.
     max_iter : int, default=300
-        Epochs at most.
+        Maximum number of epochs. A full-batch epoch is a single update, so more epochs are needed than in
+        `SeqForecaster` (100).
     early_stopping : bool, default=False
-        Whether to watch the loss on a `validation_fraction` of the rows, drawn at random, from each class its
-        share, and to keep the weights of the best epoch. Without it, the training loss is watched.
+        Whether to keep the weights of the epoch with the lowest loss on `validation_fraction` of the samples,
+        drawn at random and stratified by class. If False, the training loss is monitored. It is True in
+        `SeqForecaster`, which needs validation data for its prediction intervals, too.
     validation_fraction : float, default=0.1
+        Fraction of the samples that is held back for validation if `early_stopping` is True.
     n_iter_no_change : int, default=30
-        Epochs without an improvement of the watched loss by `tol` after which training stops. The
-        cross-entropy of few rows stays flat for long and then falls: with 10, cross-validated accuracy on
-        GunPoint was 0.87 instead of 0.93.
+        Number of epochs without an improvement of the monitored loss by `tol` after which training stops. The
+        cross-entropy of few samples stays flat for long and then falls: with 10, as in `SeqForecaster`,
+        cross-validated accuracy on GunPoint was 0.87 instead of 0.93.
     tol : float, default=1e-4
-        In units of the loss (nats).
+        Smallest decrease of the monitored loss that counts as an improvement, in units of the loss (nats).
     alpha : float, default=0.0
-        L2 penalty: ``alpha / 2`` times the sum of squared weights (not biases) is added to the mean loss.
+        L2 penalty: ``alpha / 2`` times the sum of squared weights, without biases, is added to the mean loss.
     clip_norm : float or None, default=1.0
-        Largest norm of the gradient of all parameters together.
+        Largest norm of the gradient of all parameters together. If None, gradients are not clipped.
     bptt_steps : int or None, default=None
-        Truncated backpropagation: the state is carried through the whole row, the gradient through its last
-        steps only.
+        Number of last steps that the gradient is propagated through (truncated backpropagation). The state
+        is carried through the whole sequence. If None, the gradient is, too.
     warm_start : bool, default=False
-        Whether fit goes on from the weights of the last one.
+        Whether `fit` continues from the weights of the last fit.
     dtype : {"float32", "float64"}, default="float32"
-        Of the network; probabilities come back in float64.
+        Data type of the network. Probabilities are float64 in either case.
     device : {"cpu", "cuda", "cuda:1", ..., "auto"}, default="cpu"
-        Where the network is trained and forecasts: on the CPU, or on a GPU of NVIDIA, which needs
-        ``pip install "seqcast[cuda]"``; "auto" takes the first GPU if there is one and the work is large.
-        What was fitted on a GPU and is loaded where there is none runs on the CPU.
+        Device on which the network is trained and predicts: the CPU or an NVIDIA GPU, which needs
+        ``pip install "seqcast[cuda]"``. "auto" takes the first GPU if there is one and the work is large. An
+        estimator that was fitted on a GPU and is loaded on a machine without one runs on the CPU.
     n_jobs : int or None, default=None
-        Threads; None for all that numba may use, -1 for all cores. Results do not depend on it.
+        Number of threads. None means as many as numba may use, -1 all cores. Results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Of the initial weights, the order of rows, and dropout.
+        Seed of the initial weights, the order of the samples and dropout.
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        If 1, a progress bar with the losses is shown.
 
     Attributes
     ----------
     fitted_ : FittedSequenceModel
         Frozen record of everything that fit leaves. The other attributes are derived from it.
     classes_ : ndarray, shape (n_classes,)
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As everywhere in scikit-learn.
+        Class labels in ascending order.
+    n_features_in_ : int
+        Number of values of a training sequence: steps times channels.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Names of the columns, if `X` was a frame with string column names.
     n_channels_ : int
-        Variables of each step.
+        Number of variables at each step.
     device_ : str
-        Where the network is: "cpu", or "cuda:" and the number of a GPU.
+        Device of the network: "cpu", or "cuda:" and the number of the GPU.
     n_iter_ : int
-        Epochs run.
+        Number of epochs that were run.
     best_iter_ : int
         Epoch, counted from 1, whose weights were kept.
-    loss_curve_, validation_loss_curve_ : list of float
-        Mean cross-entropy of each epoch, in nats. The second is None without `early_stopping`.
+    loss_curve_ : list of float
+        Mean cross-entropy of the training data in each epoch, in nats.
+    validation_loss_curve_ : list of float or None
+        Mean validation loss of each epoch, in the same unit. None if `early_stopping` is False.
     weights_ : dict of ndarray
-        The fitted weights by PyTorch's names.
+        Copies of the fitted weights, with the names of PyTorch.
 
     See Also
     --------
-    SeqRegressor : The same for numbers.
-    pad_sequences : Sequences of different lengths as one array.
+    SeqRegressor : Regression on sequences.
+    pad_sequences : Stack sequences of different lengths into one array.
 
     Notes
     -----
-    NaN after the last observed step of a row is no step: rows may have different lengths. Other NaN are
-    missing values: the network reads that nothing was observed. A row of NaN only is one such step.
+    NaN after the last observed step of a row is no step: sequences may have different lengths. Other NaN are
+    missing values, which the network reads with a flag for each channel. If the training data have no missing
+    values, the network has no flags, and missing values in later data are read as the mean of the channel. A
+    row of NaN only is one missing step.
 
-    Where all rows make one batch, equal rows are merged into one with the sum of their weights. A weight of 2
-    then gives the same bits as the row twice, and a weight of 0 as no row.
+    If all samples are one batch, equal samples are merged into one with the sum of their weights. A weight of
+    2 then gives the same bits as the sample twice, and a weight of 0 the same bits as no sample.
 
     Examples
     --------
@@ -196,33 +216,33 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows and their classes.
+        """Fit the classifier to sequences and their classes.
 
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
-            Shorter rows end in NaN.
+            Sequences. The end of a shorter one is filled with NaN.
         y : array-like, shape (n,)
-            Classes: numbers, strings or booleans, two or more different ones.
+            Classes as numbers, strings or booleans, at least two different ones.
         sample_weight : array-like, shape (n,), optional
-            What each row counts in the loss and in the scaling; 1 if left out. Rows of weight 0 are left out.
+            Weight of each sample in the loss and in the scaling, 1 by default. Samples of weight 0 are
+            dropped.
 
         Returns
         -------
         SeqClassifier
-            Itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter, a shape or a value is out of its range, or `y` holds one class only; the message
-            names it.
+            If a parameter, a shape or a value is invalid, or `y` has only one class; the message names it.
         TypeError
-            If a column of a frame holds no numbers.
+            If a column of a frame is not numeric.
         TrainingDivergedError
-            If not one epoch had a finite loss.
+            If no epoch has a finite loss.
         KeyboardInterrupt
-            On Ctrl-C, after keeping the best weights so far.
+            On Ctrl-C, after the best weights so far were kept.
         """
         self._validate_params()
         with rollback_on_error(self, "fitted_"):
@@ -235,8 +255,8 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
                     f"start anew."
                 )
             self.classes_: np.ndarray = classes
-            samples = self._labelled(sequences, target, sample_weight)
-            self._fit_samples(samples, as_given(X, y, sample_weight))
+            samples = self._label_samples(sequences, target, sample_weight)
+            self._fit_samples(samples, pack_callback_data(X, y, sample_weight))
         return self
 
     def partial_fit(
@@ -246,30 +266,30 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train on rows once, from where the last fit or pass ended.
+        """Train for one epoch, starting from the weights of the last call.
 
-        The scaling is that of the first rows ever fitted, so those should be typical of what follows.
+        The scaling is that of the first call, whose samples should be typical of the later ones.
 
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
         y : array-like, shape (n,)
         classes : array-like, shape (n_classes,), optional
-            All classes that will ever come; needed at the first call, where no fit came before.
+            All classes of this and later calls. Required in the first call, unless `fit` was called before.
         sample_weight : array-like, shape (n,), optional
 
         Returns
         -------
         SeqClassifier
-            Itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            As `fit`; also for classes that were not announced, and for ``class_weight="balanced"``, since the
-            share of a class in all rows is unknown.
+            As `fit`; also for classes that the first call did not name, and for ``class_weight="balanced"``,
+            since the frequencies of the classes are unknown.
         TrainingDivergedError
-            If the loss became infinite; the estimator stays as it was.
+            If the loss is not finite. The estimator is then unchanged.
         """
         self._validate_params()
         if self.class_weight == "balanced":
@@ -281,8 +301,8 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         with rollback_on_error(self, "fitted_"):
             _check_partial_fit_first_call(self, classes)
             sequences, target = self._read_labels(X, y, reset=not hasattr(self, "fitted_"))
-            samples = self._labelled(sequences, target, sample_weight)
-            self._fit_pass(samples, as_given(X, y, sample_weight))
+            samples = self._label_samples(sequences, target, sample_weight)
+            self._fit_pass(samples, pack_callback_data(X, y, sample_weight))
         return self
 
     def _read_labels(self, X: ArrayLike, y: ArrayLike, reset: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -290,10 +310,10 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         check_classification_targets(target)
         return sequences, target
 
-    def _labelled(
+    def _label_samples(
         self, sequences: np.ndarray, target: np.ndarray, sample_weight: ArrayLike | None
     ) -> Samples:
-        """Rows with the numbers of their classes; weights times those of the classes."""
+        """Return samples whose targets are numbers of classes, with the weights of the classes."""
         if len(self.classes_) < 2:
             raise ValueError(
                 f"The 'y' parameter of SeqClassifier.fit must hold 2 classes or more. Got 1 class, "
@@ -306,7 +326,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
                 f"Got {unknown[0]!r} as well. Name all classes in the first call of partial_fit."
             )
         labels = np.searchsorted(self.classes_, target)
-        samples = self._weigh(sequences, labels[:, None].astype(np.float64), sample_weight)
+        samples = make_samples(sequences, labels[:, None].astype(np.float64), sample_weight, "SeqClassifier")
         weights = samples.weights * self._class_weights(samples)
         if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
             raise ValueError(
@@ -316,7 +336,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         return replace(samples, weights=weights).drop_unweighted()
 
     def _split(self, samples: Samples) -> tuple[Samples, int]:
-        """Rows of all classes on both sides: the last ones may be all of one class."""
+        """Split at random, stratified by class, since the last samples may be of one class."""
         if not self.early_stopping:
             return super()._split(samples)
         n, labels = len(samples), samples.targets[:, 0].astype(np.int64)
@@ -331,12 +351,12 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
             random_state=check_random_state(self.random_state).randint(2**31),
         )
         known, later = samples[train], samples[judged]
-        if self._is_full_batch(len(train)):
+        if self._network_options().is_full_batch(len(train)):
             known = known.merge_duplicates()
         return known + later, len(known)
 
     def _class_weights(self, samples: Samples) -> np.ndarray:
-        """Return the weight of the class of each row."""
+        """Return the weight of the class of each sample."""
         labels = samples.targets[:, 0].astype(np.int64)
         if self.class_weight == "balanced":
             totals = np.bincount(labels, samples.weights, len(self.classes_))
@@ -354,7 +374,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         return "cross_entropy"
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Logits of rows: what softmax turns into probabilities.
+        """Compute the logits, which softmax turns into probabilities.
 
         Parameters
         ----------
@@ -363,7 +383,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         Returns
         -------
         ndarray, shape (n, n_classes), or (n,) for two classes, float64
-            In the order of `classes_`; for two classes, the second's less the first's.
+            Logits in the order of `classes_`; for two classes, the difference of the second and the first.
 
         Raises
         ------
@@ -374,7 +394,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Probabilities of the classes.
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
@@ -383,7 +403,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         Returns
         -------
         ndarray, shape (n, n_classes), float64
-            In the order of `classes_`; each row adds up to 1.
+            Probabilities in the order of `classes_`. Each row sums to 1.
 
         Raises
         ------
@@ -393,7 +413,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         return np.exp(self.predict_log_proba(X))
 
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
-        """Logarithms of `predict_proba`, exact where the probability itself would be 0.
+        """Predict the logarithms of the probabilities, which are finite where a probability rounds to 0.
 
         Parameters
         ----------
@@ -413,24 +433,24 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the class of each row.
+        """Predict the class of each sequence.
 
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
-            In three dimensions, rows may have more or fewer steps than those of fit.
+            Sequences. In a 3-D array, they may have more or fewer steps than those of fit.
 
         Returns
         -------
         ndarray, shape (n,)
-            The most probable of `classes_`. A row's class does not depend on its batch.
+            The most probable of `classes_`. It does not depend on the batch.
 
         Raises
         ------
         NotFittedError
             Before fit.
         ValueError
-            If the shape is not that of the training rows, or a value is infinite.
+            If the shape differs from that of the training data, or a value is infinite.
         """
         best = np.argmax(self._logits(X), axis=1)
         return self.classes_[best]

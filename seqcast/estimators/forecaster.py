@@ -1,4 +1,4 @@
-"""The forecaster: a recurrent network and a linear map, together."""
+"""The forecaster that combines a recurrent network and a linear map."""
 
 from __future__ import annotations
 
@@ -36,198 +36,236 @@ from .callbacks import CallbackSupport
 from .network_parameters import NETWORK_CONSTRAINTS, check_device, network_options, watch
 from .window_parameters import WINDOW_CONSTRAINTS, column_spec, input_options, length_rules
 
-# Updates of an epoch that batch_size="auto" aims at. With few of them, early stopping ends short series after
-# few updates (validation losses of four series, 16: 649, .442, 2.54, 3.15; 48: 581, .439, 2.54, 3.13).
-AUTO_UPDATES, MIN_BATCH, MAX_BATCH = 48, 8, 256
+# Number of updates in an epoch with batch_size="auto". With fewer, early stopping ends the training on short
+# series too early. Validation losses of four series: 649, .442, 2.54, 3.15 with 16 updates; 581, .439, 2.54,
+# 3.13 with 48.
+AUTO_UPDATES = 48
+MIN_BATCH = 8
+MAX_BATCH = 256
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 
 
 class SeqForecaster(CallbackSupport, BaseForecaster):
     """Forecast one or several series with a recurrent network and a linear map.
 
-    One row of the data is one step of time. Two parts forecast all steps of the horizon at once from a window
-    of past steps: a recurrent network, which takes a segment of the window at a step, and a ridge regression
-    in closed form. The forecast is their weighted mean; where the last rows show that the naive forecast was
-    as good, it is the naive one. Prediction intervals come from errors on rows that were not learned from.
+    One row of the data is one time step. Two parts forecast all steps of the horizon at once from a window of
+    past steps: a recurrent network, which reads a segment of the window at each of its steps, and a ridge
+    regression in closed form. The forecast is their weighted mean, or the naive forecast if neither has a
+    lower error on the last rows. Prediction intervals come from residuals of rows that were not trained on.
+
+    After the five positional ones, the parameters are in groups: data (`target` to `short_series`), window
+    (`lags` to `segment`), parts of the forecast (`linear` to `half_life`), network (`n_models` to `dropout`),
+    training (`loss` to `warm_start`), uncertainty (`quantiles`, `intervals`) and compute (`dtype` to
+    `verbose`).
 
     Parameters
     ----------
     horizon : int, default=None
-        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for
-        short data.
+        Number of steps that are forecast at once. If None, one season of the index, or 12 if the index has
+        none; fewer for short data.
     window : int, default=None
-        Past steps that a forecast is made from. None: fourteen seasons up to 336 steps, but at least three
-        seasons, and a third of the data at most.
+        Number of past steps that a forecast is made from. If None, fourteen seasons up to 336 steps, at least
+        three seasons, and at most a third of the data.
     cell : str, default="gru"
-        "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered cell.
+        Recurrent cell: "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered
+        cell.
     hidden_size : int, default=64
-        Units of each layer and direction.
+        Number of units of each layer and direction.
     n_layers : int, default=1
-        Recurrent layers on top of each other.
+        Number of stacked recurrent layers.
     target : str or list of str, default=None
-        Columns to forecast; the others are covariates of which the past is known. None: every column.
+        Columns to forecast. The other columns are covariates whose past is known. If None, every column is a
+        target.
     season_length : int, default=None
-        Steps of one season, for the default horizon and window, and for the seasonal naive forecast that
-        `score` compares with. None: what the index tells (hourly 24, daily 7, monthly 12, ...), 1 where it
-        tells none.
+        Number of steps of one season. It sets the default horizon and window, and the seasonal naive forecast
+        that `score` compares with. If None, it follows from the index (hourly 24, daily 7, monthly 12, ...),
+        and is 1 if the index has no season.
     id_col : label, default=None
-        Column of a long frame that tells its series apart: one global model learns from all of them, each
-        scaled by its own rows. None: `X` is a wide frame, or one series.
+        Column of a long frame that identifies its series. One global model learns from all of them, each
+        scaled by its own values. If None, `X` is one series or a wide frame.
     time_col : label, default=None
-        Column of the stamps. None: the index tells the time.
+        Column of the time stamps. If None, they are the index.
     future_cols : label or list of labels, default=None
-        Covariates that are known before their time, such as prices, holidays or a weather forecast: at every
-        step that is forecast, too, where `forecast` asks for them as ``X_future``. Text and categories become
-        columns of zeros and ones.
+        Covariates that are known in advance, such as prices, holidays or a weather forecast. `forecast` needs
+        their values at every step of the horizon as ``X_future``. Text and categories are one-hot encoded.
     static_cols : label or list of labels, default=None
-        Columns with one value for each series, such as its region. The network reads them; a linear map, of
-        series that are scaled one by one, has no use for them.
+        Columns with one value for each series, such as its region. Only the network reads them. The linear
+        map does not, since each series is scaled by its own values.
     calendar_features : None, "auto" or list of str, default=None
-        Columns of what the stamps tell, as sine and cosine, known ahead: "minute", "hour", "day_of_week",
-        "weekend", "day", "day_of_year", "month", "quarter"; "auto" for those that the frequency shows and
-        that rows of two periods tell. The linear map looks at the place in day, week and year by itself.
-    lags : int or list of int, default=None
-        Steps back, at least the horizon: the target so long before each step that is forecast, such as that
-        of a year ago, which no window reaches.
-    differences : int or list of int, default=None
-        Changes are learned instead of values: since the step before (1), since a season before, or of both in
-        turn. Forecasts are summed up again.
+        Features of the time stamps, as sine and cosine, which are known in advance: "minute", "hour",
+        "day_of_week", "weekend", "day", "day_of_year", "month", "quarter". With "auto", those that vary at
+        the frequency of the data and of which the data cover two periods. The linear map also tries the place
+        in day, week and year by itself.
     target_transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
-        Of the targets, before they are scaled; powers are fitted to each series. Forecasts are then medians,
-        and lie below the mean of what is skewed. "auto" takes logarithms of several series that are all above
-        0 and change more where they are higher, and nothing of one.
+        Transform of the targets before they are scaled. The parameter of a power transform is fitted to each
+        series. Forecasts are then medians, which are below the mean if the target is skewed. With "auto",
+        logarithms are taken of several series that are all positive and vary more where they are higher. One
+        series is not transformed.
     scaling : {"standard", "robust", "none"}, default="standard"
-        Of the targets of each series: by mean and deviation, by median and quartiles, or not at all.
+        Scaling of the targets of each series: by mean and standard deviation, by median and quartiles, or
+        none.
     short_series : {"pad", "drop", "error"}, default="pad"
-        What to do with series too short for one window and horizon: begin them with missing steps, leave them
-        out, or refuse them.
-    scope : {"global", "local"}, default="global"
-        Whether one model learns from all series of a long frame, or each series gets a model of its own: the
-        dict ``models_`` then has the fitted forecaster of each.
-    half_life : float, default=None
-        Steps after which a row of training counts half as much as a target. None: all count the same.
-    segment : int, default=None
-        Steps of the window that the network reads at one of its own: 1 for step by step. Segments make long
-        windows quick to read and easy to remember [1]_. None: a fourteenth of the window where that is two
-        steps or more. The network reads as many whole segments as the window has, the last ones.
-    multivariate : bool, default=False
-        Whether several targets are forecast from all of their pasts; otherwise each from its own (and all
-        covariates), by the same weights, which is more accurate as a rule [2]_.
-    n_models : int, default=1
-        Networks, from different initial weights, whose forecasts are averaged.
-    linear : bool, default=True
-        Whether the linear map takes part. Its ridge, the steps it reads, what it does with covariates and
-        whether it looks at the calendar are chosen on the last rows.
-    naive_fallback : bool, default=True
-        Whether to forecast naively where rows that were not learned from show nothing better.
+        What to do with series that are too short for one window and horizon: fill them with missing steps at
+        their beginning, drop them, or raise an error.
+    lags : int or list of int, default=None
+        Further inputs for each forecast step: the target this many steps earlier, such as a year ago, where
+        the window does not reach. Each lag must be at least the horizon.
+    differences : int or list of int, default=None
+        Lags of differences of the target, taken one after another: 1 for the change since the step before,
+        the season length for the change since the season before. Forecasts are summed up again.
     normalization : {"last", "instance", "none", "auto"}, default="last"
-        "last" subtracts from a window each target's and past covariate's last observed value, and adds the
-        target's back to the forecast, so that the level may wander off where no training row has been.
-        "instance" divides by the window's deviation, too; of several series, the linear map does so where
-        that forecasts the last rows better. With "auto" it takes the best of the three, the network "last".
+        Normalization of each window. "last" subtracts the last observed value of each target and past
+        covariate, and adds the target's to the forecast again, so that a forecast may be outside the range
+        of the training data. "instance" also divides by the standard deviation of the window; for several
+        series, the linear map divides if that has the lower validation error. With "auto", the linear map
+        takes the best of the three, and the network "last".
+    multivariate : bool, default=False
+        Whether each target is forecast from the past of all targets. If False, it is forecast from its own
+        past and all covariates, with weights that all targets share, which is usually more accurate [2]_.
+    segment : int, default=None
+        Number of steps of the window that the network reads at each of its own steps; 1 reads step by step.
+        Segments make long windows quick to read and easy to remember [1]_. If None, a fourteenth of the
+        window if that is at least two steps. The network reads the last whole segments of the window.
+    linear : bool, default=True
+        Whether the linear map is part of the forecast. Its ridge penalty, the number of steps it reads, its
+        treatment of covariates and its use of the calendar are those with the lowest validation error.
+    naive_fallback : bool, default=True
+        Whether to return the naive forecast if nothing has a lower error on the validation data.
+    scope : {"global", "local"}, default="global"
+        Whether one model learns from all series of a long frame, or each series has its own model. The fitted
+        forecasters of local models are in ``models_``.
+    half_life : float, default=None
+        Number of steps after which the weight of a training row as a target is halved. If None, all rows have
+        the same weight.
+    n_models : int, default=1
+        Number of networks with different initial weights whose forecasts are averaged.
     bidirectional : bool, default=False
         Whether a second set of weights reads each window from its end.
     dropout : float, default=0.3
-        Share of each layer's outputs (of the last layer: of its last state) that is zeroed in training.
+        Fraction of each layer's outputs that is set to zero in training; for the last layer, of its last
+        state.
     loss : str, default="absolute"
-        Of the network: "squared", "absolute" or "huber", which is quadratic up to an error of one standard
-        deviation of the target; or the loss of a distribution at each step, whose spread the intervals then
-        follow: "quantile", "gaussian", "student_t", or "negative_binomial" for counts (with
-        ``normalization="none"`` and ``scaling="none"``).
-    quantiles : list of float, default=(0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
-        That the loss "quantile" learns, 0.5 among them. They never cross.
-    intervals : {"auto", "conformal", "distribution"}, default="auto"
-        Where quantiles come from: "conformal" takes the sizes of errors on rows that were not learned from,
-        in units of what the series moves at present (or of the spread of the loss's distribution);
-        "distribution" that distribution as it is. "auto" is conformal but for counts.
+        Training loss of the network. For point forecasts: "squared", "absolute" or "huber", which is
+        quadratic up to an error of one standard deviation of the target. For a distribution at each step,
+        whose spread the intervals then follow: "quantile", "gaussian", "student_t", or "negative_binomial"
+        for counts (with ``normalization="none"`` and ``scaling="none"``).
     optimizer : {"adam", "rmsprop", "sgd"}, default="adam"
+        Algorithm that updates the weights.
     learning_rate_init : float, default=1e-3
+        Initial step size of the optimizer.
     momentum : float, default=0.9
-        Of "sgd".
+        Momentum of ``optimizer="sgd"``; the other optimizers do not use it.
     batch_size : int or "auto", default="auto"
-        Windows of one update; "auto" is a forty-eighth of the windows, but 8 to 256 of them.
+        Number of windows of one update. With "auto", a forty-eighth of the windows, between 8 and 256.
     max_samples : int or None, default=None
-        Training windows drawn anew for each epoch, for data of which one epoch would take too long; None for
-        all. Of the validation windows, as many at most, at equal distances.
+        Number of training windows that are drawn for each epoch, for data of which one epoch would take too
+        long. If None, every epoch uses all of them. At most as many validation windows are used, evenly
+        spaced.
     max_iter : int, default=100
-        Epochs at most.
+        Maximum number of epochs.
     early_stopping : bool, default=True
-        Whether to keep the weights of the epoch that was best on the last `validation_fraction` of the rows.
-        Those rows are then not trained on.
+        Whether to hold back the last `validation_fraction` of the rows from training, and to keep the weights
+        of the epoch with the lowest loss on them.
     validation_fraction : float, default=0.1
-        At least one horizon.
+        Fraction of the rows that is held back for validation, at least one horizon.
     n_iter_no_change : int, default=10
-        Epochs without an improvement of the watched loss by `tol` after which training stops.
+        Number of epochs without an improvement of the monitored loss by `tol` after which training stops.
     tol : float, default=1e-4
-        In units of the loss of scaled targets.
+        Smallest decrease of the monitored loss that counts as an improvement, in units of the loss of scaled
+        targets.
     alpha : float, default=0.0
-        L2 penalty: ``alpha / 2`` times the sum of squared weights (not biases) is added to the mean loss.
+        L2 penalty: ``alpha / 2`` times the sum of squared weights, without biases, is added to the mean loss.
     ema : float or None, default=0.99
-        Decay of the moving average of the weights over the updates, with which the network forecasts; None
-        for the weights themselves.
+        Decay of the exponential moving average of the weights over the updates. The network forecasts with
+        the average. If None, it forecasts with the weights of the last update.
     clip_norm : float or None, default=1.0
-        Largest norm of the gradient of all parameters together.
+        Largest norm of the gradient of all parameters together. If None, gradients are not clipped.
     bptt_steps : int or None, default=None
-        Truncated backpropagation for long windows: the state is carried through the whole window, the
-        gradient through the network's last steps only.
+        Number of last steps of the network that the gradient is propagated through (truncated
+        backpropagation). The state is carried through the whole window. If None, the gradient is, too.
     warm_start : bool, default=False
-        Whether fit goes on from the weights of the last one.
+        Whether `fit` continues from the weights of the last fit.
+    quantiles : list of float, default=(0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+        Quantiles that the network learns with ``loss="quantile"``, 0.5 among them. They never cross.
+    intervals : {"auto", "conformal", "distribution"}, default="auto"
+        Source of quantiles and prediction intervals. "conformal" uses the residuals of the validation data,
+        scaled by the recent variation of the series or by the spread of the loss's distribution.
+        "distribution" uses the distribution that the network forecasts. "auto" is "conformal", except for
+        counts.
     dtype : {"float32", "float64"}, default="float32"
-        Of the network; forecasts come back in float64.
+        Data type of the network. Forecasts are float64 in either case.
     device : {"cpu", "cuda", "cuda:1", ..., "auto"}, default="cpu"
-        Where the network is trained and forecasts: on the CPU, or on a GPU of NVIDIA, which needs
-        ``pip install "seqcast[cuda]"``; "auto" takes the first GPU if there is one and the work is large.
-        What was fitted on a GPU and is loaded where there is none runs on the CPU.
+        Device on which the network is trained and predicts: the CPU or an NVIDIA GPU, which needs
+        ``pip install "seqcast[cuda]"``. "auto" takes the first GPU if there is one and the work is large. An
+        estimator that was fitted on a GPU and is loaded on a machine without one runs on the CPU.
     n_jobs : int or None, default=None
-        Threads; None for all that numba may use, -1 for all cores. Results do not depend on it.
+        Number of threads. None means as many as numba may use, -1 all cores. With ``scope="local"``, number
+        of joblib workers that fit local models, each with one thread; None means 1. Results do not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
-        Of the initial weights, the order of windows, and dropout.
+        Seed of the initial weights, the order of the windows and dropout.
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        If 1, a progress bar with the losses is shown.
 
     Attributes
     ----------
     fitted_ : FittedForecaster
         Frozen record of everything that fit leaves. The other attributes are derived from it.
     horizon_, window_, season_length_ : int
-        What was chosen where the parameter is None.
-    target_names_, covariate_names_ : list
-        Columns that are forecast, and columns that are only read.
+        Values of the parameters of these names, or the values chosen if the parameter is None.
+    target_names_ : list
+        Columns that are forecast.
+    covariate_names_ : list
+        Columns that are only read.
     naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
-        Errors of the seasonal naive forecast, one season ahead, within the training rows: what MASE and RMSSE
-        divide by. 0 where a target has no two observed values a season apart.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As everywhere in scikit-learn.
+        Errors of the seasonal naive forecast, one season ahead, in the training data. MASE and RMSSE divide
+        by them. 0 if a target has no two observed values a season apart.
+    n_features_in_ : int
+        Number of columns of `X`.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Names of the columns, if `X` was a frame with string column names.
     chosen_ : dict
-        What the forecast is made of: the weights of "recurrent" and "linear", or 1 for "naive" or
-        "seasonal_naive", if nothing was better than that. Of local models a dict for each series.
+        Weights of the parts in the forecast: those of "recurrent" and "linear", or 1 for "naive" or
+        "seasonal_naive" if no part was better. For local models, such a dict for each series.
     target_transform_ : str
-        What was chosen for "auto".
+        The transform of the targets, chosen if the parameter is "auto".
     calendar_features_ : list of str
-        Names of the features of the calendar that there are.
+        Names of the calendar features.
     device_ : str
-        Where the network is: "cpu", or "cuda:" and the number of a GPU.
-    n_iter_, best_iter_ : int
-        Epochs run; epoch, counted from 1, whose weights were kept.
-    loss_curve_, validation_loss_curve_ : list of float
-        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss); of
-        several targets the average, each in units of its deviation. The second is None without
-        `early_stopping`.
+        Device of the network: "cpu", or "cuda:" and the number of the GPU.
+    n_iter_ : int
+        Number of epochs that were run.
+    best_iter_ : int
+        Epoch, counted from 1, whose weights were kept.
+    loss_curve_ : list of float
+        Mean training loss of each epoch in the target's own unit (its square for the squared and Huber loss).
+        For several targets, the average over them, each divided by its standard deviation.
+    validation_loss_curve_ : list of float or None
+        Mean validation loss of each epoch, in the same unit. None if `early_stopping` is False.
     weights_ : dict of ndarray
-        The fitted weights by PyTorch's names.
+        Copies of the fitted weights, with the names of PyTorch.
+    models_ : dict
+        Fitted forecaster of each series by its id, after a fit with ``scope="local"``.
+
+    See Also
+    --------
+    LinearForecaster : The linear map alone.
+    NaiveForecaster : The seasonal naive forecast.
 
     Notes
     -----
-    A column at time t informs only forecasts made after t, unless `future_cols` names it. Missing values and
-    gaps of a regular index are read as missing steps: the network sees that nothing was observed, the linear
-    map reads the last observed value, and missing targets do not count. Beyond the horizon, forecasts are fed
-    back as if they had been observed, and covariates go on as in their last season.
+    The value of a column at time t affects only forecasts that are made after t, unless the column is in
+    `future_cols`. Missing values and gaps of a regular index are missing steps: the network reads a flag, the
+    linear map reads the last observed value, and missing targets have no weight. A network that was trained
+    on data without missing values has no flags, and reads later ones as the last observed value. Beyond the
+    horizon, forecasts are fed back as if they had been observed, and past covariates repeat their last
+    season.
 
-    Scaling is done inside: behind a scaler in a pipeline, forecasts would come back in the scaler's units.
-    Arrays have no index to tell their rows' time, so rows of an array are always taken to follow the training
-    rows; use a Series or a frame in cross-validation. Where the target is no column of `X`, the same holds
-    for rows that are numbered 0, 1, 2, ... in fit and again in `predict`. Where the index is irregular or one
-    of trading days, rows are counted, and rows left out after the training rows are not noticed.
+    The forecaster scales its inputs itself. After a scaler in a pipeline, forecasts have the units of the
+    scaler's output. Rows of an array have no time, so they are assumed to follow the training rows; use a
+    Series or a frame in cross-validation. If the target is not a column of `X`, the same holds for rows that
+    are numbered 0, 1, 2, ... both in `fit` and in `predict`. If the index is irregular or has trading days
+    only, steps are counted by rows, and rows missing after the training rows are not noticed.
 
     References
     ----------
@@ -274,24 +312,22 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         future_cols: Hashable | Sequence[Hashable] | None = None,
         static_cols: Hashable | Sequence[Hashable] | None = None,
         calendar_features: str | Sequence[str] | None = None,
-        lags: int | Sequence[int] | None = None,
-        differences: int | Sequence[int] | None = None,
         target_transform: str = "auto",
         scaling: str = "standard",
         short_series: str = "pad",
-        scope: str = "global",
-        half_life: float | None = None,
-        segment: int | None = None,
+        lags: int | Sequence[int] | None = None,
+        differences: int | Sequence[int] | None = None,
+        normalization: str = "last",
         multivariate: bool = False,
-        n_models: int = 1,
+        segment: int | None = None,
         linear: bool = True,
         naive_fallback: bool = True,
-        normalization: str = "last",
+        scope: str = "global",
+        half_life: float | None = None,
+        n_models: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.3,
         loss: str = "absolute",
-        quantiles: Sequence[float] = QUANTILES,
-        intervals: str = "auto",
         optimizer: str = "adam",
         learning_rate_init: float = 1e-3,
         momentum: float = 0.9,
@@ -307,6 +343,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         clip_norm: float | None = 1.0,
         bptt_steps: int | None = None,
         warm_start: bool = False,
+        quantiles: Sequence[float] = QUANTILES,
+        intervals: str = "auto",
         dtype: str = "float32",
         device: str = "cpu",
         n_jobs: int | None = None,
@@ -325,24 +363,22 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         self.future_cols = future_cols
         self.static_cols = static_cols
         self.calendar_features = calendar_features
-        self.lags = lags
-        self.differences = differences
         self.target_transform = target_transform
         self.scaling = scaling
         self.short_series = short_series
-        self.scope = scope
-        self.half_life = half_life
-        self.segment = segment
+        self.lags = lags
+        self.differences = differences
+        self.normalization = normalization
         self.multivariate = multivariate
-        self.n_models = n_models
+        self.segment = segment
         self.linear = linear
         self.naive_fallback = naive_fallback
-        self.normalization = normalization
+        self.scope = scope
+        self.half_life = half_life
+        self.n_models = n_models
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.loss = loss
-        self.quantiles = quantiles
-        self.intervals = intervals
         self.optimizer = optimizer
         self.learning_rate_init = learning_rate_init
         self.momentum = momentum
@@ -358,6 +394,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         self.clip_norm = clip_norm
         self.bptt_steps = bptt_steps
         self.warm_start = warm_start
+        self.quantiles = quantiles
+        self.intervals = intervals
         self.dtype = dtype
         self.device = device
         self.n_jobs = n_jobs
@@ -426,7 +464,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         )
 
     def _distribution(self) -> Distribution | None:
-        """Return what the network forecasts of each step, None for a number."""
+        """Return the distribution that the network forecasts at each step, None for point forecasts."""
         if self.loss not in DISTRIBUTIONS:
             return None
         return find_distribution(self.loss, tuple(sorted(self.quantiles)) if self.loss == "quantile" else ())
@@ -443,7 +481,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         def monitor(
             max_iter: int, result: Callable[[EpochReport], ForecastModel]
         ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
-            # Callbacks get no data: rows that are trained on can not be predicted.
+            # Callbacks get no data, since training rows cannot be predicted.
             return watch(
                 self, max_iter, {}, lambda epoch: self._attributes(self._freeze(plan, result(epoch)))
             )
@@ -461,13 +499,12 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         return super()._fit_local(plan)
 
     def partial_fit(self, X: Data, y: Data | None = None) -> Self:
-        """Take later rows as known, as `update` does, and learn from them.
+        """Add later rows, as `update` does, and train the network on them.
 
-        One pass over the windows that end in them.
-
-        The network learns; its share in the forecast, the linear map, scaling and the errors that intervals
-        come from stay. A series that was not in fit is added as by `update`, and learned from. Before fit, it
-        is fit.
+        The network is trained for one epoch on the windows that end in these rows. Only the network changes.
+        The weights of the parts, the linear map, the scaling and the residuals of the intervals stay.
+        `half_life` has no effect, since the rows are new. A series that was not in fit is added as by
+        `update`, and trained on. Without an earlier fit, this is `fit`.
 
         Parameters
         ----------
@@ -485,7 +522,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         ValueError, TypeError
             As `update`.
         TrainingDivergedError
-            If the loss became infinite. Nothing is taken over then.
+            If the loss is not finite. The forecaster is then unchanged.
         """
         if not self.__sklearn_is_fitted__():
             return self.fit(X, y)
@@ -503,7 +540,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
     # -- what was fitted
 
     def _recurrent(self) -> RecurrentPart | None:
-        """Return the networks of a global model."""
+        """Return the recurrent part of a global model, None for local models."""
         if isinstance(self.fitted_.model, LocalModels):
             return None
         return recurrent_part(self.fitted_.models[0])
@@ -528,7 +565,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
 
     @property
     def weights_(self) -> dict[str, np.ndarray]:
-        """Copies of the fitted weights by PyTorch's names, with ``head_weight`` and ``head_bias``."""
+        """Copies of the fitted weights, with PyTorch's names, ``head_weight`` and ``head_bias``."""
         check_is_fitted(self)
         recurrent = self._recurrent()
         if recurrent is None:
@@ -537,5 +574,5 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
 
 
 def auto_batch_size(n_samples: int) -> int:
-    """Return the samples of one update for ``batch_size="auto"``."""
+    """Return the number of windows of one update for ``batch_size="auto"``."""
     return min(max(n_samples // AUTO_UPDATES, MIN_BATCH), MAX_BATCH)

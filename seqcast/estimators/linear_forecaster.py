@@ -18,98 +18,116 @@ from .window_parameters import WINDOW_CONSTRAINTS, column_spec, input_options, l
 
 
 class LinearForecaster(BaseForecaster):
-    """Forecast by a linear function of the past, fitted in closed form.
+    """Forecast with a linear function of the past, fitted in closed form.
 
-    Every step of the horizon is a ridge regression on the window. The ridge, how many steps of the window are
-    read, what is done with covariates, and whether the place in day, week and year counts, are what forecasts
-    the last rows best. One solve, no training: on long-term forecasting
-    benchmarks as good as most deep networks [1]_.
+    Each step of the horizon is a ridge regression on the window. The ridge penalty, the number of steps of
+    the window that are read, the treatment of covariates, and the use of the place in day, week and year are
+    those with the lowest error on the last rows. There is one solve and no iterative training. On long-term
+    forecasting benchmarks, linear maps are as good as most deep networks [1]_.
+
+    The parameters after `window` are in groups: data (`target` to `short_series`), window (`lags` to
+    `multivariate`), model (`scope`, `half_life`) and validation.
 
     Parameters
     ----------
     horizon : int, default=None
-        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for
-        short data.
+        Number of steps that are forecast at once. If None, one season of the index, or 12 if the index has
+        none; fewer for short data.
     window : int, default=None
-        Past steps that a forecast is made from. None: fourteen seasons up to 336 steps, but at least three
-        seasons, and a third of the data at most.
+        Number of past steps that a forecast is made from. If None, fourteen seasons up to 336 steps, at least
+        three seasons, and at most a third of the data.
     target : str or list of str, default=None
-        Columns to forecast; the others are covariates of which the past is known. None: every column.
+        Columns to forecast. The other columns are covariates whose past is known. If None, every column is a
+        target.
     season_length : int, default=None
-        Steps of one season, for the default horizon and window, and for the seasonal naive forecast that
-        `score` compares with. None: what the index tells (hourly 24, daily 7, monthly 12, ...), 1 where it
-        tells none.
+        Number of steps of one season. It sets the default horizon and window, and the seasonal naive forecast
+        that `score` compares with. If None, it follows from the index (hourly 24, daily 7, monthly 12, ...),
+        and is 1 if the index has no season.
     id_col : label, default=None
-        Column of a long frame that tells its series apart: one global model learns from all of them, each
-        scaled by its own rows. None: `X` is a wide frame, or one series.
+        Column of a long frame that identifies its series. One global model learns from all of them, each
+        scaled by its own values. If None, `X` is one series or a wide frame.
     time_col : label, default=None
-        Column of the stamps. None: the index tells the time.
+        Column of the time stamps. If None, they are the index.
     future_cols : label or list of labels, default=None
-        Covariates that are known before their time, such as prices, holidays or a weather forecast: at every
-        step that is forecast, too, where `forecast` asks for them as ``X_future``. Text and categories become
-        columns of zeros and ones.
-    static_cols : label or list of labels, default=None
-        Columns with one value for each series, such as its region. Of series that are scaled one by
-        one, a linear map has no use for them: they are taken so that it can stand in for `SeqForecaster`.
+        Covariates that are known in advance, such as prices, holidays or a weather forecast. `forecast` needs
+        their values at every step of the horizon as ``X_future``. Text and categories are one-hot encoded.
+    static_cols : None, default=None
+        Must be None. The parameter exists for `SeqForecaster`, and is refused here with the reason: each
+        series is scaled by its own values, so columns that are constant in a series tell a linear map
+        nothing.
     calendar_features : None, "auto" or list of str, default=None
-        Columns of what the stamps tell, as sine and cosine, known ahead: "minute", "hour", "day_of_week",
-        "weekend", "day", "day_of_year", "month", "quarter"; "auto" for those that the frequency shows and
-        that rows of two periods tell. The place in day, week and year is looked at without them.
-    lags : int or list of int, default=None
-        Steps back, at least the horizon: the target so long before each step that is forecast, such as that
-        of a year ago, which no window reaches.
-    differences : int or list of int, default=None
-        Changes are learned instead of values: since the step before (1), since a season before, or of both in
-        turn. Forecasts are summed up again.
+        Features of the time stamps, as sine and cosine, which are known in advance: "minute", "hour",
+        "day_of_week", "weekend", "day", "day_of_year", "month", "quarter". With "auto", those that vary at
+        the frequency of the data and of which the data cover two periods. The place in day, week and year is
+        tried without them.
     target_transform : {"auto", "none", "log", "log1p", "box-cox", "yeo-johnson"}, default="auto"
-        Of the targets, before they are scaled; powers are fitted to each series. Forecasts are then medians,
-        and lie below the mean of what is skewed. "auto" takes logarithms of several series that are all above
-        0 and change more where they are higher, and nothing of one.
+        Transform of the targets before they are scaled. The parameter of a power transform is fitted to each
+        series. Forecasts are then medians, which are below the mean if the target is skewed. With "auto",
+        logarithms are taken of several series that are all positive and vary more where they are higher. One
+        series is not transformed.
     scaling : {"standard", "robust", "none"}, default="standard"
-        Of the targets of each series: by mean and deviation, by median and quartiles, or not at all.
+        Scaling of the targets of each series: by mean and standard deviation, by median and quartiles, or
+        none.
     short_series : {"pad", "drop", "error"}, default="pad"
-        What to do with series too short for one window and horizon: begin them with missing steps, leave them
-        out, or refuse them.
-    scope : {"global", "local"}, default="global"
-        Whether one model learns from all series of a long frame, or each series gets a model of its own: the
-        dict ``models_`` then has the fitted forecaster of each.
-    half_life : float, default=None
-        Steps after which a row of training counts half as much as a target. None: all count the same.
-    multivariate : bool, default=False
-        Whether several targets are forecast from all of their pasts; otherwise each from its own (and all
-        covariates), by the same weights.
+        What to do with series that are too short for one window and horizon: fill them with missing steps at
+        their beginning, drop them, or raise an error.
+    lags : int or list of int, default=None
+        Further inputs for each forecast step: the target this many steps earlier, such as a year ago, where
+        the window does not reach. Each lag must be at least the horizon.
+    differences : int or list of int, default=None
+        Lags of differences of the target, taken one after another: 1 for the change since the step before,
+        the season length for the change since the season before. Forecasts are summed up again.
     normalization : {"last", "instance", "none", "auto"}, default="last"
-        "last" subtracts from a window each target's last observed value and adds it back to the forecast, so
-        that the level may wander off where no training row has been; of several series, windows are also
-        divided by their deviation where that forecasts the last rows better. "instance" always divides.
-        "auto" does what is best on the last rows.
+        Normalization of each window. "last" subtracts the last observed value of each target and past
+        covariate, and adds the target's to the forecast again, so that a forecast may be outside the range
+        of the training data; windows of several series are also divided by their standard deviation if that
+        has the lower validation error. "instance" always divides. "auto" takes what has the lowest
+        validation error.
+    multivariate : bool, default=False
+        Whether each target is forecast from the past of all targets. If False, it is forecast from its own
+        past and all covariates, with weights that all targets share.
+    scope : {"global", "local"}, default="global"
+        Whether one model learns from all series of a long frame, or each series has its own model. The fitted
+        forecasters of local models are in ``models_``.
+    half_life : float, default=None
+        Number of steps after which the weight of a training row as a target is halved. If None, all rows have
+        the same weight.
     validation_fraction : float, default=0.1
-        Share of the rows, the last ones, that is chosen by; at least one horizon. Those rows are not fitted.
+        Fraction of the rows, the last ones, by which the options are chosen; at least one horizon. The map is
+        not fitted to them.
 
     Attributes
     ----------
     fitted_ : FittedForecaster
         Frozen record of everything that fit leaves. The other attributes are derived from it.
     horizon_, window_, season_length_ : int
-        What was chosen where the parameter is None.
+        Values of the parameters of these names, or the values chosen if the parameter is None.
     ridge_ : float
-        The penalty that was chosen, in units of the mean square of an input.
+        The ridge penalty, in units of the mean square of an input.
     n_steps_ : int
-        Steps of the window that are read, the last ones.
+        Number of last steps of the window that are read.
     target_transform_ : str
-        What was chosen for "auto".
+        The transform of the targets, chosen if the parameter is "auto".
     calendar_features_ : list of str
-        Names of the features of the calendar that there are.
-    target_names_, covariate_names_ : list
-        Columns that are forecast, and columns that are only read.
+        Names of the calendar features.
+    target_names_ : list
+        Columns that are forecast.
+    covariate_names_ : list
+        Columns that are only read.
     naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
-        Errors of the seasonal naive forecast, one season ahead, within the training rows.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As everywhere in scikit-learn.
+        Errors of the seasonal naive forecast, one season ahead, in the training data. MASE and RMSSE divide
+        by them. 0 if a target has no two observed values a season apart.
+    n_features_in_ : int
+        Number of columns of `X`.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Names of the columns, if `X` was a frame with string column names.
+    models_ : dict
+        Fitted forecaster of each series by its id, after a fit with ``scope="local"``.
 
     See Also
     --------
-    SeqForecaster : With a recurrent network beside it.
+    SeqForecaster : A recurrent network and a linear map together.
+    NaiveForecaster : The seasonal naive forecast.
 
     References
     ----------
@@ -140,17 +158,17 @@ class LinearForecaster(BaseForecaster):
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         future_cols: Hashable | Sequence[Hashable] | None = None,
-        static_cols: Hashable | Sequence[Hashable] | None = None,
+        static_cols: None = None,
         calendar_features: str | Sequence[str] | None = None,
-        lags: int | Sequence[int] | None = None,
-        differences: int | Sequence[int] | None = None,
         target_transform: str = "auto",
         scaling: str = "standard",
         short_series: str = "pad",
+        lags: int | Sequence[int] | None = None,
+        differences: int | Sequence[int] | None = None,
+        normalization: str = "last",
+        multivariate: bool = False,
         scope: str = "global",
         half_life: float | None = None,
-        multivariate: bool = False,
-        normalization: str = "last",
         validation_fraction: float = 0.1,
     ) -> None:
         self.horizon = horizon
@@ -162,16 +180,26 @@ class LinearForecaster(BaseForecaster):
         self.future_cols = future_cols
         self.static_cols = static_cols
         self.calendar_features = calendar_features
-        self.lags = lags
-        self.differences = differences
         self.target_transform = target_transform
         self.scaling = scaling
         self.short_series = short_series
+        self.lags = lags
+        self.differences = differences
+        self.normalization = normalization
+        self.multivariate = multivariate
         self.scope = scope
         self.half_life = half_life
-        self.multivariate = multivariate
-        self.normalization = normalization
         self.validation_fraction = validation_fraction
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.static_cols is not None:
+            raise ValueError(
+                f"The 'static_cols' parameter of LinearForecaster must be None: each series is scaled by its "
+                f"own values, so columns that are constant in a series tell a linear map nothing. Got "
+                f"{self.static_cols!r} instead. Drop these columns from X, or use SeqForecaster, whose "
+                f"network reads them."
+            )
 
     def _column_spec(self) -> ColumnSpec:
         return column_spec(self)

@@ -1,4 +1,4 @@
-"""The naive forecaster: repeat the last season."""
+"""The naive forecaster, which repeats the last season."""
 
 from __future__ import annotations
 
@@ -15,43 +15,48 @@ from .base_forecaster import BaseForecaster, Data
 
 
 class NaiveForecaster(BaseForecaster):
-    """Repeat the last season: what every other forecast has to beat.
+    """Repeat the last season, as a baseline for every other forecast.
 
     Parameters
     ----------
     horizon : int, default=None
-        Steps that are forecast at once. None: one season of the index, 12 where it tells none, fewer for
-        short data.
+        Number of steps that are forecast at once. If None, one season of the index, or 12 if the index has
+        none; fewer for short data.
     target : str or list of str, default=None
-        Columns to forecast; the others must hold numbers, too, but are not used. None: every column.
+        Columns to forecast. The other columns must be numeric, but are not used. If None, every column is a
+        target.
     season_length : int, default=None
-        Steps of one season; 1 repeats the last observed value. None: what the index tells (hourly 24, daily
-        7, monthly 12, ...), 1 where it tells none.
+        Number of steps of one season; 1 repeats the last observed value. If None, it follows from the index
+        (hourly 24, daily 7, monthly 12, ...), and is 1 if the index has no season.
     id_col : label, default=None
-        Column of a long frame that tells its series apart: each is forecast by itself. None: `X` is a wide
-        frame, or one series.
+        Column of a long frame that identifies its series. If None, `X` is one series or a wide frame.
     time_col : label, default=None
-        Column of the stamps. None: the index tells the time.
+        Column of the time stamps. If None, they are the index.
 
     Attributes
     ----------
     fitted_ : FittedForecaster
         Frozen record of everything that fit leaves. The other attributes are derived from it.
     horizon_, season_length_ : int
-        What was chosen where the parameter is None.
+        Values of the parameters of these names, or the values chosen if the parameter is None.
     window_ : int
-        Steps that a forecast repeats: one season.
-    target_names_, covariate_names_ : list
-        Columns that are forecast, and columns that are not.
+        Number of steps that a forecast repeats: one season.
+    target_names_ : list
+        Columns that are forecast.
+    covariate_names_ : list
+        Columns that are not forecast.
     naive_mae_, naive_rmse_ : ndarray, shape (n_targets,) or (n_series, n_targets)
-        Errors of the seasonal naive forecast, one season ahead, within the training rows.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As everywhere in scikit-learn.
+        Errors of the seasonal naive forecast, one season ahead, in the training data. MASE and RMSSE divide
+        by them. 0 if a target has no two observed values a season apart.
+    n_features_in_ : int
+        Number of columns of `X`.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Names of the columns, if `X` was a frame with string column names.
 
     See Also
     --------
-    LinearForecaster : The best linear function of the past.
-    SeqForecaster : With a recurrent network.
+    LinearForecaster : A linear function of the past.
+    SeqForecaster : A recurrent network and a linear map together.
 
     Examples
     --------

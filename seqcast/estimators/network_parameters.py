@@ -1,4 +1,4 @@
-"""Parameters of networks and their training that several estimators have, and what watches a fit."""
+"""Parameters of networks and their training that several estimators share."""
 
 from __future__ import annotations
 
@@ -49,14 +49,17 @@ NETWORK_CONSTRAINTS: dict[str, Any] = {
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
-POINT_LOSS = {"loss": [StrOptions(set(POINT_LOSSES))]}  # the constraint of estimators of numbers
+# Constraint of the estimators that predict numbers.
+POINT_LOSS = {"loss": [StrOptions(set(POINT_LOSSES))]}
 
-FULL_BATCH = 256  # up to so many samples, batch_size="auto" is all of them
-BATCH = 128  # half the updates of 64 in two thirds of the time, and no worse on the shipped weather
+# Largest number of samples that batch_size="auto" takes as one batch.
+FULL_BATCH = 256
+# Compared with 64: half the updates in two thirds of the time, and no worse on the weather data.
+BATCH = 128
 
 
 def auto_batch_size(n_samples: int) -> int:
-    """Return the samples of one update for ``batch_size="auto"``."""
+    """Return the number of samples of one update for ``batch_size="auto"``."""
     return n_samples if n_samples <= FULL_BATCH else BATCH
 
 
@@ -65,9 +68,9 @@ def network_options(
     auto_batch_size: Callable[[int], int] = auto_batch_size,
     **others: Any,
 ) -> NetworkOptions:
-    """Return the parameters of an estimator that its network and training have.
+    """Return the options of the network and its training from the parameters of an estimator.
 
-    others : options in place of the estimator's parameters.
+    others : options that replace the estimator's parameters.
     """
     given = {"owner": type(estimator).__name__, "auto_batch_size": auto_batch_size, "ema": None, **others}
     names = [field.name for field in fields(NetworkOptions)]
@@ -77,7 +80,7 @@ def network_options(
 
 
 def check_device(estimator: Any) -> None:
-    """Check that the device can be used; "auto" is asked for once it is known whether there is much to do."""
+    """Check that the device can be used. "auto" is resolved later, when the size of the work is known."""
     if estimator.device != "auto":
         find_device(estimator.device, type(estimator).__name__)
 
@@ -89,12 +92,12 @@ def watch(
     data: dict[str, Any],
     attributes: Callable[[EpochReport], dict[str, Any]],
 ) -> Iterator[Callable[[EpochReport], bool]]:
-    """Give the function that shows each epoch of a fit, and tells scikit-learn's callbacks of it.
+    """Yield a function that reports an epoch to the progress bar and the callbacks.
 
     Parameters
     ----------
     estimator, max_iter, data, attributes
-        As of `callbacks`.
+        As in `callbacks`.
     """
     with (
         callbacks(estimator, max_iter, data, attributes) as tell,

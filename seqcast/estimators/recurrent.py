@@ -1,4 +1,4 @@
-"""Recurrent layers by themselves, for those who would use torch.nn.RNN, LSTM or GRU."""
+"""Recurrent layers without an estimator, as torch.nn.RNN, LSTM and GRU."""
 
 from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from ..cells import find_cell
-from ..cells.contract import Cell
 from ..data.conversion import to_host
 from ..kernels.architecture import compose
 from ..kernels.cuda.devices import find_device
@@ -46,7 +45,7 @@ class Weights(Mapping):
         return len(self._views)
 
     def update(self, weights: Mapping) -> None:
-        """Set several weights at once; if one does not fit, none."""
+        """Set several weights at once, or none if one of them does not fit."""
         checked = {name: self._checked(name, value) for name, value in weights.items()}
         for name, array in checked.items():
             self._views[name][...] = array
@@ -59,47 +58,45 @@ class Recurrent:
     """Stacked recurrent layers with hand-written gradients.
 
     Weights, gate order, equations and states are those of ``torch.nn.RNN``, ``LSTM`` and ``GRU`` with
-    ``batch_first=True``, so that weights and results travel in both directions.
+    ``batch_first=True``, so weights can be copied between both, with the same results.
 
     Parameters
     ----------
     cell : str
-        "rnn", "lstm", "gru", or the name of a registered cell.
+        Recurrent cell: "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered
+        cell. In "gru", the reset gate acts after the recurrent product (PyTorch, cuDNN), in
+        "gru_reset_before" before it (as in the original paper).
     input_size : int
-        Features of each step.
+        Number of features at each step.
     hidden_size : int
-        Units of each layer and direction.
-    n_layers : int
-        Layers on top of each other.
-    bidirectional : bool
-        Whether a second set of weights reads each layer's input from the end; the outputs stand side by side.
-    dropout : float
-        Share of each layer's outputs, but for the last layer's, that is zeroed by ``forward(training=True)``.
-    activation : {"tanh", "relu"}
-        Of the "rnn" cell.
-    reset_after : bool
-        Of the "gru" cell: whether the reset gate acts after the recurrent product (PyTorch, cuDNN) or before
-        it (the textbook's form).
-    dtype : {"float32", "float64"}
-        Of weights and results.
-    device : {"cpu", "cuda", "cuda:1", ..., "auto"}
-        Where passes run: on the CPU, or on a GPU of NVIDIA, which needs ``pip install "seqcast[cuda]"``;
-        "auto" takes the first GPU if there is one. Arrays come back as NumPy's from either; those that lie on
-        a GPU (CuPy, PyTorch) are taken, too.
-    random_state : int, RandomState instance or None
-        Of the initial weights, U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)), and of dropout.
+        Number of units of each layer and direction.
+    n_layers : int, default=1
+        Number of stacked layers.
+    bidirectional : bool, default=False
+        Whether a second set of weights reads each layer's input from its end. The outputs of both directions
+        are concatenated.
+    dropout : float, default=0.0
+        Fraction of the outputs of each layer but the last that is set to zero by ``forward(training=True)``.
+    dtype : {"float32", "float64"}, default="float32"
+        Data type of weights and results.
+    device : {"cpu", "cuda", "cuda:1", ..., "auto"}, default="cpu"
+        Device of the passes: the CPU or an NVIDIA GPU, which needs ``pip install "seqcast[cuda]"``. "auto"
+        takes the first GPU if there is one. Results are NumPy arrays in either case. Arguments can be arrays
+        on a GPU (CuPy, PyTorch), too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)), and of dropout.
 
     Attributes
     ----------
     weights : mapping of str to ndarray
         ``weight_ih_l0`` (gates * hidden_size, input_size), ``weight_hh_l0`` (gates * hidden_size,
         hidden_size), ``bias_ih_l0`` and ``bias_hh_l0`` (gates * hidden_size,), then ``..._l1``, ...;
-        ``..._reverse`` for the second direction. Views: change them in place, or assign.
+        ``..._reverse`` for the second direction. The arrays are views: change them in place, or assign.
 
     Raises
     ------
     ValueError, TypeError
-        If a parameter is out of its range; the message names it, its rule and the value.
+        If a parameter is invalid; the message names it, its rule and the value.
 
     Examples
     --------
@@ -123,20 +120,18 @@ class Recurrent:
         n_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        activation: str = "tanh",
-        reset_after: bool = True,
         dtype: str = "float32",
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        self.cell, self.activation, self.reset_after = cell, activation, reset_after
+        self.cell = cell
         self.input_size = _check_size("input_size", input_size)
         self.hidden_size = _check_size("hidden_size", hidden_size)
         self.n_layers = _check_size("n_layers", n_layers)
         self.bidirectional, self.dropout = bool(bidirectional), _check_dropout(dropout, n_layers)
         self.dtype, self.device = _check_dtype(dtype), device
         architecture = compose(
-            _find_variant(cell, activation, reset_after),
+            find_cell(cell, "Recurrent"),
             self.input_size,
             self.hidden_size,
             self.n_layers,
@@ -148,7 +143,7 @@ class Recurrent:
         self._last: LayerPass | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the last pass: its work space is a thousand times the size of the weights."""
+        """Return the state without the last pass, which is a thousand times the size of the weights."""
         return vars(self) | {"_last": None}
 
     @property
@@ -176,21 +171,22 @@ class Recurrent:
         Parameters
         ----------
         x : array-like, shape (batch, time, input_size)
+            Input sequences.
         state : array-like or tuple of array-like, optional
             Initial states, zero if None: ``h_0`` of shape (n_layers * directions, batch, hidden_size), or
             ``(h_0, c_0)`` for cells with two states.
         lengths : array-like of int, shape (batch,), optional
-            Steps of each row, 0 to time; what follows in the row is not read.
-        training : bool
-            Whether dropout acts. `backward` works after either, but is quicker after ``training=True``, which
-            keeps what it needs.
+            Number of steps of each sequence, 0 to time. Later steps are not read.
+        training : bool, default=False
+            Whether dropout acts. `backward` works after either, but is faster after ``training=True``, which
+            keeps the activations.
 
         Returns
         -------
         output : ndarray, shape (batch, time, directions * hidden_size)
-            The top layer's state after each step; zero past a row's length.
+            States of the top layer after each step; zero after the end of a sequence.
         state : ndarray or tuple of ndarray
-            Final states, each row's at its own last step, in the form of the argument.
+            States after the last step of each sequence, in the form of the argument.
 
         Raises
         ------
@@ -214,15 +210,18 @@ class Recurrent:
         Parameters
         ----------
         grad_output : array-like, shape (batch, time, directions * hidden_size)
-            Gradient of the loss with respect to the output; not read past a row's length. None for zero.
+            Gradient of the loss with respect to the output, zero if None. It is not read after the end of a
+            sequence.
         grad_state : array-like or tuple of array-like, optional
-            Gradient with respect to the final states, in their form; zero if None.
+            Gradient of the loss with respect to the final states, in their form; zero if None.
 
         Returns
         -------
         grad_x : ndarray, shape (batch, time, input_size)
+            Gradient of the loss with respect to `x`.
         grads : dict of ndarray
-            The gradient of each weight by its name, and of the initial states as ``h_0`` (and ``c_0``).
+            Gradient of the loss with respect to each weight by its name, and to the initial states as ``h_0``
+            (and ``c_0``).
 
         Raises
         ------
@@ -255,8 +254,8 @@ class Recurrent:
     def _check_steps(
         self, steps: ArrayLike, name: str, shape: tuple[int, ...], lengths: np.ndarray
     ) -> np.ndarray:
-        """Return a copy, since `backward` may need it after the caller has gone on; 0 past each row's end."""
-        with np.errstate(over="ignore"):  # what the dtype cannot hold is infinite, and refused below
+        """Return a copy with zeros after the end of each sequence; `backward` may need it later."""
+        with np.errstate(over="ignore"):  # an overflow is infinite, and refused below
             array = np.array(to_host(steps), self.dtype, order="C")
         if array.shape == shape and lengths.min() < shape[1]:
             array[np.arange(shape[1]) >= lengths[:, None]] = 0
@@ -276,7 +275,7 @@ class Recurrent:
         return array
 
     def _check_state(self, state: Any, n_rows: int, name: str) -> np.ndarray:
-        """States stacked in one array of our own, shape (n_states, walks, batch, hidden_size)."""
+        """Return a copy of states, shape (n_states, n_layers * directions, batch, hidden_size)."""
         names = self._initial_names()
         shape = (self._network.architecture.stack.n_unrolls, n_rows, self.hidden_size)
         if state is None:
@@ -299,25 +298,6 @@ class Recurrent:
             f"n_layers={self.n_layers}, bidirectional={self.bidirectional}, dropout={self.dropout}, "
             f"dtype={self.dtype.name!r}, device={self.device!r})"
         )
-
-
-def _find_variant(cell: str, activation: str, reset_after: bool) -> Cell:
-    """Return the cell that a name and its options mean."""
-    if activation not in ("tanh", "relu"):
-        raise ValueError(
-            f"The 'activation' parameter of Recurrent must be 'tanh' or 'relu'. Got {activation!r} instead."
-        )
-    if activation != "tanh" and cell != "rnn":
-        raise ValueError(
-            f"The 'activation' parameter of Recurrent is the 'rnn' cell's; {cell!r} has its own. Leave it "
-            f"out."
-        )
-    if not reset_after and cell != "gru":
-        raise ValueError(
-            f"The 'reset_after' parameter of Recurrent is the 'gru' cell's. Leave it out for {cell!r}."
-        )
-    name = "rnn_relu" if activation == "relu" else "gru_reset_before" if not reset_after else cell
-    return find_cell(name, "Recurrent")
 
 
 def _check_size(name: str, value: int) -> int:

@@ -10,108 +10,127 @@ from sklearn.utils import Tags, assert_all_finite
 from ..data.sequences import Samples
 from .network_parameters import POINT_LOSS
 from .rollback import rollback_on_error
-from .sequences import SequenceEstimator, as_given
+from .sequence_input import make_samples, pack_callback_data
+from .sequences import SequenceEstimator
 
 
 class SeqRegressor(RegressorMixin, SequenceEstimator):
     """Regress on sequences with a recurrent network and a linear head.
 
-    Inputs and targets are scaled to mean 0 and deviation 1 inside, by the training rows.
+    Inputs and targets are standardized with the mean and standard deviation of the training data.
 
     Parameters
     ----------
     cell : str, default="gru"
-        "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered cell.
+        Recurrent cell: "rnn", "rnn_relu", "lstm", "gru", "gru_reset_before", or the name of a registered
+        cell.
     hidden_size : int, default=32
-        Units of each layer and direction.
+        Number of units of each layer and direction. `SeqForecaster` has 64, since the overlapping windows of
+        a long series are many more samples.
     n_layers : int, default=1
-        Recurrent layers on top of each other.
+        Number of stacked recurrent layers.
     bidirectional : bool, default=False
-        Whether a second set of weights reads each row from its end.
+        Whether a second set of weights reads each sequence from its end.
     dropout : float, default=0.0
-        Share of each layer's outputs (of the last layer: of what the head reads) that is zeroed in training.
+        Fraction of each layer's outputs that is set to zero in training; for the last layer, of the states
+        that the readout reads. `SeqForecaster` has 0.3, since overlapping windows are much alike.
     n_channels : int or None, default=None
-        Variables of each step. A 2-D row holds step after step, the channels of a step side by side. None
-        takes it from a 3-D `X`, and 1 for a 2-D one.
+        Number of variables at each step. In a 2-D `X`, a row holds the steps one after another, each with its
+        channels side by side. If None, it is taken from a 3-D `X`, and is 1 for a 2-D `X`.
     pooling : {"last", "mean", "max"}, default="last"
-        What the head reads of the top layer's states over time.
+        Which states of the top layer the readout reads: the last, their mean, or their maximum over time.
     loss : {"squared", "absolute", "huber"}, default="squared"
-        Huber's loss is quadratic up to an error of one standard deviation of the target.
+        Training loss. Huber's loss is quadratic up to an error of one standard deviation of the target,
+        linear beyond. The default is that of scikit-learn's regressors. `SeqForecaster` has "absolute", which
+        outliers affect less.
     optimizer : {"adam", "rmsprop", "sgd"}, default="adam"
+        Algorithm that updates the weights.
     learning_rate_init : float, default=5e-3
+        Initial step size of the optimizer. `SeqForecaster` has 1e-3, since it updates its weights about 48
+        times an epoch; here, up to 256 samples are one update.
     momentum : float, default=0.9
-        Of "sgd".
+        Momentum of ``optimizer="sgd"``; the other optimizers do not use it.
     batch_size : int or "auto", default="auto"
-        Rows of one update; "auto" is all rows up to 256 of them, else 128.
+        Number of samples of one update. With "auto", all samples if there are at most 256, else 128.
     max_samples : int or None, default=None
-        Training rows drawn anew for each epoch, for data of which one epoch would take too long; None for
-        all. Of the validation rows, as many at most, at equal distances.
+        Number of training samples that are drawn for each epoch, for data of which one epoch would take too
+        long. If None, every epoch uses all of them. At most as many validation samples are used, evenly
+        spaced.
     max_iter : int, default=200
-        Epochs at most.
+        Maximum number of epochs. A full-batch epoch is a single update, so more epochs are needed than in
+        `SeqForecaster` (100).
     early_stopping : bool, default=False
-        Whether to watch the loss on the last `validation_fraction` of the rows, which must then be in the
-        order of time, and to keep the weights of the best epoch. Without it, the training loss is watched.
+        Whether to keep the weights of the epoch with the lowest loss on the last `validation_fraction` of the
+        samples, which must then be in temporal order. If False, the training loss is monitored. It is True
+        in `SeqForecaster`, which needs validation data for its prediction intervals, too.
     validation_fraction : float, default=0.1
+        Fraction of the samples that is held back for validation if `early_stopping` is True.
     n_iter_no_change : int, default=10
-        Epochs without an improvement of the watched loss by `tol` after which training stops.
+        Number of epochs without an improvement of the monitored loss by `tol` after which training stops.
     tol : float, default=1e-4
-        In units of the loss of scaled targets.
+        Smallest decrease of the monitored loss that counts as an improvement, in units of the loss of scaled
+        targets.
     alpha : float, default=0.0
-        L2 penalty: ``alpha / 2`` times the sum of squared weights (not biases) is added to the mean loss.
+        L2 penalty: ``alpha / 2`` times the sum of squared weights, without biases, is added to the mean loss.
     clip_norm : float or None, default=1.0
-        Largest norm of the gradient of all parameters together.
+        Largest norm of the gradient of all parameters together. If None, gradients are not clipped.
     bptt_steps : int or None, default=None
-        Truncated backpropagation: the state is carried through the whole row, the gradient through its last
-        steps only.
+        Number of last steps that the gradient is propagated through (truncated backpropagation). The state
+        is carried through the whole sequence. If None, the gradient is, too.
     warm_start : bool, default=False
-        Whether fit goes on from the weights of the last one.
+        Whether `fit` continues from the weights of the last fit.
     dtype : {"float32", "float64"}, default="float32"
-        Of the network; targets come back in float64.
+        Data type of the network. Predictions are float64 in either case.
     device : {"cpu", "cuda", "cuda:1", ..., "auto"}, default="cpu"
-        Where the network is trained and forecasts: on the CPU, or on a GPU of NVIDIA, which needs
-        ``pip install "seqcast[cuda]"``; "auto" takes the first GPU if there is one and the work is large.
-        What was fitted on a GPU and is loaded where there is none runs on the CPU.
+        Device on which the network is trained and predicts: the CPU or an NVIDIA GPU, which needs
+        ``pip install "seqcast[cuda]"``. "auto" takes the first GPU if there is one and the work is large. An
+        estimator that was fitted on a GPU and is loaded on a machine without one runs on the CPU.
     n_jobs : int or None, default=None
-        Threads; None for all that numba may use, -1 for all cores. Results do not depend on it.
+        Number of threads. None means as many as numba may use, -1 all cores. Results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Of the initial weights, the order of rows, and dropout.
+        Seed of the initial weights, the order of the samples and dropout.
     verbose : int, default=0
-        1 shows a progress bar with the losses.
+        If 1, a progress bar with the losses is shown.
 
     Attributes
     ----------
     fitted_ : FittedSequenceModel
         Frozen record of everything that fit leaves. The other attributes are derived from it.
-    n_features_in_, feature_names_in_ : int, ndarray of str
-        As everywhere in scikit-learn.
+    n_features_in_ : int
+        Number of values of a training sequence: steps times channels.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Names of the columns, if `X` was a frame with string column names.
     n_channels_ : int
-        Variables of each step.
+        Number of variables at each step.
     device_ : str
-        Where the network is: "cpu", or "cuda:" and the number of a GPU.
+        Device of the network: "cpu", or "cuda:" and the number of the GPU.
     n_iter_ : int
-        Epochs run.
+        Number of epochs that were run.
     best_iter_ : int
         Epoch, counted from 1, whose weights were kept.
-    loss_curve_, validation_loss_curve_ : list of float
-        Mean loss of each epoch in the target's own unit (its square for the squared and Huber's loss); of
-        several targets the average, each in units of its deviation. The second is None without
-        `early_stopping`.
+    loss_curve_ : list of float
+        Mean training loss of each epoch in the target's own unit (its square for the squared and Huber loss).
+        For several targets, the average over them, each divided by its standard deviation.
+    validation_loss_curve_ : list of float or None
+        Mean validation loss of each epoch, in the same unit. None if `early_stopping` is False.
     weights_ : dict of ndarray
-        The fitted weights by PyTorch's names.
+        Copies of the fitted weights, with the names of PyTorch.
 
     See Also
     --------
-    SeqForecaster : Windows, scaling and time index for whole series.
-    SeqClassifier : The same for classes.
-    pad_sequences : Sequences of different lengths as one array.
+    SeqForecaster : Forecasts of whole series, with windows, scaling and time index.
+    SeqClassifier : Classification of sequences.
+    pad_sequences : Stack sequences of different lengths into one array.
 
     Notes
     -----
-    NaN after the last observed step of a row is no step: rows may have different lengths. Other NaN are
-    missing values: the network reads that nothing was observed. A row of NaN only is one such step.
+    NaN after the last observed step of a row is no step: sequences may have different lengths. Other NaN are
+    missing values, which the network reads with a flag for each channel. If the training data have no missing
+    values, the network has no flags, and missing values in later data are read as the mean of the channel. A
+    row of NaN only is one missing step.
 
-    Where all rows make one batch, equal rows are merged into one with the sum of their weights. A weight of 2
-    then gives the same bits as the row twice, and a weight of 0 as no row.
+    If all samples are one batch, equal samples are merged into one with the sum of their weights. A weight of
+    2 then gives the same bits as the sample twice, and a weight of 0 the same bits as no sample.
 
     Examples
     --------
@@ -189,42 +208,43 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows and their targets.
+        """Fit the regressor to sequences and their targets.
 
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
-            Shorter rows end in NaN.
+            Sequences. The end of a shorter one is filled with NaN.
         y : array-like, shape (n,) or (n, k)
         sample_weight : array-like, shape (n,), optional
-            What each row counts in the loss and in the scaling; 1 if left out. Rows of weight 0 are left out.
+            Weight of each sample in the loss and in the scaling, 1 by default. Samples of weight 0 are
+            dropped.
 
         Returns
         -------
         SeqRegressor
-            Itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter, a shape or a value is out of its range; the message names it.
+            If a parameter, a shape or a value is invalid; the message names it.
         TypeError
-            If a column of a frame holds no numbers.
+            If a column of a frame is not numeric.
         TrainingDivergedError
-            If not one epoch had a finite loss.
+            If no epoch has a finite loss.
         KeyboardInterrupt
-            On Ctrl-C, after keeping the best weights so far.
+            On Ctrl-C, after the best weights so far were kept.
         """
         self._validate_params()
         with rollback_on_error(self, "fitted_"):
             samples = self._training_samples(X, y, sample_weight, reset=True)
-            self._fit_samples(samples, as_given(X, y, sample_weight))
+            self._fit_samples(samples, pack_callback_data(X, y, sample_weight))
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows once, from where the last fit or pass ended.
+        """Train for one epoch, starting from the weights of the last call.
 
-        The scaling is that of the first rows ever fitted, so those should be typical of what follows.
+        The scaling is that of the first call, whose samples should be typical of the later ones.
 
         Parameters
         ----------
@@ -235,20 +255,20 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
         Returns
         -------
         SeqRegressor
-            Itself.
+            The fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            As `fit`; also if the shapes are not those of the rows before.
+            As `fit`; also if the shapes differ from those of the first call.
         TrainingDivergedError
-            If the loss became infinite; the estimator stays as it was.
+            If the loss is not finite. The estimator is then unchanged.
         """
         self._validate_params()
         with rollback_on_error(self, "fitted_"):
             reset = not hasattr(self, "fitted_")
             samples = self._training_samples(X, y, sample_weight, reset)
-            self._fit_pass(samples, as_given(X, y, sample_weight))
+            self._fit_pass(samples, pack_callback_data(X, y, sample_weight))
         return self
 
     def _training_samples(
@@ -263,27 +283,27 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
                 f"{targets.shape[1]} instead."
             )
         self._target_ndim = target.ndim
-        return self._weigh(sequences, targets, sample_weight)
+        return make_samples(sequences, targets, sample_weight, "SeqRegressor")
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the targets of rows.
+        """Predict the targets of sequences.
 
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
-            In three dimensions, rows may have more or fewer steps than those of fit.
+            Sequences. In a 3-D array, they may have more or fewer steps than those of fit.
 
         Returns
         -------
         ndarray, shape (n,) or (n, k), float64
-            In the form of the y that was fitted. A row's prediction has the same bits in any batch.
+            Predictions in the shape of the `y` of fit. They have the same bits in any batch.
 
         Raises
         ------
         NotFittedError
             Before fit.
         ValueError
-            If the shape is not that of the training rows, or a value is infinite.
+            If the shape differs from that of the training data, or a value is infinite.
         """
         outputs = self._predict(self._read(X))
         predictions = self.fitted_.scaling.targets.inverse_transform(outputs)

@@ -1,17 +1,19 @@
-"""A fit that fails leaves the estimator as the last one left it."""
+"""Restoring an estimator after a failed fit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-NOTHING = "nothing"  # no attribute: all or nothing is changed
+# Name of no attribute: the estimator is restored after every error.
+NOTHING = "nothing"
 
 
 @contextmanager
 def rollback_on_error(estimator: Any, essence: str) -> Iterator[None]:
-    """Undo everything, unless the attribute `essence` is a new one: then there is something to predict with.
+    """Restore all attributes of an estimator after an error, unless the attribute `essence` was replaced.
 
-    Half of this fit beside half of the last would predict nonsense.
+    A replaced `essence` means that the estimator can predict, as after Ctrl-C. Attributes of two fits must
+    not be mixed.
     """
     before = estimator.__dict__.copy()
     try:

@@ -31,7 +31,7 @@ WINDOW_CONSTRAINTS: dict[str, Any] = {
 
 
 def column_spec(estimator: Any) -> ColumnSpec:
-    """Return what the parameters of a forecaster say about columns."""
+    """Return the columns that the parameters of a forecaster name."""
     return ColumnSpec(
         estimator.target,
         estimator.id_col,
@@ -42,7 +42,7 @@ def column_spec(estimator: Any) -> ColumnSpec:
 
 
 def length_rules(estimator: Any, season_length: int, holds_back: bool = True) -> LengthRules:
-    """Return what the parameters of a forecaster say about lengths."""
+    """Return the rules by which a forecaster chooses horizon and window."""
     _check_steps_back(estimator, "differences", 1, "each at least 1")
     return LengthRules(
         type(estimator).__name__,
@@ -56,7 +56,7 @@ def length_rules(estimator: Any, season_length: int, holds_back: bool = True) ->
 
 
 def input_options(estimator: Any, lengths: Lengths, counts: bool = False) -> InputOptions:
-    """Return what the parameters of a forecaster say about inputs."""
+    """Return the options of the preparation of inputs from the parameters of a forecaster."""
     horizon = lengths.horizon
     rule = f"each at least the horizon, {horizon}, since nearer ones are not known of all steps"
     _check_steps_back(estimator, "lags", horizon, rule)

@@ -283,8 +283,8 @@ def test_gpu_arrays_are_accepted(queue):
 LAYERS = {
     "lstm": {"cell": "lstm", "n_layers": 2, "dropout": 0.4},
     "gru": {"cell": "gru", "bidirectional": True, "n_layers": 2},
-    "gru, reset before": {"cell": "gru", "reset_after": False},
-    "rnn": {"cell": "rnn", "activation": "relu", "n_layers": 2},
+    "gru, reset before": {"cell": "gru_reset_before"},
+    "rnn": {"cell": "rnn_relu", "n_layers": 2},
 }
 
 

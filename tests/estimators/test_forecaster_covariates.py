@@ -352,16 +352,16 @@ def test_stamps_of_the_future_must_follow_the_calendar(model):
 @pytest.mark.parametrize("value", ["other", ["promo", "other"], ["promo", "promo"], ["y"], 3], ids=str)
 def test_declared_columns_must_be_columns_that_are_no_targets(parameter, value):
     with pytest.raises(ValueError, match=f"{parameter}|'target'"):
-        LinearForecaster(**SMALL, target="y", **{parameter: value}).fit(ROWS.assign(promo=1.0)[:N])
+        SeqForecaster(**TINY, target="y", **{parameter: value}).fit(ROWS.assign(promo=1.0)[:N])
 
 
 def test_a_column_can_not_both_be_known_ahead_and_never_change():
     message = (
-        "The 'static_cols' parameter of LinearForecaster must name no column of future_cols. Got ['promo'] "
-        "in both."
+        "The 'static_cols' parameter of SeqForecaster must name no column of future_cols. Got ['promo'] in "
+        "both."
     )
     with pytest.raises(ValueError, match=says(message)):
-        LinearForecaster(**SMALL, **KNOWN, static_cols="promo").fit(ROWS.assign(promo=1.0)[:N])
+        SeqForecaster(**TINY, **KNOWN, static_cols="promo").fit(ROWS.assign(promo=1.0)[:N])
 
 
 # -- calendars that do not tell which days will come
@@ -479,16 +479,23 @@ def shops(n=60, k=6):
     )
 
 
-def test_static_columns_inform_only_the_network():
-    frame = shops()
-    for kind, options, informed in (
-        (LinearForecaster, SMALL, False),
-        (SeqForecaster, {**TINY, "linear": False}, True),
-    ):
-        without = kind(**options, **KEYS, target="y").fit(frame[["id", "time", "y"]])
-        model = kind(**options, **KEYS, static_cols=["large", "area"]).fit(frame)
-        assert (model.target_names_, model.covariate_names_) == (["y"], ["large", "area"])
-        assert np.array_equal(model.forecast()["y"], without.forecast()["y"]) == (not informed)
+def test_network_reads_static_columns():
+    frame, options = shops(), {**TINY, **KEYS, "linear": False}
+    without = SeqForecaster(**options, target="y").fit(frame[["id", "time", "y"]])
+    model = SeqForecaster(**options, static_cols=["large", "area"]).fit(frame)
+    assert (model.target_names_, model.covariate_names_) == (["y"], ["large", "area"])
+    assert not np.array_equal(model.forecast()["y"], without.forecast()["y"])
+
+
+def test_linear_forecaster_refuses_static_columns_with_a_way_out():
+    message = (
+        "The 'static_cols' parameter of LinearForecaster must be None: each series is scaled by its own "
+        "values, so columns that are constant in a series tell a linear map nothing. Got ['large', 'area'] "
+        "instead. Drop these columns from X, or use SeqForecaster, whose network reads them."
+    )
+    with pytest.raises(ValueError, match=says(message)):
+        LinearForecaster(**SMALL, **KEYS, static_cols=["large", "area"]).fit(shops())
+    LinearForecaster(**SMALL, **KEYS, target="y").fit(shops().drop(columns=["large", "area"]))
 
 
 def test_static_columns_equal_constant_columns_to_the_network():
@@ -525,7 +532,7 @@ def test_static_columns_that_change_are_refused(is_long):
     rows, keys = (frame.drop(columns="area"), KEYS) if is_long else (wide, {})
     message = "must have one value of column 'large', which static_cols names, in each series"
     with pytest.raises(ValueError, match=message):
-        LinearForecaster(**SMALL, **keys, static_cols="large").fit(rows)
+        SeqForecaster(**TINY, **keys, static_cols="large").fit(rows)
 
 
 # -- categories

@@ -565,7 +565,6 @@ OPTIONS = [  # (parameters, the one at fault, its rule, what came)
     ({"n_layers": 2, "dropout": "no"}, "dropout", "must be in [0, 1)", "'no'"),
     ({"dtype": "float16"}, "dtype", "must be 'float32' or 'float64'", "'float16'"),
     ({"dtype": int}, "dtype", "must be 'float32' or 'float64'", repr(int)),
-    ({"activation": "sigmoid"}, "activation", "must be 'tanh' or 'relu'", "'sigmoid'"),
 ]
 
 
@@ -579,14 +578,6 @@ def test_wrong_parameters_are_named(options, name, rule, got):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            {"cell": "lstm", "activation": "relu"},
-            "The 'activation' parameter of Recurrent is the 'rnn' cell's; 'lstm' has its own. Leave it out.",
-        ),
-        (
-            {"cell": "lstm", "reset_after": False},
-            "The 'reset_after' parameter of Recurrent is the 'gru' cell's. Leave it out for 'lstm'.",
-        ),
         (
             {"cell": "rnn", "dropout": 0.5},
             "The 'dropout' parameter of Recurrent acts between layers, so it needs n_layers of at least 2.",

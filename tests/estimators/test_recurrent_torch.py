@@ -14,7 +14,7 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 def run(kind, arrays, dtype):
     """Results of a layer and every gradient, under their golden names."""
     options = {"n_layers": int(arrays["n_layers"]), "bidirectional": bool(arrays["bidirectional"])}
-    layer = make_layer(kind, dtype, arrays["x"].shape[2], arrays["weight_hh_l0"].shape[1], **options)
+    layer = make_layer(CELLS[kind], dtype, arrays["x"].shape[2], arrays["weight_hh_l0"].shape[1], **options)
     layer.weights = {name: arrays[name] for name in layer.weights}
     states = ("h", "c") if kind == "lstm" else ("h",)
     initial, of_final = (

@@ -478,7 +478,7 @@ def test_a_network_without_flags_reads_missing_values_as_means(kind):
 
 OWN_DESCRIPTIONS = {  # where a description is another than that of SeqRegressor, and for a reason
     SeqClassifier: {"pooling", "early_stopping", "n_iter_no_change", "tol", "dtype"},
-    SeqEncoder: {"loss", "max_samples", "dtype"},
+    SeqEncoder: {"loss", "max_samples", "tol", "dtype"},
     SeqForecaster: {
         "dropout",
         "loss",
@@ -487,18 +487,23 @@ OWN_DESCRIPTIONS = {  # where a description is another than that of SeqRegressor
         "validation_fraction",
         "bptt_steps",
         "dtype",
+        "n_jobs",
     },
 }
+# Sentences that give the reason of a default that differs from that of another estimator.
+REASONS = re.compile(r"[^.]*`Seq\w+` has [^.]*(\.\d[^.]*)*\.|[^.]*than in `SeqForecaster` \(100\)\.")
 
 
 def descriptions(kind):
-    """Parameter -> type and description, without the default; the windows of a series are its rows."""
+    """Map each parameter to its type and description, without the default and its reason."""
     part = inspect.getdoc(kind).split("Parameters\n----------\n")[1].split("\n\n")[0]
     pairs = (entry.split(" : ", 1) for entry in re.split(r"\n(?=\S)", part))
-    return {
-        name: re.sub(r", default=\S+", "", " ".join(text.split())).replace("window", "row")
-        for name, text in pairs
-    }
+    return {name: _simplify(text) for name, text in pairs}
+
+
+def _simplify(text):
+    text = REASONS.sub("", re.sub(r", default=\S+", "", " ".join(text.split())))
+    return re.sub("window|sequence", "sample", text).strip()
 
 
 @pytest.mark.parametrize("kind", OWN_DESCRIPTIONS, ids=lambda kind: kind.__name__)
@@ -508,3 +513,13 @@ def test_shared_parameters_are_described_in_the_same_words(kind):
     shared = model.keys() & own.keys()
     assert len(shared) > 20
     assert {name for name in shared if model[name] != own[name]} == OWN_DESCRIPTIONS[kind]
+
+
+@pytest.mark.parametrize("kind", [SeqRegressor, SeqClassifier, SeqEncoder], ids=lambda kind: kind.__name__)
+def test_defaults_other_than_the_forecasters_have_a_reason(kind):
+    own, of_forecaster = kind().get_params(), SeqForecaster().get_params()
+    different = {name for name in own.keys() & of_forecaster.keys() if own[name] != of_forecaster[name]}
+    part = inspect.getdoc(kind).split("Parameters\n----------\n")[1].split("\n\n")[0]
+    entries = dict(entry.split(" : ", 1) for entry in re.split(r"\n(?=\S)", part))
+    assert different
+    assert not {name for name in different if "`SeqForecaster`" not in entries[name]}

@@ -12,7 +12,7 @@ LENGTHS = Lengths(horizon=4, window=9, season_length=7)
 
 
 def test_columns_are_those_of_the_parameters():
-    model = LinearForecaster(target="y", id_col="id", time_col="time", future_cols=["f"], static_cols="s")
+    model = SeqForecaster(target="y", id_col="id", time_col="time", future_cols=["f"], static_cols="s")
     assert column_spec(model) == ColumnSpec("y", "id", "time", ["f"], "s")
 
 
