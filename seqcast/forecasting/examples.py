@@ -60,6 +60,14 @@ class Examples:
         """The inputs that windows are cut from, with the weights of their rows."""
         return replace(self.prepared.source, weights=self.weights)
 
+    def compute_residuals(self, cutoffs: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
+        """Return residuals of forecasts of scaled targets, in units of the recent volatility of their series.
+
+        cutoffs : shape (n,); forecasts and the result : shape (n, horizon, n_targets)
+        """
+        unit = self.volatility.measure(self.prepared.scaled, cutoffs)
+        return (self.prepared.cut_targets(cutoffs) - forecasts) / unit
+
 
 @dataclass(frozen=True)
 class FitPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,20 @@ class LocalModels:
     Attributes
     ----------
     models : dict of ForecastModel
-        By id, in the order of the series' numbers. Each was fitted to one series, so this has number 0 in it.
+        By id, in the order of the series' numbers. Each was fitted to one series, so that its own panels have
+        a single series with number 0.
     """
 
     models: dict[Any, ForecastModel]
 
+    @cached_property
+    def _by_number(self) -> list[ForecastModel]:
+        """The models in the order of the series' numbers."""
+        return list(self.models.values())
+
     def __getitem__(self, number: int) -> ForecastModel:
         """Return the model of the series with this number."""
-        return list(self.models.values())[number]
+        return self._by_number[number]
 
     def forecast(
         self, panel: Panel, cutoffs: np.ndarray, probabilities: tuple[float, ...] = ()

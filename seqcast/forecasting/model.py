@@ -11,8 +11,9 @@ import numpy as np
 from ..data.panel import Panel
 from .combination import blend
 from .conformal import ConformalResiduals
+from .examples import Examples
 from .memory import Memory
-from .parts.part import Part, PartForecast
+from .parts.part import Part, PartForecast, find_distribution_forecast
 from .predictive import DistributionForecast, PredictiveForecast, compute_residual_unit
 from .prepared_panel import PanelPreparer, PreparedPanel
 from .recent_volatility import RecentVolatility
@@ -95,6 +96,30 @@ class ForecastModel:
     volatility: RecentVolatility
     window: int | None
     intervals_by_distribution: bool = False
+
+    @classmethod
+    def from_examples(
+        cls,
+        examples: Examples,
+        memory: Memory,
+        parts: dict[str, Part],
+        weights: dict[str, float],
+        residuals: ConformalResiduals | None,
+        window: int | None,
+        intervals_by_distribution: bool = False,
+    ) -> ForecastModel:
+        """Return the model whose parts were fitted to these examples."""
+        return cls(
+            memory,
+            examples.preparer,
+            examples.series_preparer,
+            parts,
+            weights,
+            residuals,
+            examples.volatility,
+            window,
+            intervals_by_distribution,
+        )
 
     # -- forecasts
 
@@ -249,9 +274,11 @@ class ForecastModel:
 def blend_parts(
     parts: dict[str, Part], weights: dict[str, float], prepared: PreparedPanel, cutoffs: np.ndarray
 ) -> PartForecast:
-    """Return the weighted sum of the parts' forecasts, with the distribution of the one that has one."""
+    """Return the weighted sum of the parts' forecasts.
+
+    It has the distribution of the first part that forecasts one, with its location at the weighted sum.
+    """
     found = {name: parts[name].forecast(prepared, cutoffs) for name in weights}
-    with_distribution = (part for part in found.values() if part.distribution is not None)
     center = blend({name: part.center for name, part in found.items()}, weights)
-    one = next(with_distribution, None)
+    one = find_distribution_forecast(found.values())
     return PartForecast(center) if one is None else one._replace(center=center)

@@ -49,7 +49,7 @@ class PreparedPanel:
         """The scaled targets."""
         return self.scaled.with_values(self.scaled.values[:, : self.n_targets])
 
-    def actual(self, cutoffs: np.ndarray) -> np.ndarray:
+    def cut_targets(self, cutoffs: np.ndarray) -> np.ndarray:
         """Return the scaled targets after each cutoff, shape (n_cutoffs, horizon, n_targets)."""
         steps = cutoffs[:, None] + np.arange(self.preparation.horizon)
         return self.scaled.values[steps, : self.n_targets]

@@ -81,3 +81,11 @@ def test_calendar_features_are_chosen_once_for_all_series():
     plan = make_plan(long(a=daily(Y), b=daily(OTHER)), calendar_features=["day_of_week"])
     assert plan.calendar_columns.names == ("day_of_week",)
     assert make_plan(daily(Y)).calendar_columns.names == ()
+
+
+def test_residuals_are_in_units_of_recent_changes():
+    # Every step is one higher than the last: a change over two steps is 2, and the geometric mean sqrt(2).
+    examples, cutoffs = examples_of(np.arange(40.0)), np.array([30, 35])
+    last = examples.prepared.scaled.values[cutoffs - 1, :1]
+    found = examples.compute_residuals(cutoffs, np.repeat(last[:, None], 2, axis=1))
+    np.testing.assert_allclose(found[..., 0], [[1 / np.sqrt(2), np.sqrt(2)]] * 2, rtol=1e-9)

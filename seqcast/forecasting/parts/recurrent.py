@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,13 +21,13 @@ from ...learning.fitting import (
     loss_units,
     new_network,
 )
-from ...learning.history import EpochReport
 from ...learning.network import Network
 from ...learning.samples import SampleIndex, SampleSource
 from ...learning.slopes import window_slopes
 from ...learning.trainer import OptimizerState
 from ..distributions import Distribution
 from ..examples import Examples
+from ..fit_callbacks import FitCallbacks
 from ..prepared_panel import PreparedPanel
 from ..sensitivity import Chain
 from ..window_source import WindowSource, join_targets
@@ -87,11 +85,46 @@ class RecurrentPart:
     distribution: Distribution | None
     n_jobs: int | None
 
+    # -- training
+
     @classmethod
-    def without_networks(
+    def fit(
+        cls,
+        examples: Examples,
+        options: RecurrentOptions,
+        reads_past_covariates: bool,
+        previous: RecurrentPart | None,
+        rng: np.random.RandomState,
+        callbacks: FitCallbacks[RecurrentPart],
+    ) -> RecurrentPart:
+        """Train the networks one after the other.
+
+        Parameters
+        ----------
+        examples : Examples
+        options : RecurrentOptions
+        reads_past_covariates : bool
+            Whether the networks read covariates of which only the past is known.
+        previous : RecurrentPart or None
+            The part from whose weights training continues; None to start from random weights.
+        rng : RandomState
+        callbacks : FitCallbacks
+            `keep` is called after each network, with the part that has the networks trained so far.
+        """
+        part = cls._make_empty(examples, options, reads_past_covariates)
+        source = part._read(examples.source)
+        data = part._make_training_set(examples, options, source)
+        for number in range(options.n_models):
+            start = part._start(options, previous, number, source, rng)
+            own = callbacks.convert(part._add_member)
+            part = part._add_member(fit(options.network, start, data, rng, own.monitor, own.keep))
+        return part
+
+    @classmethod
+    def _make_empty(
         cls, examples: Examples, options: RecurrentOptions, reads_past_covariates: bool
     ) -> RecurrentPart:
-        """Return a part without networks, which `fit` adds."""
+        """Return a part without networks."""
         lengths, segment = examples.lengths, options.segment_steps(examples.lengths.window)
         source = examples.source if reads_past_covariates else examples.source.drop_past()
         scale = "deviation" if options.normalization == "instance" else "none"
@@ -110,54 +143,21 @@ class RecurrentPart:
         shape = lengths.window, lengths.horizon
         return cls((), reading, *shape, reads_past_covariates, options.distribution, threads)
 
-    # -- training
-
-    def fit(
-        self,
-        examples: Examples,
-        options: RecurrentOptions,
-        previous: RecurrentPart | None,
-        rng: np.random.RandomState,
-        monitor: Monitor[RecurrentPart],
-        keep: Callable[[RecurrentPart], None],
-    ) -> None:
-        """Train the networks one after the other; after each, hand the part so far to `keep`.
-
-        previous : the part whose weights training goes on from, None to start from random weights.
-        """
-        source = self._read(examples.source)
+    def _make_training_set(
+        self, examples: Examples, options: RecurrentOptions, source: WindowSource
+    ) -> TrainingSet:
+        """Return the samples that each network is trained on and validated on."""
         train = self._rows(source, examples.train)
         validation = self._rows(source, examples.validation) if len(examples.validation) else None
         if validation is not None:
             validation = validation.subsample(options.network.max_samples or len(validation))
         n_drawn = min(len(train), options.network.max_samples or len(train))
         windows = self._windows(source, np.dtype(options.network.dtype))
-        data = TrainingSet(windows, train, validation, _loss_units(examples.prepared), n_drawn)
-        part = self
-        for number in range(options.n_models):
-            start = self._start(options, previous, number, source, rng)
-            part = part._add_network(options.network, start, data, rng, monitor, keep)
+        return TrainingSet(windows, train, validation, _loss_units(examples.prepared), n_drawn)
 
-    def _add_network(
-        self,
-        options: NetworkOptions,
-        start: tuple[Network, OptimizerState],
-        data: TrainingSet,
-        rng: np.random.RandomState,
-        monitor: Monitor[RecurrentPart],
-        keep: Callable[[RecurrentPart], None],
-    ) -> RecurrentPart:
-        """Train one more network."""
-
-        def extend(member: FittedNetwork) -> RecurrentPart:
-            return replace(self, members=(*self.members, member))
-
-        def watch(
-            max_iter: int, result: Callable[[EpochReport], FittedNetwork]
-        ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
-            return monitor(max_iter, lambda epoch: extend(result(epoch)))
-
-        return extend(fit(options, start, data, rng, watch, lambda member: keep(extend(member))))
+    def _add_member(self, member: FittedNetwork) -> RecurrentPart:
+        """Return the part with one more network."""
+        return replace(self, members=(*self.members, member))
 
     def fit_further(
         self,
