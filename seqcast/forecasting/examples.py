@@ -93,13 +93,13 @@ class FitPlan:
     @classmethod
     def make(cls, data: TrainingData, rules: LengthRules, lengths: Lengths, options: InputOptions) -> FitPlan:
         """Choose the steps that are kept of each series, and the columns that are made of stamps."""
-        n_lost = options.n_lost_steps(lengths.horizon)
+        n_lost = options.count_lost_steps(lengths.horizon)
         memory = Memory.for_windows(lengths, n_lost) if rules.learns else Memory.for_seasons(lengths)
         names = _choose_calendar_features(data, options, rules)
         calendar_columns = CalendarColumns(tuple(names), data.schema.roles.layout)
         return cls(data, rules, lengths, options, memory, calendar_columns)
 
-    def for_one(self, number: int) -> FitPlan:
+    def select_series(self, number: int) -> FitPlan:
         """Return the plan for one of the series."""
         return replace(self, data=self.data.select([number]))
 
@@ -110,13 +110,13 @@ def make_examples(plan: FitPlan, reach: int) -> Examples:
     reach : steps of a window, the last ones, that all parts read.
     """
     data, rules, lengths, options = plan.data, plan.rules, plan.lengths, plan.options
-    check_observed(data, [rules.n_training_steps(n, lengths.horizon) for n in data.n_steps])
+    check_observed(data, [rules.count_training_steps(n, lengths.horizon) for n in data.n_steps])
     everything = np.arange(len(data.ids))
     series_preparer = SeriesPreparer(options, rules, lengths, plan.calendar_columns)
     series_preparer.check_counts(data)
     data = series_preparer.add_calendar(data)
     preparation = Preparation.fit(
-        series_preparer.scaling_grids(data),
+        series_preparer.cut_scaling_grids(data),
         plan.calendar_columns.widen(data.schema.roles.layout),
         TargetOptions(_choose_transform(data, options), options.scaling, options.differences, options.lags),
         lengths.horizon,
@@ -130,9 +130,9 @@ def make_examples(plan: FitPlan, reach: int) -> Examples:
     prepared, borders = series_preparer.prepare(data, preparer, everything)
     span = min(plan.memory.n_steps, choose_span(lengths.horizon, lengths.season_length))
     volatility = RecentVolatility.fit(prepared.scaled, borders, data.n_targets, lengths.horizon, span)
-    n_lost = options.n_lost_steps(lengths.horizon)
+    n_lost = options.count_lost_steps(lengths.horizon)
     train, validation = _find_cutoffs(prepared, borders, lengths, n_lost, rules)
-    weights = _step_weights(prepared.scaled, data.weights, options.half_life)
+    weights = _compute_step_weights(prepared.scaled, data.weights, options.half_life)
     _check_weights(weights, train, validation, lengths.horizon, rules.owner)
     return Examples(
         preparer,
@@ -168,7 +168,7 @@ def _choose_calendar_features(data: TrainingData, options: InputOptions, rules: 
         return []
     told = [k for k, calendar in enumerate(data.calendars) if calendar.shortest_step is not None]
     step = max((data.calendars[k].shortest_step for k in told), default=None)
-    ends = [data.calendars[k].labels(0, 1).append(data.future_labels(k, 1)) for k in told]
+    ends = [data.calendars[k].labels(0, 1).append(data.make_future_labels(k, 1)) for k in told]
     return choose_cycles(options.calendar_features, ends, step, rules.owner)
 
 
@@ -203,7 +203,7 @@ def _find_cutoffs(
     return train, validation if rules.holds_back else np.empty(0, np.int64)
 
 
-def _step_weights(
+def _compute_step_weights(
     scaled: Panel, weights: list[np.ndarray] | None, half_life: float | None
 ) -> np.ndarray | None:
     """Return the weight of each row as a target: the user's weights, halved with every half-life.

@@ -131,7 +131,7 @@ def fit_further(
         return replace(fitted, model=_fit_model_further(fitted, updated, options, monitor))
     models = dict(fitted.model.models)
     for id_, series in updated.items():
-        models[id_] = _fit_model_further(fitted.for_one(id_), {id_: series}, options, monitor)
+        models[id_] = _fit_model_further(fitted.select_series(id_), {id_: series}, options, monitor)
     return replace(fitted, model=LocalModels(models))
 
 
@@ -145,7 +145,7 @@ def _fit_model_further(
     if not updated:
         return model
     lengths, series_preparer = fitted.lengths, model.series_preparer
-    n_lost = series_preparer.options.n_lost_steps(lengths.horizon)
+    n_lost = series_preparer.options.count_lost_steps(lengths.horizon)
     panel = build_updated_panel(fitted, updated, n_lost + lengths.window + lengths.horizon)
     shape = fitted.n_targets, lengths.window, lengths.horizon
     cutoffs = panel.training_starts(*shape, panel.ends, n_lost) + lengths.window
@@ -183,7 +183,7 @@ class _Folds:
 
 def _count_steps_read(plan: FitPlan, options: CombinationOptions) -> int:
     """Return how many steps of a window all parts read: the network reads whole segments only."""
-    segment = options.recurrent.segment_steps(plan.lengths.window)
+    segment = options.recurrent.count_segment_steps(plan.lengths.window)
     return plan.lengths.window // segment * segment
 
 

@@ -79,7 +79,7 @@ class FittedForecaster:
         assert isinstance(self.model, ForecastModel)
         return [self.model]
 
-    def numbers(self, ids: Iterable[Any]) -> np.ndarray:
+    def find_numbers(self, ids: Iterable[Any]) -> np.ndarray:
         """Return the numbers of the series with these ids."""
         numbers = {id_: number for number, id_ in enumerate(self.series)}
         return np.array([numbers[id_] for id_ in ids])
@@ -88,10 +88,10 @@ class FittedForecaster:
         """Return the forecaster with other states of some series, or with more series."""
         return replace(self, series=self.series | series)
 
-    def for_one(self, id_: Any) -> FittedForecaster:
+    def select_series(self, id_: Any) -> FittedForecaster:
         """Return the forecaster of one series with a model of its own."""
         assert isinstance(self.model, LocalModels)
-        errors = self.naive_errors[:, self.numbers([id_])]
+        errors = self.naive_errors[:, self.find_numbers([id_])]
         return replace(
             self, series={id_: self.series[id_]}, model=self.model.models[id_], naive_errors=errors
         )
@@ -101,6 +101,6 @@ def make_series_states(data: TrainingData, memory: Memory) -> dict[Any, SeriesSt
     """Return the state of each series: its calendar and its last steps."""
     parts = zip(data.ids, data.calendars, data.last_labels, data.grids, strict=True)
     return {
-        id_: SeriesState(calendar, last, len(grid), memory.tail(grid, data.n_targets))
+        id_: SeriesState(calendar, last, len(grid), memory.cut_tail(grid, data.n_targets))
         for id_, calendar, last, grid in parts
     }

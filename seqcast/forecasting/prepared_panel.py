@@ -54,7 +54,7 @@ class PreparedPanel:
         steps = cutoffs[:, None] + np.arange(self.preparation.horizon)
         return self.scaled.values[steps, : self.n_targets]
 
-    def series(self, cutoffs: np.ndarray) -> np.ndarray:
+    def find_series(self, cutoffs: np.ndarray) -> np.ndarray:
         """Return the number, among the fitted series, of the series that each cutoff lies in."""
         return self.scaled.series_numbers[self.scaled.find_series(cutoffs)]
 

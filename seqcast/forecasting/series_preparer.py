@@ -31,7 +31,7 @@ class InputOptions:
     half_life: float | None = None
     counts: bool = False
 
-    def n_lost_steps(self, horizon: int) -> int:
+    def count_lost_steps(self, horizon: int) -> int:
         """Return the number of steps before a window that its inputs are made from, too."""
         return sum(self.differences) + max(0, max(self.lags, default=0) - horizon)
 
@@ -53,12 +53,12 @@ class SeriesPreparer:
     lengths: Lengths
     calendar_columns: CalendarColumns
 
-    def scaling_grids(self, data: TrainingData) -> list[np.ndarray]:
+    def cut_scaling_grids(self, data: TrainingData) -> list[np.ndarray]:
         """Return the steps of each series that scales are learned from: those that are not held back."""
-        return [_scaling_steps(grid, self._border(len(grid)), data.n_targets) for grid in data.grids]
+        return [_cut_scaling_steps(grid, self._find_border(len(grid)), data.n_targets) for grid in data.grids]
 
-    def _border(self, n_steps: int) -> int:
-        return self.rules.n_training_steps(n_steps, self.lengths.horizon)
+    def _find_border(self, n_steps: int) -> int:
+        return self.rules.count_training_steps(n_steps, self.lengths.horizon)
 
     def add_calendar(self, data: TrainingData) -> TrainingData:
         """Return the series with the columns that are made of their stamps."""
@@ -95,8 +95,8 @@ class SeriesPreparer:
     ) -> tuple[PreparedPanel, np.ndarray]:
         """Return these series, with these numbers, prepared; and the rows from which on each is held back."""
         lengths = np.array(data.n_steps)
-        held_back = lengths - [self._border(n) for n in data.n_steps]
-        n_lost = self.options.n_lost_steps(self.lengths.horizon)
+        held_back = lengths - [self._find_border(n) for n in data.n_steps]
+        n_lost = self.options.count_lost_steps(self.lengths.horizon)
         # Two windows if parameters are learned: a map cannot be fitted to one.
         least = n_lost + self.lengths.window + self.lengths.horizon + held_back + int(self.rules.learns)
         panel = Panel.stack(data.grids, least, [calendar.clock for calendar in data.calendars])
@@ -104,6 +104,6 @@ class SeriesPreparer:
         return prepared, prepared.scaled.ends - held_back
 
 
-def _scaling_steps(grid: np.ndarray, end: int, n_targets: int) -> np.ndarray:
+def _cut_scaling_steps(grid: np.ndarray, end: int, n_targets: int) -> np.ndarray:
     """Return the steps before `end`; all steps where a target of a short series is observed only later."""
     return grid if np.isnan(grid[:end, :n_targets]).all(axis=0).any() else grid[:end]

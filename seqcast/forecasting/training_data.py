@@ -65,11 +65,11 @@ class TrainingData:
             weights=None if self.weights is None else [self.weights[k] for k in numbers],
         )
 
-    def future_labels(self, number: int, n: int) -> pd.Index:
+    def make_future_labels(self, number: int, n: int) -> pd.Index:
         """Return the `n` labels that follow the last one of the series with this number."""
         return self.calendars[number].future(self.last_labels[number], n)
 
-    def naive_errors(self) -> np.ndarray:
+    def compute_naive_errors(self) -> np.ndarray:
         """Return mean absolute and root mean squared seasonal naive errors, (2, n_series, n_targets)."""
         targets = [grid[:, : self.n_targets] for grid in self.grids]
         return np.stack([seasonal_naive_errors(values, self.season_length) for values in targets], axis=1)

@@ -72,7 +72,7 @@ def test_a_column_must_be_observed_among_the_steps_trained_on():
 
 def test_a_plan_for_one_series_keeps_the_lengths_of_all():
     plan = make_plan(long(a=daily(Y), b=daily(OTHER)))
-    one = plan.for_one(1)
+    one = plan.select_series(1)
     assert one.data.ids == ["b"]
     assert (one.lengths, one.memory, one.options) == (plan.lengths, plan.memory, plan.options)
 

@@ -21,7 +21,7 @@ def test_targets_are_scaled_by_the_steps_that_are_trained_on(examples):
 
 def test_forecasts_are_brought_back_to_units(examples):
     scaled = examples.prepared.cut_targets(CUTOFFS)
-    found = examples.preparer.unscale(scaled, examples.prepared.series(CUTOFFS))
+    found = examples.preparer.unscale(scaled, examples.prepared.find_series(CUTOFFS))
     np.testing.assert_allclose(found[..., 0], [Y[at : at + 2] for at in CUTOFFS], rtol=1e-12)
 
 

@@ -32,7 +32,7 @@ def test_too_few_residuals_cause_a_warning(name):
     options = {key: value for key, value in options.items() if key != "validation_fraction"}
     model = kind(**options).fit(wander(26))
     seen = residuals_of(model).count_effective()
-    message = rf"^Errors of only {seen:.0f} windows were seen in fit, and quantiles this far out need 999: "
+    message = rf"^There are residuals of only {seen:.0f} windows, and the outermost quantiles need 999\. "
     with pytest.warns(UserWarning, match=message) as caught:
         forecast = model.forecast(level=99.9)
     assert [warning.filename for warning in caught] == [__file__]
@@ -57,8 +57,8 @@ def test_as_many_errors_as_the_warning_asks_for_are_enough():
 def test_without_rows_held_back_there_are_no_quantiles():
     model = SeqForecaster(**TINY, early_stopping=False, linear=False).fit(wander())
     message = (
-        "SeqForecaster tells quantiles by its errors on rows that it did not learn from. There were none in "
-        "fit. Fit with early_stopping=True."
+        "SeqForecaster computes quantiles from residuals of samples that it was not trained on. There were "
+        "none in fit. Fit with early_stopping=True."
     )
     model.forecast(8)
     for ask in (
@@ -73,8 +73,8 @@ def test_without_rows_held_back_there_are_no_quantiles():
 def test_a_naive_forecaster_without_residuals_names_the_remedy():
     model = NaiveForecaster(4, season_length=1).fit([1.0, 2.0, 3.0])
     message = (
-        "NaiveForecaster tells quantiles by its errors on rows that it did not learn from. There were none "
-        "in fit. Pass more rows."
+        "NaiveForecaster computes quantiles from residuals of samples that it was not trained on. There "
+        "were none in fit. Pass more rows."
     )
     with pytest.raises(ValueError, match=says(message)):
         model.forecast(level=80)

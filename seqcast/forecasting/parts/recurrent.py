@@ -54,8 +54,8 @@ class RecurrentOptions:
     normalization: str
     distribution: Distribution | None
 
-    def segment_steps(self, window: int) -> int:
-        """Return how many steps of a window the network reads at one of its own."""
+    def count_segment_steps(self, window: int) -> int:
+        """Return how many steps of a window the network reads at one of its steps."""
         return min(self.segment or max(1, window // SEGMENTS), window)
 
 
@@ -125,7 +125,7 @@ class RecurrentPart:
         cls, examples: Examples, options: RecurrentOptions, reads_past_covariates: bool
     ) -> RecurrentPart:
         """Return a part without networks."""
-        lengths, segment = examples.lengths, options.segment_steps(examples.lengths.window)
+        lengths, segment = examples.lengths, options.count_segment_steps(examples.lengths.window)
         source = examples.source if reads_past_covariates else examples.source.drop_past()
         scale = "deviation" if options.normalization == "instance" else "none"
         counts = options.network.loss == "negative_binomial"
@@ -147,13 +147,13 @@ class RecurrentPart:
         self, examples: Examples, options: RecurrentOptions, source: WindowSource
     ) -> TrainingSet:
         """Return the samples that each network is trained on and validated on."""
-        train = self._rows(source, examples.train)
-        validation = self._rows(source, examples.validation) if len(examples.validation) else None
+        train = self._index_samples(source, examples.train)
+        validation = self._index_samples(source, examples.validation) if len(examples.validation) else None
         if validation is not None:
             validation = validation.subsample(options.network.max_samples or len(validation))
         n_drawn = min(len(train), options.network.max_samples or len(train))
-        windows = self._windows(source, np.dtype(options.network.dtype))
-        return TrainingSet(windows, train, validation, _loss_units(examples.prepared), n_drawn)
+        windows = self._make_windows(source, np.dtype(options.network.dtype))
+        return TrainingSet(windows, train, validation, _choose_loss_units(examples.prepared), n_drawn)
 
     def _add_member(self, member: FittedNetwork) -> RecurrentPart:
         """Return the part with one more network."""
@@ -168,11 +168,11 @@ class RecurrentPart:
     ) -> RecurrentPart:
         """Train each network by one pass over the samples at these cutoffs."""
         source = self._read(prepared.source)
-        architecture = self._architecture(options, source)
-        train = self._rows(source, cutoffs)
+        architecture = self._make_architecture(options, source)
+        train = self._index_samples(source, cutoffs)
         n_drawn = min(len(train), options.network.max_samples or len(train))
-        windows = self._windows(source, np.dtype(options.network.dtype))
-        data = TrainingSet(windows, train, None, _loss_units(prepared), n_drawn)
+        windows = self._make_windows(source, np.dtype(options.network.dtype))
+        data = TrainingSet(windows, train, None, _choose_loss_units(prepared), n_drawn)
         members = copy.deepcopy(self.members)
         rng, losses, trained = members[-1].rng, members[-1].history.loss, []
         for member in members:
@@ -191,17 +191,17 @@ class RecurrentPart:
         source: WindowSource,
         rng: np.random.RandomState,
     ) -> tuple[Network, OptimizerState]:
-        """Return the weights that the network of this number starts from, and its optimizer's state."""
-        architecture = self._architecture(options, source)
+        """Return the initial weights of the network with this number, and the state of its optimizer."""
+        architecture = self._make_architecture(options, source)
         if previous is None or number >= len(previous.members):
             return new_network(architecture, options.network.dtype, rng)
         caller = f"{options.network.owner}.fit with warm_start=True"
         check_same_network(previous.members[-1], architecture, options.network.dtype, caller)
         member = previous.members[number]
-        # A fit that fails leaves these alone.
+        # A copy, so that a fit that fails does not change the last one.
         return copy.deepcopy((member.network, member.optimizer_state))
 
-    def _architecture(self, options: RecurrentOptions, source: WindowSource) -> Architecture:
+    def _make_architecture(self, options: RecurrentOptions, source: WindowSource) -> Architecture:
         n_outputs = self.horizon * source.n_targets
         architecture = options.network.architecture(self.reading.input_size, n_outputs)
         if self.distribution is None:
@@ -217,13 +217,13 @@ class RecurrentPart:
     def _read(self, source: WindowSource) -> WindowSource:
         return source if self.reads_past_covariates else source.drop_past()
 
-    def _windows(self, source: WindowSource, dtype: np.dtype) -> SampleSource:
+    def _make_windows(self, source: WindowSource, dtype: np.dtype) -> SampleSource:
         values = np.ascontiguousarray(source.values.reshape(-1, source.n_columns), dtype)
         targets = np.ascontiguousarray(values[:, : source.n_targets])
         weights = None if source.weights is None else np.tile(source.weights, len(source)).astype(dtype)
         return SampleSource(values, targets, self.reading, weights)
 
-    def _rows(self, source: WindowSource, cutoffs: np.ndarray) -> SampleIndex:
+    def _index_samples(self, source: WindowSource, cutoffs: np.ndarray) -> SampleIndex:
         segment, n_targets = self.reading.segment, source.n_targets
         n_read = self.reading.n_steps * segment
         return SampleIndex(
@@ -239,15 +239,15 @@ class RecurrentPart:
         source = self._read(prepared.source)
         # Rows that no window reads need not be converted.
         first = (cutoffs - self.window).min()
-        outputs = self._outputs(source.drop_before(first), cutoffs - first)
+        outputs = self._predict_outputs(source.drop_before(first), cutoffs - first)
         center = prepared.integrate(outputs[:, 0], cutoffs)
         return PartForecast(center, self.distribution, None if self.distribution is None else outputs)
 
-    def _outputs(self, source: WindowSource, cutoffs: np.ndarray) -> np.ndarray:
+    def _predict_outputs(self, source: WindowSource, cutoffs: np.ndarray) -> np.ndarray:
         """Return the mean of the networks' outputs, (n_cutoffs, n_parameters, horizon, n_targets)."""
         networks = [member.network for member in self.members]
-        rows = self._rows(source, cutoffs)[:]
-        windows = self._windows(source, networks[0].dtype)
+        rows = self._index_samples(source, cutoffs)[:]
+        windows = self._make_windows(source, networks[0].dtype)
         threads = thread_count(self.n_jobs)
         outputs = [network.predict(windows, rows, threads) for network in networks]
         mean = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0, dtype=np.float64)
@@ -258,21 +258,21 @@ class RecurrentPart:
         """Return the mean of the networks' derivatives; see `Part.gradient`."""
         source = self._read(chain.source)
         networks = [member.network for member in self.members]
-        starts = self._rows(source, np.array([chain.cutoff])).starts
-        windows, threads = self._windows(source, networks[0].dtype), thread_count(self.n_jobs)
-        slopes = [window_slopes(network, windows, starts, threads) for network in networks]
-        return chain.differentiate_part(np.mean(slopes, axis=0), self.reads_past_covariates)
+        starts = self._index_samples(source, np.array([chain.cutoff])).starts
+        windows, threads = self._make_windows(source, networks[0].dtype), thread_count(self.n_jobs)
+        gradients = [window_slopes(network, windows, starts, threads) for network in networks]
+        return chain.differentiate_part(np.mean(gradients, axis=0), self.reads_past_covariates)
 
 
-def _loss_units(prepared: PreparedPanel) -> np.ndarray:
-    """Return the unit of reported losses: that of the targets, if they have one unit."""
+def _choose_loss_units(prepared: PreparedPanel) -> np.ndarray:
+    """Return the unit of reported losses: the unit of the target if there is only one, else 1."""
     scales, preparation = prepared.preparation.target_scaler.scale, prepared.preparation
     one_unit = len(prepared.source) == len(scales) == 1 and preparation.is_linear
     return loss_units(scales[0] if one_unit else np.ones(1))
 
 
 def _has_gaps(source: WindowSource, examples: Examples) -> bool:
-    """Return whether a value is missing in a window to learn from, or in the last window of a series."""
+    """Return whether a value is missing in a training or validation window, or in the last of a series."""
     window = examples.lengths.window
     counts = np.zeros(source.n_rows + 1, np.int64)
     for cutoffs in examples.train, examples.validation:
