@@ -33,12 +33,12 @@ class Examples:
     prepared : PreparedPanel
     lengths : Lengths
     train, validation : ndarray of int
-        Cutoffs: the row of `prepared` at which the horizon begins, whose window lies before it.
+        Cutoffs, as row numbers of `prepared`: the first row of the horizon. The window ends before it.
     weights : ndarray, shape (n_rows,), or None
         The weight of each row as a target.
     volatility : RecentVolatility
     calendar : Calendar
-        Of the first series.
+        The calendar of the first series.
     """
 
     preparer: PanelPreparer
@@ -92,7 +92,7 @@ class FitPlan:
 
     @classmethod
     def make(cls, data: TrainingData, rules: LengthRules, lengths: Lengths, options: InputOptions) -> FitPlan:
-        """Choose the steps that are kept of each series, and the columns that are made of stamps."""
+        """Choose the steps that are kept of each series, and the columns that are made of time stamps."""
         n_lost = options.count_lost_steps(lengths.horizon)
         memory = Memory.for_windows(lengths, n_lost) if rules.learns else Memory.for_seasons(lengths)
         names = _choose_calendar_features(data, options, rules)
@@ -105,13 +105,13 @@ class FitPlan:
 
 
 def make_examples(plan: FitPlan, reach: int) -> Examples:
-    """Learn how series are prepared, prepare them, and find the cutoffs to learn from.
+    """Fit the preparation of series, prepare them, and find the cutoffs to learn from.
 
-    reach : steps of a window, the last ones, that all parts read.
+    reach : the number of last steps of a window that all parts read.
     """
     data, rules, lengths, options = plan.data, plan.rules, plan.lengths, plan.options
     check_observed(data, [rules.count_training_steps(n, lengths.horizon) for n in data.n_steps])
-    everything = np.arange(len(data.ids))
+    all_series = np.arange(len(data.ids))
     series_preparer = SeriesPreparer(options, rules, lengths, plan.calendar_columns)
     series_preparer.check_counts(data)
     data = series_preparer.add_calendar(data)
@@ -125,9 +125,9 @@ def make_examples(plan: FitPlan, reach: int) -> Examples:
         rules.owner,
         data.ids,
     )
-    series_preparer.warn_constant(preparation, data, everything)
+    series_preparer.warn_constant(preparation, data, all_series)
     preparer = PanelPreparer(preparation, options.multivariate, plan.memory.n_read)
-    prepared, borders = series_preparer.prepare(data, preparer, everything)
+    prepared, borders = series_preparer.prepare(data, preparer, all_series)
     span = min(plan.memory.n_steps, choose_span(lengths.horizon, lengths.season_length))
     volatility = RecentVolatility.fit(prepared.scaled, borders, data.n_targets, lengths.horizon, span)
     n_lost = options.count_lost_steps(lengths.horizon)
@@ -148,7 +148,10 @@ def make_examples(plan: FitPlan, reach: int) -> Examples:
 
 
 def check_observed(data: TrainingData, ends: Sequence[int]) -> None:
-    """Check that each column has an observed value to learn from in some series."""
+    """Check that each column has an observed value in some series, among the steps that are trained on.
+
+    ends : the number of steps of each series that are trained on
+    """
     blank = np.array([np.isnan(grid[:end]).all(axis=0) for grid, end in zip(data.grids, ends, strict=True)])
     if blank.all(axis=0).any():
         name = data.schema.roles.all[int(np.argmax(blank.all(axis=0)))]
@@ -160,22 +163,22 @@ def check_observed(data: TrainingData, ends: Sequence[int]) -> None:
 
 
 def _choose_calendar_features(data: TrainingData, options: InputOptions, rules: LengthRules) -> list[str]:
-    """Return the names of the columns made of stamps, the same for all series.
+    """Return the names of the columns that are made of time stamps, the same for all series.
 
     Series with one row are ignored, since their step is unknown.
     """
     if options.calendar_features is None:
         return []
-    told = [k for k, calendar in enumerate(data.calendars) if calendar.shortest_step is not None]
-    step = max((data.calendars[k].shortest_step for k in told), default=None)
-    ends = [data.calendars[k].labels(0, 1).append(data.make_future_labels(k, 1)) for k in told]
+    known = [k for k, calendar in enumerate(data.calendars) if calendar.shortest_step is not None]
+    step = max((data.calendars[k].shortest_step for k in known), default=None)
+    ends = [data.calendars[k].labels(0, 1).append(data.make_future_labels(k, 1)) for k in known]
     return choose_cycles(options.calendar_features, ends, step, rules.owner)
 
 
 def _choose_transform(data: TrainingData, options: InputOptions) -> str:
-    """Return logarithms for several series that are positive and change more where they are higher.
+    """Return the transform of the targets, which "auto" chooses from the data.
 
-    The changes of such series are similar relative to their level.
+    It is "log" for several positive series whose changes are larger where the values are larger.
     """
     if options.target_transform != "auto":
         return options.target_transform
@@ -189,7 +192,7 @@ def _choose_transform(data: TrainingData, options: InputOptions) -> str:
 def _find_cutoffs(
     prepared: PreparedPanel, borders: np.ndarray, lengths: Lengths, n_lost: int, rules: LengthRules
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cutoffs for training, and those for validation, none if nothing is held back."""
+    """Return the cutoffs for training and those for validation, which may be none."""
     shape = prepared.n_targets, lengths.window, lengths.horizon
     train = prepared.scaled.training_starts(*shape, borders, n_lost) + lengths.window
     validation = prepared.scaled.validation_starts(*shape, borders, n_lost) + lengths.window
@@ -224,7 +227,7 @@ def _compute_step_weights(
 def _check_weights(
     weights: np.ndarray | None, train: np.ndarray, validation: np.ndarray, horizon: int, owner: str
 ) -> None:
-    """Check that weights leave something to train on and to validate on."""
+    """Check that some training targets and some validation targets have a weight above 0."""
     if weights is None:
         return
     begins = np.concatenate([[0.0], np.cumsum(weights)])

@@ -123,9 +123,9 @@ def fit_further(
     options: RecurrentOptions,
     monitor: Monitor[FittedNetwork],
 ) -> FittedForecaster:
-    """Train networks by one pass over the samples that end in steps which are new.
+    """Train networks by one pass over the samples whose horizons include new steps.
 
-    updated : the series with new steps, as `update` returns them.
+    updated : the series with new steps, as returned by `update`.
     """
     if not isinstance(fitted.model, LocalModels):
         return replace(fitted, model=_fit_model_further(fitted, updated, options, monitor))
@@ -153,7 +153,7 @@ def _fit_model_further(
     first_new = (panel.ends - n_new)[panel.find_series(cutoffs - lengths.window + 1)]
     new = cutoffs + lengths.horizon > first_new
     if not new.any():
-        # There are too few steps, or nothing was observed in them: the next ones may do.
+        # There are too few new steps, or no target was observed in them. A later call may have enough.
         return model
     prepared = model.preparer.prepare(panel)
     recurrent = recurrent_part(model).fit_further(options, prepared, cutoffs[new], monitor)

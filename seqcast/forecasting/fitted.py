@@ -20,9 +20,9 @@ from .training_data import TrainingData
 
 @dataclass(frozen=True)
 class FittedForecaster:
-    """A fitted forecaster: forecasts, updates and files need this record, and nothing else.
+    """A fitted forecaster.
 
-    It is never changed: an update makes another one.
+    The record holds all that forecasts, updates and files need. It is immutable: an update returns a new one.
 
     Attributes
     ----------
@@ -33,11 +33,11 @@ class FittedForecaster:
     memory : Memory
     calendar_columns : CalendarColumns
     series : dict of SeriesState
-        By id; None is the id of the only series of a wide frame.
+        The state of each series by its id. The only series of a wide frame has the id None.
     model : Model
-        One of all series, or `LocalModels`.
+        One model of all series, or `LocalModels`.
     naive_errors : ndarray, shape (2, n_series, n_targets)
-        Mean absolute and root mean squared error of the seasonal naive forecast in training.
+        The mean absolute and the root mean squared error of the seasonal naive forecast in training.
     residual_hint : str
         Advice on how to get more residuals, for messages.
     """
@@ -73,7 +73,7 @@ class FittedForecaster:
 
     @property
     def models(self) -> list[ForecastModel]:
-        """The model of all series or, if they have models of their own, each of them."""
+        """A list of the model of all series, or of the local models."""
         if isinstance(self.model, LocalModels):
             return list(self.model.models.values())
         assert isinstance(self.model, ForecastModel)
@@ -85,11 +85,11 @@ class FittedForecaster:
         return np.array([numbers[id_] for id_ in ids])
 
     def with_series(self, series: dict[Any, SeriesState]) -> FittedForecaster:
-        """Return the forecaster with other states of some series, or with more series."""
+        """Return the forecaster with these states of series, which replace or follow those that it has."""
         return replace(self, series=self.series | series)
 
     def select_series(self, id_: Any) -> FittedForecaster:
-        """Return the forecaster of one series with a model of its own."""
+        """Return the forecaster of one series, which has a local model."""
         assert isinstance(self.model, LocalModels)
         errors = self.naive_errors[:, self.find_numbers([id_])]
         return replace(

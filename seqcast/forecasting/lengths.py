@@ -28,9 +28,9 @@ class Lengths:
     Attributes
     ----------
     horizon : int
-        Steps that are forecast at once.
+        The number of steps that are forecast at once.
     window : int
-        Past steps that a forecast is made from.
+        The number of past steps that one forecast reads.
     season_length : int
     """
 
@@ -45,7 +45,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class LengthRules:
-    """The rules that lengths of series, horizon and window must keep.
+    """The rules by which the horizon and the window are chosen, and series are checked.
 
     Attributes
     ----------
@@ -55,9 +55,9 @@ class LengthRules:
         The estimator's parameters.
     season_length : int
     validation_fraction : float or None
-        Share of each series that is held back for validation; None if nothing is held back.
+        The share of each series that is held back for validation; None if nothing is held back.
     n_differences : int
-        Steps that differencing takes from the beginning of a series.
+        The number of steps at the beginning of a series that have no difference.
     short_series : {"pad", "drop", "error"}
     learns : bool
         Whether parameters are learned from training windows: a naive forecast needs none.
@@ -78,12 +78,12 @@ class LengthRules:
         return self.validation_fraction is not None
 
     def choose(self, lengths: list[int]) -> Lengths:
-        """Choose horizon and window for series with so many steps, by the median length.
+        """Choose the horizon and the window for series with these lengths, by their median.
 
         Raises
         ------
         ValueError
-            If no series is long enough; the message tells how many rows are needed.
+            If no series is long enough. The message states how many rows are needed.
         """
         chosen = self._choose_lengths(int(np.median(lengths)))
         if max(self._count_room_steps(n, chosen.horizon) for n in lengths) < self._min_room(chosen):
@@ -91,7 +91,13 @@ class LengthRules:
         return chosen
 
     def keep(self, ids: list[Hashable], sizes: list[int], lengths: Lengths, method: str) -> list[int]:
-        """Return the numbers of the series that are long enough, or raise, as `short_series` says."""
+        """Return the numbers of the series that are used; `short_series` says what is done with short ones.
+
+        Raises
+        ------
+        ValueError
+            If a series is too short and `short_series` is "error".
+        """
         if self.short_series == "pad":
             return list(range(len(ids)))
         short = [

@@ -18,9 +18,9 @@ class Memory:
     Attributes
     ----------
     n_steps : int
-        Steps that are kept.
+        The number of steps that are kept.
     n_read : int
-        Steps that parts read, at most.
+        The maximum number of steps that parts read.
     season_length : int or None
         If not None, missing values are filled from earlier seasons, since a naive forecast repeats them.
     """

@@ -1,5 +1,7 @@
 """Sample paths, and checks of quantiles that are asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +21,7 @@ from interval_tasks import (
 from plan_tasks import daily
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
+from seqcast.forecasting.local import LocalModels
 from seqcast.forecasting.rolling import compare_rows, forecast_cutoffs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
@@ -243,3 +246,40 @@ def test_rows_are_compared_with_forecasts_of_their_horizons(last_values):
 def test_rows_without_an_observed_target_are_refused(last_values):
     with pytest.raises(ValueError, match=r"'X' parameter of NaiveForecaster\.score must have an observed"):
         compare_rows(last_values, daily([np.nan], start="2024-01-04"), None, "score")
+
+
+# -- checks
+
+
+def test_local_models_may_lack_residuals_or_quantiles():
+    """One series is forecast naively, with residuals; the other by a distribution of known quantiles."""
+    options = {**TINY, "loss": "quantile", "quantiles": [0.1, 0.5, 0.9], "intervals": "distribution"}
+    frame = long(a=wander(200), b=wander(200))
+    model = SeqForecaster(**options, scope="local", **KEYS).fit(frame)
+    models = model.fitted_.model.models
+    naive = replace(models["a"], weights={"naive": 1.0})
+    model.fitted_ = replace(model.fitted_, model=LocalModels({"a": naive, "b": models["b"]}))
+    assert [one.needs_residuals for one in model.fitted_.models] == [True, False]
+    model.forecast(level=80)
+    with pytest.raises(ValueError, match=r"of SeqForecaster\.forecast must not reach beyond"):
+        model.forecast(level=90)
+
+
+def test_an_unknown_series_names_the_called_method():
+    frame = long(a=daily(np.arange(9.0)), b=daily(np.arange(9.0)))
+    model = NaiveForecaster(2, season_length=1, **KEYS).fit(frame)
+    later = long(c=daily([1.0], start="2024-01-10"))
+    with pytest.raises(ValueError, match=r"of X in NaiveForecaster\.predict must hold series"):
+        model.predict(later)
+    with pytest.raises(ValueError, match=r"of X in NaiveForecaster\.score must hold series"):
+        model.score(later)
+
+
+def test_a_missing_future_names_the_called_method():
+    frame = pd.DataFrame({"y": np.arange(40.0), "x": np.arange(40.0) % 3})
+    model = LinearForecaster(2, 4, season_length=1, target="y", future_cols="x").fit(frame)
+    for name in ("forecast", "sample_paths", "sensitivity"):
+        with pytest.raises(ValueError, match=rf"parameter of LinearForecaster\.{name} must hold the columns"):
+            getattr(model, name)()
+    with pytest.raises(ValueError, match=r"LinearForecaster\.sensitivity must"):
+        model.sensitivity(frame[["y"]], X_future=frame[["x"]])

@@ -27,7 +27,7 @@ class LinearPart:
     ----------
     map : LinearMap
     window : int
-        Steps of a window.
+        The number of steps of a window.
     """
 
     map: LinearMap
@@ -67,7 +67,7 @@ class LinearPart:
 
     @property
     def reads_past_covariates(self) -> bool:
-        """Whether covariates of which only the past is known were of use."""
+        """Whether the map reads covariates of which only the past is known."""
         return self.map.window_scaling.covariates != "none"
 
     def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:

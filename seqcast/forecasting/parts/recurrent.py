@@ -74,7 +74,7 @@ class RecurrentPart:
     distribution : Distribution or None
         The distribution that the networks forecast for each step; None for a single number.
     n_jobs : int or None
-        Threads.
+        The number of threads.
     """
 
     members: tuple[FittedNetwork, ...]
@@ -237,7 +237,7 @@ class RecurrentPart:
     def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:
         """Forecast the horizon after each cutoff by the mean of the networks."""
         source = self._read(prepared.source)
-        # Rows that no window reads need not be converted.
+        # Only rows that a window reads are converted.
         first = (cutoffs - self.window).min()
         outputs = self._predict_outputs(source.drop_before(first), cutoffs - first)
         center = prepared.integrate(outputs[:, 0], cutoffs)
