@@ -122,5 +122,5 @@ TASKS = {
     "separate, holes": {"multivariate": False, "holes": 0.1},
 }
 tasks = pytest.mark.parametrize("task", [Task.of(**options) for options in TASKS.values()], ids=TASKS)
-WAYS = [LAST, NONE, INSTANCE, WindowScaling("last", "level"), WindowScaling("instance", "none")]
+WAYS = [LAST, NONE, INSTANCE, WindowScaling("last", "absolute"), WindowScaling("instance", "none")]
 ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.normalization}-{way.covariates}")

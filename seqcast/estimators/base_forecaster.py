@@ -128,7 +128,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
     def _fit_local(self, plan: FitPlan) -> LocalModels:
         """Fit a model to each series, in parallel if n_jobs > 1."""
         fitted = Parallel(n_jobs=getattr(self, "n_jobs", None))(
-            delayed(_fit_one)(self._local_copy(), plan.for_one(number))
+            delayed(_fit_one)(self._local_copy(), plan.select_series(number))
             for number in range(len(plan.data.ids))
         )
         return LocalModels(dict(zip(plan.data.ids, fitted, strict=True)))
@@ -147,7 +147,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
             plan.calendar_columns,
             make_series_states(plan.data, plan.memory),
             model,
-            plan.data.naive_errors(),
+            plan.data.compute_naive_errors(),
             self._residual_hint,
         )
 
@@ -185,7 +185,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
             raise AttributeError(f"{type(self).__name__} has models_ after a fit with scope='local' only.")
         models = {id_: self._local_copy() for id_ in self.fitted_.series}
         for id_, model in models.items():
-            model._set_fitted(self.fitted_.for_one(id_))
+            model._set_fitted(self.fitted_.select_series(id_))
         return models
 
     def __sklearn_tags__(self) -> Tags:
@@ -439,10 +439,10 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         [1.0, 1.0]
         """
         check_is_fitted(self)
-        fitted = self.fitted_ if X is None else update(self.fitted_, X, y, "update")[0]
-        ahead = PanelBuilder(fitted).ahead(X_future, fitted.lengths.horizon)
+        fitted = self.fitted_ if X is None else update(self.fitted_, X, y, "sensitivity")[0]
+        ahead = PanelBuilder(fitted).build_ahead(X_future, fitted.lengths.horizon, "sensitivity")
         chosen = fitted.ids if ids is None else self._check_ids(ids, fitted)
-        begins = ahead.begins[fitted.numbers(chosen)]
+        begins = ahead.begins[fitted.find_numbers(chosen)]
         slopes = [fitted.model.gradient(ahead.panel, begins[[k]]) for k in range(len(chosen))]
         return to_frame(np.stack(slopes), fitted.schema, chosen)
 

@@ -19,9 +19,9 @@ The modules, in the order in which data flows through them:
 ``out_of_fold``           forecasts of training windows by maps that were fitted without them
 ``combination``           weights of the parts, or a naive forecast where no part is better
 ``conformal``             residuals, in units of ``recent_volatility`` and ``residual_scale``
+``fit_callbacks``         the functions that a fit calls while it runs
 ``fit_baselines``         the fits of the naive and the linear forecaster
 ``fit_combination``       the fit of a recurrent network and a linear map
-``freezing``              the end of a fit: residuals in their unit, and the finished model
 ``model``, ``local``      a finished model of all series; a model for each series
 ``predictive``            quantiles and sample paths, by residuals or by ``distributions``
 ``fitted``                everything that a fit leaves, in one record

@@ -2,8 +2,13 @@
 
 The mean of two forecasts is hard to beat (Claeskens et al., "The forecast combination puzzle", International
 Journal of Forecasting 32, 2016): weights that are fitted on few windows, or to forecasts that hardly differ,
-follow noise. The weight of a part is therefore found by ridge regression towards 0.5: its prior has the mean
-0.5 and the standard deviation 0.5, and only windows that do not overlap count as evidence.
+follow noise. Weights are therefore found by ridge regression towards equal weights, and only windows that do
+not overlap count as evidence.
+
+Any number of parts is weighed by the same rule. Parts are added one after the other: each is weighed against
+the weighted sum of the parts before it. The prior of the weight of a sum of k parts has the mean k / (k + 1)
+and the standard deviation 0.5, so that without evidence all parts have the same weight. The weights are not
+negative and add up to 1. With more than two parts, they depend on the order of the parts.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The prior standard deviation of the weight of a part, whose prior mean is 0.5.
+# The prior standard deviation of the weight of a sum of parts.
 PRIOR_DEVIATION = 0.5
 # Standard errors that a gain must exceed; see `choose_weights`.
 LIKELY, CERTAIN = 0.5, 2.0
@@ -23,25 +28,31 @@ MIN_FREEDOM = 0.5
 
 
 def fit_weights(parts: dict[str, np.ndarray], truth: np.ndarray, n_horizons: float) -> dict[str, float]:
-    """Return the weights of one or two parts; they add up to 1.
+    """Return the weights of parts; they add up to 1.
 
     Parameters
     ----------
     parts : dict of ndarray, shape (n, horizon, n_targets)
-        Forecasts of validation windows.
+        Forecasts of validation windows, in the order in which parts are added.
     truth : ndarray, shape (n, horizon, n_targets)
         NaN where nothing was observed.
     n_horizons : float
         The number of horizons in the windows that do not overlap.
     """
-    names = list(parts)
-    if len(names) == 1 or not np.isfinite(truth).any():
-        return dict.fromkeys(names, 1 / len(names))
-    weight = _fit_weight(parts[names[0]], parts[names[1]], truth, n_horizons)
-    return {names[0]: weight, names[1]: 1 - weight}
+    if not np.isfinite(truth).any():
+        return dict.fromkeys(parts, 1 / len(parts))
+    first, *others = parts
+    weights = {first: 1.0}
+    for n_before, name in enumerate(others, start=1):
+        equal = n_before / (n_before + 1)
+        share = _fit_weight(blend(parts, weights), parts[name], truth, n_horizons, equal)
+        weights = {before: share * weight for before, weight in weights.items()} | {name: 1 - share}
+    return weights
 
 
-def _fit_weight(one: np.ndarray, other: np.ndarray, truth: np.ndarray, n_horizons: float) -> float:
+def _fit_weight(
+    one: np.ndarray, other: np.ndarray, truth: np.ndarray, n_horizons: float, prior_mean: float
+) -> float:
     """Return the most probable weight of `one`, between 0 and 1.
 
     The model is ``truth - other = weight * (one - other) + noise``.
@@ -50,12 +61,12 @@ def _fit_weight(one: np.ndarray, other: np.ndarray, truth: np.ndarray, n_horizon
     difference = (one - other)[seen]
     residual = (truth - other)[seen]
     square = float(difference @ difference)
-    best = min(max(float(difference @ residual) / square, 0.0), 1.0) if square > 0 else 0.5
+    best = min(max(float(difference @ residual) / square, 0.0), 1.0) if square > 0 else prior_mean
     noise = residual - best * difference
     evidence = n_horizons * square
     doubt = float(noise @ noise) / PRIOR_DEVIATION**2
     trust = evidence / (evidence + doubt) if evidence > 0 else 0.0
-    return trust * best + (1 - trust) * 0.5
+    return trust * best + (1 - trust) * prior_mean
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ class ValidationForecasts:
         """Return the weighted sum of parts or naive forecasts."""
         return blend(self.parts | self.naive, weights)
 
-    def gains(self, forecast: np.ndarray, naive_name: str) -> Gains:
+    def compute_gains(self, forecast: np.ndarray, naive_name: str) -> Gains:
         """Return how much smaller the errors of a forecast of these windows are than those of a naive one."""
         squares = np.square(self.naive[naive_name] - self.truth) - np.square(forecast - self.truth)
         seen = np.isfinite(squares)
@@ -128,19 +139,30 @@ def choose_weights(
 ) -> dict[str, float]:
     """Return the weights of the parts, or the weight 1 of a naive forecast.
 
-    The weighted forecast must be better than each naive forecast on the validation windows. These are few, so
-    that it may be better by chance. One more condition must therefore hold. Either the linear part is better,
-    by half a standard error, on the validation windows and the out-of-fold windows together; or the weighted
-    forecast is better by two standard errors on the validation windows, since there may be series that only
-    the network can forecast. Random walks of 2000 steps are then forecast naively in 97 % of all cases, and
-    in 38 % with the first condition alone. None of 44 series with a pattern is forecast naively.
+    The weighted forecast must have a smaller squared error than each naive forecast on the validation
+    windows. These are few, so that it may be better by chance. If there are out-of-fold forecasts of training
+    windows, they are a second source of evidence, and one of three more conditions must hold. The parts that
+    have out-of-fold forecasts, weighted by `fit_weights`, are here called the reference.
+
+    1. The weighted forecast is better than the best naive forecast by two standard errors (`CERTAIN`) on the
+       validation windows. There may be series that only a part without out-of-fold forecasts can forecast.
+    2. The squared error of the weighted forecast on the validation windows is less than three quarters
+       of that of the best naive forecast (`LARGE`), and the reference is not worse than this forecast by more
+       than half a standard error (`LIKELY`) on the out-of-fold windows. If the horizon is long, few horizons
+       fit into the validation windows, so that no difference there is certain.
+    3. The reference is better than each naive forecast by half a standard error (`LIKELY`) on the validation
+       windows and the out-of-fold windows together.
+
+    Otherwise the naive forecast with the smallest error on all these windows is chosen. Random walks of 2000
+    steps are then forecast naively in 97 % of all cases, and in 38 % if only the validation windows decide.
+    None of 44 series with a pattern is forecast naively.
 
     Parameters
     ----------
     validation : ValidationForecasts
         Forecasts of all parts.
     folds : ValidationForecasts, default=None
-        Out-of-fold forecasts of the part "linear". If None, only the validation windows decide.
+        Out-of-fold forecasts of the parts that have them. If None, only the validation windows decide.
     """
     parts, naive, truth = validation.parts, validation.naive, validation.truth
     weights = fit_weights(parts, truth, validation.n_horizons)
@@ -150,18 +172,26 @@ def choose_weights(
     best = _find_best(naive, truth)
     if squared_error(blended, truth) >= squared_error(naive[best], truth):
         return {best: 1.0}
-    if folds is None or validation.gains(blended, best).exceed(CERTAIN):
+    if folds is None or validation.compute_gains(blended, best).exceed(CERTAIN):
         return weights
+    reference = fit_reference_weights(validation, folds)
+    out_of_fold, of_validation = folds.forecast(reference), validation.forecast(reference)
     is_large = squared_error(blended, truth) < (1 - LARGE) * squared_error(naive[best], truth)
-    if is_large and folds.gains(folds.parts["linear"], best).exceed(-LIKELY):
+    if is_large and folds.compute_gains(out_of_fold, best).exceed(-LIKELY):
         return weights
     gains = {
-        name: folds.gains(folds.parts["linear"], name) + validation.gains(parts["linear"], name)
+        name: folds.compute_gains(out_of_fold, name) + validation.compute_gains(of_validation, name)
         for name in naive
     }
     # The gain is smallest over the naive forecast with the smallest error.
     hardest = min(gains, key=lambda name: gains[name].mean)
     return weights if gains[hardest].exceed(LIKELY) else {hardest: 1.0}
+
+
+def fit_reference_weights(validation: ValidationForecasts, folds: ValidationForecasts) -> dict[str, float]:
+    """Return the weights of the parts that have out-of-fold forecasts, fitted on the validation windows."""
+    parts = {name: validation.parts[name] for name in folds.parts}
+    return fit_weights(parts, validation.truth, validation.n_horizons)
 
 
 def _find_best(forecasts: dict[str, np.ndarray], truth: np.ndarray) -> str:

@@ -33,12 +33,12 @@ class Examples:
     prepared : PreparedPanel
     lengths : Lengths
     train, validation : ndarray of int
-        Cutoffs: the row of `prepared` at which the horizon begins, whose window lies before it.
+        Cutoffs, as row numbers of `prepared`: the first row of the horizon. The window ends before it.
     weights : ndarray, shape (n_rows,), or None
         The weight of each row as a target.
     volatility : RecentVolatility
     calendar : Calendar
-        Of the first series.
+        The calendar of the first series.
     """
 
     preparer: PanelPreparer
@@ -59,6 +59,14 @@ class Examples:
     def source(self) -> WindowSource:
         """The inputs that windows are cut from, with the weights of their rows."""
         return replace(self.prepared.source, weights=self.weights)
+
+    def compute_residuals(self, cutoffs: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
+        """Return residuals of forecasts of scaled targets, in units of the recent volatility of their series.
+
+        cutoffs : shape (n,); forecasts and the result : shape (n, horizon, n_targets)
+        """
+        unit = self.volatility.measure(self.prepared.scaled, cutoffs)
+        return (self.prepared.cut_targets(cutoffs) - forecasts) / unit
 
 
 @dataclass(frozen=True)
@@ -84,31 +92,31 @@ class FitPlan:
 
     @classmethod
     def make(cls, data: TrainingData, rules: LengthRules, lengths: Lengths, options: InputOptions) -> FitPlan:
-        """Choose the steps that are kept of each series, and the columns that are made of stamps."""
-        n_lost = options.n_lost_steps(lengths.horizon)
+        """Choose the steps that are kept of each series, and the columns that are made of time stamps."""
+        n_lost = options.count_lost_steps(lengths.horizon)
         memory = Memory.for_windows(lengths, n_lost) if rules.learns else Memory.for_seasons(lengths)
         names = _choose_calendar_features(data, options, rules)
         calendar_columns = CalendarColumns(tuple(names), data.schema.roles.layout)
         return cls(data, rules, lengths, options, memory, calendar_columns)
 
-    def for_one(self, number: int) -> FitPlan:
+    def select_series(self, number: int) -> FitPlan:
         """Return the plan for one of the series."""
         return replace(self, data=self.data.select([number]))
 
 
 def make_examples(plan: FitPlan, reach: int) -> Examples:
-    """Learn how series are prepared, prepare them, and find the cutoffs to learn from.
+    """Fit the preparation of series, prepare them, and find the cutoffs to learn from.
 
-    reach : steps of a window, the last ones, that all parts read.
+    reach : the number of last steps of a window that all parts read.
     """
     data, rules, lengths, options = plan.data, plan.rules, plan.lengths, plan.options
-    check_observed(data, [rules.n_training_steps(n, lengths.horizon) for n in data.n_steps])
-    everything = np.arange(len(data.ids))
+    check_observed(data, [rules.count_training_steps(n, lengths.horizon) for n in data.n_steps])
+    all_series = np.arange(len(data.ids))
     series_preparer = SeriesPreparer(options, rules, lengths, plan.calendar_columns)
     series_preparer.check_counts(data)
     data = series_preparer.add_calendar(data)
     preparation = Preparation.fit(
-        series_preparer.scaling_grids(data),
+        series_preparer.cut_scaling_grids(data),
         plan.calendar_columns.widen(data.schema.roles.layout),
         TargetOptions(_choose_transform(data, options), options.scaling, options.differences, options.lags),
         lengths.horizon,
@@ -117,14 +125,14 @@ def make_examples(plan: FitPlan, reach: int) -> Examples:
         rules.owner,
         data.ids,
     )
-    series_preparer.warn_constant(preparation, data, everything)
+    series_preparer.warn_constant(preparation, data, all_series)
     preparer = PanelPreparer(preparation, options.multivariate, plan.memory.n_read)
-    prepared, borders = series_preparer.prepare(data, preparer, everything)
+    prepared, borders = series_preparer.prepare(data, preparer, all_series)
     span = min(plan.memory.n_steps, choose_span(lengths.horizon, lengths.season_length))
     volatility = RecentVolatility.fit(prepared.scaled, borders, data.n_targets, lengths.horizon, span)
-    n_lost = options.n_lost_steps(lengths.horizon)
+    n_lost = options.count_lost_steps(lengths.horizon)
     train, validation = _find_cutoffs(prepared, borders, lengths, n_lost, rules)
-    weights = _step_weights(prepared.scaled, data.weights, options.half_life)
+    weights = _compute_step_weights(prepared.scaled, data.weights, options.half_life)
     _check_weights(weights, train, validation, lengths.horizon, rules.owner)
     return Examples(
         preparer,
@@ -140,7 +148,10 @@ def make_examples(plan: FitPlan, reach: int) -> Examples:
 
 
 def check_observed(data: TrainingData, ends: Sequence[int]) -> None:
-    """Check that each column has an observed value to learn from in some series."""
+    """Check that each column has an observed value in some series, among the steps that are trained on.
+
+    ends : the number of steps of each series that are trained on
+    """
     blank = np.array([np.isnan(grid[:end]).all(axis=0) for grid, end in zip(data.grids, ends, strict=True)])
     if blank.all(axis=0).any():
         name = data.schema.roles.all[int(np.argmax(blank.all(axis=0)))]
@@ -152,22 +163,22 @@ def check_observed(data: TrainingData, ends: Sequence[int]) -> None:
 
 
 def _choose_calendar_features(data: TrainingData, options: InputOptions, rules: LengthRules) -> list[str]:
-    """Return the names of the columns made of stamps, the same for all series.
+    """Return the names of the columns that are made of time stamps, the same for all series.
 
     Series with one row are ignored, since their step is unknown.
     """
     if options.calendar_features is None:
         return []
-    told = [k for k, calendar in enumerate(data.calendars) if calendar.shortest_step is not None]
-    step = max((data.calendars[k].shortest_step for k in told), default=None)
-    ends = [data.calendars[k].labels(0, 1).append(data.future_labels(k, 1)) for k in told]
+    known = [k for k, calendar in enumerate(data.calendars) if calendar.shortest_step is not None]
+    step = max((data.calendars[k].shortest_step for k in known), default=None)
+    ends = [data.calendars[k].labels(0, 1).append(data.make_future_labels(k, 1)) for k in known]
     return choose_cycles(options.calendar_features, ends, step, rules.owner)
 
 
 def _choose_transform(data: TrainingData, options: InputOptions) -> str:
-    """Return logarithms for several series that are positive and change more where they are higher.
+    """Return the transform of the targets, which "auto" chooses from the data.
 
-    The changes of such series are similar relative to their level.
+    It is "log" for several positive series whose changes are larger where the values are larger.
     """
     if options.target_transform != "auto":
         return options.target_transform
@@ -181,7 +192,7 @@ def _choose_transform(data: TrainingData, options: InputOptions) -> str:
 def _find_cutoffs(
     prepared: PreparedPanel, borders: np.ndarray, lengths: Lengths, n_lost: int, rules: LengthRules
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cutoffs for training, and those for validation, none if nothing is held back."""
+    """Return the cutoffs for training and those for validation, which may be none."""
     shape = prepared.n_targets, lengths.window, lengths.horizon
     train = prepared.scaled.training_starts(*shape, borders, n_lost) + lengths.window
     validation = prepared.scaled.validation_starts(*shape, borders, n_lost) + lengths.window
@@ -195,7 +206,7 @@ def _find_cutoffs(
     return train, validation if rules.holds_back else np.empty(0, np.int64)
 
 
-def _step_weights(
+def _compute_step_weights(
     scaled: Panel, weights: list[np.ndarray] | None, half_life: float | None
 ) -> np.ndarray | None:
     """Return the weight of each row as a target: the user's weights, halved with every half-life.
@@ -216,7 +227,7 @@ def _step_weights(
 def _check_weights(
     weights: np.ndarray | None, train: np.ndarray, validation: np.ndarray, horizon: int, owner: str
 ) -> None:
-    """Check that weights leave something to train on and to validate on."""
+    """Check that some training targets and some validation targets have a weight above 0."""
     if weights is None:
         return
     begins = np.concatenate([[0.0], np.cumsum(weights)])

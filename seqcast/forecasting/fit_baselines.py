@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from ..data.training_windows import subsample
-from .conformal import MAX_SAMPLES
+from .conformal import MAX_SAMPLES, ConformalResiduals
 from .examples import FitPlan, make_examples
-from .freezing import freeze_model, keep_residuals, unit_residuals
 from .model import ForecastModel
 from .parts.linear import LinearPart
 from .parts.naive import NaivePart
 
 
 def fit_naive(plan: FitPlan) -> ForecastModel:
-    """Keep the residuals of the seasonal naive forecast on all samples, since it learns nothing."""
+    """Fit the seasonal naive forecast.
+
+    It learns nothing, so that its residuals are those of all samples.
+    """
     examples = make_examples(plan, plan.lengths.window)
-    part = NaivePart(plan.lengths.season_length)
+    part = NaivePart.fit(examples)
     cutoffs = subsample(examples.train, MAX_SAMPLES)
     residuals = None
     if len(cutoffs):
         found = part.forecast(examples.prepared, cutoffs).center
-        residuals = keep_residuals(examples, [(cutoffs, unit_residuals(examples, cutoffs, found))])
-    return freeze_model(
-        plan, examples, {"seasonal_naive": part}, {"seasonal_naive": 1.0}, residuals, window=None
+        groups = [(cutoffs, examples.compute_residuals(cutoffs, found))]
+        residuals = ConformalResiduals.from_series(examples.prepared.scaled, groups)
+    weights = {"seasonal_naive": 1.0}
+    return ForecastModel.from_examples(
+        examples, plan.memory, {"seasonal_naive": part}, weights, residuals, window=None
     )
 
 
@@ -35,10 +39,12 @@ def fit_linear(plan: FitPlan, normalization: str) -> ForecastModel:
             f"observed. Got none among those to learn from. Pass more rows, or a shorter horizon."
         )
     cutoffs = subsample(examples.validation, MAX_SAMPLES)
-    groups = [
+    forecasts = [
         (cutoffs, part.forecast(examples.prepared, cutoffs).center),
         part.forecast_out_of_fold(examples),
     ]
-    residuals = [(own, unit_residuals(examples, own, found)) for own, found in groups if len(own)]
-    kept = keep_residuals(examples, residuals)
-    return freeze_model(plan, examples, {"linear": part}, {"linear": 1.0}, kept, plan.lengths.window)
+    groups = [(own, examples.compute_residuals(own, found)) for own, found in forecasts if len(own)]
+    residuals = ConformalResiduals.from_series(examples.prepared.scaled, groups)
+    return ForecastModel.from_examples(
+        examples, plan.memory, {"linear": part}, {"linear": 1.0}, residuals, plan.lengths.window
+    )

@@ -20,9 +20,9 @@ from .training_data import TrainingData
 
 @dataclass(frozen=True)
 class FittedForecaster:
-    """A fitted forecaster: forecasts, updates and files need this record, and nothing else.
+    """A fitted forecaster.
 
-    It is never changed: an update makes another one.
+    The record holds all that forecasts, updates and files need. It is immutable: an update returns a new one.
 
     Attributes
     ----------
@@ -33,11 +33,11 @@ class FittedForecaster:
     memory : Memory
     calendar_columns : CalendarColumns
     series : dict of SeriesState
-        By id; None is the id of the only series of a wide frame.
+        The state of each series by its id. The only series of a wide frame has the id None.
     model : Model
-        One of all series, or `LocalModels`.
+        One model of all series, or `LocalModels`.
     naive_errors : ndarray, shape (2, n_series, n_targets)
-        Mean absolute and root mean squared error of the seasonal naive forecast in training.
+        The mean absolute and the root mean squared error of the seasonal naive forecast in training.
     residual_hint : str
         Advice on how to get more residuals, for messages.
     """
@@ -73,25 +73,25 @@ class FittedForecaster:
 
     @property
     def models(self) -> list[ForecastModel]:
-        """The model of all series or, if they have models of their own, each of them."""
+        """A list of the model of all series, or of the local models."""
         if isinstance(self.model, LocalModels):
             return list(self.model.models.values())
         assert isinstance(self.model, ForecastModel)
         return [self.model]
 
-    def numbers(self, ids: Iterable[Any]) -> np.ndarray:
+    def find_numbers(self, ids: Iterable[Any]) -> np.ndarray:
         """Return the numbers of the series with these ids."""
         numbers = {id_: number for number, id_ in enumerate(self.series)}
         return np.array([numbers[id_] for id_ in ids])
 
     def with_series(self, series: dict[Any, SeriesState]) -> FittedForecaster:
-        """Return the forecaster with other states of some series, or with more series."""
+        """Return the forecaster with these states of series, which replace or follow those that it has."""
         return replace(self, series=self.series | series)
 
-    def for_one(self, id_: Any) -> FittedForecaster:
-        """Return the forecaster of one series with a model of its own."""
+    def select_series(self, id_: Any) -> FittedForecaster:
+        """Return the forecaster of one series, which has a local model."""
         assert isinstance(self.model, LocalModels)
-        errors = self.naive_errors[:, self.numbers([id_])]
+        errors = self.naive_errors[:, self.find_numbers([id_])]
         return replace(
             self, series={id_: self.series[id_]}, model=self.model.models[id_], naive_errors=errors
         )
@@ -101,6 +101,6 @@ def make_series_states(data: TrainingData, memory: Memory) -> dict[Any, SeriesSt
     """Return the state of each series: its calendar and its last steps."""
     parts = zip(data.ids, data.calendars, data.last_labels, data.grids, strict=True)
     return {
-        id_: SeriesState(calendar, last, len(grid), memory.tail(grid, data.n_targets))
+        id_: SeriesState(calendar, last, len(grid), memory.cut_tail(grid, data.n_targets))
         for id_, calendar, last, grid in parts
     }

@@ -28,9 +28,9 @@ class Lengths:
     Attributes
     ----------
     horizon : int
-        Steps that are forecast at once.
+        The number of steps that are forecast at once.
     window : int
-        Past steps that a forecast is made from.
+        The number of past steps that one forecast reads.
     season_length : int
     """
 
@@ -38,14 +38,14 @@ class Lengths:
     window: int
     season_length: int
 
-    def whole_horizons(self, steps: int) -> int:
+    def round_up_to_horizons(self, steps: int) -> int:
         """Return the smallest multiple of the horizon that is at least `steps`."""
         return -(-steps // self.horizon) * self.horizon
 
 
 @dataclass(frozen=True)
 class LengthRules:
-    """The rules that lengths of series, horizon and window must keep.
+    """The rules by which the horizon and the window are chosen, and series are checked.
 
     Attributes
     ----------
@@ -55,9 +55,9 @@ class LengthRules:
         The estimator's parameters.
     season_length : int
     validation_fraction : float or None
-        Share of each series that is held back for validation; None if nothing is held back.
+        The share of each series that is held back for validation; None if nothing is held back.
     n_differences : int
-        Steps that differencing takes from the beginning of a series.
+        The number of steps at the beginning of a series that have no difference.
     short_series : {"pad", "drop", "error"}
     learns : bool
         Whether parameters are learned from training windows: a naive forecast needs none.
@@ -78,27 +78,35 @@ class LengthRules:
         return self.validation_fraction is not None
 
     def choose(self, lengths: list[int]) -> Lengths:
-        """Choose horizon and window for series with so many steps, by the median length.
+        """Choose the horizon and the window for series with these lengths, by their median.
 
         Raises
         ------
         ValueError
-            If no series is long enough; the message tells how many rows are needed.
+            If no series is long enough. The message states how many rows are needed.
         """
-        chosen = self._lengths(int(np.median(lengths)))
-        if max(self._room(n, chosen.horizon) for n in lengths) < self._min_room(chosen):
-            raise ValueError(self._too_short(max(lengths)))
+        chosen = self._choose_lengths(int(np.median(lengths)))
+        if max(self._count_room_steps(n, chosen.horizon) for n in lengths) < self._min_room(chosen):
+            raise ValueError(self._explain_too_short(max(lengths)))
         return chosen
 
     def keep(self, ids: list[Hashable], sizes: list[int], lengths: Lengths, method: str) -> list[int]:
-        """Return the numbers of the series that are long enough, or raise, as `short_series` says."""
+        """Return the numbers of the series that are used; `short_series` says what is done with short ones.
+
+        Raises
+        ------
+        ValueError
+            If a series is too short and `short_series` is "error".
+        """
         if self.short_series == "pad":
             return list(range(len(ids)))
-        short = [k for k, n in enumerate(sizes) if self._room(n, lengths.horizon) < lengths.window]
+        short = [
+            k for k, n in enumerate(sizes) if self._count_room_steps(n, lengths.horizon) < lengths.window
+        ]
         if short and self.short_series == "error":
             raise ValueError(
-                f"{self.owner}.{method} needs at least {self._min_rows(lengths)} rows of each series for "
-                f"window={lengths.window} and horizon={lengths.horizon} with short_series='error'. Got "
+                f"{self.owner}.{method} needs at least {self._find_min_rows(lengths)} rows of each series "
+                f"for window={lengths.window} and horizon={lengths.horizon} with short_series='error'. Got "
                 f"{sizes[short[0]]} of {ids[short[0]]!r}. Pass more rows, or short_series='pad' or 'drop'."
             )
         if short:
@@ -110,41 +118,41 @@ class LengthRules:
         left_out = set(short)
         return [k for k in range(len(ids)) if k not in left_out]
 
-    def n_training_steps(self, n_steps: int, horizon: int) -> int:
+    def count_training_steps(self, n_steps: int, horizon: int) -> int:
         """Return how many of the steps of a series are trained on.
 
         All of them, if the series is too short to hold some back.
         """
-        end = self._training_end(n_steps, horizon)
+        end = self._find_training_end(n_steps, horizon)
         return n_steps if end <= horizon else end
 
-    def _lengths(self, n: int) -> Lengths:
+    def _choose_lengths(self, n: int) -> Lengths:
         natural = natural_horizon(self.season_length)
         horizon = self.horizon or max(1, min(natural, n // 8))
         wanted = max(MIN_WINDOW_SEASONS * natural, min(WINDOW_SEASONS * natural, WINDOW_STEPS))
-        window = self.window or max(1, min(wanted, self._room(n, horizon) // MIN_WINDOWS))
+        window = self.window or max(1, min(wanted, self._count_room_steps(n, horizon) // MIN_WINDOWS))
         return Lengths(horizon, window, self.season_length)
 
-    def _training_end(self, n: int, horizon: int) -> int:
+    def _find_training_end(self, n: int, horizon: int) -> int:
         return (
             n if self.validation_fraction is None else validation_start(n, horizon, self.validation_fraction)
         )
 
-    def _room(self, n: int, horizon: int) -> int:
+    def _count_room_steps(self, n: int, horizon: int) -> int:
         """Return how many of `n` steps the window of the last training sample may cover."""
-        return self._training_end(n, horizon) - horizon - self.n_differences if self.learns else n
+        return self._find_training_end(n, horizon) - horizon - self.n_differences if self.learns else n
 
     def _min_room(self, lengths: Lengths) -> int:
         return 1 if self.short_series == "pad" else lengths.window
 
-    def _min_rows(self, lengths: Lengths) -> int:
+    def _find_min_rows(self, lengths: Lengths) -> int:
         """Return the smallest length of a series that has room for one window."""
         sizes = count(lengths.window + lengths.horizon)
-        return next(n for n in sizes if self._room(n, lengths.horizon) >= lengths.window)
+        return next(n for n in sizes if self._count_room_steps(n, lengths.horizon) >= lengths.window)
 
-    def _too_short(self, n: int) -> str:
+    def _explain_too_short(self, n: int) -> str:
         least = next(m for m in count(n) if self._has_room(m))
-        lengths = self._lengths(least)
+        lengths = self._choose_lengths(least)
         held_back = f" (with validation_fraction={self.validation_fraction})" if self.holds_back else ""
         return (
             f"{self.owner}.fit needs at least {least} rows for window={lengths.window} and "
@@ -153,8 +161,8 @@ class LengthRules:
         )
 
     def _has_room(self, n: int) -> bool:
-        lengths = self._lengths(n)
-        return self._room(n, lengths.horizon) >= self._min_room(lengths)
+        lengths = self._choose_lengths(n)
+        return self._count_room_steps(n, lengths.horizon) >= self._min_room(lengths)
 
 
 def natural_horizon(season_length: int) -> int:

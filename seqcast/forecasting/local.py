@@ -1,8 +1,9 @@
-"""Local models: a model for each series, behind the interface of one."""
+"""Local models: one model for each series, with the interface of a single model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,25 @@ from .model import ForecastModel
 
 @dataclass(frozen=True)
 class LocalModels:
-    """A model of its own for each series.
+    """Models that were each fitted to one series.
 
     Attributes
     ----------
     models : dict of ForecastModel
-        By id, in the order of the series' numbers. Each was fitted to one series, so this has number 0 in it.
+        The model of each series by its id, in the order of the series' numbers. In the panels that a model
+        is given, its only series has the number 0.
     """
 
     models: dict[Any, ForecastModel]
 
+    @cached_property
+    def _by_number(self) -> list[ForecastModel]:
+        """The models in the order of the series' numbers."""
+        return list(self.models.values())
+
     def __getitem__(self, number: int) -> ForecastModel:
         """Return the model of the series with this number."""
-        return list(self.models.values())[number]
+        return self._by_number[number]
 
     def forecast(
         self, panel: Panel, cutoffs: np.ndarray, probabilities: tuple[float, ...] = ()
@@ -57,12 +64,12 @@ class LocalModels:
 
     @property
     def needs_residuals(self) -> bool:
-        """Whether quantiles of some series come from residuals."""
+        """Whether quantiles of some series are computed from residuals."""
         return any(model.needs_residuals for model in self.models.values())
 
     @property
     def n_residuals(self) -> float:
-        """The number of residuals of the series with the fewest, of those that need them."""
+        """The smallest number of residuals of all series whose quantiles are computed from residuals."""
         numbers = (model.n_residuals for model in self.models.values() if model.needs_residuals)
         return min(numbers, default=np.inf)
 
@@ -73,7 +80,10 @@ class LocalModels:
 
 
 def _restore_order(found: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Put parts (n_own, ...) at their places in one array."""
+    """Return one array with the values at their places.
+
+    found : pairs of places (n_own,) and values (n_own, ...)
+    """
     places = np.concatenate([own for own, _ in found])
     values = np.concatenate([part for _, part in found])
     ordered = np.empty_like(values)

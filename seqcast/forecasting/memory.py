@@ -18,9 +18,9 @@ class Memory:
     Attributes
     ----------
     n_steps : int
-        Steps that are kept.
+        The number of steps that are kept.
     n_read : int
-        Steps that parts read, at most.
+        The maximum number of steps that parts read.
     season_length : int or None
         If not None, missing values are filled from earlier seasons, since a naive forecast repeats them.
     """
@@ -42,10 +42,10 @@ class Memory:
         n_steps = choose_span(lengths.horizon, lengths.season_length)
         return cls(n_steps, n_steps, lengths.season_length)
 
-    def tail(self, grid: np.ndarray, n_targets: int) -> np.ndarray:
+    def cut_tail(self, grid: np.ndarray, n_targets: int) -> np.ndarray:
         """Return the steps that are kept of a series (n_steps, n_columns)."""
         if self.season_length is not None:
-            return self._season_and_tail(grid, self.season_length)
+            return self._cut_season_and_tail(grid, self.season_length)
         tail, before = grid[-self.n_steps :].copy(), grid[: -self.n_steps]
         # Targets without a recent observation: their last observed value comes first.
         for k in np.flatnonzero(np.isnan(tail[:, :n_targets]).all(axis=0)):
@@ -53,7 +53,7 @@ class Memory:
             tail[0, k] = seen[-1] if seen.size else np.nan
         return tail
 
-    def _season_and_tail(self, grid: np.ndarray, season_length: int) -> np.ndarray:
+    def _cut_season_and_tail(self, grid: np.ndarray, season_length: int) -> np.ndarray:
         """Return the last steps, after one season of the values that were last observed before them."""
         first = max(0, len(grid) - self.n_steps)
         before = seasonal_ffill(grid[:first], season_length)[-season_length:]

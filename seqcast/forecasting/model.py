@@ -11,8 +11,9 @@ import numpy as np
 from ..data.panel import Panel
 from .combination import blend
 from .conformal import ConformalResiduals
+from .examples import Examples
 from .memory import Memory
-from .parts.part import Part, PartForecast
+from .parts.part import Part, PartForecast, find_distribution_forecast
 from .predictive import DistributionForecast, PredictiveForecast, compute_residual_unit
 from .prepared_panel import PanelPreparer, PreparedPanel
 from .recent_volatility import RecentVolatility
@@ -36,7 +37,7 @@ class Model(Protocol):
     def draw(
         self, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, rngs: list[np.random.Generator]
     ) -> np.ndarray:
-        """Return sample paths from each of these rows on, (n_begins, n_paths, steps, n_targets)."""
+        """Return sample paths that begin at each of these rows, (n_begins, n_paths, steps, n_targets)."""
         ...
 
     def gradient(self, panel: Panel, cutoff: np.ndarray) -> np.ndarray:
@@ -45,7 +46,7 @@ class Model(Protocol):
 
     @property
     def needs_residuals(self) -> bool:
-        """Whether quantiles come from residuals."""
+        """Whether quantiles are computed from residuals."""
         ...
 
     @property
@@ -78,10 +79,10 @@ class ForecastModel:
     residuals : ConformalResiduals or None
         Of samples that were not learned from; None if there were none.
     volatility : RecentVolatility
-        The unit of residuals, unless a distribution's spread is.
+        The unit of residuals, unless a distribution with a spread is forecast.
     window : int or None
-        Steps before a cutoff in which a target must be observed for its parts to be used; if it is not, its
-        last observed value is the forecast. None: any number of steps.
+        If a target has no observed value in so many steps before a cutoff, its last observed value is the
+        forecast. If None, the parts always forecast.
     intervals_by_distribution : bool
         Whether quantiles are those of the distribution that a part forecasts, not of residuals.
     """
@@ -96,6 +97,30 @@ class ForecastModel:
     window: int | None
     intervals_by_distribution: bool = False
 
+    @classmethod
+    def from_examples(
+        cls,
+        examples: Examples,
+        memory: Memory,
+        parts: dict[str, Part],
+        weights: dict[str, float],
+        residuals: ConformalResiduals | None,
+        window: int | None,
+        intervals_by_distribution: bool = False,
+    ) -> ForecastModel:
+        """Return the model whose parts were fitted to these examples."""
+        return cls(
+            memory,
+            examples.preparer,
+            examples.series_preparer,
+            parts,
+            weights,
+            residuals,
+            examples.volatility,
+            window,
+            intervals_by_distribution,
+        )
+
     # -- forecasts
 
     def forecast(
@@ -105,13 +130,13 @@ class ForecastModel:
         prepared = self.preparer.prepare(panel)
         predictive = self.predict(prepared, cutoffs)
         around = predictive.quantiles(probabilities) if probabilities else ()
-        series = prepared.series(cutoffs)
+        series = prepared.find_series(cutoffs)
         return np.stack([self.preparer.unscale(scaled, series) for scaled in (predictive.center, *around)])
 
     def predict(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PredictiveForecast:
         """Return the predictive distribution at each cutoff, in scaled values."""
         predictive = self._predict_by_parts(prepared, cutoffs)
-        unobserved = self._unobserved(prepared, cutoffs)
+        unobserved = self._find_unobserved(prepared, cutoffs)
         if not unobserved.any():
             return predictive
         last = prepared.targets.seasonal_naive(cutoffs, 1, prepared.preparation.horizon)
@@ -127,13 +152,13 @@ class ForecastModel:
             prepared.scaled,
             cutoffs,
         )
-        series = prepared.series(cutoffs)
+        series = prepared.find_series(cutoffs)
         if found.distribution is None or found.parameters is None or not self.intervals_by_distribution:
             return PredictiveForecast(found.center, unit, series, self.residuals)
         moved = found.distribution.shift(found.parameters, found.center)
         return DistributionForecast(moved[:, 0], unit, series, self.residuals, found.distribution, moved)
 
-    def _unobserved(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> np.ndarray:
+    def _find_unobserved(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> np.ndarray:
         """Return which targets were not observed in the window before each cutoff, (n_cutoffs, n_targets)."""
         if self.window is None:
             return np.zeros((len(cutoffs), prepared.n_targets), bool)
@@ -145,27 +170,30 @@ class ForecastModel:
     ) -> np.ndarray:
         """Return sample paths; see `Model.draw`.
 
-        Each horizon of a path is read as observed by the next one. The paths from a row are the same until
-        the first draw.
+        The draws of one horizon are the observed values from which the next horizon is forecast. The first
+        horizon is forecast once for all paths from a row.
         """
         n_before, horizon = self.memory.n_steps, self._horizon
         n_after = -(-steps // horizon) * horizon
         copies, cutoffs = panel.cut_around(begins, n_before, n_after)
-        blocks = []
+        drawn: list[np.ndarray] = []
         for done in range(0, steps, horizon):
             near, near_cutoffs = copies.cut_around(cutoffs + done, n_before, horizon)
             predictive = self.predict(self._prepare_copies(near, len(begins)), near_cutoffs)
             if not done:
                 predictive = predictive.repeat(n_paths)
                 copies, cutoffs = copies.cut_around(np.repeat(cutoffs, n_paths), n_before, n_after)
-            blocks.append(self.preparer.unscale(predictive.draw(rngs), copies.series_numbers))
+            drawn.append(self.preparer.unscale(predictive.draw(rngs), copies.series_numbers))
             rows = (cutoffs + done)[:, None] + np.arange(horizon)
-            copies.values[rows, : blocks[-1].shape[2]] = blocks[-1]
-        drawn = np.concatenate(blocks, axis=1)[:, :steps]
-        return drawn.reshape(len(begins), n_paths, *drawn.shape[1:])
+            copies.values[rows, : drawn[-1].shape[2]] = drawn[-1]
+        paths = np.concatenate(drawn, axis=1)[:, :steps]
+        return paths.reshape(len(begins), n_paths, *paths.shape[1:])
 
     def _prepare_copies(self, copies: Panel, n_series: int) -> PreparedPanel:
-        """Prepare as many copies of each of these series; it does not matter where a copy ends."""
+        """Prepare the same number of copies of each of these series.
+
+        All copies are scaled as one series, since scaling does not depend on where a copy ends.
+        """
         each = len(copies) // n_series
         firsts = slice(None, None, each)
         whole = Panel(
@@ -179,14 +207,14 @@ class ForecastModel:
         near, cutoff = panel.cut_around(cutoff, self.memory.n_read, self._horizon)
         chain = Chain(self.preparer, near, int(cutoff[0]))
         predictive = self._predict_by_parts(chain.prepared, cutoff)
-        slopes = blend({name: self.parts[name].gradient(chain) for name in self.weights}, self.weights)
+        gradient = blend({name: self.parts[name].gradient(chain) for name in self.weights}, self.weights)
         if isinstance(predictive, DistributionForecast):
             # The location of a distribution is clipped to its minimum.
-            slopes[predictive.center[0] <= predictive.distribution.min_location] = 0.0
-        slopes = chain.to_user_units(slopes, predictive.center[0])
+            gradient[predictive.center[0] <= predictive.distribution.min_location] = 0.0
+        gradient = chain.to_user_units(gradient, predictive.center[0])
         # The forecast of an unobserved target is an older value.
-        slopes[:, self._unobserved(chain.prepared, cutoff)[0]] *= 0.0
-        return slopes
+        gradient[:, self._find_unobserved(chain.prepared, cutoff)[0]] *= 0.0
+        return gradient
 
     # -- residuals and scales
 
@@ -196,12 +224,12 @@ class ForecastModel:
 
     @property
     def needs_residuals(self) -> bool:
-        """Whether quantiles come from residuals."""
+        """Whether quantiles are computed from residuals."""
         has_distribution = any(self.parts[name].distribution is not None for name in self.weights)
         return not (self.intervals_by_distribution and has_distribution)
 
     def check_probabilities(self, probabilities: tuple[float, ...], owner: str) -> None:
-        """Check that a distribution that is forecast tells quantiles this far out."""
+        """Check that the distribution that is forecast has quantiles with these probabilities."""
         for part in self.parts.values():
             if part.distribution is not None and not self.needs_residuals:
                 part.distribution.check_probabilities(probabilities, owner)
@@ -217,15 +245,15 @@ class ForecastModel:
         return self.preparer.preparation.target_scales
 
     def add_series(self, data: TrainingData) -> ForecastModel:
-        """Return the model with series that were not in fit, after the others.
+        """Return the model with new series after the others.
 
-        Only their scales are learned.
+        Of the new series, only their scales are learned.
         """
         before = self.preparer.preparation
         numbers = len(before.target_scales) + np.arange(len(data.ids))
         self.series_preparer.check_counts(data)
         data = self.series_preparer.add_calendar(data)
-        grids = [self._as_transformed(grid) for grid in self.series_preparer.scaling_grids(data)]
+        grids = [self._drop_untransformable(grid) for grid in self.series_preparer.cut_scaling_grids(data)]
         owner, targets = data.schema.owner, data.schema.roles.targets
         preparer = replace(self.preparer, preparation=before.with_series(grids, targets, owner, data.ids))
         self.series_preparer.warn_constant(preparer.preparation, data, numbers)
@@ -237,8 +265,8 @@ class ForecastModel:
             residuals=None if self.residuals is None else self.residuals.with_series(len(numbers)),
         )
 
-    def _as_transformed(self, grid: np.ndarray) -> np.ndarray:
-        """Return a grid without targets that have no logarithm, if "auto" took logarithms in fit."""
+    def _drop_untransformable(self, grid: np.ndarray) -> np.ndarray:
+        """Return a grid with NaN for targets that have no logarithm, if "auto" chose logarithms in fit."""
         chosen = self.preparer.preparation.options.transform
         if self.series_preparer.options.target_transform != "auto" or chosen != "log":
             return grid
@@ -249,9 +277,11 @@ class ForecastModel:
 def blend_parts(
     parts: dict[str, Part], weights: dict[str, float], prepared: PreparedPanel, cutoffs: np.ndarray
 ) -> PartForecast:
-    """Return the weighted sum of the parts' forecasts, with the distribution of the one that has one."""
+    """Return the weighted sum of the parts' forecasts.
+
+    It has the distribution of the first part that forecasts one, with its location at the weighted sum.
+    """
     found = {name: parts[name].forecast(prepared, cutoffs) for name in weights}
-    with_distribution = (part for part in found.values() if part.distribution is not None)
     center = blend({name: part.center for name, part in found.items()}, weights)
-    one = next(with_distribution, None)
+    one = find_distribution_forecast(found.values())
     return PartForecast(center) if one is None else one._replace(center=center)

@@ -1,4 +1,4 @@
-"""Panels to forecast from: the kept steps of each series, then the steps that are asked for."""
+"""Panels to forecast from: the kept steps of each series, followed by the steps to forecast."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .fitted import FittedForecaster
 
 
 class AheadPanel(NamedTuple):
-    """The steps after the last known ones.
+    """A panel that ends with the steps after the last known step of each series.
 
     Attributes
     ----------
     panel : Panel
     begins : ndarray of int, shape (n_series,)
-        The row at which the steps of each series begin.
+        The row of the first step after the last known step of each series.
     labels : list of pandas.Index
-        The labels of the steps of each series.
+        For each series, the index labels of the steps to forecast.
     """
 
     panel: Panel
@@ -37,7 +37,7 @@ class AheadPanel(NamedTuple):
 
 @dataclass(frozen=True)
 class PanelBuilder:
-    """Builds panels from the state of a fitted forecaster and from rows.
+    """A builder of panels from the kept steps of a fitted forecaster and from later rows.
 
     Attributes
     ----------
@@ -46,53 +46,78 @@ class PanelBuilder:
 
     fitted: FittedForecaster
 
-    # -- rows that follow
+    # -- later rows
 
-    def steps_after(self, id_: Any, table: Table, rows: InputRows) -> np.ndarray:
-        """Return the step numbers of rows of one series, 0 for the first step after the known ones."""
+    def find_later_steps(self, id_: Any, table: Table, rows: InputRows) -> np.ndarray:
+        """Return the step numbers of later rows of one series.
+
+        They are counted from 0 for the first step after the last known step.
+        """
         if self.fitted.schema.lacks_time_index(rows):
             return np.arange(len(table.index))
         return self.fitted.series[id_].check_later_steps(table.index, self.fitted.owner)
 
-    def after_rows(self, rows: InputRows, steps: list[np.ndarray]) -> tuple[Panel, np.ndarray, np.ndarray]:
-        """Return a panel that holds these rows at these steps.
+    def append_rows(self, rows: InputRows, steps: list[np.ndarray]) -> tuple[Panel, np.ndarray, np.ndarray]:
+        """Return a panel of the kept steps, followed by later rows whose targets are not known.
+
+        Parameters
+        ----------
+        rows : InputRows
+        steps : list of ndarray of int
+            For each series, the step numbers of its rows; see `find_later_steps`.
 
         Returns
         -------
         panel : Panel
         begins, lengths : ndarray of int, shape (n_series,)
-            Where the steps of each series begin, and how many they are.
+            The row of the first later step of each series, and the number of its later steps.
         """
         grids = [
-            insert_missing_steps(self.known_columns(table), own)
+            insert_missing_steps(self.arrange_columns(table), own)
             for table, own in zip(rows.tables, steps, strict=True)
         ]
-        panel, begins = self._append(rows.ids, grids, self._calendars(rows))
+        panel, begins = self._append(rows.ids, grids, self._extend_calendars(rows))
         return panel, begins, np.array([len(grid) for grid in grids])
 
-    def through_rows(
+    def append_observed_rows(
         self, rows: InputRows, truth: np.ndarray, n_steps: list[int]
     ) -> tuple[Panel, np.ndarray]:
-        """Return a panel in which the targets of these rows are known, and where the steps of each begin.
+        """Return a panel of the kept steps, followed by later rows whose targets are known.
 
-        truth : the targets of each row as it came; n_steps : steps that each series has at least.
+        Parameters
+        ----------
+        rows : InputRows
+        truth : ndarray, shape (n_rows, n_targets)
+            The targets, in the order of the rows in the argument of the estimator's method.
+        n_steps : list of int
+            For each series, the minimum number of later steps.
+
+        Returns
+        -------
+        panel : Panel
+        begins : ndarray of int, shape (n_series,)
+            The row of the first later step of each series.
         """
         grids = []
         for (id_, table), places, n in zip(rows, rows.row_numbers, n_steps, strict=True):
-            tail, known = self.fitted.series[id_].tail, self.known_columns(table)
+            tail = self.fitted.series[id_].tail
+            known = self.arrange_columns(table)
             known[:, : self.fitted.n_targets] = truth[places]
-            grid = insert_missing_steps(known, self.steps_after(id_, table, rows))
+            grid = insert_missing_steps(known, self.find_later_steps(id_, table, rows))
             grids.append(self.extend(tail, grid, n)[len(tail) :])
-        return self._append(rows.ids, grids, self._calendars(rows))
+        return self._append(rows.ids, grids, self._extend_calendars(rows))
 
-    def known_columns(self, table: Table) -> np.ndarray:
-        """Return the columns in the order of training; NaN for targets and static ones that are not given."""
+    def arrange_columns(self, table: Table) -> np.ndarray:
+        """Return the columns of a table in the order of fit, shape (n_rows, n_columns).
+
+        Static columns are NaN, and so are targets if fit had them in `y`.
+        """
         schema, n = self.fitted.schema, len(table.index)
         targets = [np.full((n, self.fitted.n_targets), np.nan)] if schema.separate_targets else []
         return np.hstack([*targets, table.values, np.full((n, len(schema.roles.static)), np.nan)])
 
-    def _calendars(self, rows: InputRows) -> list[Calendar]:
-        """Return the calendar of each series, extended by its rows."""
+    def _extend_calendars(self, rows: InputRows) -> list[Calendar]:
+        """Return the calendar of each series, extended to its later rows."""
         calendars = [self.fitted.series[id_].calendar for id_ in rows.ids]
         if self.fitted.schema.lacks_time_index(rows):
             return calendars
@@ -100,23 +125,41 @@ class PanelBuilder:
 
     # -- steps ahead
 
-    def ahead(self, X_future: Any, steps: int) -> AheadPanel:
-        """Return a panel of the steps after the known ones, with the columns that are known ahead."""
-        fitted, tables = self.fitted, self._read_future(X_future)
-        grids, calendars = [], []
+    def build_ahead(self, X_future: Any, steps: int, method: str) -> AheadPanel:
+        """Return a panel of the kept steps, followed by the steps after the last known step.
+
+        Parameters
+        ----------
+        X_future : Series, DataFrame, array-like or None
+            The values of the columns that are known ahead.
+        steps : int
+            The number of steps to forecast.
+        method : str
+            The name of the estimator's method, for messages.
+
+        Raises
+        ------
+        ValueError
+            If a column that is known ahead has no value at one of the steps.
+        """
+        fitted = self.fitted
+        tables = self._read_future(X_future, method)
+        grids: list[np.ndarray] = []
+        calendars: list[Calendar] = []
         for id_, state in fitted.series.items():
-            grid, calendar = self._future_grid(state, tables.get(id_), steps)
-            self._check_future(id_, grid[:steps], calendar)
+            grid, calendar = self._make_future_grid(state, tables.get(id_), steps)
+            self._check_future(id_, grid[:steps], calendar, method)
             grids.append(grid)
             calendars.append(calendar)
         pairs = zip(calendars, fitted.series.values(), strict=True)
         labels = [calendar.labels(state.n_steps, steps) for calendar, state in pairs]
         return AheadPanel(*self._append(fitted.ids, grids, calendars), labels)
 
-    def _read_future(self, X_future: Any) -> dict[Any, tuple[Table, bool]]:
-        """Return the rows of each series, and whether their index tells nothing of their time."""
+    def _read_future(self, X_future: Any, method: str) -> dict[Any, tuple[Table, bool]]:
+        """Return the rows of each series by its id, and whether they lack a time index."""
         schema = self.fitted.schema
-        names, caller = schema.roles.future, f"{self.fitted.owner}.forecast"
+        names = schema.roles.future
+        caller = f"{self.fitted.owner}.{method}"
         if (X_future is None) == bool(names):
             rule = f"hold the columns {names} of future_cols" if names else "be None without future_cols"
             raise ValueError(
@@ -125,22 +168,24 @@ class PanelBuilder:
             )
         if X_future is None:
             return {}
-        rows = schema.read_future(X_future, "forecast")
-        schema.check_known(rows.ids, self.fitted.series, "forecast")
+        rows = schema.read_future(X_future, method)
+        schema.check_known(rows.ids, self.fitted.series, method)
         untimed = schema.lacks_time_index(rows)
         return {id_: (table, untimed) for id_, table in rows}
 
-    def _future_grid(
+    def _make_future_grid(
         self, state: SeriesState, rows: tuple[Table, bool] | None, steps: int
     ) -> tuple[np.ndarray, Calendar]:
-        """Return what is known of so many steps after the last row, and the calendar.
+        """Return a grid of the steps after the last known step of a series, and the extended calendar.
 
-        The grid goes on for as many steps as complete a horizon and are given. Covariates that are not known
-        ahead go on as in their last season.
+        The columns that are known ahead are taken from `rows`, a table and whether it lacks a time index. The
+        other columns repeat their last season. The grid has `steps` steps. It has more, up to whole horizons,
+        if all columns that are known ahead have values there.
         """
-        n = self.fitted.lengths.whole_horizons(steps)
+        n = self.fitted.lengths.round_up_to_horizons(steps)
         which = self.fitted.schema.roles.layout.future_slice
-        ahead, calendar = np.full((n, which.stop - which.start), np.nan), state.calendar
+        ahead = np.full((n, which.stop - which.start), np.nan)
+        calendar = state.calendar
         if rows is not None:
             table, untimed = rows
             calendar = calendar if untimed else calendar.extend(table.index)
@@ -153,7 +198,8 @@ class PanelBuilder:
         grid[:, which] = ahead[:known]
         return grid, calendar
 
-    def _check_future(self, id_: Any, grid: np.ndarray, calendar: Calendar) -> None:
+    def _check_future(self, id_: Any, grid: np.ndarray, calendar: Calendar, method: str) -> None:
+        """Check that columns that are known ahead have a value at each step of a grid."""
         schema = self.fitted.schema
         missing = np.isnan(grid[:, schema.roles.layout.future_slice])
         if missing.any():
@@ -161,7 +207,7 @@ class PanelBuilder:
             stamp = calendar.labels(self.fitted.series[id_].n_steps + int(step), 1)[0]
             whose = f" of series {id_!r}" if schema.has_ids else ""
             raise ValueError(
-                f"The 'X_future' parameter of {self.fitted.owner}.forecast must have a value of every "
+                f"The 'X_future' parameter of {self.fitted.owner}.{method} must have a value of every "
                 f"column at every step that is forecast. Got none of {schema.roles.future[column]!r}{whose} "
                 f"at {stamp}. Pass a row for each of the {len(grid)} steps after the training rows."
             )
@@ -171,23 +217,28 @@ class PanelBuilder:
     def _append(
         self, ids: list[Any], grids: list[np.ndarray], calendars: list[Calendar]
     ) -> tuple[Panel, np.ndarray]:
-        """Return the kept steps of each series followed by a grid, and the rows where the grids begin.
+        """Return a panel of the kept steps of each series, each followed by its grid.
 
-        Grids are extended to whole horizons.
+        The grids (n_steps, n_columns) are extended to whole horizons. The first row of each grid is returned,
+        too.
         """
         fitted = self.fitted
-        sizes = [fitted.lengths.whole_horizons(len(grid)) for grid in grids]
-        known, clocks = [], []
+        sizes = [fitted.lengths.round_up_to_horizons(len(grid)) for grid in grids]
+        known: list[np.ndarray] = []
+        clocks: list[int] = []
         for id_, grid, calendar, n in zip(ids, grids, calendars, sizes, strict=True):
             state = fitted.series[id_]
             first = state.n_steps - len(state.tail)
             known.append(fitted.calendar_columns.insert(self.extend(state.tail, grid, n), calendar, first))
             clocks.append(calendar.clock + first)
         panel = Panel.stack(known, [fitted.memory.n_steps + n for n in sizes], clocks)
-        return panel.with_series_numbers(fitted.numbers(ids)), panel.ends - np.array(sizes)
+        return panel.with_series_numbers(fitted.find_numbers(ids)), panel.ends - np.array(sizes)
 
     def extend(self, tail: np.ndarray, grid: np.ndarray, n: int) -> np.ndarray:
-        """Return the kept steps, then a grid that goes on to `n` steps as in its last season."""
+        """Return the kept steps `tail` of a series, followed by a grid of at least `n` steps.
+
+        Steps that the grid lacks repeat the last season. Static columns have the values of the kept steps.
+        """
         known = np.concatenate([tail, grid])
         if len(grid) < n:
             last = known[-self.fitted.memory.n_steps :]

@@ -14,7 +14,9 @@ from .window_source import WindowSource
 
 @dataclass(frozen=True)
 class PreparedPanel:
-    """Scaled values of a panel, and the inputs that windows are cut from, made when first asked for.
+    """Scaled values of a panel, and the inputs that windows are cut from.
+
+    The inputs are made at the first access.
 
     Attributes
     ----------
@@ -38,7 +40,7 @@ class PreparedPanel:
 
     @cached_property
     def source(self) -> WindowSource:
-        """The inputs, as windows are cut from them."""
+        """The inputs that windows are cut from."""
         inputs = self.preparation.make_inputs(self.scaled)
         return WindowSource.from_inputs(
             inputs, self.preparation.input_layout, self.multivariate, self.scaled.clock
@@ -49,12 +51,12 @@ class PreparedPanel:
         """The scaled targets."""
         return self.scaled.with_values(self.scaled.values[:, : self.n_targets])
 
-    def actual(self, cutoffs: np.ndarray) -> np.ndarray:
+    def cut_targets(self, cutoffs: np.ndarray) -> np.ndarray:
         """Return the scaled targets after each cutoff, shape (n_cutoffs, horizon, n_targets)."""
         steps = cutoffs[:, None] + np.arange(self.preparation.horizon)
         return self.scaled.values[steps, : self.n_targets]
 
-    def series(self, cutoffs: np.ndarray) -> np.ndarray:
+    def find_series(self, cutoffs: np.ndarray) -> np.ndarray:
         """Return the number, among the fitted series, of the series that each cutoff lies in."""
         return self.scaled.series_numbers[self.scaled.find_series(cutoffs)]
 
@@ -65,13 +67,14 @@ class PreparedPanel:
 
 @dataclass(frozen=True)
 class PanelPreparer:
-    """Prepares panels, and brings forecasts back to the targets' units.
+    """The conversion of panels to scaled values, and of forecasts to the units of the targets.
 
     Attributes
     ----------
     preparation : Preparation
-    multivariate, reach
-        As of `PreparedPanel`.
+    multivariate : bool
+    reach : int
+        See `PreparedPanel`.
     """
 
     preparation: Preparation
@@ -83,9 +86,9 @@ class PanelPreparer:
         return self.prepare_scaled(self.preparation.scale(panel))
 
     def prepare_scaled(self, scaled: Panel) -> PreparedPanel:
-        """Take values that are scaled already."""
+        """Return a prepared panel of values that are already scaled."""
         return PreparedPanel(scaled, self.preparation, self.multivariate, self.reach)
 
     def unscale(self, forecasts: np.ndarray, series: np.ndarray) -> np.ndarray:
-        """Bring forecasts (n, ..., n_targets) of these fitted series (n,) back to the targets' units."""
+        """Return forecasts (n, ..., n_targets) of these fitted series (n,) in the units of the targets."""
         return self.preparation.unscale(forecasts, series)

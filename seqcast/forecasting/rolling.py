@@ -1,4 +1,8 @@
-"""Forecasts from any cutoff of any series, horizon after horizon, and sample paths."""
+"""Forecasts and sample paths from any cutoff of any series.
+
+A model forecasts one horizon. For later steps, the forecast is read as if it were observed, and the next
+horizon is forecast from there.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,22 @@ from .fitted import FittedForecaster
 from .panels import PanelBuilder
 from .requested_quantiles import RequestedQuantiles
 
-N_PATHS, PATH_SEED = 500, 0  # drawn for quantiles beyond the horizon; always the same draws
-MAX_NUMBERS = 4_000_000  # in the windows that are forecast from at once
+# The number of sample paths that give the quantiles of steps after the first horizon. The seed is fixed, so
+# that a forecast is always the same.
+N_PATHS, PATH_SEED = 500, 0
+# The maximum number of values in the windows that are forecast from at once.
+MAX_NUMBERS = 4_000_000
 
 
 def forecast_ahead(
     fitted: FittedForecaster, steps: int, X_future: Any, quantiles: RequestedQuantiles
 ) -> pd.DataFrame:
-    """Forecast the steps after the known ones; see `BaseForecaster.forecast`."""
+    """Forecast the steps after the last known steps; see `BaseForecaster.forecast`."""
     check_quantiles(fitted, quantiles.probabilities)
-    panel, begins, labels = PanelBuilder(fitted).ahead(X_future, steps)
+    panel, begins, labels = PanelBuilder(fitted).build_ahead(X_future, steps, "forecast")
     values = [fitted.model.forecast(panel, begins, quantiles.probabilities)]
     if steps > fitted.lengths.horizon:
-        values.append(_later_horizons(fitted, panel, begins, steps, quantiles.probabilities))
+        values.append(_forecast_later_horizons(fitted, panel, begins, steps, quantiles.probabilities))
     columns = quantiles.to_columns(np.concatenate(values, axis=2)[:, :, :steps])
     return fitted.schema.to_future_frame(
         fitted.ids, labels, list(columns), quantiles.column_names(fitted.targets)
@@ -40,39 +47,48 @@ def forecast_ahead(
 def sample_ahead(
     fitted: FittedForecaster, steps: int, X_future: Any, n_paths: int, seed: int
 ) -> pd.DataFrame:
-    """Draw paths of the steps after the known ones; see `BaseForecaster.sample_paths`."""
+    """Draw sample paths of the steps after the last known steps; see `BaseForecaster.sample_paths`."""
     check_quantiles(fitted, (0.5,))
-    panel, begins, labels = PanelBuilder(fitted).ahead(X_future, steps)
-    paths = np.concatenate([*_path_batches(fitted, panel, begins, steps, n_paths, seed)])
+    panel, begins, labels = PanelBuilder(fitted).build_ahead(X_future, steps, "sample_paths")
+    paths = np.concatenate([*_draw_path_batches(fitted, panel, begins, steps, n_paths, seed)])
     return fitted.schema.to_paths_frame(fitted.ids, labels, paths, fitted.targets)
 
 
-def forecast_rows(fitted: FittedForecaster, rows: InputRows) -> tuple[np.ndarray, np.ndarray]:
-    """Forecast rows that follow the known ones, each horizon from all rows before it.
+def forecast_rows(
+    fitted: FittedForecaster, rows: InputRows, method: str = "predict"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Forecast rows that follow the known steps, each horizon from all rows before it.
+
+    Parameters
+    ----------
+    fitted : FittedForecaster
+    rows : InputRows
+    method : str
+        The name of the estimator's method, for messages.
 
     Returns
     -------
     forecasts, naive : ndarray, shape (n_rows, n_targets)
-        The forecasts, and the seasonal naive ones, of each row as it came.
+        The forecasts and the seasonal naive forecasts, in the order of the rows in the argument.
     """
-    fitted.schema.check_known(rows.ids, fitted.series, "predict")
+    fitted.schema.check_known(rows.ids, fitted.series, method)
     builder = PanelBuilder(fitted)
-    steps = [builder.steps_after(id_, table, rows) for id_, table in rows]
-    both = _forecast_steps(fitted, *builder.after_rows(rows, steps))
+    steps = [builder.find_later_steps(id_, table, rows) for id_, table in rows]
+    both = _forecast_steps(fitted, *builder.append_rows(rows, steps))
     at_rows = ([values[own] for values, own in zip(part, steps, strict=True)] for part in both)
     forecasts, naive = (rows.restore_order(part) for part in at_rows)
     return forecasts, naive
 
 
 class RowComparison(NamedTuple):
-    """Forecasts of rows beside the truth.
+    """Observed values of rows, and forecasts of them.
 
     Attributes
     ----------
     truth, forecasts, naive : ndarray, shape (n_rows, n_targets)
-        What was observed, forecasts, and seasonal naive forecasts from the same cutoffs.
+        Observed values, forecasts, and seasonal naive forecasts from the same cutoffs.
     series : ndarray of int, shape (n_rows,)
-        The number of each row's series.
+        The number of the series of each row.
     """
 
     truth: np.ndarray
@@ -82,7 +98,15 @@ class RowComparison(NamedTuple):
 
 
 def compare_rows(fitted: FittedForecaster, X: Any, y: Any, method: str) -> RowComparison:
-    """Forecast rows that follow the known ones, and compare them with the truth.
+    """Forecast rows that follow the known steps, and return the forecasts with the observed values.
+
+    Parameters
+    ----------
+    fitted : FittedForecaster
+    X, y
+        The arguments of the estimator's method.
+    method : str
+        The name of the method, for messages.
 
     Raises
     ------
@@ -96,9 +120,9 @@ def compare_rows(fitted: FittedForecaster, X: Any, y: Any, method: str) -> RowCo
             f"The '{'X' if y is None else 'y'}' parameter of {fitted.owner}.{method} must have an observed "
             f"target. Got missing values only."
         )
-    forecasts, naive = forecast_rows(fitted, rows)
+    forecasts, naive = forecast_rows(fitted, rows, method)
     series = np.empty(len(rows.index), np.int64)
-    for number, places in zip(fitted.numbers(rows.ids), rows.row_numbers, strict=True):
+    for number, places in zip(fitted.find_numbers(rows.ids), rows.row_numbers, strict=True):
         series[places] = number
     return RowComparison(truth, forecasts, naive, series)
 
@@ -111,28 +135,33 @@ def forecast_cutoffs(
     n_steps: int,
     probabilities: tuple[float, ...] = (),
 ) -> list[np.ndarray]:
-    """Forecast from several cutoffs in rows that follow the known ones, each from all rows before it.
+    """Forecast from several cutoffs in rows that follow the known steps.
+
+    Each forecast is made from all rows before its cutoff.
 
     Parameters
     ----------
     fitted : FittedForecaster
     rows : InputRows
     truth : ndarray, shape (n_rows, n_targets)
-        The targets of each row as it came.
+        The targets, in the order of the rows in the argument.
     cutoffs : list of ndarray of int
-        For each series, after how many steps of its rows a forecast starts.
+        For each series, the numbers of steps of its rows that are known to each forecast.
     n_steps : int
         Steps that are forecast.
     probabilities : tuple of float
+        The probabilities of the quantiles.
 
     Returns
     -------
     list of ndarray, shape (1 + n_probabilities, n_cutoffs, n_steps, n_targets)
-        Forecasts, then quantiles, for each series.
+        For each series, its forecasts, followed by their quantiles.
     """
     check_quantiles(fitted, probabilities)
-    n_whole = fitted.lengths.whole_horizons(n_steps)
-    panel, begins = PanelBuilder(fitted).through_rows(rows, truth, [own.max() + n_whole for own in cutoffs])
+    n_whole = fitted.lengths.round_up_to_horizons(n_steps)
+    panel, begins = PanelBuilder(fitted).append_observed_rows(
+        rows, truth, [own.max() + n_whole for own in cutoffs]
+    )
     places = np.concatenate([begin + own for begin, own in zip(begins, cutoffs, strict=True)])
     size = max(1, MAX_NUMBERS // ((fitted.memory.n_steps + n_whole) * panel.values.shape[1]))
     parts = [
@@ -144,45 +173,54 @@ def forecast_cutoffs(
 
 
 def check_quantiles(fitted: FittedForecaster, probabilities: tuple[float, ...]) -> None:
-    """Check that quantiles can be told, and warn if there are too few residuals for them."""
+    """Check that quantiles with these probabilities can be computed.
+
+    Warns if there are too few residuals for them. Local models may differ: some compute quantiles from
+    residuals, others from a distribution.
+    """
     if not probabilities:
         return
     if fitted.model.needs_residuals:
         _check_residuals(fitted, probabilities)
-        return
     for model in fitted.models:
         model.check_probabilities(probabilities, fitted.owner)
 
 
 def _check_residuals(fitted: FittedForecaster, probabilities: tuple[float, ...]) -> None:
+    """Check that there are residuals, and warn if there are too few for these probabilities."""
     n = fitted.model.n_residuals
     if not n:
         raise ValueError(
-            f"{fitted.owner} tells quantiles by its errors on rows that it did not learn from. There were "
-            f"none in fit. {fitted.residual_hint}"
+            f"{fitted.owner} computes quantiles from residuals of samples that it was not trained on. There "
+            f"were none in fit. {fitted.residual_hint}"
         )
     wanted = count_needed_residuals(probabilities)
     if n < wanted:
         warnings.warn(
-            f"Errors of only {n:.0f} windows were seen in fit, and quantiles this far out need {wanted:.0f}: "
-            f"the largest errors are taken. {fitted.residual_hint}",
+            f"There are residuals of only {n:.0f} windows, and the outermost quantiles need {wanted:.0f}. "
+            f"The largest residuals are used for them. {fitted.residual_hint}",
             stacklevel=find_stacklevel(),
         )
 
 
-def _later_horizons(
+def _forecast_later_horizons(
     fitted: FittedForecaster, panel: Panel, begins: np.ndarray, steps: int, probabilities: tuple[float, ...]
 ) -> np.ndarray:
-    """Return forecasts of the steps after the first horizon; their quantiles are those of sample paths."""
-    lengths, around = fitted.lengths, []
+    """Return forecasts of the steps after the first horizon, and their quantiles from sample paths.
+
+    The shape is (1 + n_probabilities, n_begins, n_later_steps, n_targets). Without probabilities, the last
+    horizon is complete.
+    """
+    lengths = fitted.lengths
+    around = []
     later = slice(lengths.horizon, None)
     if probabilities:
         around = [
             np.quantile(paths[:, :, later], probabilities, axis=1, method="inverted_cdf")
-            for paths in _path_batches(fitted, panel, begins, steps, N_PATHS, PATH_SEED)
+            for paths in _draw_path_batches(fitted, panel, begins, steps, N_PATHS, PATH_SEED)
         ]
     _feed_forward(fitted, panel, begins, np.full(len(begins), steps))
-    rows = begins[:, None] + np.arange(lengths.whole_horizons(steps))[later]
+    rows = begins[:, None] + np.arange(lengths.round_up_to_horizons(steps))[later]
     center = panel.values[rows, : fitted.n_targets][None]
     if not probabilities:
         return center
@@ -190,33 +228,45 @@ def _later_horizons(
 
 
 def _feed_forward(fitted: FittedForecaster, panel: Panel, begins: np.ndarray, steps: np.ndarray) -> None:
-    """Write forecasts of so many steps into `panel`; each horizon is read as observed by the next."""
+    """Write forecasts into a panel, so that each horizon is forecast as if the one before it were observed.
+
+    Parameters
+    ----------
+    fitted : FittedForecaster
+    panel : Panel
+        Its targets are changed.
+    begins, steps : ndarray of int, shape (n,)
+        The first row of each forecast, and the number of its steps.
+    """
     horizon = fitted.lengths.horizon
     for done in range(0, int(steps.max()), horizon):
         cutoffs = begins[steps > done] + done
         near, near_cutoffs = panel.cut_around(cutoffs, fitted.memory.n_steps, horizon)
-        blocks = fitted.model.forecast(near, near_cutoffs)[0]
-        for cutoff, block in zip(cutoffs, blocks, strict=True):
-            panel.values[cutoff : cutoff + horizon, : fitted.n_targets] = block
+        forecasts = fitted.model.forecast(near, near_cutoffs)[0]
+        for cutoff, forecast in zip(cutoffs, forecasts, strict=True):
+            panel.values[cutoff : cutoff + horizon, : fitted.n_targets] = forecast
 
 
-def _path_batches(
+def _draw_path_batches(
     fitted: FittedForecaster, panel: Panel, begins: np.ndarray, steps: int, n_paths: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """Draw paths from each of these rows on, from as many at once as memory allows.
+    """Draw sample paths that begin at each of these rows, in batches that limit memory.
 
-    Each batch has the shape (n_begins, n_paths, steps, n_targets).
+    Each batch has the shape (n_begins, n_paths, steps, n_targets), for some of the rows in their order.
     """
-    n_steps = fitted.memory.n_steps + fitted.lengths.whole_horizons(steps)
+    n_steps = fitted.memory.n_steps + fitted.lengths.round_up_to_horizons(steps)
     size = max(1, MAX_NUMBERS // (n_paths * n_steps * panel.values.shape[1]))
     for first in range(0, len(begins), size):
         own = begins[first : first + size]
-        rngs = _generators(fitted, panel.series_numbers[panel.find_series(own)], seed)
+        rngs = _make_generators(fitted, panel.series_numbers[panel.find_series(own)], seed)
         yield fitted.model.draw(panel, own, steps, n_paths, rngs)
 
 
-def _generators(fitted: FittedForecaster, numbers: np.ndarray, seed: int) -> list[np.random.Generator]:
-    """Return a generator for each of these series: the same draws whatever series stand beside it."""
+def _make_generators(fitted: FittedForecaster, numbers: np.ndarray, seed: int) -> list[np.random.Generator]:
+    """Return a random generator for each of these series.
+
+    Its seed depends on the id of the series, so that the draws do not depend on the other series.
+    """
     ids = fitted.ids
     return [np.random.default_rng([seed, crc32(repr(ids[number]).encode())]) for number in numbers]
 
@@ -224,7 +274,10 @@ def _generators(fitted: FittedForecaster, numbers: np.ndarray, seed: int) -> lis
 def _forecast_steps(
     fitted: FittedForecaster, panel: Panel, begins: np.ndarray, lengths: np.ndarray
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return forecasts and seasonal naive forecasts of the steps of each series, horizon after horizon."""
+    """Return forecasts and seasonal naive forecasts of the steps of each series, one horizon after the other.
+
+    begins, lengths : the first row and the number of steps of each series, shape (n_series,)
+    """
     k, horizon, season = fitted.n_targets, fitted.lengths.horizon, fitted.lengths.season_length
     spans = [*zip(begins, begins + lengths, strict=True)]
     cutoffs = np.concatenate([np.arange(begin, end, horizon) for begin, end in spans])
@@ -238,25 +291,37 @@ def _forecast_steps(
     return forecasts, _split_series(naive, lengths)
 
 
-def _split_series(blocks: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    """Turn forecasts (n_cutoffs, horizon, n_targets), one after the other, into the steps of each series."""
-    n_blocks = -(-lengths // blocks.shape[1])
-    parts = np.split(blocks, np.cumsum(n_blocks)[:-1])
-    return [part.reshape(-1, blocks.shape[2])[:n] for part, n in zip(parts, lengths, strict=True)]
+def _split_series(forecasts: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+    """Return the forecast steps of each series, shape (length, n_targets).
+
+    Parameters
+    ----------
+    forecasts : ndarray, shape (n_cutoffs, horizon, n_targets)
+        The horizons of the first series, then those of the next series, ...
+    lengths : ndarray of int, shape (n_series,)
+        The number of steps of each series; its last horizon may be longer.
+    """
+    n_cutoffs = -(-lengths // forecasts.shape[1])
+    parts = np.split(forecasts, np.cumsum(n_cutoffs)[:-1])
+    return [part.reshape(-1, forecasts.shape[2])[:n] for part, n in zip(parts, lengths, strict=True)]
 
 
 def _forecast_from(
     fitted: FittedForecaster, panel: Panel, rows: np.ndarray, n_steps: int, probabilities: tuple[float, ...]
 ) -> np.ndarray:
-    """Return forecasts of `n_steps` steps from each of these rows on, from all rows before, and quantiles."""
+    """Return forecasts of `n_steps` steps that begin at each of these rows, and their quantiles.
+
+    Each forecast is made from all rows before it. The shape is (1 + n_probabilities, n_rows, n_steps,
+    n_targets).
+    """
     lengths = fitted.lengths
     if n_steps <= lengths.horizon:
         return fitted.model.forecast(panel, rows, probabilities)[:, :, :n_steps]
-    n_whole = lengths.whole_horizons(n_steps)
+    n_whole = lengths.round_up_to_horizons(n_steps)
     near, cutoffs = panel.cut_around(rows, fitted.memory.n_steps, n_whole)
     unknown = near.values[:, : fitted.schema.roles.layout.past_slice.stop]
     later = cutoffs[:, None] + np.arange(n_whole)
     unknown[later] = near.with_values(unknown).seasonal_naive(cutoffs, lengths.season_length, n_whole)
     first = fitted.model.forecast(near, cutoffs, probabilities)
-    both = [first, _later_horizons(fitted, near, cutoffs, n_steps, probabilities)]
+    both = [first, _forecast_later_horizons(fitted, near, cutoffs, n_steps, probabilities)]
     return np.concatenate(both, axis=2)[:, :, :n_steps]

@@ -31,14 +31,14 @@ class InputOptions:
     half_life: float | None = None
     counts: bool = False
 
-    def n_lost_steps(self, horizon: int) -> int:
-        """Return the number of steps before a window that its inputs are made from, too."""
+    def count_lost_steps(self, horizon: int) -> int:
+        """Return the number of steps before a window from which differences and lags are computed."""
         return sum(self.differences) + max(0, max(self.lags, default=0) - horizon)
 
 
 @dataclass(frozen=True)
 class SeriesPreparer:
-    """Prepares series, in ``fit`` or added later, as a panel that is long enough for windows.
+    """The preparation of series as a panel that is long enough for windows, in ``fit`` and later.
 
     Attributes
     ----------
@@ -53,15 +53,15 @@ class SeriesPreparer:
     lengths: Lengths
     calendar_columns: CalendarColumns
 
-    def scaling_grids(self, data: TrainingData) -> list[np.ndarray]:
-        """Return the steps of each series that scales are learned from: those that are not held back."""
-        return [_scaling_steps(grid, self._border(len(grid)), data.n_targets) for grid in data.grids]
+    def cut_scaling_grids(self, data: TrainingData) -> list[np.ndarray]:
+        """Return the steps of each series to which scales are fitted: those that are not held back."""
+        return [_cut_scaling_steps(grid, self._find_border(len(grid)), data.n_targets) for grid in data.grids]
 
-    def _border(self, n_steps: int) -> int:
-        return self.rules.n_training_steps(n_steps, self.lengths.horizon)
+    def _find_border(self, n_steps: int) -> int:
+        return self.rules.count_training_steps(n_steps, self.lengths.horizon)
 
     def add_calendar(self, data: TrainingData) -> TrainingData:
-        """Return the series with the columns that are made of their stamps."""
+        """Return the series with the columns that are made of their time stamps."""
         pairs = zip(data.grids, data.calendars, strict=True)
         return replace(data, grids=[self.calendar_columns.insert(grid, own, 0) for grid, own in pairs])
 
@@ -93,17 +93,20 @@ class SeriesPreparer:
     def prepare(
         self, data: TrainingData, preparer: PanelPreparer, numbers: np.ndarray
     ) -> tuple[PreparedPanel, np.ndarray]:
-        """Return these series, with these numbers, prepared; and the rows from which on each is held back."""
+        """Return the prepared panel of series, and the first row of each series that is held back.
+
+        numbers : the numbers of the series among the fitted ones, shape (n_series,)
+        """
         lengths = np.array(data.n_steps)
-        held_back = lengths - [self._border(n) for n in data.n_steps]
-        n_lost = self.options.n_lost_steps(self.lengths.horizon)
-        # Two windows if parameters are learned: a map cannot be fitted to one.
+        held_back = lengths - [self._find_border(n) for n in data.n_steps]
+        n_lost = self.options.count_lost_steps(self.lengths.horizon)
+        # Room for two windows if parameters are learned, since a map cannot be fitted to one window.
         least = n_lost + self.lengths.window + self.lengths.horizon + held_back + int(self.rules.learns)
         panel = Panel.stack(data.grids, least, [calendar.clock for calendar in data.calendars])
         prepared = preparer.prepare(panel.with_series_numbers(numbers))
         return prepared, prepared.scaled.ends - held_back
 
 
-def _scaling_steps(grid: np.ndarray, end: int, n_targets: int) -> np.ndarray:
-    """Return the steps before `end`; all steps where a target of a short series is observed only later."""
+def _cut_scaling_steps(grid: np.ndarray, end: int, n_targets: int) -> np.ndarray:
+    """Return the steps before `end`, or all steps if a target was not observed before `end`."""
     return grid if np.isnan(grid[:end, :n_targets]).all(axis=0).any() else grid[:end]

@@ -27,7 +27,7 @@ class TrainingData:
     schema : Schema
     season_length : int
     ids : list
-        None for the only series of a wide frame.
+        The ids of the series; None for the only series of a wide frame.
     calendars : list of Calendar
     last_labels : list of labels
         The label of each series' last step.
@@ -65,11 +65,11 @@ class TrainingData:
             weights=None if self.weights is None else [self.weights[k] for k in numbers],
         )
 
-    def future_labels(self, number: int, n: int) -> pd.Index:
+    def make_future_labels(self, number: int, n: int) -> pd.Index:
         """Return the `n` labels that follow the last one of the series with this number."""
         return self.calendars[number].future(self.last_labels[number], n)
 
-    def naive_errors(self) -> np.ndarray:
+    def compute_naive_errors(self) -> np.ndarray:
         """Return mean absolute and root mean squared seasonal naive errors, (2, n_series, n_targets)."""
         targets = [grid[:, : self.n_targets] for grid in self.grids]
         return np.stack([seasonal_naive_errors(values, self.season_length) for values in targets], axis=1)
@@ -99,7 +99,7 @@ def read_training_data(
     Raises
     ------
     ValueError, TypeError
-        As `read_fit_arguments`; ValueError also if an index hardly follows its calendar.
+        See `read_fit_arguments`. ValueError is also raised if an index does not follow its calendar.
     """
     schema, rows = read_fit_arguments(X, y, spec, owner)
     calendars = infer_calendars([table.index for table in rows.tables])
@@ -117,7 +117,7 @@ def to_training_data(
     calendars: list[Calendar],
     caller: str,
 ) -> TrainingData:
-    """Put the rows of each series on the steps of its calendar.
+    """Return training data with the rows of each series at the steps of its calendar.
 
     caller : the estimator and its method, for messages.
     """
@@ -135,7 +135,10 @@ def to_training_data(
 
 
 def _to_grid(table: Table, steps: np.ndarray, schema: Schema) -> np.ndarray:
-    """Return the columns at each step; static columns in gaps, too."""
+    """Return the columns at each step, shape (n_steps, n_columns).
+
+    Missing steps are NaN, except for static columns.
+    """
     grid = insert_missing_steps(table.values, steps)
     static = schema.roles.layout.static_slice
     if schema.roles.static:

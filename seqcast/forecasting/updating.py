@@ -1,4 +1,4 @@
-"""Later rows: the states of series after them, and series that were not in fit."""
+"""Updates with later rows: new states of the fitted series, and series that were not in fit."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ logger = logging.getLogger("seqcast")
 
 
 class UpdatedSeries(NamedTuple):
-    """A series after later rows.
+    """A series after an update.
 
     Attributes
     ----------
     state : SeriesState
     known : ndarray, shape (n, n_columns)
-        What was kept of it before, and the steps since.
+        The steps that were kept before the update, followed by the new steps.
     n_new : int
-        How many these are.
+        The number of new steps.
     """
 
     state: SeriesState
@@ -44,7 +44,7 @@ class UpdatedSeries(NamedTuple):
 def update(
     fitted: FittedForecaster, X: Any, y: ArrayLike | None, method: str
 ) -> tuple[FittedForecaster, dict[Any, UpdatedSeries]]:
-    """Take later rows as known.
+    """Add later rows to the known steps of a fitted forecaster.
 
     Parameters
     ----------
@@ -52,21 +52,21 @@ def update(
     X, y
         The arguments of the estimator's method.
     method : str
-        Its name, for messages.
+        The name of the method, for messages.
 
     Returns
     -------
     fitted : FittedForecaster
-        Forecasts start after the new rows; it also has the series that were not in fit.
+        The forecaster whose forecasts start after the new rows. It includes the series that were not in fit.
     updated : dict of UpdatedSeries
-        The series that have new rows.
+        The series that have new rows, by id.
     """
     rows = fitted.schema.read(X, method)
     truth = fitted.schema.read_known_targets(rows, y, method)
     new_places = [
         places for id_, places in zip(rows.ids, rows.row_numbers, strict=True) if id_ not in fitted.series
     ]
-    updated = _move_on(fitted, rows, truth)
+    updated = _advance_series(fitted, rows, truth)
     fitted = fitted.with_series({id_: series.state for id_, series in updated.items()})
     if new_places:
         places = np.sort(np.concatenate(new_places))
@@ -77,28 +77,34 @@ def update(
 
 
 def build_updated_panel(fitted: FittedForecaster, updated: dict[Any, UpdatedSeries], n_before: int) -> Panel:
-    """Return the kept and the new steps of these series, each with at least `n_before` steps."""
-    grids, clocks = [], []
+    """Return a panel of the kept and the new steps of these series, padded to at least `n_before` steps."""
+    grids: list[np.ndarray] = []
+    clocks: list[int] = []
     for state, known, _ in updated.values():
         first = state.n_steps - len(known)
         grids.append(fitted.calendar_columns.insert(known, state.calendar, first))
         clocks.append(state.calendar.clock + first)
-    return Panel.stack(grids, n_before, clocks).with_series_numbers(fitted.numbers(updated))
+    return Panel.stack(grids, n_before, clocks).with_series_numbers(fitted.find_numbers(updated))
 
 
-def _move_on(fitted: FittedForecaster, rows: InputRows, truth: np.ndarray) -> dict[Any, UpdatedSeries]:
-    """Return the series that are known, as they are after these rows."""
-    builder, updated = PanelBuilder(fitted), {}
+def _advance_series(fitted: FittedForecaster, rows: InputRows, truth: np.ndarray) -> dict[Any, UpdatedSeries]:
+    """Return the series that were fitted before and have new rows, with their new states, by id.
+
+    truth : ndarray, shape (n_rows, n_targets), in the order of the rows in the argument
+    """
+    builder = PanelBuilder(fitted)
+    updated = {}
     for (id_, table), places in zip(rows, rows.row_numbers, strict=True):
         if id_ not in fitted.series:
             continue
-        state, steps = fitted.series[id_], builder.steps_after(id_, table, rows)
-        known = builder.known_columns(table)
+        state = fitted.series[id_]
+        steps = builder.find_later_steps(id_, table, rows)
+        known = builder.arrange_columns(table)
         known[:, : fitted.n_targets] = truth[places]
         grid = insert_missing_steps(known, steps)
         known = builder.extend(state.tail, grid, 0)
         index = state.future(len(table.index)) if fitted.schema.lacks_time_index(rows) else table.index
-        tail = fitted.memory.tail(known, fitted.n_targets)
+        tail = fitted.memory.cut_tail(known, fitted.n_targets)
         updated[id_] = UpdatedSeries(state.advance(len(grid), index, tail), known, len(grid))
     return updated
 
@@ -106,9 +112,9 @@ def _move_on(fitted: FittedForecaster, rows: InputRows, truth: np.ndarray) -> di
 def _add_series(
     fitted: FittedForecaster, rows: InputRows, method: str
 ) -> tuple[FittedForecaster, dict[Any, UpdatedSeries]]:
-    """Add series that were not fitted.
+    """Add series that were not in fit.
 
-    They are treated as in fit, but nothing that series share is learned from them.
+    They are prepared as in fit, but nothing that all series share is learned from them.
     """
     if isinstance(fitted.model, LocalModels):
         raise ValueError(
@@ -123,7 +129,7 @@ def _add_series(
     states = make_series_states(data, fitted.memory)
     _check_stamps(states, fitted, method)
     logger.info("%s.%s: added the series %s", fitted.owner, method, ", ".join(map(repr, states)))
-    errors = np.concatenate([fitted.naive_errors, data.naive_errors()], axis=1)
+    errors = np.concatenate([fitted.naive_errors, data.compute_naive_errors()], axis=1)
     schema = fitted.schema.with_ids(fitted.series, data.ids)
     (model,) = fitted.models
     fitted = replace(fitted, schema=schema, model=model.add_series(data), naive_errors=errors)
@@ -133,6 +139,7 @@ def _add_series(
 
 
 def _read_new(fitted: FittedForecaster, rows: InputRows, method: str) -> TrainingData:
+    """Return the rows of new series on the steps of calendars like those of the fitted series."""
     known = [state.calendar for state in fitted.series.values()]
     calendars = infer_calendars([table.index for table in rows.tables], known)
     caller, season = f"{fitted.owner}.{method}", fitted.lengths.season_length
@@ -140,13 +147,13 @@ def _read_new(fitted: FittedForecaster, rows: InputRows, method: str) -> Trainin
 
 
 def _check_stamps(states: dict[Any, SeriesState], fitted: FittedForecaster, method: str) -> None:
-    """Check that stamps of series that are added are of the same kind as those of the others."""
+    """Check that the stamps of new series are of the same kind as those of the fitted series."""
     ours = next(iter(fitted.series.values())).future(1)
     for id_, state in states.items():
         with add_note(f"This is series {id_!r}."):
-            # If one row does not determine the next stamps, no forecast could be made: raise here.
+            # The next stamps of a series with one row may be unknown. Then it cannot be forecast: raise here.
             stamps = state.future(1)
-            if _kind(stamps) != _kind(ours):
+            if _get_kind(stamps) != _get_kind(ours):
                 raise TypeError(
                     f"The stamps of X in {fitted.owner}.{method} must be of the same kind as in fit, "
                     f"{ours.dtype}. Got {stamps.dtype} instead. Convert them with pd.to_datetime, tz_convert "
@@ -154,5 +161,6 @@ def _check_stamps(states: dict[Any, SeriesState], fitted: FittedForecaster, meth
                 )
 
 
-def _kind(index: pd.Index) -> tuple[type, str]:
+def _get_kind(index: pd.Index) -> tuple[type, str]:
+    """Return the type of an index and its time zone."""
     return type(index), str(getattr(index, "tz", None))

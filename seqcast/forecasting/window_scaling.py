@@ -47,12 +47,12 @@ class WindowScaling:
         windows the same weight although the variances of series differ (M4 weekly: MASE 2.35, and 2.6 with
         "last"). A window has one divisor, which keeps the ratios of its columns. With "none", they are not
         scaled.
-    covariates : {"relative", "level", "none"}
+    covariates : {"relative", "absolute", "none"}
         With "relative", covariates of which only the past is known are scaled as the targets are. With
-        "level", they are not scaled. With "none", they are not read. Columns that are known ahead, such as
+        "absolute", they are not scaled. With "none", they are not read. Columns that are known ahead, such as
         a holiday or a price, are never scaled, since their absolute value matters. None of the three is
         best for all series: on 44 splits of eleven series, squared errors relative to those without
-        covariates had a geometric mean of 1.07 with "relative" (maximum 2.6), 1.15 with "level" (6.0), and
+        covariates had a geometric mean of 1.07 with "relative" (maximum 2.6), 1.15 with "absolute" (6.0), and
         1.00 (1.2) with the best of the three on validation windows.
     """
 

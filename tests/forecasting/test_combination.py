@@ -97,6 +97,34 @@ def test_a_single_part_has_all_weight():
     assert fit_weights({"recurrent": TRUTH + 1}, TRUTH, 3.0) == {"recurrent": 1.0}
 
 
+def test_three_parts_are_weighed_one_after_the_other():
+    """A third part is weighed against the sum of the others, whose prior weight is two thirds."""
+    third = TRUTH + 0.7 * NOISE[2]
+    two = fit_weights(PARTS, TRUTH, 5.0)
+    pair = blend(PARTS, two)
+    difference, residual = pair - third, TRUTH - third
+    best = np.sum(difference * residual) / np.sum(difference**2)
+    evidence = 5.0 * np.mean(difference**2) / np.mean((residual - best * difference) ** 2)
+    share = (evidence * best + 4 * 2 / 3) / (evidence + 4)
+    expected = {"recurrent": share * two["recurrent"], "linear": share * two["linear"], "third": 1 - share}
+    found = fit_weights(PARTS | {"third": third}, TRUTH, 5.0)
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert sum(found.values()) == pytest.approx(1, rel=1e-15)
+
+
+@pytest.mark.parametrize("n_horizons", [0.0, 1e-12])
+def test_three_parts_have_equal_weights_without_evidence(n_horizons):
+    parts = PARTS | {"third": TRUTH + NOISE[2]}
+    equal = dict.fromkeys(parts, 1 / 3)
+    assert fit_weights(parts, TRUTH, n_horizons) == pytest.approx(equal)
+    assert fit_weights(parts, np.full_like(TRUTH, np.nan), 5.0) == equal
+
+
+def test_a_third_part_without_errors_has_all_weight():
+    weights = fit_weights(PARTS | {"third": TRUTH}, TRUTH, 5.0)
+    assert weights == {"recurrent": 0.0, "linear": 0.0, "third": 1.0}
+
+
 def test_missing_values_do_not_count_in_weights():
     holed = np.where(RNG.random(TRUTH.shape) < 0.3, np.nan, TRUTH)
     seen = np.isfinite(holed)
@@ -220,6 +248,18 @@ def test_the_linear_part_must_have_been_better_out_of_fold_too(linear, naive, st
     assert set(found) == ({"recurrent", "linear"} if stays else {"naive"})
 
 
+@pytest.mark.parametrize(("other", "stays"), [(0.9, True), (2.5, False)])
+def test_all_parts_with_folds_are_evidence_against_naive(other, stays):
+    """The linear part alone is slightly worse than the naive forecast out of fold."""
+    parts = {"recurrent": [1, 1, 1, 1.1], "linear": [1, 1, 1, 1.2], "other": [1, 1, 1, 1.1]}
+    validation = at_errors(parts, {"naive": [1.3, 1, 0.8, 1.3]}, 3)
+    naive = [1.9, 2.0, 2.1]
+    folds = at_errors({"linear": [2.0, 2.0, 2.1], "other": [other] * 3}, {"naive": naive}, 300)
+    assert set(choose_weights(validation, folds)) == (set(parts) if stays else {"naive"})
+    alone = at_errors({"linear": [2.0, 2.0, 2.1]}, {"naive": naive}, 300)
+    assert choose_weights(validation, alone) == {"naive": 1.0}
+
+
 def test_a_large_gain_needs_folds_that_do_not_contradict():
     """Of long horizons few fit into the rows, and nothing is certain."""
     large = at_errors({"recurrent": [1, 2, 1], "linear": [1, 2, 1]}, {"naive": [1, 4, 2]}, 1.5)
@@ -263,7 +303,7 @@ def test_without_folds_validation_alone_decides():
 def test_gains_count_what_was_observed():
     truth = np.array([[[0.0], [np.nan]], [[np.nan], [np.nan]], [[0.0], [0.0]]])
     some = ValidationForecasts({}, {"naive": np.full((3, 2, 1), 2.0)}, truth, 6.0)
-    gains = some.gains(np.array([[[1.0], [99.0]], [[5.0], [5.0]], [[1.0], [3.0]]]), "naive")
+    gains = some.compute_gains(np.array([[[1.0], [99.0]], [[5.0], [5.0]], [[1.0], [3.0]]]), "naive")
     np.testing.assert_array_equal(gains.values, [3.0, -1.0])  # 4 - 1; the mean of 4 - 1 and 4 - 9
     np.testing.assert_array_equal(gains.horizons, [2.0, 2.0])
 

@@ -72,7 +72,7 @@ def test_a_column_must_be_observed_among_the_steps_trained_on():
 
 def test_a_plan_for_one_series_keeps_the_lengths_of_all():
     plan = make_plan(long(a=daily(Y), b=daily(OTHER)))
-    one = plan.for_one(1)
+    one = plan.select_series(1)
     assert one.data.ids == ["b"]
     assert (one.lengths, one.memory, one.options) == (plan.lengths, plan.memory, plan.options)
 
@@ -81,3 +81,11 @@ def test_calendar_features_are_chosen_once_for_all_series():
     plan = make_plan(long(a=daily(Y), b=daily(OTHER)), calendar_features=["day_of_week"])
     assert plan.calendar_columns.names == ("day_of_week",)
     assert make_plan(daily(Y)).calendar_columns.names == ()
+
+
+def test_residuals_are_in_units_of_recent_changes():
+    # Every step is one higher than the last: a change over two steps is 2, and the geometric mean sqrt(2).
+    examples, cutoffs = examples_of(np.arange(40.0)), np.array([30, 35])
+    last = examples.prepared.scaled.values[cutoffs - 1, :1]
+    found = examples.compute_residuals(cutoffs, np.repeat(last[:, None], 2, axis=1))
+    np.testing.assert_allclose(found[..., 0], [[1 / np.sqrt(2), np.sqrt(2)]] * 2, rtol=1e-9)

@@ -1,10 +1,12 @@
 """Weights of the parts of a forecaster, the naive fallback and residuals, by hand."""
 
+import copy
+
 import naive
 import numpy as np
 import pandas as pd
 import pytest
-from fitted_parts import linear_map_of, residuals_of
+from fitted_parts import linear_map_of, replace_model, residuals_of
 from forecast_by_hand import (
     FIRST,
     cutoffs_between,
@@ -26,6 +28,7 @@ from seqcast.data.roles import ColumnLayout
 from seqcast.forecasting import fit_combination
 from seqcast.forecasting.combination import ValidationForecasts, choose_weights, fit_weights, squared_error
 from seqcast.forecasting.out_of_fold import forecast_out_of_fold
+from seqcast.forecasting.parts.naive import NaivePart
 from seqcast.forecasting.window_source import WindowSource, join_targets
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
@@ -70,7 +73,7 @@ def choice_by_hand(validation, folds):
     own, rival = (squared_error(f, validation.truth) for f in (mixture, validation.naive[best]))
     if own >= rival:
         decided = "worse on the last rows"
-    elif validation.gains(mixture, best).exceed(2.0):
+    elif validation.compute_gains(mixture, best).exceed(2.0):
         decided = "better, certainly"
     else:
         decided = "likely" if folds is None or "linear" in choose_weights(validation, folds) else "unlikely"
@@ -182,6 +185,31 @@ def test_parts_that_are_left_out_are_not_chosen(data):
     assert SeqForecaster(**options, linear=False).fit(data).chosen_ == {"recurrent": 1.0}
     assert set(SeqForecaster(**options).fit(data).chosen_) == {"recurrent", "linear"}
     assert "linear" not in SeqForecaster(**SMALL, linear=False).fit(data).chosen_
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_third_part_takes_part_in_the_forecast(early_stopping, monkeypatch):
+    fit_two = fit_combination._fit_other_parts
+
+    def fit_three(examples, options):
+        return fit_two(examples, options) | {"third": NaivePart(24)}
+
+    monkeypatch.setattr(fit_combination, "_fit_other_parts", fit_three)
+    rows = hourly(300)
+    options = {**SMALL, "naive_fallback": False, "early_stopping": early_stopping}
+    model = SeqForecaster(**options).fit(rows)
+    assert list(model.chosen_) == ["recurrent", "linear", "third"]
+    assert sum(model.chosen_.values()) == pytest.approx(1)
+    centers = []
+    for name in model.chosen_:
+        alone = copy.deepcopy(model)
+        replace_model(alone, weights={name: 1.0})
+        centers.append(alone.forecast())
+    expected = sum(w * center for w, center in zip(model.chosen_.values(), centers, strict=True))
+    np.testing.assert_allclose(model.forecast(level=80)["a"], expected["a"], atol=1e-6)
+    np.testing.assert_allclose(centers[2]["a"], rows["a"].iloc[-24 : -24 + len(centers[2])])
+    model.partial_fit(hourly(324).iloc[300:])
+    assert len(model.forecast()) == len(centers[2])
 
 
 @pytest.mark.parametrize("rows", [hourly(150, "ab"), walk(150, 0).to_frame()])

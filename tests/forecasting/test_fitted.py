@@ -21,7 +21,7 @@ def local():
 
 def test_series_have_numbers_in_the_order_of_their_first_rows(record):
     assert record.ids == ["b", "a"]
-    assert record.numbers(["a", "b", "a"]).tolist() == [1, 0, 1]
+    assert record.find_numbers(["a", "b", "a"]).tolist() == [1, 0, 1]
     assert (record.owner, record.targets, record.n_targets) == ("NaiveForecaster", ["y"], 1)
 
 
@@ -44,7 +44,7 @@ def test_there_is_one_model_or_one_for_each_series(record, local):
 
 
 def test_the_record_of_one_series_has_its_own_model_and_errors(local):
-    one = local.for_one("a")
+    one = local.select_series("a")
     assert one.ids == ["a"]
     assert one.model is local.model.models["a"]
     np.testing.assert_array_equal(one.naive_errors, local.naive_errors[:, 1:])

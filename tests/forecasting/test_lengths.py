@@ -36,7 +36,7 @@ def test_lengths_that_are_not_given_follow_season_and_rows(n, options, chosen):
 
 def test_whole_horizons_are_rounded_up():
     lengths = Lengths(horizon=5, window=9, season_length=7)
-    assert [lengths.whole_horizons(n) for n in (1, 5, 6, 10, 11)] == [5, 5, 10, 10, 15]
+    assert [lengths.round_up_to_horizons(n) for n in (1, 5, 6, 10, 11)] == [5, 5, 10, 10, 15]
 
 
 def test_a_natural_horizon_is_a_season_or_twelve_steps():
@@ -57,7 +57,7 @@ def test_steps_may_be_none_one_or_several():
     ],
 )
 def test_training_steps_leave_out_those_held_back(n, fraction, expected):
-    assert LengthRules("Test", 5, 9, 7, fraction).n_training_steps(n, 5) == expected
+    assert LengthRules("Test", 5, 9, 7, fraction).count_training_steps(n, 5) == expected
 
 
 @pytest.mark.parametrize("options", [{}, {"short_series": "error"}, {"n_differences": 3}])

@@ -26,7 +26,7 @@ def test_naive_forecasts_need_a_season_and_recent_changes(horizon, season_length
 
 def test_the_last_steps_are_kept_as_a_copy():
     grid = np.arange(10.0).reshape(5, 2)
-    tail = Memory(3, 2).tail(grid, 1)
+    tail = Memory(3, 2).cut_tail(grid, 1)
     np.testing.assert_array_equal(tail, grid[2:])
     tail[:] = 0
     assert grid[2, 0] == 4
@@ -34,12 +34,12 @@ def test_the_last_steps_are_kept_as_a_copy():
 
 def test_a_target_without_recent_values_begins_with_its_last_one():
     grid = np.array([[1, 10], [2, NAN], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
-    np.testing.assert_array_equal(Memory(3, 2).tail(grid, 1), [[2, NAN], [NAN, NAN], [NAN, NAN]])
-    np.testing.assert_array_equal(Memory(3, 2).tail(grid * NAN, 1), np.full((3, 2), NAN))
+    np.testing.assert_array_equal(Memory(3, 2).cut_tail(grid, 1), [[2, NAN], [NAN, NAN], [NAN, NAN]])
+    np.testing.assert_array_equal(Memory(3, 2).cut_tail(grid * NAN, 1), np.full((3, 2), NAN))
 
 
 def test_the_tail_follows_a_season_of_last_observed_values():
     values = np.array([1, 2, 3, NAN, 5, 6])[:, None]
-    tail = Memory(2, 2, season_length=2).tail(values, 1)
+    tail = Memory(2, 2, season_length=2).cut_tail(values, 1)
     # Step 3 was not observed; step 1 is a season before it.
     np.testing.assert_array_equal(tail.ravel(), [3, 2, 5, 6])

@@ -23,7 +23,7 @@ def guided():
 
 
 def test_steps_ahead_follow_the_kept_ones_up_to_a_whole_horizon(naive):
-    panel, begins, labels = naive.ahead(None, 4)
+    panel, begins, labels = naive.build_ahead(None, 4, "forecast")
     assert panel.ends.tolist() == [begins[0] + 6]
     assert panel.values[begins[0] - 1, 0] == 39
     # They go on as in the last season, until a forecast is written over them.
@@ -33,7 +33,7 @@ def test_steps_ahead_follow_the_kept_ones_up_to_a_whole_horizon(naive):
 
 def test_columns_known_ahead_are_taken_from_the_future(guided):
     future = pd.DataFrame({"x": [7.0, 8, 9]}, pd.date_range("2024-02-10", periods=3, freq="D"))
-    panel, begins, _ = guided.ahead(future, 3)
+    panel, begins, _ = guided.build_ahead(future, 3, "forecast")
     np.testing.assert_array_equal(panel.values[begins[0] :, 1], [7, 8, 9])
     np.testing.assert_array_equal(panel.values[begins[0] - 2 : begins[0]], [[38, -38], [39, -39]])
 
@@ -41,23 +41,23 @@ def test_columns_known_ahead_are_taken_from_the_future(guided):
 def test_a_missing_future_value_is_named(guided):
     future = pd.DataFrame({"x": [7.0, np.nan, 9]}, pd.date_range("2024-02-10", periods=3, freq="D"))
     with pytest.raises(ValueError, match="Got none of 'x' at 2024-02-11"):
-        guided.ahead(future, 3)
+        guided.build_ahead(future, 3, "forecast")
     with pytest.raises(ValueError, match=r"must hold the columns \['x'\] of future_cols"):
-        guided.ahead(None, 3)
+        guided.build_ahead(None, 3, "forecast")
 
 
 def test_rows_that_follow_stand_at_their_steps(naive):
     rows = naive.fitted.schema.read(daily([1, 2, 3], start="2024-02-11"), "predict")
-    steps = naive.steps_after(None, rows.tables[0], rows)
+    steps = naive.find_later_steps(None, rows.tables[0], rows)
     assert steps.tolist() == [1, 2, 3]
-    panel, begins, lengths = naive.after_rows(rows, [steps])
+    panel, begins, lengths = naive.append_rows(rows, [steps])
     assert lengths.tolist() == [4]
     np.testing.assert_array_equal(panel.values[begins[0] :, 0][:4], [np.nan, 1, 2, 3])
 
 
 def test_known_targets_can_be_written_into_rows(naive):
     rows = naive.fitted.schema.read(daily([1, 2], start="2024-02-10"), "score")
-    panel, begins = naive.through_rows(rows, np.array([[5.0], [6.0]]), [3])
+    panel, begins = naive.append_observed_rows(rows, np.array([[5.0], [6.0]]), [3])
     np.testing.assert_array_equal(panel.values[begins[0] :, 0], [5, 6, 5])
 
 

@@ -20,15 +20,15 @@ def test_targets_are_scaled_by_the_steps_that_are_trained_on(examples):
 
 
 def test_forecasts_are_brought_back_to_units(examples):
-    scaled = examples.prepared.actual(CUTOFFS)
-    found = examples.preparer.unscale(scaled, examples.prepared.series(CUTOFFS))
+    scaled = examples.prepared.cut_targets(CUTOFFS)
+    found = examples.preparer.unscale(scaled, examples.prepared.find_series(CUTOFFS))
     np.testing.assert_allclose(found[..., 0], [Y[at : at + 2] for at in CUTOFFS], rtol=1e-12)
 
 
 def test_differences_are_integrated_from_the_values_before():
     prepared = examples_of(Y, differences=(1,)).prepared
     inputs = prepared.source.targets[0, CUTOFFS[:, None] + np.arange(2)]
-    np.testing.assert_allclose(prepared.integrate(inputs, CUTOFFS), prepared.actual(CUTOFFS), rtol=1e-9)
+    np.testing.assert_allclose(prepared.integrate(inputs, CUTOFFS), prepared.cut_targets(CUTOFFS), rtol=1e-9)
 
 
 def test_values_that_are_scaled_already_are_taken_as_they_are(examples):

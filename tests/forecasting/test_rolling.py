@@ -1,5 +1,7 @@
 """Sample paths, and checks of quantiles that are asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +21,7 @@ from interval_tasks import (
 from plan_tasks import daily
 
 from seqcast import LinearForecaster, NaiveForecaster, SeqForecaster
+from seqcast.forecasting.local import LocalModels
 from seqcast.forecasting.rolling import compare_rows, forecast_cutoffs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
@@ -32,7 +35,7 @@ def test_too_few_residuals_cause_a_warning(name):
     options = {key: value for key, value in options.items() if key != "validation_fraction"}
     model = kind(**options).fit(wander(26))
     seen = residuals_of(model).count_effective()
-    message = rf"^Errors of only {seen:.0f} windows were seen in fit, and quantiles this far out need 999: "
+    message = rf"^There are residuals of only {seen:.0f} windows, and the outermost quantiles need 999\. "
     with pytest.warns(UserWarning, match=message) as caught:
         forecast = model.forecast(level=99.9)
     assert [warning.filename for warning in caught] == [__file__]
@@ -57,8 +60,8 @@ def test_as_many_errors_as_the_warning_asks_for_are_enough():
 def test_without_rows_held_back_there_are_no_quantiles():
     model = SeqForecaster(**TINY, early_stopping=False, linear=False).fit(wander())
     message = (
-        "SeqForecaster tells quantiles by its errors on rows that it did not learn from. There were none in "
-        "fit. Fit with early_stopping=True."
+        "SeqForecaster computes quantiles from residuals of samples that it was not trained on. There were "
+        "none in fit. Fit with early_stopping=True."
     )
     model.forecast(8)
     for ask in (
@@ -73,8 +76,8 @@ def test_without_rows_held_back_there_are_no_quantiles():
 def test_a_naive_forecaster_without_residuals_names_the_remedy():
     model = NaiveForecaster(4, season_length=1).fit([1.0, 2.0, 3.0])
     message = (
-        "NaiveForecaster tells quantiles by its errors on rows that it did not learn from. There were none "
-        "in fit. Pass more rows."
+        "NaiveForecaster computes quantiles from residuals of samples that it was not trained on. There "
+        "were none in fit. Pass more rows."
     )
     with pytest.raises(ValueError, match=says(message)):
         model.forecast(level=80)
@@ -243,3 +246,40 @@ def test_rows_are_compared_with_forecasts_of_their_horizons(last_values):
 def test_rows_without_an_observed_target_are_refused(last_values):
     with pytest.raises(ValueError, match=r"'X' parameter of NaiveForecaster\.score must have an observed"):
         compare_rows(last_values, daily([np.nan], start="2024-01-04"), None, "score")
+
+
+# -- checks
+
+
+def test_local_models_may_lack_residuals_or_quantiles():
+    """One series is forecast naively, with residuals; the other by a distribution of known quantiles."""
+    options = {**TINY, "loss": "quantile", "quantiles": [0.1, 0.5, 0.9], "intervals": "distribution"}
+    frame = long(a=wander(200), b=wander(200))
+    model = SeqForecaster(**options, scope="local", **KEYS).fit(frame)
+    models = model.fitted_.model.models
+    naive = replace(models["a"], weights={"naive": 1.0})
+    model.fitted_ = replace(model.fitted_, model=LocalModels({"a": naive, "b": models["b"]}))
+    assert [one.needs_residuals for one in model.fitted_.models] == [True, False]
+    model.forecast(level=80)
+    with pytest.raises(ValueError, match=r"of SeqForecaster\.forecast must not reach beyond"):
+        model.forecast(level=90)
+
+
+def test_an_unknown_series_names_the_called_method():
+    frame = long(a=daily(np.arange(9.0)), b=daily(np.arange(9.0)))
+    model = NaiveForecaster(2, season_length=1, **KEYS).fit(frame)
+    later = long(c=daily([1.0], start="2024-01-10"))
+    with pytest.raises(ValueError, match=r"of X in NaiveForecaster\.predict must hold series"):
+        model.predict(later)
+    with pytest.raises(ValueError, match=r"of X in NaiveForecaster\.score must hold series"):
+        model.score(later)
+
+
+def test_a_missing_future_names_the_called_method():
+    frame = pd.DataFrame({"y": np.arange(40.0), "x": np.arange(40.0) % 3})
+    model = LinearForecaster(2, 4, season_length=1, target="y", future_cols="x").fit(frame)
+    for name in ("forecast", "sample_paths", "sensitivity"):
+        with pytest.raises(ValueError, match=rf"parameter of LinearForecaster\.{name} must hold the columns"):
+            getattr(model, name)()
+    with pytest.raises(ValueError, match=r"LinearForecaster\.sensitivity must"):
+        model.sensitivity(frame[["y"]], X_future=frame[["x"]])

@@ -14,7 +14,8 @@ from seqcast.forecasting.model import ForecastModel
 from seqcast.forecasting.recent_volatility import RecentVolatility
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning", "ignore:Errors of only:UserWarning"
+    "ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning",
+    "ignore:There are residuals of only:UserWarning",
 )
 
 KEYS = {"id_col": "id", "time_col": "time"}

@@ -138,11 +138,11 @@ def test_derivatives_are_central_differences(make, damaged, treatment):
 
 
 @both
-@pytest.mark.parametrize("covariates", ["relative", "level", "none"])
+@pytest.mark.parametrize("covariates", ["relative", "absolute", "none"])
 @pytest.mark.parametrize("normalization", ["last", "none", "instance"])
 def test_derivatives_of_every_window_scaling(make, normalization, covariates, monkeypatch):
     only = WindowScaling(normalization, covariates)
-    monkeypatch.setattr(linear_part, "_scalings", lambda examples, normalization: [only])
+    monkeypatch.setattr(linear_part, "_list_scalings", lambda examples, normalization: [only])
     train, known, _ = rows_of(damaged=True)
     found = check(make(multivariate=True, lags=5, normalization=normalization).fit(train), known)
     assert (found["c"].fillna(0) == 0).all(axis=None) == (covariates == "none")

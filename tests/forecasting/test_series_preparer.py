@@ -17,19 +17,19 @@ def preparer_of(plan, **options):
     ("differences", "lags", "expected"), [((), (), 0), ((1, 4), (), 5), ((), (3, 9), 4), ((2,), (5,), 2)]
 )
 def test_differences_and_far_lags_lose_steps(differences, lags, expected):
-    assert InputOptions(differences=differences, lags=lags).n_lost_steps(5) == expected
+    assert InputOptions(differences=differences, lags=lags).count_lost_steps(5) == expected
 
 
 def test_scales_are_learned_from_steps_that_are_not_held_back():
     plan = make_plan(Y)
-    (grid,) = preparer_of(plan).scaling_grids(plan.data)
+    (grid,) = preparer_of(plan).cut_scaling_grids(plan.data)
     np.testing.assert_array_equal(grid[:, 0], Y[:24])
 
 
 def test_a_target_observed_only_later_is_scaled_by_all_steps():
     values = np.r_[np.full(24, np.nan), Y[24:]]
     plan = make_plan(long(a=daily(Y), b=daily(values)))
-    first, second = preparer_of(plan).scaling_grids(plan.data)
+    first, second = preparer_of(plan).cut_scaling_grids(plan.data)
     assert (len(first), len(second)) == (24, 30)
 
 

@@ -51,12 +51,12 @@ def test_series_can_be_selected_by_number():
 
 def test_future_labels_follow_the_last_row_of_a_series():
     data = read(long(a=daily([1, 2]), b=daily([3, 4, 5])), **KEYS)
-    assert list(data.future_labels(1, 2)) == [pd.Timestamp("2024-01-04"), pd.Timestamp("2024-01-05")]
+    assert list(data.make_future_labels(1, 2)) == [pd.Timestamp("2024-01-04"), pd.Timestamp("2024-01-05")]
 
 
 def test_naive_errors_are_those_of_one_season_ahead():
     data = read(np.array([0.0, 1, 0, 3]), season_length=2)
-    errors = data.naive_errors()
+    errors = data.compute_naive_errors()
     assert errors.shape == (2, 1, 1)
     np.testing.assert_allclose(errors.ravel(), [1, np.sqrt(2)])
 

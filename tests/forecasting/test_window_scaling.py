@@ -12,7 +12,7 @@ from seqcast.kernels.constants import LEAST_DEVIATION
 WAYS = [
     WindowScaling(normalization, covariates)
     for normalization in ("last", "none", "instance")
-    for covariates in ("relative", "level", "none")
+    for covariates in ("relative", "absolute", "none")
 ]
 ways = pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.normalization}-{way.covariates}")
 COLUMNS = {

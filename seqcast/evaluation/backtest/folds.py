@@ -174,7 +174,7 @@ def _collect_series(
     return [
         ObservedSeries(
             _get_history(forecaster, series_id, seen.index, truth[seen_positions]),
-            PanelBuilder(forecaster.fitted_).steps_after(series_id, table, later),
+            PanelBuilder(forecaster.fitted_).find_later_steps(series_id, table, later),
             truth[positions],
             positions,
         )

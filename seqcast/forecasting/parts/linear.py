@@ -27,7 +27,7 @@ class LinearPart:
     ----------
     map : LinearMap
     window : int
-        Steps of a window.
+        The number of steps of a window.
     """
 
     map: LinearMap
@@ -59,7 +59,7 @@ class LinearPart:
                 examples.validation - lengths.window,
                 lengths.window,
                 lengths.horizon,
-                _scalings(examples, normalization),
+                _list_scalings(examples, normalization),
                 sorted(periods),
                 calendar.steps_per(YEAR) or None,
             )
@@ -67,7 +67,7 @@ class LinearPart:
 
     @property
     def reads_past_covariates(self) -> bool:
-        """Whether covariates of which only the past is known were of use."""
+        """Whether the map reads covariates of which only the past is known."""
         return self.map.window_scaling.covariates != "none"
 
     def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:
@@ -100,7 +100,7 @@ class LinearPart:
         )
 
 
-def _scalings(examples: Examples, normalization: str) -> list[WindowScaling]:
+def _list_scalings(examples: Examples, normalization: str) -> list[WindowScaling]:
     """Return the window scalings that are compared on validation samples."""
     kinds = ["last", "instance", "none"] if normalization == "auto" else [normalization]
     if normalization == "last" and examples.n_series > 1:
@@ -111,6 +111,6 @@ def _scalings(examples: Examples, normalization: str) -> list[WindowScaling]:
         kinds.append("none")
     if not examples.prepared.preparation.layout.past:
         return [WindowScaling(kind) for kind in kinds]
-    scalings = [WindowScaling(kind, how) for kind in kinds for how in ("relative", "level", "none")]
-    # Without an offset, "relative" is "level".
+    scalings = [WindowScaling(kind, how) for kind in kinds for how in ("relative", "absolute", "none")]
+    # Without an offset, "relative" is "absolute".
     return [scaling for scaling in scalings if scaling != WindowScaling("none", "relative")]

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..examples import Examples
 from ..prepared_panel import PreparedPanel
 from ..sensitivity import Chain
 from .part import PartForecast
@@ -25,8 +26,16 @@ class NaivePart:
     season_length: int
     distribution: ClassVar[None] = None
 
+    @classmethod
+    def fit(cls, examples: Examples) -> NaivePart:
+        """Return the seasonal naive forecast, which learns nothing."""
+        return cls(examples.lengths.season_length)
+
     def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:
-        """Forecast each target by its last season; 0, the mean, where nothing was observed."""
+        """Forecast each target by its last season.
+
+        Where nothing was observed, the forecast is 0, which is the mean of scaled values.
+        """
         horizon = prepared.preparation.horizon
         found = prepared.targets.seasonal_naive(cutoffs, self.season_length, horizon)
         return PartForecast(np.nan_to_num(found))

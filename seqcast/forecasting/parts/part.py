@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from ..examples import Examples
 from ..prepared_panel import PreparedPanel
 from ..sensitivity import Chain
 
@@ -32,10 +34,21 @@ class PartForecast(NamedTuple):
 
 
 class Part(Protocol):
-    """A fitted part: immutable, complete, and free of the estimator's parameters.
+    """A fitted part: immutable, complete, and independent of the estimator.
 
-    It is given a panel and cutoffs, not windows, so that it may read as much of the history as it likes.
+    A part is made by its class method `fit`, and forecasts any panel that is prepared like that of the fit.
+    It is given a panel and cutoffs, not windows, so that it may read the whole history before a cutoff.
     """
+
+    @classmethod
+    def fit(cls, examples: Examples, *args: Any, **kwargs: Any) -> Part | None:
+        """Fit the part to the training cutoffs of examples, and return it.
+
+        The further arguments are the options of the part. The result is None if the examples are not
+        sufficient; the other parts then forecast without it. A part that learns nothing reads its constants
+        from the examples.
+        """
+        ...
 
     @property
     def distribution(self) -> Distribution | None:
@@ -52,3 +65,25 @@ class Part(Protocol):
         Shape (horizon, n_targets, n_rows, n_columns).
         """
         ...
+
+
+@runtime_checkable
+class OutOfFoldPart(Part, Protocol):
+    """A part that also forecasts its training samples, by fits that did not learn from them."""
+
+    def forecast_out_of_fold(self, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast training samples by fits without them.
+
+        Returns
+        -------
+        cutoffs : ndarray of int, shape (n,)
+            Ascending; there may be none.
+        forecasts : ndarray, shape (n, horizon, n_targets)
+            Scaled values.
+        """
+        ...
+
+
+def find_distribution_forecast(found: Iterable[PartForecast]) -> PartForecast | None:
+    """Return the first of the forecasts that has a distribution, None if there is none."""
+    return next((part for part in found if part.distribution is not None), None)

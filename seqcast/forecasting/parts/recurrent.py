@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,13 +21,13 @@ from ...learning.fitting import (
     loss_units,
     new_network,
 )
-from ...learning.history import EpochReport
 from ...learning.network import Network
 from ...learning.samples import SampleIndex, SampleSource
 from ...learning.slopes import window_slopes
 from ...learning.trainer import OptimizerState
 from ..distributions import Distribution
 from ..examples import Examples
+from ..fit_callbacks import FitCallbacks
 from ..prepared_panel import PreparedPanel
 from ..sensitivity import Chain
 from ..window_source import WindowSource, join_targets
@@ -56,8 +54,8 @@ class RecurrentOptions:
     normalization: str
     distribution: Distribution | None
 
-    def segment_steps(self, window: int) -> int:
-        """Return how many steps of a window the network reads at one of its own."""
+    def count_segment_steps(self, window: int) -> int:
+        """Return how many steps of a window the network reads at one of its steps."""
         return min(self.segment or max(1, window // SEGMENTS), window)
 
 
@@ -76,7 +74,7 @@ class RecurrentPart:
     distribution : Distribution or None
         The distribution that the networks forecast for each step; None for a single number.
     n_jobs : int or None
-        Threads.
+        The number of threads.
     """
 
     members: tuple[FittedNetwork, ...]
@@ -87,12 +85,47 @@ class RecurrentPart:
     distribution: Distribution | None
     n_jobs: int | None
 
+    # -- training
+
     @classmethod
-    def without_networks(
+    def fit(
+        cls,
+        examples: Examples,
+        options: RecurrentOptions,
+        reads_past_covariates: bool,
+        previous: RecurrentPart | None,
+        rng: np.random.RandomState,
+        callbacks: FitCallbacks[RecurrentPart],
+    ) -> RecurrentPart:
+        """Train the networks one after the other.
+
+        Parameters
+        ----------
+        examples : Examples
+        options : RecurrentOptions
+        reads_past_covariates : bool
+            Whether the networks read covariates of which only the past is known.
+        previous : RecurrentPart or None
+            The part from whose weights training continues; None to start from random weights.
+        rng : RandomState
+        callbacks : FitCallbacks
+            `keep` is called after each network, with the part that has the networks trained so far.
+        """
+        part = cls._make_empty(examples, options, reads_past_covariates)
+        source = part._read(examples.source)
+        data = part._make_training_set(examples, options, source)
+        for number in range(options.n_models):
+            start = part._start(options, previous, number, source, rng)
+            own = callbacks.convert(part._add_member)
+            part = part._add_member(fit(options.network, start, data, rng, own.monitor, own.keep))
+        return part
+
+    @classmethod
+    def _make_empty(
         cls, examples: Examples, options: RecurrentOptions, reads_past_covariates: bool
     ) -> RecurrentPart:
-        """Return a part without networks, which `fit` adds."""
-        lengths, segment = examples.lengths, options.segment_steps(examples.lengths.window)
+        """Return a part without networks."""
+        lengths, segment = examples.lengths, options.count_segment_steps(examples.lengths.window)
         source = examples.source if reads_past_covariates else examples.source.drop_past()
         scale = "deviation" if options.normalization == "instance" else "none"
         counts = options.network.loss == "negative_binomial"
@@ -110,54 +143,21 @@ class RecurrentPart:
         shape = lengths.window, lengths.horizon
         return cls((), reading, *shape, reads_past_covariates, options.distribution, threads)
 
-    # -- training
-
-    def fit(
-        self,
-        examples: Examples,
-        options: RecurrentOptions,
-        previous: RecurrentPart | None,
-        rng: np.random.RandomState,
-        monitor: Monitor[RecurrentPart],
-        keep: Callable[[RecurrentPart], None],
-    ) -> None:
-        """Train the networks one after the other; after each, hand the part so far to `keep`.
-
-        previous : the part whose weights training goes on from, None to start from random weights.
-        """
-        source = self._read(examples.source)
-        train = self._rows(source, examples.train)
-        validation = self._rows(source, examples.validation) if len(examples.validation) else None
+    def _make_training_set(
+        self, examples: Examples, options: RecurrentOptions, source: WindowSource
+    ) -> TrainingSet:
+        """Return the samples that each network is trained on and validated on."""
+        train = self._index_samples(source, examples.train)
+        validation = self._index_samples(source, examples.validation) if len(examples.validation) else None
         if validation is not None:
             validation = validation.subsample(options.network.max_samples or len(validation))
         n_drawn = min(len(train), options.network.max_samples or len(train))
-        windows = self._windows(source, np.dtype(options.network.dtype))
-        data = TrainingSet(windows, train, validation, _loss_units(examples.prepared), n_drawn)
-        part = self
-        for number in range(options.n_models):
-            start = self._start(options, previous, number, source, rng)
-            part = part._add_network(options.network, start, data, rng, monitor, keep)
+        windows = self._make_windows(source, np.dtype(options.network.dtype))
+        return TrainingSet(windows, train, validation, _choose_loss_units(examples.prepared), n_drawn)
 
-    def _add_network(
-        self,
-        options: NetworkOptions,
-        start: tuple[Network, OptimizerState],
-        data: TrainingSet,
-        rng: np.random.RandomState,
-        monitor: Monitor[RecurrentPart],
-        keep: Callable[[RecurrentPart], None],
-    ) -> RecurrentPart:
-        """Train one more network."""
-
-        def extend(member: FittedNetwork) -> RecurrentPart:
-            return replace(self, members=(*self.members, member))
-
-        def watch(
-            max_iter: int, result: Callable[[EpochReport], FittedNetwork]
-        ) -> AbstractContextManager[Callable[[EpochReport], bool]]:
-            return monitor(max_iter, lambda epoch: extend(result(epoch)))
-
-        return extend(fit(options, start, data, rng, watch, lambda member: keep(extend(member))))
+    def _add_member(self, member: FittedNetwork) -> RecurrentPart:
+        """Return the part with one more network."""
+        return replace(self, members=(*self.members, member))
 
     def fit_further(
         self,
@@ -168,11 +168,11 @@ class RecurrentPart:
     ) -> RecurrentPart:
         """Train each network by one pass over the samples at these cutoffs."""
         source = self._read(prepared.source)
-        architecture = self._architecture(options, source)
-        train = self._rows(source, cutoffs)
+        architecture = self._make_architecture(options, source)
+        train = self._index_samples(source, cutoffs)
         n_drawn = min(len(train), options.network.max_samples or len(train))
-        windows = self._windows(source, np.dtype(options.network.dtype))
-        data = TrainingSet(windows, train, None, _loss_units(prepared), n_drawn)
+        windows = self._make_windows(source, np.dtype(options.network.dtype))
+        data = TrainingSet(windows, train, None, _choose_loss_units(prepared), n_drawn)
         members = copy.deepcopy(self.members)
         rng, losses, trained = members[-1].rng, members[-1].history.loss, []
         for member in members:
@@ -191,17 +191,17 @@ class RecurrentPart:
         source: WindowSource,
         rng: np.random.RandomState,
     ) -> tuple[Network, OptimizerState]:
-        """Return the weights that the network of this number starts from, and its optimizer's state."""
-        architecture = self._architecture(options, source)
+        """Return the initial weights of the network with this number, and the state of its optimizer."""
+        architecture = self._make_architecture(options, source)
         if previous is None or number >= len(previous.members):
             return new_network(architecture, options.network.dtype, rng)
         caller = f"{options.network.owner}.fit with warm_start=True"
         check_same_network(previous.members[-1], architecture, options.network.dtype, caller)
         member = previous.members[number]
-        # A fit that fails leaves these alone.
+        # A copy, so that a fit that fails does not change the last one.
         return copy.deepcopy((member.network, member.optimizer_state))
 
-    def _architecture(self, options: RecurrentOptions, source: WindowSource) -> Architecture:
+    def _make_architecture(self, options: RecurrentOptions, source: WindowSource) -> Architecture:
         n_outputs = self.horizon * source.n_targets
         architecture = options.network.architecture(self.reading.input_size, n_outputs)
         if self.distribution is None:
@@ -217,13 +217,13 @@ class RecurrentPart:
     def _read(self, source: WindowSource) -> WindowSource:
         return source if self.reads_past_covariates else source.drop_past()
 
-    def _windows(self, source: WindowSource, dtype: np.dtype) -> SampleSource:
+    def _make_windows(self, source: WindowSource, dtype: np.dtype) -> SampleSource:
         values = np.ascontiguousarray(source.values.reshape(-1, source.n_columns), dtype)
         targets = np.ascontiguousarray(values[:, : source.n_targets])
         weights = None if source.weights is None else np.tile(source.weights, len(source)).astype(dtype)
         return SampleSource(values, targets, self.reading, weights)
 
-    def _rows(self, source: WindowSource, cutoffs: np.ndarray) -> SampleIndex:
+    def _index_samples(self, source: WindowSource, cutoffs: np.ndarray) -> SampleIndex:
         segment, n_targets = self.reading.segment, source.n_targets
         n_read = self.reading.n_steps * segment
         return SampleIndex(
@@ -237,17 +237,17 @@ class RecurrentPart:
     def forecast(self, prepared: PreparedPanel, cutoffs: np.ndarray) -> PartForecast:
         """Forecast the horizon after each cutoff by the mean of the networks."""
         source = self._read(prepared.source)
-        # Rows that no window reads need not be converted.
+        # Only rows that a window reads are converted.
         first = (cutoffs - self.window).min()
-        outputs = self._outputs(source.drop_before(first), cutoffs - first)
+        outputs = self._predict_outputs(source.drop_before(first), cutoffs - first)
         center = prepared.integrate(outputs[:, 0], cutoffs)
         return PartForecast(center, self.distribution, None if self.distribution is None else outputs)
 
-    def _outputs(self, source: WindowSource, cutoffs: np.ndarray) -> np.ndarray:
+    def _predict_outputs(self, source: WindowSource, cutoffs: np.ndarray) -> np.ndarray:
         """Return the mean of the networks' outputs, (n_cutoffs, n_parameters, horizon, n_targets)."""
         networks = [member.network for member in self.members]
-        rows = self._rows(source, cutoffs)[:]
-        windows = self._windows(source, networks[0].dtype)
+        rows = self._index_samples(source, cutoffs)[:]
+        windows = self._make_windows(source, networks[0].dtype)
         threads = thread_count(self.n_jobs)
         outputs = [network.predict(windows, rows, threads) for network in networks]
         mean = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0, dtype=np.float64)
@@ -258,21 +258,21 @@ class RecurrentPart:
         """Return the mean of the networks' derivatives; see `Part.gradient`."""
         source = self._read(chain.source)
         networks = [member.network for member in self.members]
-        starts = self._rows(source, np.array([chain.cutoff])).starts
-        windows, threads = self._windows(source, networks[0].dtype), thread_count(self.n_jobs)
-        slopes = [window_slopes(network, windows, starts, threads) for network in networks]
-        return chain.differentiate_part(np.mean(slopes, axis=0), self.reads_past_covariates)
+        starts = self._index_samples(source, np.array([chain.cutoff])).starts
+        windows, threads = self._make_windows(source, networks[0].dtype), thread_count(self.n_jobs)
+        gradients = [window_slopes(network, windows, starts, threads) for network in networks]
+        return chain.differentiate_part(np.mean(gradients, axis=0), self.reads_past_covariates)
 
 
-def _loss_units(prepared: PreparedPanel) -> np.ndarray:
-    """Return the unit of reported losses: that of the targets, if they have one unit."""
+def _choose_loss_units(prepared: PreparedPanel) -> np.ndarray:
+    """Return the unit of reported losses: the unit of the target if there is only one, else 1."""
     scales, preparation = prepared.preparation.target_scaler.scale, prepared.preparation
     one_unit = len(prepared.source) == len(scales) == 1 and preparation.is_linear
     return loss_units(scales[0] if one_unit else np.ones(1))
 
 
 def _has_gaps(source: WindowSource, examples: Examples) -> bool:
-    """Return whether a value is missing in a window to learn from, or in the last window of a series."""
+    """Return whether a value is missing in a training or validation window, or in the last of a series."""
     window = examples.lengths.window
     counts = np.zeros(source.n_rows + 1, np.int64)
     for cutoffs in examples.train, examples.validation:

@@ -222,7 +222,7 @@ def test_panels_equal_loop_of_forecast(panel, refit, horizon):
         assert set(found.index) == set(truth[later].index.intersection(forecast.index))
 
 
-@pytest.mark.filterwarnings("ignore:Errors of only")
+@pytest.mark.filterwarnings("ignore:There are residuals of only")
 def test_local_models_equal_loop_of_update_and_forecast(panel):
     model = make_panel_linear(scope="local").fit(panel[panel["day"] < "2024-05-10"])
     results = backtest(model, panel, refit=False, step_size=8, horizon=10, level=50)

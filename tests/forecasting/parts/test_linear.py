@@ -14,14 +14,14 @@ CUTOFFS = np.array([20, 70])
 def test_a_wave_is_forecast_by_a_linear_rule():
     examples = examples_of(WAVE, window=10)
     part = LinearPart.fit(examples, "last")
-    truth = examples.prepared.actual(CUTOFFS)
+    truth = examples.prepared.cut_targets(CUTOFFS)
     np.testing.assert_allclose(part.forecast(examples.prepared, CUTOFFS).center, truth, atol=1e-4)
 
 
 def test_differences_are_forecast_and_summed_up():
     examples = examples_of(WAVE, window=10, differences=(1,))
     part = LinearPart.fit(examples, "last")
-    truth = examples.prepared.actual(CUTOFFS)
+    truth = examples.prepared.cut_targets(CUTOFFS)
     np.testing.assert_allclose(part.forecast(examples.prepared, CUTOFFS).center, truth, atol=1e-3)
 
 
@@ -29,7 +29,7 @@ def test_forecasts_out_of_fold_are_of_training_samples():
     examples = examples_of(WAVE, window=10)
     cutoffs, found = LinearPart.fit(examples, "last").forecast_out_of_fold(examples)
     np.testing.assert_array_equal(cutoffs, examples.train)
-    np.testing.assert_allclose(found, examples.prepared.actual(cutoffs), atol=1e-3)
+    np.testing.assert_allclose(found, examples.prepared.cut_targets(cutoffs), atol=1e-3)
 
 
 def test_without_a_complete_horizon_there_is_no_part():
@@ -43,4 +43,4 @@ def test_targets_of_several_columns_are_forecast_side_by_side():
     for multivariate in (True, False):
         examples = examples_of(frame, window=10, multivariate=multivariate)
         found = LinearPart.fit(examples, "none").forecast(examples.prepared, CUTOFFS).center
-        np.testing.assert_allclose(found, examples.prepared.actual(CUTOFFS), atol=1e-3)
+        np.testing.assert_allclose(found, examples.prepared.cut_targets(CUTOFFS), atol=1e-3)
