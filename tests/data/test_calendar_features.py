@@ -209,7 +209,7 @@ def test_columns_have_the_order_of_the_names():
     assert found == ["hour_sin", "hour_cos", "weekend", "month_sin", "month_cos"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.datetimes(pd.Timestamp("1950-01-01"), pd.Timestamp("2100-01-01")),
     st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"]),

@@ -174,7 +174,7 @@ def test_a_column_without_a_value_is_refused(dtype):
         learn(pd.DataFrame({"sky": pd.Series([None, None], dtype=dtype)}))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "ö", "=", ""])), min_size=1, max_size=20))
 def test_columns_of_zeros_and_ones_tell_the_text_again(entries):
     frame = pd.DataFrame({"c": pd.Series(entries, dtype=object)})

@@ -140,7 +140,7 @@ values = st.sampled_from([0.0, -0.0, 1.0, -1.0, NAN, 1e300])
     weights=st.lists(st.integers(1, 40), min_size=12, max_size=12),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_merged_samples_are_distinct_in_any_order(rows, weights, seed):
     weights = np.array(weights[: len(rows)]) / 8
     merged = samples_of(rows, weights).merge_duplicates()

@@ -83,7 +83,7 @@ def test_later_blocks_are_forecasts_from_the_rows_before(guided):
     np.testing.assert_allclose(model.predict(later), np.concatenate(blocks)[:17], rtol=1e-9)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     first=st.integers(0, 47),
     noise=st.integers(0, 2**16),

@@ -60,7 +60,7 @@ def model(request):
 # -- the one rule: a column at time t informs only forecasts made after t, unless it is named in future_cols
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     first=st.integers(0, 29),
     column=st.sampled_from(["y", "visits", "promo", "price"]),
@@ -83,7 +83,7 @@ def test_only_future_columns_inform_forecasts_before_them(first, column, noise, 
         assert not np.array_equal(after[cutoff : cutoff + 5], before[cutoff : cutoff + 5])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(known=st.integers(0, 20), column=st.sampled_from(["y", "visits"]), seed=st.integers(0, 2**16))
 def test_rows_after_those_of_an_update_do_not_exist(known, column, seed):
     """The forecast from row `known` is the same whether later rows are noise or were never seen."""

@@ -463,7 +463,7 @@ def test_fewest_rows_of_all(n):
         SeqForecaster().fit(timed(n))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     n=st.integers(1, 150),
     window=st.none() | st.integers(1, 40),

@@ -299,7 +299,7 @@ def test_local_scope_equals_separate_fits(kind, options, treatment):
 
 
 @given(st.permutations(list(RAGGED)), st.integers(0, 2**16))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_naive_forecasts_of_a_panel_are_those_of_each_series(names, seed):
     """With holes, wherever it ends, and in whatever order it comes."""
     rng = np.random.default_rng(seed)
@@ -518,7 +518,7 @@ def test_gaps_are_rows_of_missing_values(kind, options):
     assert_same_bits(one.predict(later)[kept], other.predict(later[kept]))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**16), share=st.floats(0, 1), kind=st.sampled_from(["naive", "linear"]))
 def test_no_missing_value_comes_out(seed, share, kind):
     rng = np.random.default_rng(seed)

@@ -357,7 +357,7 @@ def test_differences_equal_differencing_by_hand(kind, options, lag):
     assert_close(inside.forecast()["y"], expected[lag:], 1e-7)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**16),
     share=st.floats(0, 1),

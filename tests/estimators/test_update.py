@@ -91,7 +91,7 @@ def test_forecast_after_an_update_is_the_later_block_of_predict(kind, options, i
     assert np.isfinite(model.forecast()).all(axis=None)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     blocks=st.integers(1, 9),
     seed=st.integers(0, 2**16),

@@ -94,7 +94,7 @@ def test_output_is_float64_of_its_own():
     dated=st.booleans(),
     data=st.data(),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_equals_a_plain_loop_whatever_the_gaps_and_the_border(gaps, window, lead, n_columns, dated, data):
     # As many steps of one as there are gaps: so a step is one, also in the rows before any border.
     regular = len(gaps) + 1

@@ -15,7 +15,7 @@ from seqcast.kernels.matmul import compile_products
 # The number around the arrays. It must stay, and must not get into a product.
 GUARD = 7.0
 TARGETS = [CpuTarget(vector_bytes) for vector_bytes in (16, 32, 64)]
-few = settings(deadline=None, derandomize=True, max_examples=150)
+few = settings(derandomize=True, max_examples=150)
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 drawn = given(
     rows=st.integers(0, 40),
