@@ -33,7 +33,7 @@ def test_built_in_names_can_not_be_taken(name):
     assert find_cell(name) in BUILT_IN
 
 
-def test_a_cell_is_found_once_it_is_registered_and_not_if_it_is_wrong():
+def test_only_correct_cells_are_registered():
     with pytest.raises(
         ValueError, match=r"The 'cell' parameter of find_cell must be one of .*Got 'mine' instead"
     ):
@@ -115,7 +115,7 @@ def sorted_states(grads):
 
 
 @pytest.mark.nojit
-def test_the_documented_cell_is_the_written_equation(documented_cell):
+def test_the_documented_cell_follows_its_equations(documented_cell):
     register_cell(documented_cell)
     layer = Recurrent(documented_cell.name, input_size=2, hidden_size=3, dtype="float64", random_state=0)
     assert_layer_is(lstm_without_output_gate, layer, np.random.default_rng(0))
@@ -146,7 +146,7 @@ def test_the_documented_cell_learns_to_remember(documented_cell):
 
 
 @pytest.mark.nojit
-def test_a_cell_with_gates_of_every_source_is_the_written_equation():
+def test_a_cell_with_gates_of_every_source_follows_its_equations():
     register_cell(MADE_UP)
     layer = Recurrent("made_up", input_size=2, hidden_size=3, dtype="float64", random_state=0)
     assert {name: weight.shape[0] for name, weight in layer.weights.items()} == {
@@ -191,10 +191,10 @@ def slope_at(function, vector, place, step=1e-6):
 
 
 @pytest.mark.parametrize("cell", BUILT_IN, ids=lambda cell: cell.name)
-def test_built_in_cells_have_their_slopes_in_a_network(cell):
+def test_gradients_of_built_in_cells_equal_differences(cell):
     assert_slopes(cell)
 
 
-def test_registered_cells_have_their_slopes_in_a_network(documented_cell):
+def test_gradients_of_registered_cells_equal_differences(documented_cell):
     for cell in (documented_cell, MADE_UP):
         assert_slopes(register_cell(cell))

@@ -87,7 +87,7 @@ def test_a_wrong_gradient_is_named(cell, name, change, found):
         check_cell(broken(cell, name, change))
 
 
-def test_a_wrong_forward_function_shows_in_the_backward_one():
+def test_a_wrong_forward_function_fails_the_gradient_check():
     doubled = broken(LSTM, "step", lambda result: ((result[0][0] * 2, result[0][1]), result[1]))
     with pytest.raises(ValueError, match="'step_backward' of cell 'lstm' is wrong for z"):
         check_cell(doubled)

@@ -84,7 +84,7 @@ def test_without_lags_nothing_changes():
     assert integrate(forecasts, values, np.array([3]), ()) is forecasts
 
 
-def test_differences_beyond_float64_are_its_ends():
+def test_differences_beyond_float64_are_clipped():
     largest = np.finfo(float).max
     changes = difference(np.array([[1.7e308], [-1.7e308], [1.7e308]]), (1,))
     assert changes[1:, 0].tolist() == [-largest, largest]
@@ -188,6 +188,6 @@ def test_missing_forecasts_are_missing_from_there_on():
     np.testing.assert_array_equal(found[0, :, 0], [11.0, np.nan, 12.0, np.nan])
 
 
-def test_sums_beyond_float64_are_its_end():
+def test_sums_beyond_float64_are_clipped():
     found = integrate(np.full((1, 2, 1), 1.7e308), np.array([[1.7e308]]), np.array([1]), (1,))
     assert (found == np.finfo(float).max).all()

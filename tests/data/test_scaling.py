@@ -265,7 +265,7 @@ def test_any_column_is_scaled_without_a_warning(values, method):
     assert np.isfinite(scaler.inverse_transform(scaler.transform(values, np.dtype("float32")))).all()
 
 
-def test_what_the_network_says_beyond_float64_is_its_end():
+def test_forecasts_beyond_float64_are_clipped():
     scaler = Scaler.fit(np.array([[1.7e308], [-1.7e308]]))
     largest = np.finfo(float).max
     np.testing.assert_array_equal(

@@ -179,7 +179,7 @@ def test_a_series_is_its_own_y(X, kind):
     assert (training.targets, training.covariates, training.separate_targets) == ([X.name or "y"], [], False)
 
 
-def test_rows_of_x_and_of_a_nameless_y_are_compared_as_they_came():
+def test_x_and_a_nameless_y_are_compared_in_their_given_order():
     shuffled = ABC.iloc[[2, 0, 1]]
     for y in (shuffled["b"].to_numpy(), shuffled["b"].rename(None)):
         training = read(shuffled, y)

@@ -81,7 +81,7 @@ def test_a_power_of_one_is_a_change_of_units():
 
 
 @pytest.mark.parametrize(("kind", "bad"), [("log", 0.0), ("log", -2.0), ("log1p", -1.0), ("box-cox", 0.0)])
-def test_what_a_kind_can_not_take_is_not_observed(kind, bad):
+def test_values_outside_the_domain_count_as_missing(kind, bad):
     transform = fitted(np.array([[1.0], [2.0], [4.0]]), kind)
     found = transform.transform(np.array([[bad], [3.0], [np.nan], [-1e300]]))
     assert np.isnan(found[:, 0]).tolist() == [True, False, True, True]
@@ -193,7 +193,7 @@ def test_inverse_values_are_bounded_by_observed_ones():
     assert fitted(np.array([[5.0]]), "log").inverse_transform(np.array([[800.0]])).tolist() == [[5 * LIMIT]]
 
 
-def test_below_the_end_of_what_box_cox_makes_lies_0():
+def test_values_below_the_range_of_box_cox_become_0():
     """(x^0.5 - 1) / 0.5 is never below -2."""
     found = with_lambda("box-cox", 0.5).inverse_transform(np.array([[-2.0], [-3.0], [-1e300], [-1.0]]))
     np.testing.assert_allclose(found, [[0.0], [0.0], [0.0], [0.25]], rtol=1e-12)

@@ -223,7 +223,7 @@ def test_an_encoder_hands_on_no_y():
 
 @needs_callbacks
 @pytest.mark.parametrize("data", [(TRAIN,), (TRAIN, TRAIN["a"]), (TRAIN, TRAIN["a"].rename("b") ** 2)])
-def test_a_forecaster_hands_on_no_rows_since_those_of_training_can_not_be_predicted(data):
+def test_callbacks_of_a_forecaster_receive_no_rows(data):
     reader = Reader()
     CASES["SeqForecaster"].make().set_callbacks(reader).fit(*data)
     assert reader.given == [(None, None, None)] * 10
@@ -247,7 +247,7 @@ def test_an_epochs_estimator_is_that_of_a_fit_that_ended_with_it(case, options):
 
 @needs_callbacks
 @every_estimator
-def test_the_best_epoch_of_a_fit_that_goes_on_may_be_an_earlier_one(case):
+def test_the_best_epoch_may_be_earlier_than_the_last(case):
     """Else the test above would not tell the best weights from the last."""
     recorder = Recorder()
     case.fit(recorder, **WAYS["validation loss"], max_iter=12)
@@ -340,7 +340,7 @@ def test_one_of_several_callbacks_is_enough_to_stop(case):
 @needs_callbacks
 @pytest.mark.filterwarnings("error")
 @every_estimator
-def test_a_fit_that_is_told_to_stop_does_not_warn_that_it_is_unfinished(case):
+def test_a_fit_stopped_by_a_callback_does_not_warn(case):
     case.fit(Recorder(at="end epoch 3"))
 
 
@@ -477,7 +477,7 @@ def test_a_callback_that_fails_leaves_no_first_fit(case, hook):
 @needs_callbacks
 @every_estimator
 @pytest.mark.parametrize("hook", ["end fit 0", "teardown"])
-def test_a_callback_that_fails_after_training_leaves_what_was_trained(case, hook):
+def test_an_error_of_a_callback_after_training_keeps_the_fit(case, hook):
     model = case.make().set_callbacks(Recorder(hook, ValueError("mine")))
     with pytest.raises(ValueError, match="mine"):
         model.fit(*case.data)
@@ -785,7 +785,7 @@ def test_callbacks_of_the_last_step_of_a_pipeline(case):
 
 @needs_callbacks
 @every_estimator
-def test_a_failed_fit_in_a_pipeline_leaves_the_last_one_and_no_context(case):
+def test_a_failed_fit_in_a_pipeline_restores_the_previous_one(case):
     scaler = StandardScaler().set_output(transform="pandas")
     pipeline = make_pipeline(scaler, case.make()).fit(*case.data)
     before = pipeline[-1].weights_

@@ -247,7 +247,7 @@ def test_weights_that_are_none_are_refused(weights):
     assert not hasattr(model, "classes_")
 
 
-def test_classes_that_are_not_weighed_count_1_and_those_that_are_none_are_told(data):
+def test_classes_missing_in_class_weight_count_one(data):
     X, y = data
     partly = SeqClassifier(**TINY, class_weight={0: 3.0, 2: 2.0}).fit(X, y)
     assert_same(partly, SeqClassifier(**TINY, class_weight={0: 3.0, 1: 1.0, 2: 2.0}).fit(X, y))
@@ -273,7 +273,7 @@ def test_weights_of_rows_and_of_their_class_both_leave_out(data):
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 8.0, 2: 0.5}], ids=str)
-def test_classes_are_weighed_also_where_rows_weigh_all_but_infinitely_much(data, class_weight):
+def test_class_weights_apply_to_nearly_infinite_sample_weights(data, class_weight):
     X, y = data
     weights = np.random.default_rng(0).integers(1, 9, 60) / 8
     model, plain = (SeqClassifier(**TINY, class_weight=class_weight) for _ in range(2))
@@ -349,7 +349,7 @@ THIRTY = np.arange(60) % 30
         "one row",
     ],
 )
-def test_rows_are_drawn_from_all_classes_together_where_one_is_too_rare(y, fraction, stratify):
+def test_validation_is_not_stratified_if_a_class_is_too_rare(y, fraction, stratify):
     X, _ = task(60)
     options = {"early_stopping": True, "validation_fraction": fraction}
     model = SeqClassifier(**STILL, **options).fit(X, y)
@@ -519,7 +519,7 @@ def adding_problem(n, n_steps=12, seed=0):
     return X, (X[:, :, 0] * X[:, :, 1]).sum(axis=1) > 1
 
 
-def test_the_adding_problem_is_learnt_where_neighbours_and_lines_fail():
+def test_the_adding_problem_is_learned_where_baselines_fail():
     """Hochreiter and Schmidhuber's (1997), as classes. What counts stands at other steps in each row."""
     (X, y), (new, truth) = adding_problem(2000), adding_problem(1000, seed=1)
     flat, new_flat = X.reshape(2000, -1), new.reshape(1000, -1)

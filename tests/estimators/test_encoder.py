@@ -136,7 +136,7 @@ def test_fit_transform_is_fit_and_transform():
     np.testing.assert_array_equal(model.transform(X), features)
 
 
-def test_features_after_more_training_are_those_of_the_new_weights():
+def test_features_after_more_training_use_the_new_weights():
     X = draw()
     for train in (SeqEncoder.partial_fit, SeqEncoder.fit):
         model = SeqEncoder(**TINY, dtype="float64", warm_start=True).fit(X)
@@ -231,7 +231,7 @@ def with_flags(model, x):
     ],
     ids=["each step", "lstm", "batches", "bidirectional"],
 )
-def test_the_loss_is_that_of_the_next_step_after_every_step_of_a_row(ways, by_hand, output, loss):
+def test_the_loss_compares_every_step_with_its_next_step(ways, by_hand, output, loss):
     """Told by a step of next to no length: the mean over all rows and steps, each step with the weight of its
     row."""
     (X, lengths), weights = draw_ragged(), np.random.default_rng(1).uniform(0.5, 2, 40)
@@ -270,7 +270,7 @@ def test_a_step_of_training_goes_down_the_slope_of_that_loss():
 
 @pytest.mark.parametrize(("loss", "power"), [("squared", 2), ("absolute", 1), ("huber", 2)])
 @pytest.mark.parametrize("n_channels", [1, 2])
-def test_losses_are_in_the_unit_of_a_single_channel_or_in_deviations_of_several(n_channels, loss, power):
+def test_losses_are_in_units_of_one_or_deviations_of_several(n_channels, loss, power):
     X = draw(n_channels=n_channels)
     one, other = (SeqEncoder(**STILL, loss=loss).fit(X * unit) for unit in (1.0, 1024.0))
     factor = 1024.0**power if n_channels == 1 else 1.0
@@ -278,7 +278,7 @@ def test_losses_are_in_the_unit_of_a_single_channel_or_in_deviations_of_several(
 
 
 @pytest.mark.parametrize(("loss", "power"), [("squared", 2), ("absolute", 1), ("huber", 2)])
-def test_the_loss_of_a_single_channel_is_that_of_its_forecasts_in_its_own_unit(loss, power):
+def test_the_loss_of_one_channel_is_in_its_own_unit(loss, power):
     X = draw(50, n_channels=1)
     model = SeqEncoder(**STILL, loss=loss, output="last", early_stopping=True).fit(X)
     scale = X[:45].std()
@@ -352,7 +352,7 @@ def test_rows_of_one_step_have_no_next_one():
 
 
 @pytest.mark.parametrize("long", ["without weight", "to judge by", "to train on"])
-def test_rows_of_two_steps_must_be_among_those_to_train_on_and_to_judge_by(long):
+def test_training_and_validation_need_rows_of_two_steps(long):
     X, last = draw(), np.arange(40) >= 36
     X[~last if long != "to train on" else last, 1:] = NAN
     weights = np.where(last, 0.0, 1.0) if long == "without weight" else None
@@ -360,7 +360,7 @@ def test_rows_of_two_steps_must_be_among_those_to_train_on_and_to_judge_by(long)
         SeqEncoder(**TINY, early_stopping=long != "without weight").fit(X, sample_weight=weights)
 
 
-def test_rows_of_one_step_beside_longer_ones_are_encoded_but_not_learnt_from():
+def test_rows_of_one_step_are_encoded_but_not_trained_on():
     X = draw()
     X[1:20, 1:] = NAN
     model = SeqEncoder(**{**STILL, "max_iter": 2}).fit(X)
@@ -406,7 +406,7 @@ def waves(n, seed):
     return np.sin(2 * np.pi * np.arange(24) / period + phase) + 0.1 * rng.normal(size=(n, 24)), slow
 
 
-def test_a_line_tells_frequencies_by_the_features_but_not_by_the_values():
+def test_a_linear_classifier_finds_frequencies_in_features_only():
     """Measured: 0.60 by the values, 0.79 by the last states of the untrained network, 1.00 by those of the
     trained one. The mean of all states tells them (0.99 or more) even if untrained."""
     (X, slow), (new, truth) = waves(300, 0), waves(1000, 1)

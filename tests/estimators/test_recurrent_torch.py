@@ -59,7 +59,7 @@ def test_a_wider_layer_too(kind, dtype):
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one", "both"])
 @pytest.mark.parametrize("n_layers", [1, 3])
 @pytest.mark.parametrize("kind", CELLS)
-def test_outputs_states_and_gradients_are_those_of_the_torch_that_is_installed(kind, n_layers, bidirectional):
+def test_outputs_states_and_gradients_equal_installed_torch(kind, n_layers, bidirectional):
     pytest.importorskip("torch")
     for dtype in TOLERANCE:
         assert_is_torchs(kind, torch_case(kind, n_layers, bidirectional, dtype), dtype)

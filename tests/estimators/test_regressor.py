@@ -97,7 +97,7 @@ def test_predictions_follow_the_equations(cell, n_layers, bidirectional):
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_weights_ragged_rows_gaps_and_pooling_follow_the_equations(pooling, bidirectional):
+def test_weights_padding_gaps_and_pooling_follow_the_equations(pooling, bidirectional):
     """Weights decide the scaling; rows end with their last observed step; other NaN are flagged."""
     X, y = sequences(n_targets=2)
     rng = np.random.default_rng(1)
@@ -114,7 +114,7 @@ def test_weights_ragged_rows_gaps_and_pooling_follow_the_equations(pooling, bidi
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
 @pytest.mark.parametrize("n_targets", [1, 2])
-def test_weighted_losses_are_told_in_the_targets_unit_or_deviations(loss, n_targets):
+def test_weighted_losses_are_in_target_units_or_deviations(loss, n_targets):
     (X, y), weights = sequences(50, n_targets=n_targets), np.random.default_rng(0).uniform(0.1, 3, 50)
     options = {"loss": loss, "early_stopping": True, "dtype": "float64", "learning_rate_init": 1e-300}
     model = SeqRegressor(**TINY, **options).fit(X, y, sample_weight=weights)
@@ -132,7 +132,7 @@ def test_weighted_losses_are_told_in_the_targets_unit_or_deviations(loss, n_targ
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
 @pytest.mark.parametrize("n_targets", [1, 2])
-def test_loss_curves_are_mean_losses_in_the_targets_unit_or_deviations(loss, n_targets):
+def test_loss_curves_are_in_target_units_or_deviations(loss, n_targets):
     """A step of next to no length keeps the weights of the first epoch."""
     X, y = sequences(50, n_targets=n_targets)
     options = {"loss": loss, "early_stopping": True, "dtype": "float64", "learning_rate_init": 1e-300}
@@ -211,7 +211,7 @@ def test_a_constant_target_is_predicted_exactly(data, value, dtype):
     np.testing.assert_array_equal(model.predict(100 * new), value)
 
 
-def test_a_constant_target_may_stand_beside_another_or_be_constant_where_rows_have_weight(data):
+def test_constant_targets_are_predicted_exactly(data):
     X, y = data
     model = SeqRegressor(**TINY).fit(X, np.column_stack([np.full(60, 1 / 3), y]))
     said = model.predict(X)
@@ -397,7 +397,7 @@ def test_truncation_at_the_whole_row_is_none(data):
 
 
 @pytest.mark.filterwarnings("default:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
-def test_warning_that_training_was_too_short_points_at_the_callers_line(data):
+def test_convergence_warning_names_the_line_of_the_caller(data):
     with pytest.warns(ConvergenceWarning, match=r"Stopped at max_iter=3, before 10 epochs") as caught:
         SeqRegressor(**TINY, n_channels=2).fit(*data)
     assert [warning.filename for warning in caught] == [__file__]
@@ -491,7 +491,7 @@ def test_diverged_training_keeps_the_best_epoch_and_says_so(data):
     assert_same_weights(model, SeqRegressor(**{**WILD, "max_iter": kept}, learning_rate_init=1e10).fit(X, y))
 
 
-def test_diverged_training_is_told_also_where_only_the_training_loss_shows_it(data):
+def test_divergence_of_the_training_loss_alone_raises(data):
     """Early stopping watches the validation loss, which stays finite for weights that forecast 1e29."""
     X, y = data
     with pytest.raises(TrainingDivergedError, match="Training diverged in epoch 2"):

@@ -435,7 +435,7 @@ def test_training_goes_on_with_the_same_network_only(kind, changed, method):
 
 @pytest.mark.parametrize("output", [*POOLINGS, "states"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_an_encoder_that_goes_on_may_turn_rows_into_something_else(bidirectional, output):
+def test_training_of_an_encoder_may_go_on_with_another_output(bidirectional, output):
     """Its network learns in the same way whatever the output."""
     X, _ = task(SeqEncoder)
     for train in (SeqEncoder.fit, SeqEncoder.partial_fit):

@@ -246,14 +246,14 @@ def test_distributions_go_to_their_limits():
     )
 
 
-def test_the_median_alone_has_the_absolute_error_and_levels_are_averaged():
+def test_quantile_loss_of_the_median_is_the_absolute_error():
     np.testing.assert_allclose(losses_of("quantile", [[1.0, 2.0]], [3.5, 2.0], (0.5,)), [2.5, 0], rtol=1e-15)
     levels, quantiles = (0.1, 0.5, 0.9), [[2.0], [5.0], [1.0]]  # the median, the upper, the lower one
     # 2 (0.5 * 1 + 0.1 * 2 + 0.1 * 2) / 3
     assert losses_of("quantile", quantiles, [3.0], levels) == pytest.approx([0.6], rel=1e-14)
 
 
-def test_mean_loss_over_many_levels_is_the_continuous_ranked_probability_score():
+def test_quantile_loss_over_many_levels_is_the_crps():
     """Twice the pinball loss, averaged over all levels (Gneiting and Ranjan, 2011)."""
     levels = tuple(np.arange(1, 100) / 100)
     quantiles = stats.norm.ppf(output_levels(levels))[:, None]
@@ -359,7 +359,7 @@ def test_outputs_that_are_not_finite_are_a_loss_of_nan(name):
 
 
 @cases
-def test_forecasts_have_the_same_bits_in_any_batch_and_number_of_threads(name, reading):
+def test_forecasts_do_not_depend_on_batch_and_threads(name, reading):
     windows, rows = make_task(name, 300, "float32", **reading)
     network = make_network(name, "float32", hidden=9)
     whole = network.predict(windows, rows, 2)
@@ -423,7 +423,7 @@ def test_counts_are_not_normalized():
         gradient(make_network("negative_binomial"), windows, rows, replace(still, loss="negative_binomial"))
 
 
-def test_losses_are_told_in_the_targets_unit():
+def test_losses_are_reported_in_the_unit_of_the_target():
     losses, units = np.array([1.0, 2.0]), np.array([10.0, 1.0])
     assert in_units(losses, units, "quantile") == 6
     assert in_units(losses, units, "gaussian") == pytest.approx(1.5 + np.log(10) / 2, rel=1e-15)
@@ -490,7 +490,7 @@ def test_quantiles_are_scipys(name):
         np.testing.assert_allclose(found[i, :, step, k], expected, rtol=1e-9)
 
 
-def test_quantiles_between_the_levels_lie_on_straight_lines():
+def test_quantiles_between_levels_are_interpolated_linearly():
     parameters, moved = forecast_of("quantile")
     distribution = find_distribution("quantile", LEVELS)
     asked = [0.05, 0.5, 0.15, 0.99, 0.945, 0.9 + 1e-16]

@@ -184,7 +184,7 @@ def test_packed_weights_hold_the_readout(hidden, bidirectional, n_outputs, targe
 @targets
 @stacks
 @cells
-def test_back_finds_the_gradient_of_every_parameter(cell, n_layers, bidirectional, target, dtype):
+def test_unpacked_gradients_contain_every_parameter(cell, n_layers, bidirectional, target, dtype):
     """A packed gradient whose elements are those of named arrays comes back as these arrays."""
     for hidden in HIDDEN:
         check_back(cell, hidden, n_layers, bidirectional, target, dtype)
@@ -238,7 +238,7 @@ def test_only_the_two_biases_of_a_gate_share_a_gradient(cell):
 @pytest.mark.nojit
 @pytest.mark.parametrize("real", ["float32", "float64"])
 @cells
-def test_the_compiled_packing_is_the_indexed_one(cell, real):
+def test_compiled_packing_equals_indexing(cell, real):
     network = Network(compose(cell, 3, 9, 2, True, 2), real)
     network.initialize(np.random.RandomState(0))
     layout, flat = network.layout, np.append(network.flat, np.zeros(1, real))

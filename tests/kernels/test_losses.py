@@ -112,7 +112,7 @@ def sums_of(logits, labels, weights=(), dtype="float64"):
 
 @pytest.mark.nojit
 @pytest.mark.parametrize("n_rows", [1, 5, 37, 300])
-def test_cross_entropy_and_its_gradient_are_naives(n_rows):
+def test_cross_entropy_and_its_gradient_equal_naive_ones(n_rows):
     assert_naives("cross_entropy", *make_task("cross_entropy", n_rows))
 
 
@@ -183,7 +183,7 @@ def test_logits_that_are_not_finite_are_a_loss_of_nan(bad):
 
 @pytest.mark.nojit
 @losses
-def test_steps_weigh_in_loss_and_gradient(loss):
+def test_loss_and_gradient_are_weighted_by_step(loss):
     """0, 1 and 2.5 among them; a step is the target of several windows."""
     network, windows, rows = make_task(loss, weighted=True)
     assert set(windows.weights) == {0, 1, 2.5}
@@ -193,7 +193,7 @@ def test_steps_weigh_in_loss_and_gradient(loss):
 
 
 @losses
-def test_weights_of_one_are_none(loss):
+def test_weights_of_one_equal_no_weights(loss):
     network, windows, rows = make_task(loss)
     options = replace(still, loss=loss)
     weighted = replace(windows, weights=np.ones(len(windows.targets)))
@@ -219,7 +219,7 @@ def test_a_common_factor_of_weights_changes_nothing(loss):
 
 
 @losses
-def test_a_weight_of_2_is_a_row_that_comes_twice_and_0_one_that_does_not_come(loss):
+def test_integer_weights_equal_repeated_rows(loss):
     """Each row has targets of its own here."""
     network, windows, rows = make_task(loss)
     n_steps = 1 if loss == "cross_entropy" else HORIZON
@@ -248,7 +248,7 @@ def test_an_epochs_loss_is_averaged_by_weight_over_its_batches(loss):
 
 
 @losses
-def test_nothing_is_learnt_where_nothing_weighs(loss):
+def test_weights_of_zero_change_nothing(loss):
     network, windows, rows = make_task(loss)
     options = replace(still, loss=loss)
     nothing = replace(windows, weights=np.zeros(len(windows.targets)))
@@ -262,7 +262,7 @@ def test_nothing_is_learnt_where_nothing_weighs(loss):
 
 
 @pytest.mark.parametrize("loss", POINT_LOSSES)
-def test_one_pass_tells_its_loss_in_units(loss):
+def test_one_pass_returns_its_loss_in_units(loss):
     network, windows, rows = make_task(loss, weighted=True)
     units, options = np.array([3.0, 10.0]), replace(still, loss=loss)
     expected, _ = losses_naive(loss, windows, rows, predict_naive(network, windows, rows, network.flat))
@@ -275,7 +275,7 @@ def run_pass(network, windows, rows, options, units):
     return train_epoch(network, windows, rows, options, rng=rng, units=units, state=state)
 
 
-def test_one_pass_that_ends_in_weights_that_are_not_finite_is_an_error():
+def test_one_pass_that_leaves_infinite_weights_raises():
     """The loss of the only batch is that before its update, and finite."""
     network, windows, rows = make_task("squared")
     options = replace(still, loss="squared", learning_rate_init=1e308)

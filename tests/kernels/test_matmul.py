@@ -104,20 +104,20 @@ def test_products_are_exact_at_every_edge(target, dtype):
 @dtypes
 @few
 @drawn
-def test_product_is_numpys(dtype, rows, columns, depth, gap, seed):
+def test_products_equal_those_of_numpy(dtype, rows, columns, depth, gap, seed):
     check_product(dtype, rows, columns, depth, gap, seed)
 
 
 @dtypes
 @few
 @drawn
-def test_outer_product_is_numpys(dtype, rows, columns, depth, gap, seed):
+def test_outer_products_equal_those_of_numpy(dtype, rows, columns, depth, gap, seed):
     check_outer_product(dtype, rows, columns, depth, gap, seed)
 
 
 @pytest.mark.nojit
 @dtypes
-def test_small_products_are_numpys(dtype):
+def test_small_products_equal_those_of_numpy(dtype):
     for size in (
         (1, 1, 1),
         (9, HOST.lanes(dtype) + 1, 3),

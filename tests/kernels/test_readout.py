@@ -116,19 +116,19 @@ def assert_naives(network, windows, rows):
 @poolings
 @stacks
 @pytest.mark.parametrize("cell", CELLS)
-def test_forecast_and_gradient_of_a_ragged_batch_are_naives(cell, n_layers, bidirectional, pooling):
+def test_ragged_batches_have_naive_forecasts_and_gradients(cell, n_layers, bidirectional, pooling):
     assert_naives(make_network(cell, pooling, n_layers, bidirectional), *make_task())
 
 
 @pytest.mark.nojit
 @poolings
-def test_what_is_pooled_is_naives_uncompiled_too(pooling):
+def test_uncompiled_pooling_equals_naive_pooling(pooling):
     assert_naives(make_network("lstm", pooling, 2, True, hidden_size=2), *make_task(5))
 
 
 @poolings
 @pytest.mark.parametrize("n_rows", [MAX_SHARDS * SHARD_SAMPLES + 50, MAX_SHARDS * BLOCK_SAMPLES + 20])
-def test_blocks_of_many_rows_and_shares_of_several_blocks_are_naives(n_rows, pooling):
+def test_blocks_and_shards_of_many_rows_equal_naive_ones(n_rows, pooling):
     """A block takes up to 64 rows; a share of 65 takes two, and the second must not go on with the first's
     sums and maxima."""
     assert_naives(make_network("gru", pooling, hidden_size=2), *make_task(n_rows, n_steps=3))
@@ -141,7 +141,7 @@ def test_any_number_of_units_is_pooled(units, pooling):
 
 
 @poolings
-def test_forecasts_of_float32_are_those_of_float64_but_for_rounding(pooling):
+def test_float32_forecasts_differ_by_rounding_only(pooling):
     windows, rows = make_task(n_steps=70, dtype="float32")
     network = make_network("lstm", pooling, 2, dtype="float32", hidden_size=9)
     expected = predict_naive(network, inputs_of(windows).astype(float), rows[:, 1])
@@ -152,7 +152,7 @@ def test_forecasts_of_float32_are_those_of_float64_but_for_rounding(pooling):
 
 
 @poolings
-def test_rows_longer_than_the_walk_are_pooled_across_its_chunks(pooling):
+def test_long_rows_are_pooled_across_chunks(pooling):
     """Forecasts are walked 32 steps at a time; most rows end within a chunk, some at its end."""
     windows, rows = make_task(40, n_steps=75)
     rows[:4, 1] = [32, 64, 33, 75]
@@ -164,9 +164,7 @@ def test_rows_longer_than_the_walk_are_pooled_across_its_chunks(pooling):
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("bptt_steps", [1, 3, 6])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_truncated_gradient_takes_the_states_before_the_last_chunk_as_given(
-    cell, bptt_steps, n_layers, pooling
-):
+def test_truncated_gradients_end_before_the_last_chunk(cell, bptt_steps, n_layers, pooling):
     network, (windows, rows) = make_network(cell, pooling, n_layers), make_task(6, n_steps=7)
     rows[:, 1] = [7, 6, 7, 4, 2, 5]
     whole, _ = gradient(network, windows, rows)
@@ -180,7 +178,7 @@ def test_truncated_gradient_takes_the_states_before_the_last_chunk_as_given(
 
 
 @pytest.mark.nojit
-def test_the_first_of_equal_states_takes_the_gradient_of_their_maximum():
+def test_the_first_of_equal_states_gets_the_gradient_of_max():
     """rnn_relu without weights repeats its bias: every step has the same state, but the gradient is one
     step's."""
     network = make_network("rnn_relu", "max", hidden_size=1, n_outputs=1)
@@ -239,7 +237,7 @@ def masks_of(network, n_rows, options, seed):
 @pytest.mark.nojit
 @poolings
 @pytest.mark.parametrize(("bidirectional", "bptt_steps"), [(False, None), (True, None), (False, 2)])
-def test_dropout_acts_once_on_what_was_pooled_of_a_row(bidirectional, bptt_steps, pooling):
+def test_dropout_acts_once_on_pooled_states(bidirectional, bptt_steps, pooling):
     network, (windows, rows) = make_network("lstm", pooling, bidirectional=bidirectional), make_task(20)
     rows = rows[np.argsort(-rows[:, 1], kind="stable")]
     rows[:, 3] = np.arange(20)
@@ -402,7 +400,7 @@ def test_a_readout_at_every_step_follows_the_equations(cell, n_layers, bidirecti
 
 
 @pytest.mark.nojit
-def test_a_readout_at_every_step_follows_the_equations_uncompiled():
+def test_uncompiled_readout_at_every_step_follows_the_equations():
     assert_step_losses(make_every_step("lstm", 2, True, hidden_size=2), *make_step_task(5))
 
 
@@ -418,7 +416,7 @@ def test_blocks_and_shards_of_a_readout_at_every_step(n_samples):
     assert_step_losses(make_every_step(hidden_size=2), *make_step_task(n_samples, n_steps=3))
 
 
-def test_every_beginning_of_a_sample_is_one_reading():
+def test_a_readout_at_every_step_reads_every_prefix():
     """A readout at every step gives the forecasts of a readout of the last state for each beginning."""
     source, samples = make_step_task(6)
     every, last = make_every_step("lstm", 2), make_network("lstm", "last", 2)
@@ -434,7 +432,7 @@ def test_every_beginning_of_a_sample_is_one_reading():
 @pytest.mark.nojit
 @pytest.mark.parametrize("bptt_steps", [1, 3, 4])
 @pytest.mark.parametrize("n_layers", [1, 2])
-def test_truncated_gradient_of_every_chunk_stops_at_its_beginning(bptt_steps, n_layers):
+def test_truncated_gradients_of_chunks_end_at_their_beginning(bptt_steps, n_layers):
     """All chunks have a gradient; the states before each are constants."""
     network, (source, samples) = make_every_step("lstm", n_layers), make_step_task(6, n_steps=7)
     samples[:, 1] = [7, 6, 7, 4, 2, 5]
@@ -460,7 +458,7 @@ def test_truncated_gradient_of_every_chunk_stops_at_its_beginning(bptt_steps, n_
     assert_slopes(found, total, flat)
 
 
-def test_dropout_masks_of_a_readout_at_every_step_differ_from_step_to_step():
+def test_dropout_masks_differ_from_step_to_step():
     network, (source, samples) = make_every_step("gru", 2), make_step_task(20)
     source = replace(source, targets=np.nan_to_num(source.targets), weights=None)
     options = replace(still, dropout=0.4)
@@ -506,7 +504,7 @@ def test_labels_of_every_step_may_be_missing():
     np.testing.assert_allclose(validation_losses(network, source, samples, options), [expected], rtol=1e-10)
 
 
-def test_training_at_every_step_has_the_same_bits_for_any_number_of_threads():
+def test_training_at_every_step_does_not_depend_on_threads():
     source, samples = make_step_task(300, dtype="float32")
     found = []
     for n_threads in (1, 2):

@@ -40,7 +40,7 @@ def test_adding_problem_is_solved(adding, cell):
     assert np.mean((model.fit(X, y).predict(new) - sums) ** 2) < 0.01
 
 
-def test_adding_problem_is_solved_neither_by_the_mean_nor_by_a_linear_map(adding):
+def test_adding_problem_is_not_solved_by_mean_or_linear_map(adding):
     (X, y), (new, sums) = adding
     assert np.mean((y.mean() - sums) ** 2) == pytest.approx(1 / 6, rel=0.05)
     linear = LinearRegression().fit(X.reshape(len(X), -1), y)
@@ -51,7 +51,7 @@ def test_adding_problem_is_solved_neither_by_the_mean_nor_by_a_linear_map(adding
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_sine_on_a_trend_is_forecast_better_than_seasonal_naive_by_half(seed):
+def test_sine_on_a_trend_has_half_the_seasonal_naive_error(seed):
     """Seasonal naive misses a day of trend, 0.48, and adds its own noise; 0.1 would be skill 0.8."""
     t = np.arange(600)
     noise = 0.1 * np.random.default_rng(seed).normal(size=600)
@@ -79,7 +79,7 @@ def autoregression(phi, n, seed=0):
     return x
 
 
-def test_forecasts_of_an_autoregression_are_near_its_conditional_mean():
+def test_forecasts_of_an_autoregression_are_near_the_optimum():
     """The best forecast h steps ahead is phi^h x, and the variance of its error the sum of phi^2k, k < h."""
     phi, n, horizon = 0.8, 3000, 6
     x = autoregression(phi, n + 3000)
@@ -95,7 +95,7 @@ def test_forecasts_of_an_autoregression_are_near_its_conditional_mean():
     assert min(rmse(truth), rmse(last - truth)) > 1.15 * optimum
 
 
-def test_forecasts_of_a_random_walk_are_near_its_last_value_wherever_it_goes():
+def test_forecasts_of_a_random_walk_are_near_its_last_value():
     x = autoregression(1.0, 2000, seed=2)
     model = SeqForecaster(6, 8, hidden_size=16, random_state=0).fit(x[:1000])
     truth = x[1000:]

@@ -50,7 +50,7 @@ def test_fits_are_silent_by_default(data, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_shown_where_nothing_was_asked_for(capfd):
+def test_verbose_0_shows_nothing(capfd):
     with progress(0, 10) as show:
         show(make_epoch(1, 10, 0.5, None, 0.1))
     assert capfd.readouterr() == ("", "")
@@ -112,7 +112,7 @@ def test_lines_without_tqdm(no_tqdm, capfd):
     )
 
 
-def test_fit_without_tqdm_writes_a_line_an_epoch(data, no_tqdm, capfd):
+def test_fit_without_tqdm_writes_one_line_for_each_epoch(data, no_tqdm, capfd):
     model = SeqRegressor(**TINY, verbose=1, early_stopping=True).fit(*data)
     out, err = capfd.readouterr()
     assert out == ""
@@ -121,6 +121,6 @@ def test_fit_without_tqdm_writes_a_line_an_epoch(data, no_tqdm, capfd):
     assert re.findall(r"^epoch \d/4  (.*)  at most \d+ s left$", err, re.MULTILINE) == expected
 
 
-def test_what_is_shown_changes_no_bit(data, no_tqdm):
+def test_progress_output_does_not_change_results(data, no_tqdm):
     quiet, loud = (SeqRegressor(**TINY, verbose=verbose).fit(*data) for verbose in (0, 1))
     np.testing.assert_array_equal(quiet.predict(data[0]), loud.predict(data[0]))

@@ -39,7 +39,7 @@ def make_optimizer(name, rate):
 @pytest.mark.nojit
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @losses
-def test_updates_are_those_of_a_naive_loop(loss, optimizer):
+def test_updates_equal_those_of_a_naive_loop(loss, optimizer):
     network, (windows, rows) = make_network(), make_task()
     x, lengths, y = cut(windows, rows)
     flat, stepper = network.flat.copy(), make_optimizer(optimizer, 0.05)
@@ -63,7 +63,7 @@ def test_updates_are_those_of_a_naive_loop(loss, optimizer):
 @pytest.mark.nojit
 @losses
 @stacks
-def test_gradient_of_a_ragged_batch_is_naives(n_layers, bidirectional, loss):
+def test_gradient_of_a_ragged_batch_equals_the_naive_one(n_layers, bidirectional, loss):
     """Over several shares of the batch and more outputs than one vector holds."""
     network, (windows, rows) = make_network(n_layers=n_layers, bidirectional=bidirectional), make_task(37)
     rows[:, 1] = np.random.default_rng(2).integers(1, STEPS + 1, len(rows))
@@ -291,7 +291,7 @@ def test_truncation_counts_segments(bptt_steps):
     assert_slopes(found, total, flat)
 
 
-def test_forecasts_of_segments_have_the_same_bits_in_any_batch_and_number_of_threads():
+def test_forecasts_of_segments_do_not_depend_on_batches():
     windows, rows = segment_task(300, "float32", holes=True, masked=True, normalize=True)
     network = make_network("float32", hidden=9, n_inputs=windows.window.input_size)
     whole = network.predict(windows, rows, 2)
@@ -302,7 +302,7 @@ def test_forecasts_of_segments_have_the_same_bits_in_any_batch_and_number_of_thr
 @pytest.mark.nojit
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("bptt_steps", [1, 3, 6])
-def test_truncated_gradient_takes_the_state_before_the_last_chunk_as_given(bptt_steps, n_layers):
+def test_truncated_gradients_end_before_the_last_chunk(bptt_steps, n_layers):
     network, (windows, rows) = make_network(n_layers=n_layers), make_task(n_steps=7)
     rows[:, 1] = [7, 6, 7, 4, 2]
     x, lengths, y = cut(windows, rows)

@@ -51,7 +51,7 @@ def test_gains_below_tol_end_a_fit_but_are_kept():
     assert validation_losses(network, windows, later, options).mean() == min(history.validation_loss)
 
 
-def test_without_validation_the_training_loss_decides_and_the_last_weights_stay():
+def test_without_validation_the_last_weights_are_kept():
     network, (windows, rows) = make_network(), make_task()
     recorder = Recorder(network)
     history = fit(
@@ -64,7 +64,7 @@ def test_without_validation_the_training_loss_decides_and_the_last_weights_stay(
     np.testing.assert_array_equal(network.flat, recorder.flats[-1])
 
 
-def test_a_fit_that_could_go_on_says_so():
+def test_a_fit_that_reaches_max_iter_warns():
     network, (windows, rows) = make_network(), make_task()
     with pytest.warns(ConvergenceWarning, match="Stopped at max_iter=3, before"):
         history = fit(network, windows, rows, replace(plain, max_iter=3))
@@ -72,7 +72,7 @@ def test_a_fit_that_could_go_on_says_so():
 
 
 @losses
-def test_losses_are_told_in_the_targets_units(loss):
+def test_losses_are_reported_in_units_of_the_targets(loss):
     network, (windows, rows) = make_network(), make_task()
     options = replace(still, loss=loss, max_iter=1)
     one = quietly(lambda: fit(network, windows, rows, options, validation=rows))
@@ -209,7 +209,7 @@ def test_ctrl_c_keeps_the_best_average(path, validated):
 
 
 @pytest.mark.parametrize("validated", [False, True])
-def test_divergence_after_a_good_epoch_keeps_the_average_of_that_epoch(path, validated):
+def test_divergence_keeps_the_average_of_a_good_epoch(path, validated):
     """The average of later ones holds the weights that diverged."""
     network, (windows, rows) = make_network(), make_task()
 
