@@ -16,7 +16,7 @@ AGES = pd.DatetimeIndex(["1900-01-01", "2100-01-01"])
 
 
 def cycles_of(index, selection, ends=AGES):
-    """Of rows from here to there with the steps of an index."""
+    """Return the features of a range of steps of the calendar of an index."""
     dated, step = (
         isinstance(index, pd.DatetimeIndex | pd.PeriodIndex),
         infer_calendar(index).shortest_step,
@@ -25,7 +25,7 @@ def cycles_of(index, selection, ends=AGES):
 
 
 def features(index, selection, known=None):
-    """Those of an index, by name."""
+    """Return the features of an index by their names."""
     values, names = calendar_features(index, cycles_of(index if known is None else known, selection))
     assert values.shape == (len(index), len(names))
     assert values.dtype == np.float64

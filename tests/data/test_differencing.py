@@ -23,7 +23,7 @@ def series(draw, elements=WHOLE, missing=True):
 
 @st.composite
 def futures(draw, elements):
-    """A complete series, its lags, and cutoffs with all the past they need; the horizon fits behind them."""
+    """Draw a complete series, lags, cutoffs with enough steps before them, and a horizon."""
     values, lags = draw(series(elements, missing=False)), draw(LAGS)
     values = np.concatenate([np.flip(values, axis=0)] * (1 + sum(lags) // len(values)) + [values])
     first = sum(lags)
@@ -94,7 +94,7 @@ def test_differences_beyond_float64_are_clipped():
 
 
 def test_sums_by_hand():
-    """After 10, 20, 30 with lag 2: 20 + 1, 30 + 2, then on from those."""
+    """The values 10, 20, 30 continue with lag 2 as 20 + 1, 30 + 2, and so on."""
     forecasts = np.array([[[1.0], [2.0], [3.0], [4.0], [5.0]]])
     values = np.array([[10.0], [20.0], [30.0]])
     found = integrate(forecasts, values, np.array([3]), (2,))

@@ -25,7 +25,7 @@ def with_lambda(kind, power, unit=1.0, bound=np.inf):
 
 @st.composite
 def columns(draw, kind, largest=1e300):
-    """Values that the kind takes, some of them missing."""
+    """Draw values in the domain of a transform, some of them missing."""
     least = max(LEAST[kind], -largest)
     shape = draw(st.integers(1, 20)), draw(st.integers(1, 3))
     values = draw(arrays.arrays(float, shape, elements=st.floats(least, largest, exclude_min=True)))
@@ -33,12 +33,12 @@ def columns(draw, kind, largest=1e300):
 
 
 def box_cox(x, power):
-    """Box and Cox, equation 1."""
+    """Return the transform by equation 1 of Box and Cox."""
     return np.log(x) if power == 0 else (x**power - 1) / power
 
 
 def yeo_johnson(x, power):
-    """Yeo and Johnson, equation 2.1."""
+    """Return the transform by equation 2.1 of Yeo and Johnson."""
     if x >= 0:
         return np.log(1 + x) if power == 0 else ((1 + x) ** power - 1) / power
     return -np.log(1 - x) if power == 2 else -((1 - x) ** (2 - power) - 1) / (2 - power)
@@ -167,7 +167,7 @@ def test_any_observation_is_a_number_or_missing(data, kind):
 
 @given(data=st.data(), kind=st.sampled_from(list(LEAST)))
 def test_order_is_kept_both_ways(data, kind):
-    """So quantiles are undone to quantiles."""
+    """Therefore the inverse maps quantiles to quantiles."""
     transform = fitted(data.draw(columns(kind, 1e6))[:, :1], kind)
     values = np.sort(data.draw(columns(kind, 1e6))[:, :1], axis=0)
     for changed in (

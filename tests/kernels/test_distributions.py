@@ -69,7 +69,7 @@ def make_task(name, n_rows=23, dtype="float64", weighted=False, missing=False, *
 
 
 def readings(name):
-    """Ways to read a window that go with a distribution."""
+    """Return the window options that can be combined with a distribution."""
     if name == "negative_binomial":
         return {}, {"scale": "mean"}
     return {}, {"normalize": True}, {"normalize": True, "scale": "deviation"}
@@ -88,7 +88,7 @@ def softplus(x):
 
 
 def parameters_naive(name, out):
-    """From outputs to parameters, (n_parameters, ...)."""
+    """Return the parameters of outputs, shape (n_parameters, ...)."""
     if name == "gaussian":
         return np.stack([out[0], 1e-3 + softplus(out[1])])
     if name == "student_t":
@@ -110,7 +110,7 @@ def in_values_unit(name, parameters, offset, scale):
 
 
 def loss_naive(name, p, y):
-    """Of values y, elementwise."""
+    """Return the loss of each value y."""
     if name == "gaussian":
         return -stats.norm.logpdf(y, p[0], p[1])
     if name == "student_t":
@@ -124,7 +124,7 @@ def loss_naive(name, p, y):
 
 
 def units_naive(windows, rows):
-    """Offset and scale of each row and target, (B, 1, TARGETS)."""
+    """Return offset and scale of each sample and target, shape (n_samples, 1, TARGETS)."""
     offsets, scales = np.zeros((len(rows), 1, TARGETS)), np.ones((len(rows), 1, TARGETS))
     for k, start in enumerate(rows[:, 0]):
         for c, column in enumerate(windows.values[start : start + STEPS].T):
@@ -137,7 +137,7 @@ def units_naive(windows, rows):
 
 
 def forecast_naive(name, network, windows, rows, flat):
-    """Parameters in the values' unit, (n_parameters, B, HORIZON, TARGETS)."""
+    """Return parameters in the unit of the values, shape (n_parameters, n_samples, HORIZON, TARGETS)."""
     weights, (offsets, scales) = network.architecture.views(flat), units_naive(windows, rows)
     x = np.stack([windows.values[start : start + STEPS] for start in rows[:, 0]])
     x = np.nan_to_num((x - offsets) / scales)
@@ -148,7 +148,7 @@ def forecast_naive(name, network, windows, rows, flat):
 
 
 def losses_naive(name, network, windows, rows, flat):
-    """Each target's weighted mean loss, and that of all together."""
+    """Return the weighted mean loss of each target, and that of all targets."""
     steps = rows[:, 2, None] // TARGETS + np.arange(HORIZON)
     y, weights = windows.targets[steps], windows.weights
     w = np.ones(y.shape) if weights is None else np.repeat(weights[steps][..., None], TARGETS, axis=2)
@@ -164,7 +164,7 @@ def gradient(network, windows, rows, options):
 
 
 def losses_of(name, parameters, y, levels=()):
-    """Loss of each value `y` (n,) under parameters (n_parameters, n), one by one."""
+    """Return the loss of each value `y` (n,) for parameters (n_parameters, n), in a loop."""
     kind, none = DISTRIBUTIONS.index(name), np.empty(0)
     found = []
     for p, value in zip(np.asarray(parameters, float).T, np.asarray(y, float), strict=True):
@@ -233,7 +233,7 @@ def test_losses_are_minus_scipys_log_densities():
 
 
 def test_distributions_go_to_their_limits():
-    """Student's to Gauss', the negative binomial to Poisson's: no digits are lost on the way."""
+    """Student's t becomes the normal and the negative binomial the Poisson distribution."""
     z = np.array([0.0, 0.3, -4.0])
     one, zero = np.ones(3), np.zeros(3)
     np.testing.assert_allclose(
@@ -253,7 +253,7 @@ def test_quantile_loss_of_the_median_is_the_absolute_error():
 
 
 def test_quantile_loss_over_many_levels_is_the_crps():
-    """Twice the pinball loss, averaged over all levels (Gneiting and Ranjan, 2011)."""
+    """The CRPS is twice the pinball loss, averaged over all levels (Gneiting and Ranjan, 2011)."""
     levels = tuple(np.arange(1, 100) / 100)
     quantiles = stats.norm.ppf(output_levels(levels))[:, None]
     y = 0.7
@@ -278,7 +278,7 @@ def test_predictions_are_the_parameters_in_the_values_unit(name, reading):
 @pytest.mark.parametrize("weighted", [False, True])
 @cases
 def test_losses_in_training_and_validation_and_gradients(name, reading, weighted):
-    """Missing targets and steps of weight 0 among them."""
+    """Some targets are missing, and some steps have the weight 0."""
     windows, rows = make_task(name, weighted=weighted, missing=weighted, **reading)
     network, options = make_network(name), replace(still, loss=name)
     flat = network.flat.copy()
@@ -299,7 +299,7 @@ def test_losses_in_training_and_validation_and_gradients(name, reading, weighted
 @pytest.mark.parametrize("bias", np.linspace(-8, 8, 9))
 @names
 def test_gradients_of_single_outputs(name, bias):
-    """Each output's own derivative, far to both sides of zero."""
+    """Outputs are far from zero on both sides."""
     windows, rows = make_task(name, 1)
     network, options = make_network(name), replace(still, loss=name)
     network.flat[:] = 0
@@ -322,7 +322,7 @@ def test_gradients_of_single_outputs(name, bias):
 @both
 @names
 def test_extreme_outputs_are_finite(name, dtype, extreme):
-    """Of every sign, parameter by parameter."""
+    """The outputs of the first three parameters have all combinations of signs."""
     windows, rows = make_task(name, 3, dtype)
     network, options = make_network(name, dtype), replace(still, loss=name)
     for signs in product([-1, 1], repeat=min(3, parameter_count(name, levels_of(name)))):
@@ -372,7 +372,7 @@ def test_forecasts_do_not_depend_on_batch_and_threads(name, reading):
 
 @names
 def test_training_finds_the_distribution_of_noise(name):
-    """Of 2,000 draws that nothing foretells, in float32."""
+    """The data are 2,000 independent draws in float32."""
     rng, n = np.random.default_rng(0), 2000
     draws = {
         "quantile": rng.gamma(2, 1, n),

@@ -35,7 +35,7 @@ def test_clipping_equals_that_of_pytorch(dtype):
 
 
 def descend(options, start, grads):
-    """Parameters after, and gradients used in, each update by given gradients of one target."""
+    """Return the parameters after each update by given gradients, and the gradients that were used."""
     flat, n = start.copy(), start.size
     moments, used, decay = np.zeros((2, n), flat.dtype), np.empty(n, flat.dtype), np.zeros(n, flat.dtype)
     settings, sums, path = options.settings(flat.dtype), np.ones((1, 2, 1)), []

@@ -41,7 +41,7 @@ def make_network(cell="gru", pooling="mean", n_layers=1, bidirectional=False, dt
 
 
 def make_task(n_rows=37, n_steps=STEPS, dtype="float64", seed=1):
-    """Rows of all lengths, one after the other, and the targets of each."""
+    """Return samples of all lengths and their targets."""
     rng = np.random.default_rng(seed)
     values, targets = rng.normal(size=(n_rows * n_steps, CHANNELS)), rng.normal(size=(n_rows, TARGETS))
     lengths = rng.permutation(1 + np.arange(n_rows) % n_steps)
@@ -54,7 +54,7 @@ def inputs_of(windows):
 
 
 def run_naive(network, x, lengths, flat=None, state=None):
-    """The states after each step, and the last ones, by the equations, with the parameters in `flat`."""
+    """Return the states after each step and the last ones by the equations, for the parameters `flat`."""
     net = network.architecture
     weights = net.views(network.flat.astype(float) if flat is None else flat)
     stack = net.stack
@@ -86,13 +86,13 @@ def predict_naive(network, x, lengths):
 
 
 def gradient(network, windows, rows, options=still, seed=0):
-    """Mean loss of each target, and the gradient of their mean, over one batch of all rows."""
+    """Return the mean loss of each target and the gradient of their mean for one batch of all samples."""
     trainer = CpuTrainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
     return trainer.run_epoch(rows), trainer.gradient.copy()
 
 
 def assert_slopes(found, total, flat):
-    """`found` is the gradient of `total()` by `flat`, which `total` reads, along two random directions."""
+    """Check the gradient of `total()` with respect to `flat` along two random directions."""
     for directions, slope in slopes(total, {"flat": flat}):
         scale = abs(found).sum()
         assert scale > 0
@@ -104,7 +104,7 @@ def losses_of(windows, prediction):
 
 
 def assert_naives(network, windows, rows):
-    """Forecasts, losses and gradient over all rows."""
+    """Check forecasts, losses and gradient of all samples."""
     read, flat = reader(network, inputs_of(windows), rows[:, 1]), network.flat.copy()
     prediction = apply_head(network, read(flat))
     np.testing.assert_allclose(network.predict(windows, rows, 1), prediction, rtol=1e-10, atol=1e-12)
@@ -153,7 +153,7 @@ def test_float32_forecasts_differ_by_rounding_only(pooling):
 
 @poolings
 def test_long_rows_are_pooled_across_chunks(pooling):
-    """Forecasts are walked 32 steps at a time; most rows end within a chunk, some at its end."""
+    """Forecasts take 32 steps at a time; most samples end within a chunk, some at its end."""
     windows, rows = make_task(40, n_steps=75)
     rows[:4, 1] = [32, 64, 33, 75]
     assert_naives(make_network("gru", pooling), windows, rows)
@@ -197,7 +197,7 @@ def test_the_first_of_equal_states_gets_the_gradient_of_max():
 
 
 def test_the_largest_of_negative_states_is_negative():
-    """Padding and zeros past a row's end would be larger."""
+    """Padding and zeros after the end of a sample would be larger."""
     network, (windows, rows) = make_network("rnn", "max", bidirectional=True), make_task()
     network.weights["bias_ih_l0"][:] = -5
     network.weights["bias_ih_l0_reverse"][:] = -5
@@ -310,7 +310,7 @@ def test_training_has_the_same_bits_for_any_number_of_threads(pooling):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_outputs_are_those_of_the_recurrent_layers(cell, dtype, n_layers, bidirectional):
-    """Bit for bit, in many calls or in one, whatever the pooling; zero past a row's end."""
+    """Results have the same bits in one or many calls, and are zero after the end of a sample."""
     windows, rows = make_task(50, n_steps=35, dtype=dtype)
     network = make_network(cell, "max", n_layers, bidirectional, dtype)
     ways = {"n_layers": n_layers, "bidirectional": bidirectional, "dtype": dtype}
