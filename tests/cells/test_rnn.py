@@ -1,4 +1,4 @@
-"""The gradient of relu where it has none."""
+"""The gradient of relu below zero."""
 
 from seqcast.cells.rnn import relu_backward
 

@@ -1,4 +1,4 @@
-"""What a stamp tells by itself: exact places in cycles, and which cycles a frequency shows."""
+"""Calendar features: positions in cycles, and which cycles a frequency has."""
 
 import numpy as np
 import pandas as pd

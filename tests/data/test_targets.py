@@ -1,4 +1,4 @@
-"""The three ways to call ``fit``: what becomes target or covariate, what is forecast, and what is refused."""
+"""The three ways to pass a target to ``fit``, and their errors."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Transforms against the papers' equations, scikit-learn and Monte Carlo; there and back, always a number."""
+"""Transforms of targets, compared with the equations of the papers and with scikit-learn."""
 
 import numpy as np
 import pytest

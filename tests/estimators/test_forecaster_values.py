@@ -106,7 +106,7 @@ def test_constant_covariate_is_no_cause_for_warning(way):
 
 @ways
 def test_forecasts_scale_with_the_unit_of_the_rows(way):
-    """Powers of two leave the digits alone, so that not one bit may differ."""
+    """Powers of two do not change the digits, so all bits must be equal."""
     rows, options = hourly(100, "ab"), {**SMALL, **way}
     one = SeqForecaster(**options).fit(rows)
     other = SeqForecaster(**options).fit(rows * [4.0, 4.0])

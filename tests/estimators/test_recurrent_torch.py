@@ -12,7 +12,7 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 
 
 def run(kind, arrays, dtype):
-    """Results of a layer and every gradient, under their golden names."""
+    """Return results and gradients of a layer by the names of the golden file."""
     options = {"n_layers": int(arrays["n_layers"]), "bidirectional": bool(arrays["bidirectional"])}
     layer = make_layer(kind, dtype, arrays["x"].shape[2], arrays["weight_hh_l0"].shape[1], **options)
     layer.weights = {name: arrays[name] for name in layer.weights}
@@ -66,7 +66,7 @@ def test_outputs_states_and_gradients_equal_installed_torch(kind, n_layers, bidi
 
 
 def torch_case(kind, n_layers, bidirectional, dtype, batch=21, steps=13, features=5, hidden=9):
-    """What golden/make_golden.py records, with torch's own initial weights; every row ends early."""
+    """Return what golden/make_golden.py records, with initial weights of PyTorch and padded sequences."""
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 

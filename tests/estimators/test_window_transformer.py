@@ -1,4 +1,4 @@
-"""WindowTransformer: rows of past windows, against a plain loop and by scikit-learn's own checks."""
+"""WindowTransformer, compared with a loop and checked by scikit-learn."""
 
 import doctest
 import pickle
@@ -28,7 +28,7 @@ NAN = np.nan
 
 
 def by_hand(known, steps, window, lead, n_columns):
-    """The rows before `steps`, number by number; known: step -> values of its columns."""
+    """Return the values before `steps` in a loop; `known` holds the values of each step."""
     nothing = [NAN] * n_columns
     return np.array(
         [
@@ -39,7 +39,7 @@ def by_hand(known, steps, window, lead, n_columns):
 
 
 def numbered(n, n_columns=1):
-    """0, 1, ... in the first column, 100, 101, ... in the second."""
+    """Return 0, 1, ... in the first column and 100, 101, ... in the second."""
     return np.arange(n)[:, None] + 100.0 * np.arange(n_columns)
 
 
@@ -49,7 +49,7 @@ def hourly(n, n_columns=1):
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 

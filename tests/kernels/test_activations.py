@@ -1,4 +1,4 @@
-"""The functions that cells are given as sigmoid, tanh and relu."""
+"""The functions sigmoid, tanh and relu of the kernels."""
 
 import naive
 import numpy as np

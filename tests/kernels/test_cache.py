@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: found again, never stale, never fatal."""
+"""Compiled kernels on disk: they are reused, never stale, and never cause an error."""
 
 import ast
 import compileall

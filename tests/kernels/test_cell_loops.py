@@ -1,4 +1,4 @@
-"""The gate loops take many units at once: LLVM gives up easily, and everything is then three times slower."""
+"""Vectorisation of the loops of a cell, without which they take three times as long."""
 
 import platform
 import re

@@ -1,4 +1,4 @@
-"""Where every number lies: packed weights read back by a second, slow reading of the layout's description."""
+"""Layout of packed weights, read back by a second implementation of its description."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Losses and their gradients: cross-entropy, and what the steps of the targets weigh, against plain NumPy."""
+"""Losses, weights of steps and gradients, compared with plain NumPy."""
 
 from dataclasses import replace
 

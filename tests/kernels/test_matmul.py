@@ -1,4 +1,4 @@
-"""The products of small matrices against NumPy's: whole numbers throughout, so that both are exact."""
+"""Products of small matrices, compared with NumPy on integers, so that both are exact."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Threads, forks and spawned processes: no crash, and the same numbers."""
+"""Threads, forked and spawned processes, and the notice about compilation."""
 
 import os
 import threading

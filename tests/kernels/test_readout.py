@@ -1,4 +1,4 @@
-"""What the head reads of the states: the last, the mean or the largest, against plain NumPy, differences."""
+"""Readouts of the last, mean or largest state and of every step, compared with NumPy and differences."""
 
 from dataclasses import replace
 from functools import partial
@@ -342,7 +342,7 @@ def make_every_step(cell="gru", n_layers=1, bidirectional=False, dtype="float64"
 
 
 def make_step_task(n_samples=11, n_steps=STEPS, dtype="float64", segment=1, seed=3):
-    """Samples of all lengths, with targets, some of them missing, and weights of every step."""
+    """Return samples of all lengths, targets, some of them missing, and weights of every step."""
     rng, n_values = np.random.default_rng(seed), n_samples * n_steps * segment
     values, targets = rng.normal(size=(n_values, CHANNELS)), rng.normal(size=(n_values, TARGETS))
     targets[rng.random(targets.shape) < 0.2] = np.nan
@@ -355,7 +355,7 @@ def make_step_task(n_samples=11, n_steps=STEPS, dtype="float64", segment=1, seed
 
 
 def step_outputs(network, source, samples, flat=None):
-    """Outputs at every step by the equations, shape (n_samples, n_steps, TARGETS)."""
+    """Return outputs at every step by the equations, shape (n_samples, n_steps, TARGETS)."""
     window = source.window
     x = source.values.reshape(len(samples), window.n_steps, -1)
     states, _ = run_naive(network, x, samples[:, 1], flat)
@@ -363,7 +363,7 @@ def step_outputs(network, source, samples, flat=None):
 
 
 def step_losses(source, samples, outputs):
-    """Mean loss of each target over all steps before the end of a sample, and their mean."""
+    """Return the mean loss of each target over all steps of the samples, and their mean."""
     window = source.window
     shape = len(samples), window.n_steps
     stride = window.segment
@@ -469,7 +469,7 @@ def test_dropout_masks_differ_from_step_to_step():
 
 
 def test_a_distribution_is_read_at_every_step():
-    """Gaussian: mean and deviation of every target at every step, and the likelihood of all steps."""
+    """The distribution is Gaussian, with a mean and a deviation of each target at every step."""
     source, samples = make_step_task(6)
     network = make_every_step(n_outputs=2 * TARGETS, distribution="gaussian")
     options = replace(still, loss="gaussian")
@@ -489,7 +489,7 @@ def test_a_distribution_is_read_at_every_step():
 
 @pytest.mark.nojit
 def test_labels_of_every_step_may_be_missing():
-    """Cross-entropy of classes; a step whose label is NaN counts nothing."""
+    """The loss is the cross-entropy; steps whose label is NaN do not count."""
     source, samples = make_step_task(5)
     labels = np.random.default_rng(0).integers(0, 3, (len(source.values), 1)).astype(float)
     labels[::4] = np.nan

@@ -1,4 +1,4 @@
-"""What a fit shows while it runs: nothing, one bar, or one line an epoch."""
+"""Output of a fit: none, a progress bar, or one line for each epoch."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ TIMES = r"\[\d\d:\d\d<\d\d:\d\d, .*"
 
 @pytest.fixture(scope="module")
 def data():
-    """Fitted once, so that no test hears of compiling."""
+    """Fit once, so that no test prints the notice of compilation."""
     X = np.random.default_rng(0).normal(size=(40, 5))
     SeqRegressor(**TINY).fit(X, X[:, 0])
     return X, X[:, 0]
@@ -37,7 +37,7 @@ def tqdm():
 
 
 def last_bar(captured):
-    """What stands on the bar's line in the end."""
+    """Return the final line of the progress bar."""
     assert captured.out == ""
     lines = captured.err.strip("\n").split("\n")
     assert len(lines) == 1

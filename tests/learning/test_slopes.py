@@ -1,4 +1,4 @@
-"""Derivatives of forecasts with respect to the values of windows, against central differences."""
+"""Derivatives of forecasts with respect to window values, compared with central differences."""
 
 import naive
 import numpy as np

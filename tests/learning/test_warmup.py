@@ -1,4 +1,4 @@
-"""`seqcast warmup`: afterwards, nothing is compiled any more."""
+"""The command `seqcast warmup`, after which nothing is compiled."""
 
 import pytest
 

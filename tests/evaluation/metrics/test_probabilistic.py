@@ -36,13 +36,13 @@ GOOGLE, GOOGLE_LOWER = [741.84], [744.54]
 
 
 def compute_energy_score(y, samples):
-    """The score by its definition over all pairs, element by element."""
+    """Return the score by its definition over all pairs, in loops."""
     pairs = np.abs(samples[:, :, None] - samples[:, None, :]).mean(axis=(1, 2))
     return float(np.mean(np.abs(samples - y[:, None]).mean(axis=1) - pairs / 2))
 
 
 def draw_truths_and_samples(n, m):
-    """Strategy of n truths and m samples of each, with ties, of any size."""
+    """Return a strategy of n truths with m samples each, with ties."""
 
     def draw(seed):
         rng = np.random.default_rng(seed)
