@@ -5,9 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import seqcast
+
+# No deadline: the first example of a test may compile a kernel, which takes seconds.
+hypothesis.settings.register_profile("seqcast", deadline=None)
+hypothesis.settings.load_profile("seqcast")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a forecaster must forecast, by the equations: series, and every part once more in plain NumPy.
+"""Forecasts by the equations in plain NumPy, for each part of a forecaster, and series to forecast.
 
 Scaled rows have the targets' columns first. The first training row of `hourly` is step `FIRST` of all hours
 since 1970, from which the phases of the calendar are counted.

@@ -33,7 +33,7 @@ def test_built_in_names_can_not_be_taken(name):
     assert find_cell(name) in BUILT_IN
 
 
-def test_a_cell_is_found_once_it_is_registered_and_not_if_it_is_wrong():
+def test_only_correct_cells_are_registered():
     with pytest.raises(
         ValueError, match=r"The 'cell' parameter of find_cell must be one of .*Got 'mine' instead"
     ):
@@ -56,7 +56,7 @@ def test_a_cell_is_found_once_it_is_registered_and_not_if_it_is_wrong():
 
 @pytest.fixture(scope="module")
 def documented_cell():
-    """The cell that the example of register_cell makes; what the example prints must be as it says."""
+    """Return the cell of the example of register_cell, after checking what the example prints."""
     (example,) = doctest.DocTestFinder().find(register_cell, "register_cell")
     outcome = doctest.DocTestRunner().run(example, clear_globs=False)
     assert outcome.attempted >= 6
@@ -69,7 +69,7 @@ def documented_cell():
 
 
 def lstm_without_output_gate(weights, x, state):
-    """i, f, g from x and h; C = f C + i g; h = tanh(C + W_ho h + b_h)."""
+    """Run the cell i, f, g from x and h; C = f C + i g; h = tanh(C + W_ho h + b_h)."""
     h, c = (part[0].copy() for part in state)
     outputs = []
     for t in range(x.shape[1]):
@@ -83,7 +83,7 @@ def lstm_without_output_gate(weights, x, state):
 
 
 def assert_layer_is(reference, layer, rng):
-    """Outputs, states and slopes of a layer whose cell is not naive's are those of `reference`."""
+    """Check that outputs, states and gradients of a layer equal those of the function `reference`."""
     call = {"x": rng.normal(size=(3, 4, layer.input_size))}
     n_states = len(layer.forward(call["x"])[1])
     call["state"] = tuple(rng.normal(size=(n_states, 1, 3, layer.hidden_size)))
@@ -110,19 +110,23 @@ def assert_layer_is(reference, layer, rng):
 
 
 def sorted_states(grads):
-    """Names of the initial states among the gradients, in the cell's order."""
+    """Return the names of the initial states among the gradients, in the order of the cell."""
     return [name for name in grads if name.endswith("_0")]
 
 
+# Slow: each cell compiles its own kernels. `make nojit` runs the documented cell uncompiled, and `make test`
+# compiles the cell with gates of every source.
+@pytest.mark.slow
 @pytest.mark.nojit
-def test_the_documented_cell_is_the_written_equation(documented_cell):
+def test_the_documented_cell_follows_its_equations(documented_cell):
     register_cell(documented_cell)
     layer = Recurrent(documented_cell.name, input_size=2, hidden_size=3, dtype="float64", random_state=0)
     assert_layer_is(lstm_without_output_gate, layer, np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_the_documented_cell_learns_to_remember(documented_cell):
-    """The first input of a row, after five others, out of its last state."""
+    """The task is to return the first input of a sequence of six from its last state."""
     register_cell(documented_cell)
     rng = np.random.default_rng(0)
     layer = Recurrent(documented_cell.name, input_size=1, hidden_size=6, dtype="float64", random_state=0)
@@ -146,7 +150,7 @@ def test_the_documented_cell_learns_to_remember(documented_cell):
 
 
 @pytest.mark.nojit
-def test_a_cell_with_gates_of_every_source_is_the_written_equation():
+def test_a_cell_with_gates_of_every_source_follows_its_equations():
     register_cell(MADE_UP)
     layer = Recurrent("made_up", input_size=2, hidden_size=3, dtype="float64", random_state=0)
     assert {name: weight.shape[0] for name, weight in layer.weights.items()} == {
@@ -162,7 +166,7 @@ def test_a_cell_with_gates_of_every_source_is_the_written_equation():
 
 
 def assert_slopes(cell):
-    """A few gradients of each weight are the slopes of the compiled forward pass."""
+    """Check some gradients of each weight against differences of the compiled forward pass."""
     rng = np.random.default_rng(0)
     layer = Recurrent(cell.name, 3, 4, n_layers=2, bidirectional=True, dtype="float64", random_state=0)
     states, of_states = rng.normal(size=(2, len(cell.states), 4, 5, 4))
@@ -182,7 +186,7 @@ def assert_slopes(cell):
 
 
 def slope_at(function, vector, place, step=1e-6):
-    """Central difference of `function()` along one element of a view."""
+    """Return the central difference of `function()` with respect to one element of a view."""
     centre, values = vector[place], []
     for vector[place] in (centre + step, centre - step):
         values.append(function())
@@ -191,10 +195,14 @@ def slope_at(function, vector, place, step=1e-6):
 
 
 @pytest.mark.parametrize("cell", BUILT_IN, ids=lambda cell: cell.name)
-def test_built_in_cells_have_their_slopes_in_a_network(cell):
+def test_gradients_of_built_in_cells_equal_differences(cell):
     assert_slopes(cell)
 
 
-def test_registered_cells_have_their_slopes_in_a_network(documented_cell):
-    for cell in (documented_cell, MADE_UP):
-        assert_slopes(register_cell(cell))
+@pytest.mark.slow
+def test_gradients_of_the_documented_cell_equal_differences(documented_cell):
+    assert_slopes(register_cell(documented_cell))
+
+
+def test_gradients_of_registered_cells_equal_differences():
+    assert_slopes(register_cell(MADE_UP))

@@ -20,12 +20,12 @@ def test_built_in_cells_pass(cell):
 
 
 def changed(function, change):
-    """`function` with its result handed through `change`."""
+    """Return a function that passes the result of `function` to `change`."""
     return lambda *arguments: change(function(*arguments))
 
 
 def scaled_first(result):
-    """The result with the first number of its first tuple multiplied by 1.00001."""
+    """Multiply the first number of the first tuple by 1.00001."""
     (first, *rest), other = result
     return (first * 1.00001, *rest), other
 
@@ -87,7 +87,7 @@ def test_a_wrong_gradient_is_named(cell, name, change, found):
         check_cell(broken(cell, name, change))
 
 
-def test_a_wrong_forward_function_shows_in_the_backward_one():
+def test_a_wrong_forward_function_fails_the_gradient_check():
     doubled = broken(LSTM, "step", lambda result: ((result[0][0] * 2, result[0][1]), result[1]))
     with pytest.raises(ValueError, match="'step_backward' of cell 'lstm' is wrong for z"):
         check_cell(doubled)
@@ -103,7 +103,7 @@ def test_the_two_numbers_of_the_message_are_right():
 
 
 def test_a_reset_that_reads_more_than_h_is_refused():
-    """reset_backward has no way to say what another state would receive."""
+    """`reset_backward` returns no gradient of a second state."""
     leaking = replace(MADE_UP, reset=lambda *a: (reset(*a)[0] + a[3][2], reset(*a)[1]))
     with pytest.raises(ValueError, match=r"'reset_backward' of cell 'made_up' is wrong for state\[2\]"):
         check_cell(leaking)

@@ -21,7 +21,7 @@ def halved(x):
 
 
 def float_in(function):
-    """`function` with a number that stands in its closure."""
+    """Return `function` multiplied by a number of its closure."""
     one = 1.0
     return lambda *arguments: (function(*arguments)[0], (one * function(*arguments)[1][0],))
 
@@ -65,7 +65,7 @@ def test_a_literal_number_in_a_reset_is_refused():
 
 
 def test_literal_numbers_that_do_no_harm_are_allowed():
-    """Indices, exponents and comparisons; a number that stands for itself; what the C library computes."""
+    """These are indices, exponents, comparisons, numbers that are returned, and results of the C library."""
 
     def backward(saved, state, d_new):
         h = saved[0]

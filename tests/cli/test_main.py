@@ -31,12 +31,6 @@ def test_no_command_prints_the_help(capsys):
         assert f"\n    {command} " in out
 
 
-def test_package_runs_as_a_module():
-    result = subprocess.run([sys.executable, "-m", "seqcast", "forecast"], capture_output=True, text=True)
-    message = "seqcast: error: the following arguments are required: DATA.csv (see seqcast forecast --help)\n"
-    assert (result.returncode, result.stdout, result.stderr) == (2, "", message)
-
-
 def test_help_imports_no_slow_package():
     code = """
 import sys

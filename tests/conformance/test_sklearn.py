@@ -143,7 +143,7 @@ def test_scikit_learns_checks(estimator, check):
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_notebooks_show_name_and_state_and_no_link_to_a_page_of_scikit_learn(name):
+def test_html_shows_name_and_state_and_no_link_to_scikit_learn(name):
     fitted = clone(ESTIMATORS[name]).fit(np.arange(90.0).reshape(30, 3) % 7, np.arange(30) % 2)
     for estimator, state in [(ESTIMATORS[name], "Not fitted"), (fitted, "Fitted")]:
         html = estimator_html_repr(estimator)

@@ -1,4 +1,4 @@
-"""What a stamp tells by itself: exact places in cycles, and which cycles a frequency shows."""
+"""Calendar features: positions in cycles, and which cycles a frequency has."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ AGES = pd.DatetimeIndex(["1900-01-01", "2100-01-01"])
 
 
 def cycles_of(index, selection, ends=AGES):
-    """Of rows from here to there with the steps of an index."""
+    """Return the features of a range of steps of the calendar of an index."""
     dated, step = (
         isinstance(index, pd.DatetimeIndex | pd.PeriodIndex),
         infer_calendar(index).shortest_step,
@@ -25,7 +25,7 @@ def cycles_of(index, selection, ends=AGES):
 
 
 def features(index, selection, known=None):
-    """Those of an index, by name."""
+    """Return the features of an index by their names."""
     values, names = calendar_features(index, cycles_of(index if known is None else known, selection))
     assert values.shape == (len(index), len(names))
     assert values.dtype == np.float64
@@ -76,7 +76,7 @@ def test_years_have_the_length_they_have():
         same(found["day_of_year_sin"], np.sin(-2 * np.pi * np.array([2, 1]) / length))
 
 
-def test_the_clock_on_the_wall_is_meant():
+def test_hours_are_those_of_local_time():
     index = dates("2024-10-27 00:00", 5, "h", tz="Europe/Berlin")  # where two o'clock comes twice
     hours = np.array([0, 1, 2, 2, 3])
     found = features(index, ["hour"])
@@ -135,13 +135,13 @@ def test_automatic_cycles_are_those_that_the_frequency_shows(index, cycles):
         (pd.period_range("2022-03", periods=90, freq="M"), 24, "month"),
     ],
 )
-def test_automatic_cycles_are_those_that_rows_go_round_twice(index, n, cycle):
+def test_automatic_cycles_occur_at_least_twice_in_the_rows(index, n, cycle):
     for last, chosen in ((n - 1, False), (n, True)):
         assert (cycle in cycles_of(index, "auto", index[[0, last]])) == chosen
         assert cycle in cycles_of(index, [cycle], index[[0, last]])
 
 
-def test_one_series_that_is_long_enough_tells_a_cycle():
+def test_one_series_of_sufficient_length_determines_a_cycle():
     short, long = AGES[:1].append(pd.DatetimeIndex(["1900-03-01"])), AGES
     step = np.timedelta64(1, "D")
     assert choose_cycles("auto", [short, short], step, "Test") == ["day_of_week"]
@@ -164,7 +164,7 @@ SHOWN = {  # of NAMES, the ones that steps are too long for
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("freq", "hidden"), SHOWN.items(), ids=SHOWN)
-def test_what_a_frequency_does_not_show_is_refused(freq, hidden, name):
+def test_cycles_shorter_than_a_step_are_refused(freq, hidden, name):
     index = dates("2024-01-01", 30, freq)
     if name in hidden:
         with pytest.raises(
@@ -192,7 +192,7 @@ def test_labels_without_a_date_have_no_cycle(index):
 
 
 @pytest.mark.parametrize("selection", ["hour", ["hours"], ["hour", "hour"], [1], 3, {"hour"}, True])
-def test_what_is_no_selection_is_refused(selection):
+def test_invalid_selections_are_refused(selection):
     with pytest.raises(
         ValueError, match=r"must be None, 'auto' or a list of names, each once: 'minute', 'hour'"
     ):
@@ -209,7 +209,7 @@ def test_columns_have_the_order_of_the_names():
     assert found == ["hour_sin", "hour_cos", "weekend", "month_sin", "month_cos"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.datetimes(pd.Timestamp("1950-01-01"), pd.Timestamp("2100-01-01")),
     st.sampled_from(["UTC", "America/New_York", "Asia/Kolkata"]),

@@ -49,7 +49,7 @@ def arrow_table(columns):
 
 @pytest.fixture(params=[polars_frame, arrow_table], ids=["polars", "pyarrow"])
 def other(request):
-    """A frame of another library made of lists."""
+    """Return a frame of another library, made of lists."""
     pytest.importorskip("narwhals")
     return request.param
 

@@ -23,7 +23,7 @@ def series(draw, elements=WHOLE, missing=True):
 
 @st.composite
 def futures(draw, elements):
-    """A complete series, its lags, and cutoffs with all the past they need; the horizon fits behind them."""
+    """Draw a complete series, lags, cutoffs with enough steps before them, and a horizon."""
     values, lags = draw(series(elements, missing=False)), draw(LAGS)
     values = np.concatenate([np.flip(values, axis=0)] * (1 + sum(lags) // len(values)) + [values])
     first = sum(lags)
@@ -84,7 +84,7 @@ def test_without_lags_nothing_changes():
     assert integrate(forecasts, values, np.array([3]), ()) is forecasts
 
 
-def test_differences_beyond_float64_are_its_ends():
+def test_differences_beyond_float64_are_clipped():
     largest = np.finfo(float).max
     changes = difference(np.array([[1.7e308], [-1.7e308], [1.7e308]]), (1,))
     assert changes[1:, 0].tolist() == [-largest, largest]
@@ -94,7 +94,7 @@ def test_differences_beyond_float64_are_its_ends():
 
 
 def test_sums_by_hand():
-    """After 10, 20, 30 with lag 2: 20 + 1, 30 + 2, then on from those."""
+    """The values 10, 20, 30 continue with lag 2 as 20 + 1, 30 + 2, and so on."""
     forecasts = np.array([[[1.0], [2.0], [3.0], [4.0], [5.0]]])
     values = np.array([[10.0], [20.0], [30.0]])
     found = integrate(forecasts, values, np.array([3]), (2,))
@@ -188,6 +188,6 @@ def test_missing_forecasts_are_missing_from_there_on():
     np.testing.assert_array_equal(found[0, :, 0], [11.0, np.nan, 12.0, np.nan])
 
 
-def test_sums_beyond_float64_are_its_end():
+def test_sums_beyond_float64_are_clipped():
     found = integrate(np.full((1, 2, 1), 1.7e308), np.array([[1.7e308]]), np.array([1]), (1,))
     assert (found == np.finfo(float).max).all()

@@ -13,7 +13,7 @@ def noise(seed=0):
 
 
 def series(power, seed=0):
-    """Four plateaus, with noise as large as this power of the level."""
+    """Return four plateaus with noise proportional to a power of the level."""
     level = np.repeat([10.0, 30.0, 100.0, 300.0], 100)
     return level + 0.01 * level**power * noise(seed)
 

@@ -116,7 +116,7 @@ def test_forecasts_may_be_one_array_and_stamps_the_index():
     pd.testing.assert_frame_equal(alone, long(time=DAYS[:2], y=[1.0, 1.0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(-20, 20)), min_size=1, max_size=40, unique=True),
     st.booleans(),

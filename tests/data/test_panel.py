@@ -10,7 +10,7 @@ from seqcast.data.panel import Panel
 
 
 def ragged(lengths, n_columns=2, seed=0, holes=0.3):
-    """A series of each length, with holes."""
+    """Return a series of each length, with missing values."""
     rng = np.random.default_rng(seed)
     grids = [rng.normal(size=(n, n_columns)) for n in lengths]
     return [np.where(rng.random(grid.shape) < holes, np.nan, grid) for grid in grids]
@@ -113,7 +113,7 @@ def test_surroundings_are_copies():
 
 @given(lengths, st.integers(0, 9), st.data())
 def test_steps_keep_their_absolute_numbers(lengths, min_steps, data):
-    """Whatever is put before a series, and whatever part of it is looked at."""
+    """Steps before a series and the part of it that is read do not matter."""
     clocks = np.array(data.draw(st.lists(st.integers(-50, 50), min_size=len(lengths), max_size=len(lengths))))
     panel = Panel.stack(ragged(lengths), min_steps, clocks)
     for number, (n, first) in enumerate(zip(lengths, clocks, strict=True)):
@@ -139,7 +139,7 @@ def test_naive_forecasts_read_no_other_series(lengths, seed, season, n):
 
 
 def starts_by_loop(panel, n_targets, window, horizon, borders, n_skipped, judged):
-    """First rows of windows that are used, one after the other."""
+    """Return the first rows of the windows that are used, in order."""
     found = []
     for values, begin, border in zip(panel, panel.starts, borders, strict=True):
         for start in range(n_skipped, len(values) - window - horizon + 1):

@@ -15,7 +15,7 @@ NAMES = ["a", "b"]
 
 
 def series(lengths, n_columns, seed=0, holes=0.0):
-    """Positive values, each series of its own size, with holes."""
+    """Return positive values with gaps; each series has its own scale."""
     rng = np.random.default_rng(seed)
     grids = [(10.0**k) * np.exp(rng.normal(size=(n, n_columns))) for k, n in enumerate(lengths)]
     return [np.where(rng.random(grid.shape) < holes, np.nan, grid) for grid in grids]
@@ -74,7 +74,7 @@ def test_scaling_none_standardises_covariates_only():
 
 
 def test_later_rows_are_scaled_by_the_training_rows():
-    """Of which they are told by number, in any order, and more than once."""
+    """Series are selected by number, in any order and repeatedly."""
     grids = series([20, 12], 2)
     preparation = prepared(grids, ColumnLayout(1, past=1))
     later = series([4, 5, 6], 2, seed=1)
@@ -127,7 +127,7 @@ def test_scales_of_targets_are_deviations_in_their_own_units(transform, scaling)
 
 
 def inputs_by_hand(grids, columns, horizon, lags, shifts):
-    """Of scaled columns: targets, their lags, columns of the past, those known future, static ones."""
+    """The order is targets, lags, past covariates, future covariates, static covariates."""
     k, rows = columns.targets, []
     past, future, static = columns.past_slice, columns.future_slice, columns.static_slice
     for grid in grids:
@@ -147,7 +147,7 @@ def inputs_by_hand(grids, columns, horizon, lags, shifts):
     seed=st.integers(0, 2**16),
 )
 def test_inputs_hold_what_is_known_of_the_steps_to_be_forecast(counts, lags, shared_window, seed):
-    """Of the horizon of 3 steps, moved by so much that a window before a cutoff covers it."""
+    """Future covariates are shifted by the horizon of 3, so that a window before the cutoff contains them."""
     columns = ColumnLayout(*counts)
     grids = series([14, 11], sum(counts), seed, holes=0.2)
     preparation = prepared(grids, columns, TargetOptions(scaling="none", lags=tuple(lags)), 3, shared_window)
@@ -164,7 +164,7 @@ def test_inputs_hold_what_is_known_of_the_steps_to_be_forecast(counts, lags, sha
 
 @pytest.mark.parametrize("shared_window", range(1, 8))
 def test_windows_hold_future_covariates_of_all_forecast_steps(shared_window):
-    """Even where it is shorter than the horizon: the last `shared_window` rows before the cutoff."""
+    """The last `shared_window` rows before the cutoff are read, also if they are fewer than the horizon."""
     horizon, cutoff = 5, 9
     grid = np.column_stack([np.zeros(20), np.arange(20.0)])
     preparation = prepared([grid], ColumnLayout(1, future=1), TargetOptions(), horizon, shared_window)
@@ -176,7 +176,7 @@ def test_windows_hold_future_covariates_of_all_forecast_steps(shared_window):
 
 
 def test_a_lag_stands_beside_the_steps_it_is_counted_from():
-    """Row by row, lag 24 of the last 4 steps before the cutoff is that of the 4 steps after it."""
+    """In the last 4 rows before the cutoff, lag 24 belongs to the 4 steps after it."""
     grid = np.arange(40.0)[:, None]
     preparation = prepared([grid], ColumnLayout(1), TargetOptions(scaling="none", lags=(4, 24)), 4, 4)
     inputs = preparation.make_inputs(preparation.scale(Panel.stack([grid])))
@@ -230,7 +230,7 @@ def test_differences_change_no_covariate():
 
 @pytest.mark.parametrize("lags", [(1,), (4,), (1, 4), (2, 3)])
 def test_true_changes_are_integrated_to_the_true_values(lags):
-    """Whatever the series, its cutoff, and how far the horizon reaches over the season."""
+    """This holds for all series, cutoffs and horizons beyond the season."""
     grids = series([30, 24], 2)
     preparation = prepared(grids, ColumnLayout(2), TargetOptions(differences=lags), horizon=6)
     scaled = preparation.scale(Panel.stack(grids))

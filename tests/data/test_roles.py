@@ -16,7 +16,7 @@ FRAME = pd.DataFrame(
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 

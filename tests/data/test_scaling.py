@@ -98,13 +98,13 @@ def test_weighted_rows_count_as_often_as_they_say(values, seed):
 
 
 def test_weighted_mean_and_deviation_by_hand():
-    """0 three times and 4 once: mean 1, variance (3 * 1 + 9) / 4."""
+    """The values 0, 0, 0 and 4 have the mean 1 and the variance (3 * 1 + 9) / 4."""
     scaler = Scaler.fit(np.array([[0.0], [4.0]]), np.array([1.5, 0.5]))
     assert (scaler.center.tolist(), scaler.scale.tolist()) == ([1.0], [np.sqrt(3.0)])
 
 
 def test_missing_values_have_no_weight():
-    """Each column is that of its observed rows alone, whatever the others weigh."""
+    """The statistics of a column depend on its observed rows only."""
     values = np.array([[1.0, np.nan], [np.nan, 4.0], [3.0, 8.0], [np.nan, np.nan]])
     scaler = Scaler.fit(values, np.array([1.0, 3.0, 1.0, 1e6]))
     assert (scaler.center.tolist(), scaler.scale.tolist()) == ([2.0, 5.0], [1.0, np.sqrt(3.0)])
@@ -188,7 +188,7 @@ def test_the_identity_changes_nothing():
 
 
 def second_definition(values, share):
-    """Quantile of Hyndman and Fan's second definition, one row after the other."""
+    """Return the weighted quantile of the second definition of Hyndman and Fan, in a loop over rows."""
     ordered = sorted(values)
     place = len(ordered) * share
     below = ordered[int(np.ceil(place)) - 1]
@@ -206,7 +206,7 @@ def test_robust_scaling_is_by_median_and_quartiles(values):
 
 
 def test_robust_scaling_by_hand():
-    """Five rows without the missing one: quartiles 1 and 3."""
+    """The five observed rows have the quartiles 1 and 3."""
     values = np.array([[3.0], [np.nan], [0.0], [1e9], [2.0], [1.0]])
     scaler = Scaler.fit(values, method="robust")
     assert scaler.center.tolist() == [2.0]
@@ -265,7 +265,7 @@ def test_any_column_is_scaled_without_a_warning(values, method):
     assert np.isfinite(scaler.inverse_transform(scaler.transform(values, np.dtype("float32")))).all()
 
 
-def test_what_the_network_says_beyond_float64_is_its_end():
+def test_forecasts_beyond_float64_are_clipped():
     scaler = Scaler.fit(np.array([[1.7e308], [-1.7e308]]))
     largest = np.finfo(float).max
     np.testing.assert_array_equal(
@@ -282,7 +282,7 @@ def test_none_leaves_values_as_they_are():
 
 
 def test_none_knows_constant_columns():
-    """Of which the forecast is the constant, however large."""
+    """The forecast of a constant column is the constant, also if it is large."""
     scaler = Scaler.fit(np.array([[1e9, 1.0], [np.nan, 2.0], [1e9, 4.0]]), method="none")
     assert scaler.constant.tolist() == [True, False]
     assert scaler.inverse_transform(np.array([[0.5, 0.5]])).tolist() == [[1e9, 0.5]]
@@ -307,7 +307,7 @@ def test_a_column_never_observed_stays_as_it_is(how, weights):
 
 @pytest.mark.parametrize("how", ["standard", "robust", "none"])
 def test_zero_columns_are_scaled(how):
-    """A forecaster without covariates has none to scale."""
+    """This is the case of a forecaster without covariates."""
     scaler = Scaler.fit(np.empty((5, 0)), method=how)
     assert scaler.transform(np.empty((2, 0)), DOUBLE).shape == (2, 0)
     assert scaler.constant.shape == (0,)
@@ -317,7 +317,7 @@ def test_zero_columns_are_scaled(how):
 
 
 def several():
-    """Three series of two columns; the second column of the second series is constant."""
+    """Return three series of two columns; the second column of the second series is constant."""
     series = [np.array([[0.0, 1.0], [2.0, 5.0]]), np.array([[-8.0, 3.0], [8.0, 3.0]]), np.eye(2)]
     parts = [Scaler.fit(values) for values in series]
     return parts, Scaler.stack(parts)

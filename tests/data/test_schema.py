@@ -29,7 +29,7 @@ def fit(X, y=None, spec=None, **options):
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 

@@ -10,7 +10,7 @@ from seqcast.data.seasonal_naive import seasonal_naive
 
 @st.composite
 def series(draw, max_steps=40):
-    """Up to three columns of small numbers, some of them missing."""
+    """Draw up to three columns of small numbers, some of them missing."""
     shape = draw(st.integers(1, max_steps)), draw(st.integers(1, 3))
     values = draw(arrays.arrays(float, shape, elements=st.integers(-9, 9)))
     missing = draw(arrays.arrays(bool, shape, elements=st.booleans()))
@@ -18,7 +18,7 @@ def series(draw, max_steps=40):
 
 
 def naive_step(column, cutoff, lead, season_length):
-    """The last observed value of the same place in the season before `cutoff`, else the last observed one."""
+    """Return the last value before `cutoff` at the same position of the season, or else the last value."""
     step = cutoff + lead
     for back in range(step - season_length, -1, -season_length):
         if back < cutoff and not np.isnan(column[back]):

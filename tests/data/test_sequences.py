@@ -17,7 +17,7 @@ NAN = np.nan
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
@@ -38,7 +38,7 @@ def test_sequences_of_several_channels_keep_them():
 
 @pytest.mark.parametrize("lengths", [[1, 3, 2], np.array([1, 3, 2], np.uint8), pd.Series([1, 3, 2])])
 def test_steps_beyond_the_lengths_become_nan(lengths):
-    """No row needs all 4 steps, so 3 are left; what was passed stays as it was."""
+    """The longest sequence has 3 of 4 steps, so 3 are kept; the arguments are not changed."""
     whole = np.arange(24.0).reshape(3, 4, 2)
     before, padded = whole.copy(), pad_sequences(whole, lengths)
     expected = whole[:, :3].copy()
@@ -93,7 +93,7 @@ def test_sequences_that_can_not_be_padded_are_refused(arguments, message):
 
 
 def test_a_sequence_ends_with_its_last_observed_step():
-    """Gaps within it count as steps; where nothing was observed there is one step, a missing one."""
+    """Gaps count as steps, and a sequence without values has one missing step."""
     rows = [[1, NAN, NAN, NAN], [NAN, NAN, 3, NAN], [1, 2, 3, 4], [NAN] * 4]
     assert sequence_lengths(np.array(rows)[:, :, None]).tolist() == [1, 3, 4, 1]
     of_either = [[[NAN, NAN], [NAN, 1], [NAN, NAN]], [[1, NAN], [NAN, NAN], [2, NAN]]]
@@ -109,7 +109,7 @@ def test_docstring_example_is_true():
 
 
 def samples_of(rows, weights):
-    """One step of all but the last column, which is the target."""
+    """Return samples of one step; the last column is the target."""
     rows = np.array(rows, float)
     return Samples(rows[:, :-1, None], rows[:, -1:], np.array(weights, float))
 
@@ -140,7 +140,7 @@ values = st.sampled_from([0.0, -0.0, 1.0, -1.0, NAN, 1e300])
     weights=st.lists(st.integers(1, 40), min_size=12, max_size=12),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_merged_samples_are_distinct_in_any_order(rows, weights, seed):
     weights = np.array(weights[: len(rows)]) / 8
     merged = samples_of(rows, weights).merge_duplicates()
@@ -154,7 +154,7 @@ def test_merged_samples_are_distinct_in_any_order(rows, weights, seed):
 
 
 def test_merged_weights_do_not_depend_on_the_order_of_samples():
-    """0.1 + 0.2 + 0.3 has other bits than 0.3 + 0.2 + 0.1."""
+    """The sum 0.1 + 0.2 + 0.3 has other bits than 0.3 + 0.2 + 0.1."""
     one, other = (
         samples_of([[1, 1]] * 3, weights).merge_duplicates() for weights in ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1])
     )
@@ -162,7 +162,7 @@ def test_merged_weights_do_not_depend_on_the_order_of_samples():
 
 
 def test_merging_does_not_depend_on_the_memory_order():
-    """Keys are the bytes of a row, so rows must lie in one piece."""
+    """Keys are the bytes of a row, so rows must be contiguous."""
     rng = np.random.default_rng(0)
     steps, targets = rng.integers(0, 2, (50, 2, 2)).astype(float), rng.integers(0, 2, (50, 2)).astype(float)
     weights = rng.uniform(0.5, 2, 50)
@@ -174,7 +174,7 @@ def test_merging_does_not_depend_on_the_memory_order():
 
 
 def test_samples_without_targets_are_merged():
-    """Those of SeqEncoder."""
+    """SeqEncoder has such samples."""
     steps = np.array([1.0, 2.0, 1.0]).reshape(3, 1, 1)
     merged = Samples(steps, np.empty((3, 0)), np.array([1.0, 2.0, 4.0])).merge_duplicates()
     np.testing.assert_array_equal(sorted(as_table(merged).tolist()), [[1, 5], [2, 2]])

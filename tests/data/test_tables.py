@@ -1,4 +1,4 @@
-"""What is accepted at the border, what it becomes, and what is refused with which words."""
+"""Conversion of input data: accepted types, their conversion, and errors of the others."""
 
 from decimal import Decimal
 

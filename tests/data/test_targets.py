@@ -1,4 +1,4 @@
-"""The three ways to call ``fit``: what becomes target or covariate, what is forecast, and what is refused."""
+"""The three ways to pass a target to ``fit``, and their errors."""
 
 import re
 
@@ -16,7 +16,7 @@ def read(X, y=None, target=None):
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
@@ -25,13 +25,13 @@ def hours(n):
 
 
 def covariates(n, seed=0):
-    """Two covariates: a wave at a level, and noise."""
+    """Return two covariates: a wave with an offset, and noise."""
     rng, t = np.random.default_rng(seed), np.arange(n)
     return pd.DataFrame({"heat": 20 + np.cos(t / 4), "wind": rng.normal(size=n)}, hours(n))
 
 
 def loads(n, names=("load",), seed=1):
-    """Positive daily waves with noise, each at a level of its own."""
+    """Return positive daily waves with noise, each with its own offset."""
     rng, t = np.random.default_rng(seed), np.arange(n)
     waves = {
         name: 5 * (k + 1) + np.sin(2 * np.pi * t / 24 + k) + 0.2 * rng.normal(size=n)
@@ -162,7 +162,7 @@ def test_columns_of_arrays_are_targets_too_where_y_equals_them():
 
 
 def test_columns_of_an_array_get_the_names_of_an_equal_y():
-    """A step of a pipeline may have made an array of X."""
+    """A step of a pipeline may have turned X into an array."""
     rows = ABC.astype(float).reset_index(drop=True)
     training = read(rows.to_numpy(), rows["b"], "b")
     assert (training.table.columns, training.columns) == (("b", "x0", "x2"), ("x0", "b", "x2"))
@@ -179,7 +179,7 @@ def test_a_series_is_its_own_y(X, kind):
     assert (training.targets, training.covariates, training.separate_targets) == ([X.name or "y"], [], False)
 
 
-def test_rows_of_x_and_of_a_nameless_y_are_compared_as_they_came():
+def test_x_and_a_nameless_y_are_compared_in_their_given_order():
     shuffled = ABC.iloc[[2, 0, 1]]
     for y in (shuffled["b"].to_numpy(), shuffled["b"].rename(None)):
         training = read(shuffled, y)
@@ -474,7 +474,7 @@ def test_a_count_of_steps_is_no_copy_of_a_linear_target():
 
 @pytest.mark.parametrize("change", [lambda y: 1 - y, lambda y: 7 * y - 2])
 def test_columns_of_two_values_are_no_copies(change):
-    """Whether the shop was open says all of whether somebody came; a third value tells more."""
+    """A flag may determine another flag, but a column of three values has more information."""
     came = np.array([0.0, 1, 1, 0, NAN, 1, 0, 0, 1, 1])
     X = covariates(10).assign(other=change(came))
     assert read(X, pd.Series(came, X.index, name="load")).covariates == ["heat", "wind", "other"]

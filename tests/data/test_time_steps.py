@@ -13,7 +13,7 @@ from seqcast.data.time_steps import insert_missing_steps, step_numbers
 
 @st.composite
 def series(draw, max_steps=40):
-    """Up to three columns of small numbers, some of them missing."""
+    """Draw up to three columns of small numbers, some of them missing."""
     shape = draw(st.integers(1, max_steps)), draw(st.integers(1, 3))
     values = draw(arrays.arrays(float, shape, elements=st.integers(-9, 9)))
     missing = draw(arrays.arrays(bool, shape, elements=st.booleans()))

@@ -1,4 +1,4 @@
-"""Transforms against the papers' equations, scikit-learn and Monte Carlo; there and back, always a number."""
+"""Transforms of targets, compared with the equations of the papers and with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def with_lambda(kind, power, unit=1.0, bound=np.inf):
 
 @st.composite
 def columns(draw, kind, largest=1e300):
-    """Values that the kind takes, some of them missing."""
+    """Draw values in the domain of a transform, some of them missing."""
     least = max(LEAST[kind], -largest)
     shape = draw(st.integers(1, 20)), draw(st.integers(1, 3))
     values = draw(arrays.arrays(float, shape, elements=st.floats(least, largest, exclude_min=True)))
@@ -33,12 +33,12 @@ def columns(draw, kind, largest=1e300):
 
 
 def box_cox(x, power):
-    """Box and Cox, equation 1."""
+    """Return the transform by equation 1 of Box and Cox."""
     return np.log(x) if power == 0 else (x**power - 1) / power
 
 
 def yeo_johnson(x, power):
-    """Yeo and Johnson, equation 2.1."""
+    """Return the transform by equation 2.1 of Yeo and Johnson."""
     if x >= 0:
         return np.log(1 + x) if power == 0 else ((1 + x) ** power - 1) / power
     return -np.log(1 - x) if power == 2 else -((1 - x) ** (2 - power) - 1) / (2 - power)
@@ -81,7 +81,7 @@ def test_a_power_of_one_is_a_change_of_units():
 
 
 @pytest.mark.parametrize(("kind", "bad"), [("log", 0.0), ("log", -2.0), ("log1p", -1.0), ("box-cox", 0.0)])
-def test_what_a_kind_can_not_take_is_not_observed(kind, bad):
+def test_values_outside_the_domain_count_as_missing(kind, bad):
     transform = fitted(np.array([[1.0], [2.0], [4.0]]), kind)
     found = transform.transform(np.array([[bad], [3.0], [np.nan], [-1e300]]))
     assert np.isnan(found[:, 0]).tolist() == [True, False, True, True]
@@ -167,7 +167,7 @@ def test_any_observation_is_a_number_or_missing(data, kind):
 
 @given(data=st.data(), kind=st.sampled_from(list(LEAST)))
 def test_order_is_kept_both_ways(data, kind):
-    """So quantiles are undone to quantiles."""
+    """Therefore the inverse maps quantiles to quantiles."""
     transform = fitted(data.draw(columns(kind, 1e6))[:, :1], kind)
     values = np.sort(data.draw(columns(kind, 1e6))[:, :1], axis=0)
     for changed in (
@@ -193,7 +193,7 @@ def test_inverse_values_are_bounded_by_observed_ones():
     assert fitted(np.array([[5.0]]), "log").inverse_transform(np.array([[800.0]])).tolist() == [[5 * LIMIT]]
 
 
-def test_below_the_end_of_what_box_cox_makes_lies_0():
+def test_values_below_the_range_of_box_cox_become_0():
     """(x^0.5 - 1) / 0.5 is never below -2."""
     found = with_lambda("box-cox", 0.5).inverse_transform(np.array([[-2.0], [-3.0], [-1e300], [-1.0]]))
     np.testing.assert_allclose(found, [[0.0], [0.0], [0.0], [0.25]], rtol=1e-12)

@@ -17,13 +17,13 @@ def frame():
 
 @pytest.fixture(scope="module", params=WAYS.values(), ids=WAYS)
 def model(frame, request):
-    """Fitted on the first 120 rows of `frame`: two targets, no covariate."""
+    """Return a forecaster of two targets, fitted on the first 120 rows of `frame`."""
     return SeqForecaster(**{**SMALL, **request.param}).fit(frame[:120])
 
 
 @pytest.fixture(scope="module", params=WAYS.values(), ids=WAYS)
 def guided(request):
-    """A model of targets c and a with covariate b, in double precision, and the rows it was fitted on."""
+    """Return a float64 forecaster of c and a with the covariate b, and its training rows."""
     rows = with_holes(hourly(120, "abc"))
     options = {**SMALL, **request.param, "target": ["c", "a"], "dtype": "float64"}
     return SeqForecaster(**options).fit(rows), rows

@@ -33,7 +33,7 @@ def test_shorter_forecasts_begin_longer_ones(model):
 
 
 def test_continuation_is_made_from_forecasts_as_if_observed(model):
-    """`predict` reads the forecasts fed back by hand as observed rows."""
+    """The expected values come from `predict`, given earlier forecasts as observed rows."""
     continued = model.forecast(20)
     assert_same_bits(model.predict(continued), continued)
 
@@ -65,7 +65,7 @@ def test_first_block_of_predict_is_forecast(model, frame):
 
 
 def test_windows_without_observed_values_follow_the_equations(guided):
-    """And those before, of which fewer and fewer values are observed."""
+    """Earlier rows are also missing, more and more of them."""
     model, rows = guided
     later = hourly(140, "abc")[120:]
     later[:] = np.nan
@@ -83,7 +83,7 @@ def test_later_blocks_are_forecasts_from_the_rows_before(guided):
     np.testing.assert_allclose(model.predict(later), np.concatenate(blocks)[:17], rtol=1e-9)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     first=st.integers(0, 47),
     noise=st.integers(0, 2**16),
@@ -127,7 +127,7 @@ def test_score_is_skill_against_the_seasonal_naive_forecast(season_length):
 
 
 def test_score_leaves_out_what_was_not_observed(model, frame):
-    """With the last rows missing, the score is that of the rows before."""
+    """If the last rows are missing, the score is that of the rows before them."""
     later = frame[120:140].copy()
     later.iloc[15:] = np.nan
     assert model.score(later) == pytest.approx(model.score(frame[120:135]), rel=1e-12)

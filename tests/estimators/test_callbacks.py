@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks on every estimator that trains: what they are told, when, and what they may do."""
+"""Callbacks of scikit-learn on every estimator that trains."""
 
 import importlib.util
 import warnings
@@ -40,7 +40,7 @@ TRAIN, LATER = ROWS[:60], ROWS[60:]
 
 @dataclass(frozen=True)
 class Case:
-    """An estimator, the arguments of its fit, and what to ask of it when fitted."""
+    """An estimator, the arguments of its fit, and a method that is called after the fit."""
 
     estimator: type
     data: tuple
@@ -73,15 +73,15 @@ every_sequence_estimator = pytest.mark.parametrize(
     "case", SEQUENCES, ids=lambda case: case.estimator.__name__
 )
 # Steps so long that the best epoch is not the last.
-WAYS = {
+FIT_OPTIONS = {
     "training loss": {"early_stopping": False},
     "validation loss": {"early_stopping": True, "learning_rate_init": 0.3},
 }
-every_way = pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
+all_fit_options = pytest.mark.parametrize("options", FIT_OPTIONS.values(), ids=FIT_OPTIONS)
 
 
 class Recorder:
-    """Remembers hooks and fitted estimators; at a hook of its choice it stops the fit, or raises."""
+    """A callback that records hooks and fitted estimators, and stops the fit or raises at a given hook."""
 
     def __init__(self, at=None, error=None):
         self.at, self.error = at, error
@@ -113,7 +113,7 @@ class Propagated(Recorder):
 
 
 class Reader:
-    """Asks for no fitted estimator; remembers the data that it was given."""
+    """A callback that requests no fitted estimator, and records the data that it receives."""
 
     def __init__(self):
         self.given = []
@@ -132,7 +132,7 @@ class Reader:
 
 
 def hooks(n_epochs, left_open=False):
-    """All that is told of a fit of so many epochs; left_open: and of one that did not end."""
+    """Return the hooks of a fit of some epochs; with `left_open`, of one that did not end."""
     epochs = [f"{what} epoch {number}" for number in range(n_epochs) for what in ("begin", "end")]
     end = [f"begin epoch {n_epochs}"] if left_open else ["end fit 0"]
     return ["setup", "begin fit 0", *epochs, *end, "teardown"]
@@ -223,7 +223,7 @@ def test_an_encoder_hands_on_no_y():
 
 @needs_callbacks
 @pytest.mark.parametrize("data", [(TRAIN,), (TRAIN, TRAIN["a"]), (TRAIN, TRAIN["a"].rename("b") ** 2)])
-def test_a_forecaster_hands_on_no_rows_since_those_of_training_can_not_be_predicted(data):
+def test_callbacks_of_a_forecaster_receive_no_rows(data):
     reader = Reader()
     CASES["SeqForecaster"].make().set_callbacks(reader).fit(*data)
     assert reader.given == [(None, None, None)] * 10
@@ -233,7 +233,7 @@ def test_a_forecaster_hands_on_no_rows_since_those_of_training_can_not_be_predic
 
 
 @needs_callbacks
-@every_way
+@all_fit_options
 @every_estimator
 def test_an_epochs_estimator_is_that_of_a_fit_that_ended_with_it(case, options):
     recorder = Recorder()
@@ -247,13 +247,13 @@ def test_an_epochs_estimator_is_that_of_a_fit_that_ended_with_it(case, options):
 
 @needs_callbacks
 @every_estimator
-def test_the_best_epoch_of_a_fit_that_goes_on_may_be_an_earlier_one(case):
-    """Else the test above would not tell the best weights from the last."""
+def test_the_best_epoch_may_be_earlier_than_the_last(case):
+    """Otherwise the test above would not distinguish the best weights from the last."""
     recorder = Recorder()
-    case.fit(recorder, **WAYS["validation loss"], max_iter=12)
+    case.fit(recorder, **FIT_OPTIONS["validation loss"], max_iter=12)
     assert any(seen.best_iter_ < seen.n_iter_ for seen in recorder.fitted)
     for number, seen in enumerate(recorder.fitted[:-1], 1):
-        assert_same_fit(seen, case.fit(**WAYS["validation loss"], max_iter=number), case)
+        assert_same_fit(seen, case.fit(**FIT_OPTIONS["validation loss"], max_iter=number), case)
 
 
 @needs_callbacks
@@ -318,10 +318,10 @@ def test_fits_that_go_on_from_the_last_one(case):
 
 
 @needs_callbacks
-@every_way
+@all_fit_options
 @every_estimator
 @pytest.mark.parametrize("number", [1, 3, 4])
-def test_a_fit_that_is_told_to_stop_is_one_of_so_many_epochs(case, options, number):
+def test_a_stopped_fit_equals_one_of_as_many_epochs(case, options, number):
     recorder = Recorder(at=f"end epoch {number - 1}")
     model = case.fit(recorder, **options)
     assert model.n_iter_ == number
@@ -340,7 +340,7 @@ def test_one_of_several_callbacks_is_enough_to_stop(case):
 @needs_callbacks
 @pytest.mark.filterwarnings("error")
 @every_estimator
-def test_a_fit_that_is_told_to_stop_does_not_warn_that_it_is_unfinished(case):
+def test_a_fit_stopped_by_a_callback_does_not_warn(case):
     case.fit(Recorder(at="end epoch 3"))
 
 
@@ -386,7 +386,7 @@ def test_a_forecaster_is_stopped_by_rows_that_are_held_out():
 
 
 @needs_callbacks
-@every_way
+@all_fit_options
 @every_estimator
 def test_results_do_not_depend_on_callbacks(case, options):
     assert_same_fit(case.fit(Recorder(), Reader(), **options), case.fit(**options), case)
@@ -406,7 +406,7 @@ def test_only_the_callbacks_themselves_stay_on_the_estimator(case):
 
 @needs_callbacks
 @every_estimator
-def test_every_fit_is_told_anew(case):
+def test_every_fit_calls_all_hooks_again(case):
     recorder = Recorder()
     model = case.fit(recorder)
     model.fit(*case.data)
@@ -477,7 +477,7 @@ def test_a_callback_that_fails_leaves_no_first_fit(case, hook):
 @needs_callbacks
 @every_estimator
 @pytest.mark.parametrize("hook", ["end fit 0", "teardown"])
-def test_a_callback_that_fails_after_training_leaves_what_was_trained(case, hook):
+def test_an_error_of_a_callback_after_training_keeps_the_fit(case, hook):
     model = case.make().set_callbacks(Recorder(hook, ValueError("mine")))
     with pytest.raises(ValueError, match="mine"):
         model.fit(*case.data)
@@ -486,7 +486,7 @@ def test_a_callback_that_fails_after_training_leaves_what_was_trained(case, hook
 
 
 @needs_callbacks
-@every_way
+@all_fit_options
 @every_estimator
 @pytest.mark.parametrize("hook", ["end epoch 0", "begin epoch 3", "end epoch 2"])
 def test_ctrl_c_in_a_callback_leaves_the_best_weights_so_far(case, options, hook):
@@ -553,7 +553,7 @@ def test_a_fit_that_diverges_later_leaves_that_epoch_open(case, monkeypatch):
 
 @needs_callbacks
 @every_estimator
-def test_what_is_refused_is_not_told(case):
+def test_refused_arguments_call_no_hook(case):
     recorder, model = Recorder(), case.make(hidden_size=0)
     with pytest.raises(ValueError, match="'hidden_size'"):
         model.set_callbacks(recorder).fit(*case.data)
@@ -606,9 +606,9 @@ FORECASTER = CASES["SeqForecaster"]
 
 
 @needs_callbacks
-@every_way
-def test_each_of_several_networks_is_a_fit_that_is_told(options):
-    """What is seen in the fit of the second forecasts with the first one too."""
+@all_fit_options
+def test_each_of_several_networks_calls_the_hooks(options):
+    """Estimators seen during the fit of the second network contain the first one, too."""
     recorder, options = Recorder(), options | {"n_models": 2, "max_iter": 3}
     model = FORECASTER.fit(recorder, **options)
     assert recorder.seen == 2 * hooks(3)
@@ -623,7 +623,7 @@ def test_each_of_several_networks_is_a_fit_that_is_told(options):
 
 
 @needs_callbacks
-def test_each_local_model_is_told():
+def test_each_local_model_calls_the_hooks():
     parts = [TRAIN.reset_index(names="time").assign(id=name) for name in "st"]
     model, recorder = FORECASTER.make(id_col="id", time_col="time", scope="local"), Recorder()
     model.set_callbacks(recorder).fit(pd.concat(parts))
@@ -668,7 +668,7 @@ def monitor_of(scoring):
 
 
 def scores_of(monitor, name, task="epoch"):
-    """Path of each such task -> its score."""
+    """Return the score of each task by its path."""
     return {row["task_id_path"]: row[name] for row in monitor.get_logs().data if row["task_name"] == task}
 
 
@@ -728,7 +728,7 @@ def test_the_monitor_scores_every_epoch_of_every_fold_of_a_search(n_jobs):
 
 
 def lineage(context):
-    """Names of the tasks from the outermost one."""
+    """Return the names of the tasks, the outermost one first."""
     own = [f"{context.estimator_name} {context.task_name} {context.task_id}"]
     return own if context.parent is None else lineage(context.parent) + own
 
@@ -785,7 +785,7 @@ def test_callbacks_of_the_last_step_of_a_pipeline(case):
 
 @needs_callbacks
 @every_estimator
-def test_a_failed_fit_in_a_pipeline_leaves_the_last_one_and_no_context(case):
+def test_a_failed_fit_in_a_pipeline_restores_the_previous_one(case):
     scaler = StandardScaler().set_output(transform="pandas")
     pipeline = make_pipeline(scaler, case.make()).fit(*case.data)
     before = pipeline[-1].weights_

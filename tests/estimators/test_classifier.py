@@ -1,4 +1,4 @@
-"""SeqClassifier: sequences in, classes and their probabilities out, against the equations in plain NumPy."""
+"""SeqClassifier, compared with the equations in plain NumPy."""
 
 import doctest
 import re
@@ -34,12 +34,12 @@ LABELS = {
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
 def task(n=60, n_classes=3, seed=0):
-    """Rows of two channels at odd levels, and the number of their class, which first and last step decide."""
+    """Return sequences of two channels, and classes that depend on their first and last steps."""
     z = np.random.default_rng(seed).normal(size=(n, 6, 2))
     score = z[:, -1, 0] + z[:, 0, 1]
     edges = np.quantile(score, np.arange(1, n_classes) / n_classes)
@@ -47,7 +47,7 @@ def task(n=60, n_classes=3, seed=0):
 
 
 def logits_by_hand(model, fitted, X):
-    """By the equations; `fitted` are the rows that were trained on."""
+    """Return probabilities by the equations; `fitted` holds the training rows."""
     rows, weights = fitted.reshape(-1, X.shape[2]), model.weights_
     x = (X - rows.mean(axis=0)) / rows.std(axis=0)
     ways = {"n_layers": model.n_layers, "bidirectional": model.bidirectional}
@@ -63,7 +63,7 @@ def assert_same(one, other):
 
 
 def drawn(y, stratify=True, fraction=0.1, seed=0):
-    """Numbers of the rows that early stopping trains on, and of those that it judges by."""
+    """Return the numbers of the training and of the validation rows of early stopping."""
     return train_test_split(
         np.arange(len(y)),
         test_size=max(1, round(fraction * len(y))),
@@ -95,7 +95,7 @@ def test_answers_follow_the_equations(data, cell, n_layers, bidirectional, pooli
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_loss_curves_are_mean_cross_entropies_in_nats(n_classes):
-    """A step of next to no length keeps the weights of the first epoch."""
+    """A tiny learning rate keeps the weights of the first epoch."""
     X, y = task(50, n_classes)
     weights = np.random.default_rng(0).uniform(0.5, 2, 50)
     options = {"early_stopping": True, "dtype": "float64", "learning_rate_init": 1e-300}
@@ -247,7 +247,7 @@ def test_weights_that_are_none_are_refused(weights):
     assert not hasattr(model, "classes_")
 
 
-def test_classes_that_are_not_weighed_count_1_and_those_that_are_none_are_told(data):
+def test_classes_missing_in_class_weight_count_one(data):
     X, y = data
     partly = SeqClassifier(**TINY, class_weight={0: 3.0, 2: 2.0}).fit(X, y)
     assert_same(partly, SeqClassifier(**TINY, class_weight={0: 3.0, 1: 1.0, 2: 2.0}).fit(X, y))
@@ -262,7 +262,7 @@ def test_a_class_counts_however_little_it_weighs():
 
 
 def test_weights_of_rows_and_of_their_class_both_leave_out(data):
-    """Weights that meet in no row leave nothing to train on."""
+    """The product of class and sample weights is 0 in every row."""
     X, y = data
     model = SeqClassifier(**TINY, class_weight={0: 1.0, 1: 0.0, 2: 1.0})
     with pytest.raises(ValueError, match="'class_weight' parameter of SeqClassifier must hold"):
@@ -273,7 +273,7 @@ def test_weights_of_rows_and_of_their_class_both_leave_out(data):
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 8.0, 2: 0.5}], ids=str)
-def test_classes_are_weighed_also_where_rows_weigh_all_but_infinitely_much(data, class_weight):
+def test_class_weights_apply_to_nearly_infinite_sample_weights(data, class_weight):
     X, y = data
     weights = np.random.default_rng(0).integers(1, 9, 60) / 8
     model, plain = (SeqClassifier(**TINY, class_weight=class_weight) for _ in range(2))
@@ -285,7 +285,7 @@ def test_classes_are_weighed_also_where_rows_weigh_all_but_infinitely_much(data,
 
 
 def test_early_stopping_judges_by_rows_of_each_class():
-    """Where the last rows are all of one class, they would say nothing of the others."""
+    """The last rows all have one class, so they would not validate the others."""
     X, y = task(60)
     order = np.argsort(y, kind="stable")
     X, y = X[order], y[order]
@@ -307,7 +307,7 @@ def test_early_stopping_judges_by_rows_of_each_class():
 
 @pytest.mark.parametrize("random_state", [0, 7])
 def test_rows_to_judge_by_are_drawn_by_the_seed(data, random_state):
-    """Also where it is a generator."""
+    """The random state may be a generator, too."""
     X, y = data
     options = {**STILL, "early_stopping": True, "random_state": random_state}
     model = SeqClassifier(**options).fit(X, y)
@@ -349,7 +349,7 @@ THIRTY = np.arange(60) % 30
         "one row",
     ],
 )
-def test_rows_are_drawn_from_all_classes_together_where_one_is_too_rare(y, fraction, stratify):
+def test_validation_is_not_stratified_if_a_class_is_too_rare(y, fraction, stratify):
     X, _ = task(60)
     options = {"early_stopping": True, "validation_fraction": fraction}
     model = SeqClassifier(**STILL, **options).fit(X, y)
@@ -357,7 +357,7 @@ def test_rows_are_drawn_from_all_classes_together_where_one_is_too_rare(y, fract
 
 
 def test_rows_without_weight_are_not_drawn():
-    """A class that has none with a weight is no class to judge by."""
+    """A class without a row of positive weight is not used for validation."""
     X, y = task(60)
     options, others = {**STILL, "early_stopping": True}, np.flatnonzero(y != 1)
     rows = others[drawn(y[others])[1]]
@@ -394,7 +394,7 @@ def test_two_rows_are_enough_to_train_and_judge(data):
 
 
 def test_classes_may_come_one_after_the_other(data):
-    """Announced in any order; the probabilities of one that has not come yet are there too."""
+    """Classes are announced in any order, and have probabilities before their first row."""
     X, y = data
     names = LABELS["strings"]
     model = SeqClassifier(**TINY).partial_fit(X[y == 1], names[y[y == 1]], classes=["mild", "cold", "hot"])
@@ -425,7 +425,7 @@ UNKNOWN = (
 )
 
 
-def test_what_a_pass_can_not_take_is_told(data):
+def test_invalid_rows_of_partial_fit_raise(data):
     X, y = data
     names = LABELS["strings"][y]
     with pytest.raises(ValueError, match=says(BALANCED)):
@@ -511,7 +511,7 @@ def test_nothing_comes_before_fit(data):
 
 
 def adding_problem(n, n_steps=12, seed=0):
-    """Two of the first channel's numbers are marked in the second; is their sum more than 1?"""
+    """The class is whether the sum of two numbers of the first channel, marked in the second, exceeds 1."""
     rng = np.random.default_rng(seed)
     X = np.stack([rng.random((n, n_steps)), np.zeros((n, n_steps))], axis=2)
     marked = np.argsort(rng.random((n, n_steps)), axis=1)[:, :2]
@@ -519,8 +519,8 @@ def adding_problem(n, n_steps=12, seed=0):
     return X, (X[:, :, 0] * X[:, :, 1]).sum(axis=1) > 1
 
 
-def test_the_adding_problem_is_learnt_where_neighbours_and_lines_fail():
-    """Hochreiter and Schmidhuber's (1997), as classes. What counts stands at other steps in each row."""
+def test_the_adding_problem_is_learned_where_baselines_fail():
+    """The problem of Hochreiter and Schmidhuber (1997) as classes; the marked steps differ between rows."""
     (X, y), (new, truth) = adding_problem(2000), adding_problem(1000, seed=1)
     flat, new_flat = X.reshape(2000, -1), new.reshape(1000, -1)
     neighbour = KNeighborsClassifier(1).fit(flat, y).score(new_flat, truth)

@@ -1,7 +1,4 @@
-"""Estimators as parts of scikit-learn's pipelines, wrappers and ensembles: each against the same by hand.
-
-And as parts that travel: cloned, pickled, sent to other processes, shown in notebooks.
-"""
+"""Estimators in pipelines, wrappers and ensembles of scikit-learn; clones, pickles, processes and HTML."""
 
 import html
 import inspect
@@ -246,7 +243,7 @@ def test_calibrated_probabilities_average_isotonic_fits_of_folds():
 
 @pytest.mark.parametrize("target", [y, Y], ids=["one", "two"])
 def test_bagged_regressors_are_those_of_their_samples(target):
-    """scikit-learn counts a row that was drawn twice by its weight (until 1.7), or passes it twice."""
+    """For a row drawn twice, scikit-learn (until 1.7) sets a weight, and later versions repeat it."""
     bag = BaggingRegressor(clone(REGRESSOR), n_estimators=3, random_state=0).fit(X, target)
     members = [
         fitted(member, X[rows], target[rows]).predict(X)
@@ -342,7 +339,7 @@ pickle.dump(answers, open(FILE, "wb"))
 
 @pytest.fixture(scope="module")
 def answers_elsewhere(run_python, tmp_path_factory):
-    """What the pickled estimators say in a Python of its own."""
+    """Return the predictions of pickled estimators in a new process."""
     file = tmp_path_factory.mktemp("pickles") / "fitted"
     models = {
         name: (fitted(model, *data), method, rows) for name, (model, data, method, rows) in TRAVELLERS.items()
@@ -398,7 +395,7 @@ def test_notebooks_show_what_was_set(name):
 
 
 def descriptions(owner):
-    """Parameter -> its type and what the docstring says of it."""
+    """Return type and description of each parameter by its name."""
     section = inspect.getdoc(owner).split("\nParameters\n----------\n")[1].split("\n\n")[0]
     entries = re.findall(r"^(\w+) : (.+)\n((?:    .+\n)*)", section + "\n", re.MULTILINE)
     return {name: (kind, inspect.cleandoc(text)) for name, kind, text in entries}
@@ -410,7 +407,7 @@ def descriptions(owner):
 )
 @pytest.mark.parametrize("name", TRAVELLERS)
 def test_notebooks_link_parameters_to_the_documentation(name, monkeypatch):
-    """scikit-learn shows the docstring of a parameter with its link, so only where there is one."""
+    """The docstring of a parameter is shown beside its link, so only if there is one."""
     owner = getattr(seqcast, name)
     monkeypatch.setattr(owner, "_doc_link_module", "seqcast")
     monkeypatch.setattr(owner, "_doc_link_template", "https://example.org/{estimator_name}")

@@ -1,4 +1,4 @@
-"""Where networks are trained, on a machine without a GPU: clear errors, and nothing of CUDA is imported."""
+"""Choice of the device on a machine without a GPU."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""SeqEncoder: sequences in, states out, of a network that has learned to forecast; against plain NumPy."""
+"""SeqEncoder, compared with the equations in plain NumPy."""
 
 import doctest
 import re
@@ -28,12 +28,12 @@ stacks = pytest.mark.parametrize(("n_layers", "bidirectional"), [(1, False), (2,
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
 def draw(n=40, n_steps=6, n_channels=2, seed=0):
-    """Rows of channels at odd levels, each value near the one before."""
+    """Return sequences of channels with offsets, in which each value is near the one before."""
     steps = np.random.default_rng(seed).normal(size=(n, n_steps, n_channels))
     return np.cumsum(steps, axis=1) * (1 + np.arange(n_channels)) + 5
 
@@ -44,7 +44,7 @@ def draw_ragged(n=40, n_steps=6, seed=0):
 
 
 def scaled(X, fitted):
-    """By the mean and deviation of each channel over all steps of the rows that were fitted."""
+    """Scale by mean and deviation of each channel over all steps of the training rows."""
     steps = fitted.reshape(-1, fitted.shape[2])
     return (X - np.nanmean(steps, axis=0)) / np.nanstd(steps, axis=0)
 
@@ -74,7 +74,7 @@ def test_features_are_pooled_states_by_the_equations(cell, n_layers, bidirection
 @stacks
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_all_states_are_those_of_recurrent_layers(dtype, n_layers, bidirectional):
-    """Step after step, zero after the end of a row."""
+    """Features are ordered by step, and are zero after the end of a sequence."""
     X, lengths = draw_ragged()
     ways = {"n_layers": n_layers, "bidirectional": bidirectional, "dtype": dtype}
     model = SeqEncoder(**TINY, **ways, output="states").fit(X)
@@ -91,7 +91,7 @@ def test_all_states_are_those_of_recurrent_layers(dtype, n_layers, bidirectional
 
 
 def test_the_last_feature_is_the_last_of_all_states():
-    """To the last bit: all outputs learn alike."""
+    """Results have the same bits, because training does not depend on the output."""
     X, lengths = draw_ragged()
     last, states = (SeqEncoder(**TINY, output=output).fit(X) for output in ("last", "states"))
     of_steps = states.transform(X).reshape(40, 6, 5)
@@ -111,7 +111,7 @@ def test_training_does_not_depend_on_the_output(bidirectional):
             np.testing.assert_array_equal(weight, other.weights_[name], err_msg=name)
 
 
-def test_states_are_averaged_if_nothing_else_is_said():
+def test_states_are_averaged_by_default():
     X, _ = draw_ragged()
     default, mean = SeqEncoder(**TINY).fit(X), SeqEncoder(**TINY, output="mean").fit(X)
     assert default.output == "mean"
@@ -136,7 +136,7 @@ def test_fit_transform_is_fit_and_transform():
     np.testing.assert_array_equal(model.transform(X), features)
 
 
-def test_features_after_more_training_are_those_of_the_new_weights():
+def test_features_after_more_training_use_the_new_weights():
     X = draw()
     for train in (SeqEncoder.partial_fit, SeqEncoder.fit):
         model = SeqEncoder(**TINY, dtype="float64", warm_start=True).fit(X)
@@ -175,7 +175,7 @@ def test_features_have_names(options, names):
 
 
 def test_a_state_is_named_by_its_step_and_unit():
-    """The steps of the names are those of the rows: where a row has ended, its features are zero."""
+    """Names count steps from the beginning; features after the end of a sequence are zero."""
     X, lengths = draw_ragged()
     frame = SeqEncoder(**TINY, output="states").set_output(transform="pandas").fit_transform(X)
     of_last_unit = frame[[f"seqencoder_t{step}_u4" for step in range(6)]].to_numpy()
@@ -231,7 +231,7 @@ def with_flags(model, x):
     ],
     ids=["each step", "lstm", "batches", "bidirectional"],
 )
-def test_the_loss_is_that_of_the_next_step_after_every_step_of_a_row(ways, by_hand, output, loss):
+def test_the_loss_compares_every_step_with_its_next_step(ways, by_hand, output, loss):
     """Told by a step of next to no length: the mean over all rows and steps, each step with the weight of its
     row."""
     (X, lengths), weights = draw_ragged(), np.random.default_rng(1).uniform(0.5, 2, 40)
@@ -252,7 +252,7 @@ def test_the_loss_is_that_of_the_next_step_after_every_step_of_a_row(ways, by_ha
 
 
 def test_a_step_of_training_goes_down_the_slope_of_that_loss():
-    """One step of "sgd" over all rows, against differences of the loss by hand."""
+    """One step of "sgd" is compared with differences of the loss."""
     X, lengths = draw_ragged(8)
     options = {**STILL, "hidden_size": 3, "optimizer": "sgd", "clip_norm": None}
     first = SeqEncoder(**options).fit(X)
@@ -270,7 +270,7 @@ def test_a_step_of_training_goes_down_the_slope_of_that_loss():
 
 @pytest.mark.parametrize(("loss", "power"), [("squared", 2), ("absolute", 1), ("huber", 2)])
 @pytest.mark.parametrize("n_channels", [1, 2])
-def test_losses_are_in_the_unit_of_a_single_channel_or_in_deviations_of_several(n_channels, loss, power):
+def test_losses_are_in_units_of_one_or_deviations_of_several(n_channels, loss, power):
     X = draw(n_channels=n_channels)
     one, other = (SeqEncoder(**STILL, loss=loss).fit(X * unit) for unit in (1.0, 1024.0))
     factor = 1024.0**power if n_channels == 1 else 1.0
@@ -278,7 +278,7 @@ def test_losses_are_in_the_unit_of_a_single_channel_or_in_deviations_of_several(
 
 
 @pytest.mark.parametrize(("loss", "power"), [("squared", 2), ("absolute", 1), ("huber", 2)])
-def test_the_loss_of_a_single_channel_is_that_of_its_forecasts_in_its_own_unit(loss, power):
+def test_the_loss_of_one_channel_is_in_its_own_unit(loss, power):
     X = draw(50, n_channels=1)
     model = SeqEncoder(**STILL, loss=loss, output="last", early_stopping=True).fit(X)
     scale = X[:45].std()
@@ -326,7 +326,7 @@ def test_an_epoch_draws_rows_or_as_many_beginnings(bidirectional, max_samples, n
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_training_brings_the_forecast_nearer(bidirectional):
-    """Measured with three seeds: to 0.41 to 0.50 of the first loss; with both directions to 0.32 to 0.41."""
+    """With three seeds, the loss fell to 0.41 to 0.50 of the first, with two directions to 0.32 to 0.41."""
     model = SeqEncoder(**{**TINY, "max_iter": 60}, bidirectional=bidirectional).fit(draw(200))
     assert np.mean(model.loss_curve_[-5:]) < 0.6 * model.loss_curve_[0]
 
@@ -352,7 +352,7 @@ def test_rows_of_one_step_have_no_next_one():
 
 
 @pytest.mark.parametrize("long", ["without weight", "to judge by", "to train on"])
-def test_rows_of_two_steps_must_be_among_those_to_train_on_and_to_judge_by(long):
+def test_training_and_validation_need_rows_of_two_steps(long):
     X, last = draw(), np.arange(40) >= 36
     X[~last if long != "to train on" else last, 1:] = NAN
     weights = np.where(last, 0.0, 1.0) if long == "without weight" else None
@@ -360,7 +360,7 @@ def test_rows_of_two_steps_must_be_among_those_to_train_on_and_to_judge_by(long)
         SeqEncoder(**TINY, early_stopping=long != "without weight").fit(X, sample_weight=weights)
 
 
-def test_rows_of_one_step_beside_longer_ones_are_encoded_but_not_learnt_from():
+def test_rows_of_one_step_are_encoded_but_not_trained_on():
     X = draw()
     X[1:20, 1:] = NAN
     model = SeqEncoder(**{**STILL, "max_iter": 2}).fit(X)
@@ -387,7 +387,7 @@ def test_parameters_out_of_range_are_named(name, value):
 
 
 def test_truncation_is_no_parameter():
-    """Rows are of all lengths, or their beginnings are."""
+    """Sequences have all lengths, or their prefixes have."""
     assert "bptt_steps" not in SeqEncoder().get_params()
     with pytest.raises(TypeError, match="unexpected keyword argument 'bptt_steps'"):
         SeqEncoder(bptt_steps=3)
@@ -399,14 +399,14 @@ def test_truncation_is_no_parameter():
 
 
 def waves(n, seed):
-    """Noisy sines of any phase; every 6 or every 9 steps they come again."""
+    """Return noisy sines of any phase, with periods of 6 or 9 steps."""
     rng = np.random.default_rng(seed)
     slow = rng.random(n) < 0.5
     period, phase = np.where(slow, 9, 6)[:, None], rng.uniform(0, 2 * np.pi, (n, 1))
     return np.sin(2 * np.pi * np.arange(24) / period + phase) + 0.1 * rng.normal(size=(n, 24)), slow
 
 
-def test_a_line_tells_frequencies_by_the_features_but_not_by_the_values():
+def test_a_linear_classifier_finds_frequencies_in_features_only():
     """Measured: 0.60 by the values, 0.79 by the last states of the untrained network, 1.00 by those of the
     trained one. The mean of all states tells them (0.99 or more) even if untrained."""
     (X, slow), (new, truth) = waves(300, 0), waves(1000, 1)

@@ -126,7 +126,7 @@ FAILING = [
 @pytest.mark.parametrize(("change", "data", "message"), FAILING)
 @ways
 def test_a_failed_fit_leaves_the_last_one_as_it_was(frame, change, data, message, way):
-    """Names, scaling and calendar of one fit before the weights of another would forecast nonsense."""
+    """Names, scaling and calendar of one fit with the weights of another would be meaningless."""
     model = SeqForecaster(**SMALL, **way).fit(frame[["a"]])
     before, fitted = model.forecast(), set(vars(model))
     with pytest.raises((ValueError, TrainingDivergedError), match=message):

@@ -1,4 +1,4 @@
-"""What is known ahead, never changes, is a category or is told by the stamps: which forecasts it informs."""
+"""Future, static and categorical covariates, and calendar features."""
 
 import copy
 import re
@@ -25,7 +25,7 @@ N, ALL = 90, 120
 
 
 def sales(n=ALL, seed=0, index=None):
-    """A wave that promotions and prices of the same day move, and a covariate that is known afterwards."""
+    """Return a wave that depends on promotions and prices of the same day, and a past covariate."""
     rng, t = np.random.default_rng(seed), np.arange(n)
     promo, price = rng.integers(0, 2, n).astype(float), rng.normal(10, 1, n)
     y = 50 + 5 * np.sin(2 * np.pi * t / 7) + 8 * promo - 3 * price + 0.1 * rng.normal(size=n)
@@ -60,7 +60,7 @@ def model(request):
 # -- the one rule: a column at time t informs only forecasts made after t, unless it is named in future_cols
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     first=st.integers(0, 29),
     column=st.sampled_from(["y", "visits", "promo", "price"]),
@@ -83,10 +83,10 @@ def test_only_future_columns_inform_forecasts_before_them(first, column, noise, 
         assert not np.array_equal(after[cutoff : cutoff + 5], before[cutoff : cutoff + 5])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(known=st.integers(0, 20), column=st.sampled_from(["y", "visits"]), seed=st.integers(0, 2**16))
 def test_rows_after_those_of_an_update_do_not_exist(known, column, seed):
-    """The forecast from row `known` is the same whether later rows are noise or were never seen."""
+    """The forecast from row `known` does not depend on later rows."""
     fitted = LinearForecaster(5, 8, **KNOWN).fit(ROWS[:N])
     known -= known % 5
     changed = ROWS[N:].copy()
@@ -122,7 +122,7 @@ def test_future_columns_make_the_forecast_exact():
 
 @pytest.mark.parametrize(("horizon", "window"), [(5, 8), (5, 2), (9, 4), (3, 3), (1, 6)])
 def test_windows_shorter_than_the_horizon_read_all_of_it_ahead(horizon, window):
-    """The target is a column of the same day, and nothing else."""
+    """The target equals a column of the same day."""
     rows = pd.DataFrame({"f": np.random.default_rng(0).normal(size=160)}).assign(
         y=lambda frame: 3 * frame["f"] - 1
     )
@@ -144,7 +144,7 @@ def test_first_block_of_predict_is_forecast(model):
 @pytest.mark.parametrize("index", [None, pd.RangeIndex(ALL)], ids=["with a season", "without"])
 @pytest.mark.parametrize("steps", range(1, 14))
 def test_a_window_of_rows_is_enough_for_any_number_of_steps(steps, index):
-    """Of the rest of a horizon nothing is known, neither to forecast nor to predict."""
+    """The last rows are fewer than a horizon, for `forecast` and for `predict`."""
     rows = sales(index=index)
     model = LinearForecaster(**SMALL, **KNOWN).fit(rows[:N])
     ahead = rows[["promo", "price"]][N : N + steps]
@@ -158,7 +158,7 @@ def test_a_window_of_rows_is_enough_for_any_number_of_steps(steps, index):
 
 @models
 def test_later_forecasts_read_earlier_ones_and_future_columns(kind, options):
-    """`predict` reads the forecasts as observed rows; of the covariate that is not known, the last season."""
+    """`predict` reads forecasts as observed rows, and repeats the last season of the past covariate."""
     rows = ROWS.drop(columns="visits")
     model = kind(**options, **KNOWN).fit(rows[:N])
     forecast = model.forecast(20, AHEAD[N:])
@@ -177,7 +177,7 @@ def test_past_covariates_are_continued_by_their_last_season(model):
 
 
 def test_rows_beyond_the_forecast_that_are_given_are_used(model):
-    """A promotion of the day after tomorrow may matter tomorrow."""
+    """A promotion may change the forecast of the day before it."""
     five = model.forecast(5, AHEAD[N : N + 5])["y"]
     assert_same_bits(model.forecast(3, AHEAD[N : N + 5])["y"], five[:3])
     assert_same_bits(model.forecast(3, AHEAD[N:])["y"], five[:3])
@@ -225,7 +225,7 @@ def test_columns_of_arrays_are_known_ahead_by_their_names():
 
 
 def test_the_future_of_each_series_of_a_panel():
-    """In rows of any order, of more steps than are needed; each series as if it were alone in predict."""
+    """Future rows come in any order and may be more than needed; each series is forecast by itself."""
     one, other = sales(seed=1), sales(seed=2)[:100]
     later = panel_of(one[N:], sales(seed=2)[100:])
     model = LinearForecaster(**SMALL, **KNOWN, **KEYS).fit(panel_of(one[:N], other))
@@ -249,7 +249,7 @@ def test_with_y_given_the_other_columns_are_no_targets(given_y):
 
 @models
 def test_the_target_may_be_no_column(kind, options):
-    """Then all rows are forecast from training rows and what is known ahead: predict is forecast."""
+    """All rows are then forecast from training rows and future covariates, so predict equals forecast."""
     model = kind(**options, future_cols=["promo", "price"]).fit(AHEAD[:N], ROWS["y"][:N])
     assert_same_bits(model.predict(AHEAD[N:]), model.forecast(30, AHEAD[N:])["y"])
     beside = kind(**options, **KNOWN).fit(ROWS.drop(columns="visits")[:N])
@@ -371,7 +371,7 @@ HOLIDAYS = pd.bdate_range("2024-01-01", periods=ALL + 3).drop(["2024-01-15", "20
 
 @pytest.mark.parametrize("features", [None, "auto"])
 def test_stamps_that_are_given_ahead_are_those_of_the_forecast(features):
-    """Trading days go on from Monday to Friday, as long as nobody tells that two of them are holidays."""
+    """Trading days continue from Monday to Friday, unless the future rows leave out holidays."""
     rows = sales(index=HOLIDAYS)
     model = LinearForecaster(**SMALL, **KNOWN, calendar_features=features).fit(rows[:N])
     forecast = model.forecast(X_future=rows[["promo", "price"]][N : N + 5])
@@ -385,7 +385,7 @@ def test_stamps_that_are_given_ahead_are_those_of_the_forecast(features):
 
 
 def clock_wave(n=24 * 20, zone=None):
-    """High from eight to ten on the wall clock."""
+    """Return a series that is high from eight to ten o'clock local time."""
     index = pd.date_range("2024-03-20", periods=n, freq="h", tz=zone)
     return pd.DataFrame({"y": 10.0 * index.hour.isin([8, 9])}, index)
 
@@ -393,7 +393,7 @@ def clock_wave(n=24 * 20, zone=None):
 @models
 @pytest.mark.parametrize("names", ["auto", ["hour"], ["hour", "weekend"]])
 def test_features_of_the_calendar_are_columns_known_ahead(kind, options, names):
-    """The same bits as if the user had made them."""
+    """Forecasts have the same bits as with columns made by hand."""
     rows = clock_wave()
     rows["y"] += np.random.default_rng(0).normal(size=len(rows))
     model = kind(**options, calendar_features=names).fit(rows[:400])
@@ -414,7 +414,7 @@ def test_features_of_the_calendar_are_columns_known_ahead(kind, options, names):
 
 
 def test_features_tell_the_time_on_the_wall():
-    """Across the day without two o'clock, of which a window of three hours knows nothing otherwise."""
+    """The test rows contain the day without two o'clock, and the window has three hours only."""
     rows = clock_wave(24 * 25, "Europe/Berlin")
     options = {"horizon": 24, "window": 24, "normalization": "none"}
     after = rows.index[rows.index.tz_localize(None) >= pd.Timestamp("2024-04-01")][0]
@@ -431,7 +431,7 @@ def test_features_tell_the_time_on_the_wall():
 
 @pytest.mark.parametrize("scope", ["global", "local"])
 def test_auto_features_are_the_same_for_all_series(scope):
-    """The day of the year, which the longest series tells twice; none of the hours that one of them has."""
+    """The longest series has two years, so the day of the year is chosen; only one series has hours."""
     days = pd.date_range("2022-01-01", periods=730, freq="D", name="time")
     y = np.random.default_rng(0).normal(size=730).cumsum()
     rows = {"a": pd.Series(y, days), "b": pd.Series(y[:90], days[:90]), "c": pd.Series(y[:2], days[[0, 3]])}
@@ -465,7 +465,7 @@ def test_features_that_the_index_does_not_show_are_refused(names):
 
 
 def shops(n=60, k=6):
-    """Shops at one level, of which the large ones swing tenfold."""
+    """Return shops with the same mean, of which the large ones vary ten times as much."""
     frames = []
     for number in range(k):
         large = number % 2
@@ -499,7 +499,7 @@ def test_linear_forecaster_refuses_static_columns_with_a_way_out():
 
 
 def test_static_columns_equal_constant_columns_to_the_network():
-    """Also in rows that follow, which need not say them."""
+    """Later rows need not contain static columns."""
     frame, rows = shops(), shops(72)
     rows = rows[rows["time"] > frame["time"].max()]
     options = {**TINY, **KEYS, "linear": False, "dtype": "float64", "normalization": "none", "target": "y"}
@@ -598,7 +598,7 @@ def test_undeclared_text_columns_are_refused_by_name():
 
 
 def test_lags_help_where_a_season_is_longer_than_the_window():
-    """Of which a window of six steps knows nothing: a season of 30 in which each place has its own value."""
+    """Return a season of 30 steps with distinct values, longer than the window of six steps."""
     season = np.random.default_rng(0).normal(size=30)
     y = np.tile(season, 12)
     options = {"horizon": 6, "window": 6, "normalization": "none"}
@@ -614,7 +614,7 @@ def test_lags_help_where_a_season_is_longer_than_the_window():
 @models
 @pytest.mark.parametrize("lags", [None, 5, 12, [5, 12], [20, 6]], ids=str)
 def test_only_the_remembered_steps_are_read(kind, options, lags):
-    """The window, and beside it as many steps up to a lag before the last one of the horizon."""
+    """The inputs are the window and the lagged steps, up to a lag before the end of the horizon."""
     y = ROWS["y"].reset_index(drop=True)
     model = kind(**options, lags=lags).fit(y[:70])
     read = model.n_steps_ if kind is LinearForecaster else 8

@@ -68,7 +68,7 @@ def rows_for(loss, columns="a", n=150):
 
 
 def units_of(model, train):
-    """Center and scale of the columns; of covariates only, if the targets are counts."""
+    """Return center and scale of the columns; for counts, of the covariates only."""
     center, scale = scales(model, train)
     if model.scaling == "none":
         k = len(model.target_names_)
@@ -76,8 +76,8 @@ def units_of(model, train):
     return center, scale
 
 
-def outlook_by_hand(model, scaled, cutoffs):
-    """Centres (n, horizon, n_targets) and parameters (n, n_parameters, horizon, n_targets) about them."""
+def distribution_by_hand(model, scaled, cutoffs):
+    """Return centers (n, horizon, n_targets) and parameters (n, n_parameters, horizon, n_targets)."""
     prepared = model_of(model).preparer.prepare_scaled(Panel.stack([scaled]))
     p = recurrent_of(model).forecast(prepared, np.array(cutoffs)).parameters.astype(float)
     centre = p[:, 0]
@@ -100,7 +100,7 @@ def outlook_by_hand(model, scaled, cutoffs):
 
 
 def quantile_by_hand(loss, p, level):
-    """Of parameters (n_parameters, ...)."""
+    """Return the distribution of parameters (n_parameters, ...)."""
     if loss == "gaussian":
         return stats.norm.ppf(level, p[0], p[1])
     if loss == "student_t":
@@ -119,7 +119,7 @@ def spread_by_hand(loss, p):
 
 
 def size_by_hand(errors, level):
-    """The k-th smallest of n sizes, k / (n + 1) being the level."""
+    """Return the k-th smallest of n sizes, where k / (n + 1) is the level."""
     sizes = np.sort(np.abs(errors))
     return sizes[min(int(np.ceil((len(sizes) + 1) * level - 1e-9)), len(sizes)) - 1]
 
@@ -144,7 +144,7 @@ def test_quantiles_of_the_distribution_about_the_forecast(loss, options, holes):
     model = SeqForecaster(**options).fit(rows)
     known = rows[["c", "a", "b"]].to_numpy()
     center, scale = units_of(model, known)
-    centre, p = outlook_by_hand(model, (known - center) / scale, [len(known)])
+    centre, p = distribution_by_hand(model, (known - center) / scale, [len(known)])
     found = model.forecast(level=80, quantiles=[0.3, 0.5])
     np.testing.assert_allclose(found[["c", "a"]], centre[0] * scale[:2] + center[:2], rtol=1e-9)
     for name, level in ASKED.items():
@@ -165,11 +165,11 @@ def test_conformal_intervals_scale_with_the_forecast_spread(loss, options):
     known, scaled = rows.to_numpy(), scaled_rows(model, rows)
     center, scale = scales(model, known)
     cutoffs = cutoffs_between(model, scaled, training_end(model, 150), 150)
-    centres, p = outlook_by_hand(model, scaled, cutoffs)
+    centres, p = distribution_by_hand(model, scaled, cutoffs)
     unit = spread_by_hand(loss, p.swapaxes(0, 1))
     errors = (truth_at(model, scaled, cutoffs) - centres) / unit
     np.testing.assert_allclose(residuals_of(model).values, errors, rtol=1e-5, atol=1e-6)
-    centre, p = outlook_by_hand(model, scaled, [150])
+    centre, p = distribution_by_hand(model, scaled, [150])
     unit = spread_by_hand(loss, p[0])
     found = model.forecast(level=80, quantiles=[0.3, 0.5])
     for name, level in ASKED.items():
@@ -238,7 +238,7 @@ def test_paths_of_counts_are_counts():
 
 
 def test_counts_are_learned_without_a_logarithm():
-    """Which "auto" would take of several series above 0."""
+    """The value "auto" would choose this for several positive series."""
     rows = 1 + counts()
     long = pd.concat([rows.reset_index().assign(id=name) for name in "st"], ignore_index=True)
     keys = {"id_col": "id", "time_col": "time"}
@@ -267,7 +267,7 @@ def test_intervals_of_the_fallback_come_from_its_own_residuals(loss):
 
 @of_numbers
 def test_paths_of_distributions_keep_the_ranks_of_residuals(loss):
-    """So that they spread as the distributions do, and steps go together as errors do."""
+    """Paths have the spread of the distributions and the dependence of the residuals."""
     rows = walk(400, 1).to_frame()
     options = {**SMALL, **LOSSES[loss], "linear": False, "validation_fraction": 0.4, "season_length": 1}
     model = SeqForecaster(**options, intervals="distribution").fit(rows)
@@ -305,7 +305,7 @@ def test_no_number_of_errors_is_too_few_for_a_distribution(loss):
 
 @of_numbers
 def test_a_distribution_has_no_residuals_out_of_fold(loss):
-    """They have no spread of a distribution beside them, which is the unit that sizes are counted in."""
+    """Such series have no spread of a distribution, which is the unit of residuals."""
     options = {**SMALL, **LOSSES[loss], "early_stopping": False}
     model = SeqForecaster(**options).fit(hourly(150))
     assert model.chosen_ == {"recurrent": 0.5, "linear": 0.5}
@@ -321,7 +321,7 @@ def test_a_distribution_has_no_residuals_out_of_fold(loss):
 
 @of_numbers
 def test_the_spread_that_is_learned_follows_what_is_known_ahead(loss):
-    """Noise that is loud where a column says so; intervals of either kind are wide there."""
+    """A column shows where the noise is large; both kinds of intervals are wide there."""
     rng = np.random.default_rng(0)
     loud = rng.random(600) < 0.4
     y = rng.normal(size=600) * np.where(loud, 3.0, 0.3)

@@ -1,4 +1,4 @@
-"""What SeqForecaster takes, in which form and index its answers come, and what it says about the rest."""
+"""Input of SeqForecaster: accepted types and indices, types of the results, and errors."""
 
 import re
 
@@ -27,7 +27,7 @@ def frame(n, columns="ab", index=None):
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
@@ -85,7 +85,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def without_freq(index):
-    """The labels alone: pandas notes on a DatetimeIndex how it was made, which forecasting must not need."""
+    """Remove the frequency that pandas stores in a DatetimeIndex, which must not be needed."""
     index = index.copy()
     if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex):
         index.freq = None
@@ -143,7 +143,7 @@ def test_few_rows_are_enough_with_default_parameters(make, kind, n):
 
 
 def test_predict_starts_after_training_in_every_time_zone():
-    """On the day when the clock skips an hour, the day has 23 steps."""
+    """The day on which the clock skips an hour has 23 steps."""
     index = pd.date_range("2024-03-30", "2024-04-02", freq="h", tz="Europe/Berlin", inclusive="left")
     assert len(index) == 71
     forecast = SeqForecaster(**SHORT).fit(frame(22, index=index[:22])).forecast(49)
@@ -151,7 +151,7 @@ def test_predict_starts_after_training_in_every_time_zone():
 
 
 def test_irregular_stamps_count_as_rows():
-    """Without a pattern nothing is missing: the same forecast as for numbered rows."""
+    """Irregular stamps have no missing steps, so forecasts equal those of numbered rows."""
     hours = np.cumsum(np.random.default_rng(0).uniform(1, 9, size=80))
     index = (pd.Timestamp("2020-01-01") + pd.to_timedelta(hours, unit="h")).round("s")
     one, other = (SeqForecaster(**SHORT).fit(frame(60, index=labels)) for labels in (index[:60], None))
@@ -265,7 +265,7 @@ def test_columns_may_have_any_labels():
 
 
 def test_covariates_inform_the_forecast():
-    """b tells a in advance, so knowing b's past must change what is forecast."""
+    """Column b leads column a, so the past of b must change the forecast."""
     data = frame(60)
     with_b = SeqForecaster(**SHORT, target="a").fit(data)
     changed = data.assign(b=data["b"].shift(1))
@@ -463,7 +463,7 @@ def test_fewest_rows_of_all(n):
         SeqForecaster().fit(timed(n))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     n=st.integers(1, 150),
     window=st.none() | st.integers(1, 40),
@@ -636,7 +636,7 @@ def test_rows_from_before_the_end_of_training_are_refused(dated, method):
 
 @pytest.mark.parametrize("method", ["predict", "score"])
 def test_a_row_impossibly_far_ahead_is_refused(dated, method):
-    """Every step up to it would have to be forecast first: 2 million of them here."""
+    """All 2 million steps before it would have to be forecast first."""
     row = timed(1).set_index(pd.DatetimeIndex(["2250-01-01"]))
     steps = (row.index[0] - pd.Timestamp("2024-01-03 11:00")) // pd.Timedelta("1h")
     message = (

@@ -16,7 +16,7 @@ BATCH = {"batch_size": 10**6, "naive_fallback": False}  # all windows at once, i
 
 
 def test_univariate_targets_share_the_weights_of_the_network():
-    """Twice the same series is learned as one of them is."""
+    """The same series twice is learned like one of them."""
     rows = hourly(150)
     twice = pd.DataFrame({"a": rows["a"], "b": 4 * rows["a"] + 1})
     alone, both = (SeqForecaster(**EXACT, **BATCH).fit(data) for data in (rows, twice))

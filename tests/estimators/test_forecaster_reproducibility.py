@@ -61,7 +61,7 @@ def test_refit_on_an_array_forgets_the_names(frame, way):
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.5, "n_layers": 2}, {"early_stopping": False}])
 @ways
 def test_results_do_not_depend_on_the_number_of_threads(options, way):
-    """200 windows make more than one share of a batch."""
+    """A batch of 200 windows has more than one shard."""
     rows = hourly(220, "ab")
     one, two, all_cores = (
         SeqForecaster(**{**SMALL, **way, **options}, n_jobs=n_jobs).fit(rows) for n_jobs in (1, 2, -1)

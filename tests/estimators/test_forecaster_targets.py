@@ -19,7 +19,7 @@ NAN = np.nan
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
@@ -28,13 +28,13 @@ def hours(n):
 
 
 def covariates(n, seed=0):
-    """Two covariates: a wave at a level, and noise."""
+    """Return two covariates: a wave with an offset, and noise."""
     rng, t = np.random.default_rng(seed), np.arange(n)
     return pd.DataFrame({"heat": 20 + np.cos(t / 4), "wind": rng.normal(size=n)}, hours(n))
 
 
 def loads(n, names=("load",), seed=1):
-    """Positive daily waves with noise, each at a level of its own."""
+    """Return positive daily waves with noise, each with its own offset."""
     rng, t = np.random.default_rng(seed), np.arange(n)
     waves = {
         name: 5 * (k + 1) + np.sin(2 * np.pi * t / 24 + k) + 0.2 * rng.normal(size=n)
@@ -65,7 +65,7 @@ def assert_same_weights(one, other):
 
 
 def block_by_block(model, train_end, X, names):
-    """Forecasts of each row of `X` by a model of the frame of both, into which each block is written."""
+    """Return forecasts of each row of `X` by a model of both, given the forecasts of earlier blocks."""
     grid = pd.date_range(train_end, X.index[-1], freq="h", name="time")[1:]
     rows = pd.DataFrame(NAN, grid, names).join(X)
     for first in range(0, len(grid), model.horizon_):
@@ -92,13 +92,13 @@ def test_later_blocks_read_the_forecasts_of_earlier_ones(damage, names, n_later)
 
 @pytest.fixture(scope="module")
 def data():
-    """Covariates and target of 84 hours."""
+    """Return covariates and target of 84 hours."""
     return covariates(84), loads(84)["load"]
 
 
 @pytest.fixture(scope="module")
 def model(data):
-    """Fitted on the first 60 hours."""
+    """Return a forecaster fitted on the first 60 hours."""
     return SeqForecaster(**SHORT).fit(data[0][:60], data[1][:60])
 
 

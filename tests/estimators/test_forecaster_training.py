@@ -66,7 +66,7 @@ def test_interruption_in_the_second_network_keeps_both(frame, monkeypatch):
 
 @ways
 def test_validation_rows_do_not_affect_scaling_or_first_epoch(way):
-    """One epoch: what early stopping keeps can not differ, so weights differ only if something leaks."""
+    """With one epoch, early stopping keeps the same weights, so that differences would show a leak."""
     rows = hourly(120, "ab")
     changed = rows.copy()
     changed.iloc[108:] = 1e3 * np.random.default_rng(5).normal(size=(12, 2))
@@ -122,7 +122,7 @@ def test_n_jobs_sets_the_number_of_threads(n_jobs, n_threads, frame, monkeypatch
 
 
 def test_warm_start_continues_where_the_last_fit_ended(frame):
-    """Without early stopping and with full batches, two fits of three epochs are one of six."""
+    """Without early stopping and with full batches, two fits of three epochs equal one of six."""
     options = {**SHORT, "early_stopping": False, "batch_size": 10**6, "n_iter_no_change": 100}
     whole = SeqForecaster(**{**options, "max_iter": 6}).fit(frame)
     model = SeqForecaster(**options, warm_start=True).fit(frame)
@@ -285,7 +285,7 @@ def test_interruption_in_the_first_epoch_keeps_the_last_fit(frame, monkeypatch, 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 def test_failure_while_parts_are_weighed_keeps_the_last_fit(frame, monkeypatch, error):
-    """Old weights of parts beside new parts would forecast nonsense."""
+    """Forecasts of new parts with old weights would be meaningless."""
     model = SeqForecaster(**SMALL).fit(frame)
     before, fitted = model.forecast(12), vars(model).copy()
 
@@ -319,7 +319,7 @@ def test_interrupted_first_fit_is_usable(frame, monkeypatch, way, early_stopping
 
 
 def interrupting(until):
-    """A stand-in for `progress` whose user presses Ctrl-C after so many epochs."""
+    """Return a replacement of `progress` that simulates Ctrl-C after some epochs."""
 
     def report(epoch):
         if epoch.number == until:

@@ -36,13 +36,13 @@ def test_gaps_are_rows_of_missing_values(way):
     assert one.score(blank[120:]) == pytest.approx(other.score(absent[n:]), rel=1e-12)  # sums of 10 and of 8
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**16), share=st.sampled_from([0.0, 0.1, 0.5, 0.9, 0.99, 1.0]))
 def test_no_missing_value_comes_out_of_predict(guided, seed, share):
     assert np.isfinite(guided[0].predict(with_holes(hourly(140, "abc")[120:], share, seed))).all(axis=None)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**16),
     share=st.floats(0, 1),
@@ -106,7 +106,7 @@ def test_constant_covariate_is_no_cause_for_warning(way):
 
 @ways
 def test_forecasts_scale_with_the_unit_of_the_rows(way):
-    """Powers of two leave the digits alone, so that not one bit may differ."""
+    """Powers of two do not change the digits, so all bits must be equal."""
     rows, options = hourly(100, "ab"), {**SMALL, **way}
     one = SeqForecaster(**options).fit(rows)
     other = SeqForecaster(**options).fit(rows * [4.0, 4.0])

@@ -1,4 +1,4 @@
-"""What rows count as targets: `sample_weight` and `half_life`."""
+"""Weights of training rows: `sample_weight` and `half_life`."""
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def long(**series):
 @pytest.mark.parametrize("multivariate", [True, False])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_losses_are_weighted_means(loss, multivariate):
-    """A step of next to no length keeps the first weights of the network for the forecasts by hand."""
+    """A tiny learning rate keeps the first weights of the network for the forecasts by hand."""
     rows, measure = with_holes(hourly(N, "ab"), 0.1), LOSSES[loss]
     options = {
         **TINY,
@@ -103,7 +103,7 @@ def test_losses_are_weighted_means(loss, multivariate):
 @pytest.mark.parametrize("holes", [0.0, 0.05])
 @models
 def test_the_linear_map_is_weighted_least_squares(kind, options, holes):
-    """A window counts what its rows count in the mean; the ridge and the steps are those that it chose."""
+    """The weight of a window is the mean of its rows; the ridge penalty and the steps are the chosen ones."""
     rows = with_holes(hourly(N), holes)
     model = kind(**options, season_length=1).fit(rows, sample_weight=WEIGHTS)
     linear, scaled = linear_map_of(model), (rows - (scaling := scales_of(model, rows))[0]) / scaling[1]
@@ -161,7 +161,7 @@ def test_only_ratios_of_weights_matter(kind, options):
 
 @models
 def test_the_forecast_before_weights_is_that_after(kind, options):
-    """A refit without weights forgets them."""
+    """A later fit without weights does not use the former ones."""
     plain, model = kind(**options).fit(hourly(N)), kind(**options).fit(hourly(N), sample_weight=WEIGHTS)
     assert not np.array_equal(model.forecast(), plain.forecast())
     assert_same_model(model.fit(hourly(N)), plain)
@@ -191,7 +191,7 @@ def test_rows_of_weight_0_are_not_learned_from(linear, horizon):
 
 
 def test_weights_draw_the_forecast_to_where_they_are():
-    """Of two levels that a series jumps between, the one whose rows count is learned."""
+    """A series jumps between two levels, and the level of the rows with weight is learned."""
     rng = np.random.default_rng(0)
     after = pd.Series(np.r_[rng.normal(size=100), 5 + rng.normal(size=100)], name="y")
     options = {"horizon": 2, "window": 4, "normalization": "none", "scaling": "none"}
@@ -215,7 +215,7 @@ def test_a_half_life_is_weights_that_halve(kind, options):
 
 @models
 def test_half_lives_end_where_each_series_does(kind, options):
-    """Counted in steps of its own calendar: gaps count too."""
+    """Steps of its calendar are counted, gaps included."""
     a, b = hourly(N), hourly(90, seed=1) + 3
     gone = [40, 41, 60]
     parts = [0.5 ** (np.arange(len(one))[::-1] / 20) for one in (a, b)]
@@ -228,7 +228,7 @@ def test_half_lives_end_where_each_series_does(kind, options):
 
 
 def test_a_short_half_life_follows_a_change():
-    """Of a series whose next value has the sign of the last one, and in the end the other sign."""
+    """The sign of the next value equals that of the last one, but near the end it is opposite."""
     rng, y = np.random.default_rng(0), np.zeros(600)
     for t in range(1, 600):
         y[t] = (0.9 if t < 400 else -0.9) * y[t - 1] + rng.normal()
@@ -246,7 +246,7 @@ def test_a_short_half_life_follows_a_change():
 
 @models
 def test_weights_go_with_their_rows(kind, options):
-    """In whatever order rows come, and past what is missing between them."""
+    """Rows may come in any order and with gaps."""
     rows = hourly(N, "ab").drop(hourly(N).index[[30, 31, 70]])
     weights = np.delete(WEIGHTS, [30, 31, 70])
     expected = kind(**options).fit(rows, sample_weight=weights)
@@ -276,7 +276,7 @@ def test_rows_of_a_long_frame_have_their_own(kind, options):
 
 
 def test_a_series_that_counts_more_is_learned_more_from():
-    """Of two that follow opposite rules, the one map follows the heavier."""
+    """Two series follow opposite rules, and the linear map follows the one of larger weight."""
     rng, t = np.random.default_rng(0), np.arange(N)
     series = [pd.DataFrame({"a": x}, hourly(N).index) for x in ((-1.0) ** t, (-1.0) ** (t // 2))]
     series = [one + 0.1 * rng.normal(size=(N, 1)) for one in series]

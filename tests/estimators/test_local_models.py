@@ -112,7 +112,7 @@ def test_a_series_informs_no_other(kind, options):
 
 @models
 def test_local_models_have_the_lengths_of_all_series(kind, options):
-    """Of the median length, so that forecasts of all have the same steps."""
+    """The horizon is that of the median length, so that all forecasts have the same steps."""
     options = {name: value for name, value in options.items() if name not in SMALL}
     model, together = (
         kind(**options, **KEYS, target="y", scope=scope).fit(PANEL) for scope in ("local", "global")
@@ -178,7 +178,7 @@ def test_distributions_of_local_models_need_no_errors(way):
 
 
 def test_without_errors_of_some_series_there_are_no_quantiles():
-    """Whatever the series are called."""
+    """Results do not depend on the ids."""
     options = {**TINY, "early_stopping": False, "linear": False, "naive_fallback": False}
     frame = PANEL.assign(id=PANEL["id"].replace({"a": "recurrent"}))
     model = SeqForecaster(**options, **KEYS, target="y", scope="local").fit(frame)

@@ -1,4 +1,4 @@
-"""Series that were not in fit: `update` adds them, and one model forecasts them as it does the others."""
+"""Series that `update` adds to a fitted forecaster."""
 
 import copy
 import pickle
@@ -33,7 +33,7 @@ N, ALL = 60, 100
 
 
 def series(seed, n=ALL):
-    """Of different sizes, all above 0."""
+    """Return positive series of different scales."""
     rng, t = np.random.default_rng(seed), np.arange(n)
     y = np.exp(seed + 0.3 * np.sin(t / 3 + seed) + 0.1 * rng.normal(size=n).cumsum())
     index = pd.date_range("2024-01-01", periods=n, freq="D", name="time")
@@ -58,7 +58,7 @@ def of(frame, name):
 
 
 def ahead_of(model, frame):
-    """What `forecast` asks for, where columns are known ahead."""
+    """Return the future rows that `forecast` needs if columns are known ahead."""
     return {"X_future": frame[["id", "time", "x"]]} if getattr(model, "future_cols", None) else {}
 
 
@@ -67,7 +67,7 @@ def assert_same_bits(one, other):
 
 
 def assert_same(one, other):
-    """Two forecasters forecast the same, to the last bit."""
+    """Check that forecasts of two forecasters have the same bits."""
     pd.testing.assert_frame_equal(one.forecast(9), other.forecast(9), check_exact=True)
     assert vars(one).keys() == vars(other).keys()
 

@@ -1,4 +1,4 @@
-"""Rows that a fitted forecaster learns from, one pass over them, and goes on after."""
+"""Training of a fitted forecaster on later rows in one pass."""
 
 import copy
 import pickle
@@ -57,7 +57,7 @@ def flats_of(model):
 
 
 def moved(model, before):
-    """Which of the networks have other weights than those."""
+    """Return which of the networks have changed weights."""
     return [not np.array_equal(*pair) for pair in zip(flats_of(model), before, strict=True)]
 
 
@@ -66,7 +66,7 @@ def assert_same_bits(one, other):
 
 
 def assert_same(one, other):
-    """Forecasts and what comes of going on."""
+    """Return forecasts, and those after more training."""
     for model, again in [(one, other), (copy.deepcopy(one), copy.deepcopy(other))]:
         pd.testing.assert_frame_equal(model.forecast(9), again.forecast(9), check_exact=True)
         assert model.loss_curve_ == again.loss_curve_
@@ -81,7 +81,7 @@ def assert_same(one, other):
 
 @ways
 def test_forecasts_start_after_the_rows_as_after_an_update(way):
-    """With a step of next to no length, nothing is learned, and they are those of an update."""
+    """A tiny learning rate changes nothing, so forecasts equal those after an update."""
     model = fitted(**way, learning_rate_init=1e-300, ema=None)
     updated = copy.deepcopy(model)
     for stop in (N + 1, N + 7, N + 30):
@@ -120,7 +120,7 @@ def test_each_pass_is_one_more_loss(n_models):
 
 
 def seen_by(model, rows, monkeypatch):
-    """The windows of the rows that partial_fit learns from, and their targets, in scaled units."""
+    """Return the windows that partial_fit trains on, and their targets, in scaled units."""
     seen, real = [], fitting.train_epoch
 
     def watched(network, windows, table, *arguments, **more):
@@ -165,7 +165,7 @@ def test_an_update_between_is_known_but_not_learned_from(monkeypatch):
 
 @pytest.mark.parametrize("multivariate", [True, False])
 def test_many_passes_adapt_to_a_changed_series(multivariate):
-    """A series that is mirrored after fit."""
+    """Return a series that is mirrored after fit."""
     t = np.arange(800)
     y = np.sin(t / 3) + 0.1 * np.random.default_rng(0).normal(size=800)
     frame = pd.DataFrame({"a": y, "b": y[::-1]}, pd.date_range("2024-01-01", periods=800, freq="h"))
@@ -309,7 +309,7 @@ ENDS = {"a": N, "b": 100, "c": 110}
 
 
 def panel(begin=0, stop=0, names="abc"):
-    """Rows of each series, from so many after its end on; the first ones without."""
+    """Return rows of each series that begin some steps after its end."""
     if not stop:
         return long(**{name: PANEL[name][: ENDS[name]] for name in names})
     return long(**{name: PANEL[name][ENDS[name] + begin : ENDS[name] + stop] for name in names})
@@ -400,7 +400,7 @@ def test_a_failure_leaves_everything_as_it_was(way, rows, change, error, message
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize("n_models", [1, 2])
 def test_a_pass_that_is_interrupted_leaves_everything_as_it_was(n_models, error, monkeypatch):
-    """In the last network, after the others have learned."""
+    """The last network fails, after the others were trained."""
     model = fitted(n_models=n_models)
     before, calls, real = copy.deepcopy(model), [], trainer.CpuTrainer.run_epoch
 
@@ -420,7 +420,7 @@ def test_a_pass_that_is_interrupted_leaves_everything_as_it_was(n_models, error,
 
 @pytest.mark.parametrize(("n_models", "in_network"), [(1, 1), (2, 1), (2, 2)])
 def test_partial_fit_continues_an_interrupted_fit(n_models, in_network, monkeypatch):
-    """With the networks that it had."""
+    """The forecaster keeps its networks."""
     begun, real = [], network_parameters.progress
 
     def interrupting(*arguments):

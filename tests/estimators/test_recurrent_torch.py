@@ -12,7 +12,7 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
 
 
 def run(kind, arrays, dtype):
-    """Results of a layer and every gradient, under their golden names."""
+    """Return results and gradients of a layer by the names of the golden file."""
     options = {"n_layers": int(arrays["n_layers"]), "bidirectional": bool(arrays["bidirectional"])}
     layer = make_layer(CELLS[kind], dtype, arrays["x"].shape[2], arrays["weight_hh_l0"].shape[1], **options)
     layer.weights = {name: arrays[name] for name in layer.weights}
@@ -59,14 +59,14 @@ def test_a_wider_layer_too(kind, dtype):
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one", "both"])
 @pytest.mark.parametrize("n_layers", [1, 3])
 @pytest.mark.parametrize("kind", CELLS)
-def test_outputs_states_and_gradients_are_those_of_the_torch_that_is_installed(kind, n_layers, bidirectional):
+def test_outputs_states_and_gradients_equal_installed_torch(kind, n_layers, bidirectional):
     pytest.importorskip("torch")
     for dtype in TOLERANCE:
         assert_is_torchs(kind, torch_case(kind, n_layers, bidirectional, dtype), dtype)
 
 
 def torch_case(kind, n_layers, bidirectional, dtype, batch=21, steps=13, features=5, hidden=9):
-    """What golden/make_golden.py records, with torch's own initial weights; every row ends early."""
+    """Return what golden/make_golden.py records, with initial weights of PyTorch and padded sequences."""
     import torch
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 

@@ -1,4 +1,4 @@
-"""SeqRegressor: sequences in, numbers out, against the equations in plain NumPy."""
+"""SeqRegressor, compared with the equations in plain NumPy."""
 
 import doctest
 import pickle
@@ -27,7 +27,7 @@ TINY = {"hidden_size": 8, "max_iter": 3, "random_state": 0}
 
 
 def sequences(n=60, n_steps=6, n_channels=2, n_targets=None, seed=0):
-    """Rows (n, n_steps, n_channels) at odd levels, and targets that their last steps and a product decide."""
+    """Return sequences (n, n_steps, n_channels) with offsets, and targets computed from them."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(n, n_steps, n_channels))
     y = z[:, -1, 0] + z[:, -2, -1] * z[:, 0, 0]
@@ -40,14 +40,14 @@ def sequences(n=60, n_steps=6, n_channels=2, n_targets=None, seed=0):
 
 
 def moments(values, weights=None):
-    """Weighted mean and deviation of each column, NaN left out."""
+    """Return weighted mean and deviation of each column, without NaN."""
     observed = np.ma.masked_invalid(values)
     mean = np.ma.average(observed, axis=0, weights=weights)
     return mean, np.sqrt(np.ma.average((observed - mean) ** 2, axis=0, weights=weights))
 
 
 def predict_by_hand(model, fitted, X, weights=None):
-    """By the equations; `fitted` are the rows and targets that were trained on, with these weights."""
+    """Return predictions by the equations; `fitted` holds training rows and targets."""
     rows, targets = fitted[0].reshape(-1, X.shape[2]), fitted[1].reshape(len(fitted[1]), -1)
     center, scale = moments(rows, None if weights is None else np.repeat(weights, fitted[0].shape[1]))
     x, named, lengths = np.array((X - center) / scale), model.weights_, lengths_by_hand(X)
@@ -62,7 +62,7 @@ def predict_by_hand(model, fitted, X, weights=None):
 
 
 def lengths_by_hand(X):
-    """1 + the last step with something observed."""
+    """Return the number of steps up to the last one with an observation."""
     return [1 + max(np.flatnonzero(~np.isnan(row).all(axis=1)), default=0) for row in X]
 
 
@@ -97,8 +97,8 @@ def test_predictions_follow_the_equations(cell, n_layers, bidirectional):
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_weights_ragged_rows_gaps_and_pooling_follow_the_equations(pooling, bidirectional):
-    """Weights decide the scaling; rows end with their last observed step; other NaN are flagged."""
+def test_weights_padding_gaps_and_pooling_follow_the_equations(pooling, bidirectional):
+    """The scaling is weighted, sequences end with their last observed step, and other NaN have a flag."""
     X, y = sequences(n_targets=2)
     rng = np.random.default_rng(1)
     rows = pad_sequences(np.where(rng.random(X.shape) < 0.2, np.nan, X), rng.integers(1, 7, 60))
@@ -114,7 +114,7 @@ def test_weights_ragged_rows_gaps_and_pooling_follow_the_equations(pooling, bidi
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
 @pytest.mark.parametrize("n_targets", [1, 2])
-def test_weighted_losses_are_told_in_the_targets_unit_or_deviations(loss, n_targets):
+def test_weighted_losses_are_in_target_units_or_deviations(loss, n_targets):
     (X, y), weights = sequences(50, n_targets=n_targets), np.random.default_rng(0).uniform(0.1, 3, 50)
     options = {"loss": loss, "early_stopping": True, "dtype": "float64", "learning_rate_init": 1e-300}
     model = SeqRegressor(**TINY, **options).fit(X, y, sample_weight=weights)
@@ -132,8 +132,8 @@ def test_weighted_losses_are_told_in_the_targets_unit_or_deviations(loss, n_targ
 
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
 @pytest.mark.parametrize("n_targets", [1, 2])
-def test_loss_curves_are_mean_losses_in_the_targets_unit_or_deviations(loss, n_targets):
-    """A step of next to no length keeps the weights of the first epoch."""
+def test_loss_curves_are_in_target_units_or_deviations(loss, n_targets):
+    """A tiny learning rate keeps the weights of the first epoch."""
     X, y = sequences(50, n_targets=n_targets)
     options = {"loss": loss, "early_stopping": True, "dtype": "float64", "learning_rate_init": 1e-300}
     model = SeqRegressor(**TINY, **options, n_channels=2).fit(X, y)
@@ -205,13 +205,13 @@ def test_predictions_are_float64(data):
 @pytest.mark.parametrize("value", [1 / 3, 0.0, -7e200, 5e-324])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_constant_target_is_predicted_exactly(data, value, dtype):
-    """Whatever the rows."""
+    """The prediction does not depend on the rows."""
     model = SeqRegressor(**TINY, dtype=dtype).fit(data[0], np.full(60, value))
     new, _ = sequences(500, n_steps=9, seed=3)
     np.testing.assert_array_equal(model.predict(100 * new), value)
 
 
-def test_a_constant_target_may_stand_beside_another_or_be_constant_where_rows_have_weight(data):
+def test_constant_targets_are_predicted_exactly(data):
     X, y = data
     model = SeqRegressor(**TINY).fit(X, np.column_stack([np.full(60, 1 / 3), y]))
     said = model.predict(X)
@@ -234,14 +234,14 @@ def test_a_row_is_predicted_alike_in_any_batch_and_order(model):
 
 
 def test_more_rows_than_one_call_takes_are_predicted_alike():
-    """The network takes 4096 rows at a time."""
+    """The network predicts 4096 rows in one call."""
     X, y = sequences(5000, n_steps=3, n_channels=1)
     model = SeqRegressor(**TINY).fit(X[:50], y[:50])
     np.testing.assert_array_equal(model.predict(X)[4090:4100], model.predict(X[4090:4100]))
 
 
 def test_long_rows_are_predicted_in_short_calls(monkeypatch):
-    """Ctrl-C is heard between calls, so none may take long."""
+    """Ctrl-C is handled between calls, so none may take long."""
     X, y = sequences(700, n_steps=6, n_channels=1)
     model = SeqRegressor(**TINY).fit(X[:50], y[:50])
     whole, sizes, real = model.predict(X), [], network.Network.plan
@@ -303,7 +303,7 @@ def test_parameters_set_after_fit_wait_for_the_next(data):
 
 
 def test_early_stopping_judges_by_the_last_rows(data):
-    """After one epoch, the weights know the rows before the last 6; the validation loss knows the others."""
+    """Weights depend on the rows before the last 6, and the validation loss on the others."""
     X, y = data
     options = {**TINY, "max_iter": 1, "n_channels": 2, "early_stopping": True}
     one = SeqRegressor(**options).fit(X, y)
@@ -397,7 +397,7 @@ def test_truncation_at_the_whole_row_is_none(data):
 
 
 @pytest.mark.filterwarnings("default:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
-def test_warning_that_training_was_too_short_points_at_the_callers_line(data):
+def test_convergence_warning_names_the_line_of_the_caller(data):
     with pytest.warns(ConvergenceWarning, match=r"Stopped at max_iter=3, before 10 epochs") as caught:
         SeqRegressor(**TINY, n_channels=2).fit(*data)
     assert [warning.filename for warning in caught] == [__file__]
@@ -405,7 +405,7 @@ def test_warning_that_training_was_too_short_points_at_the_callers_line(data):
 
 @contextmanager
 def interrupted_progress(verbose, max_iter):
-    """A stand-in for `progress` whose user presses Ctrl-C after four epochs."""
+    """Return a replacement of `progress` that simulates Ctrl-C after four epochs."""
 
     def report(epoch):
         if epoch.number == 4:
@@ -491,7 +491,7 @@ def test_diverged_training_keeps_the_best_epoch_and_says_so(data):
     assert_same_weights(model, SeqRegressor(**{**WILD, "max_iter": kept}, learning_rate_init=1e10).fit(X, y))
 
 
-def test_diverged_training_is_told_also_where_only_the_training_loss_shows_it(data):
+def test_divergence_of_the_training_loss_alone_raises(data):
     """Early stopping watches the validation loss, which stays finite for weights that forecast 1e29."""
     X, y = data
     with pytest.raises(TrainingDivergedError, match="Training diverged in epoch 2"):

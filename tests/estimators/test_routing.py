@@ -1,4 +1,4 @@
-"""scikit-learn's metadata routing: weights reach whoever asked for them, and nobody else."""
+"""Metadata routing of scikit-learn."""
 
 import numpy as np
 import pandas as pd
@@ -37,13 +37,13 @@ same = np.testing.assert_array_equal
 
 @pytest.fixture
 def routing():
-    """Requests can not be set, let alone followed, without it."""
+    """Requests cannot be set without routing."""
     with sklearn.config_context(enable_metadata_routing=True):
         yield
 
 
 def weighing(model):
-    """A clone that asks for weights in fit."""
+    """Return a clone that requests weights in fit."""
     return clone(model).set_fit_request(sample_weight=True)
 
 
@@ -52,7 +52,7 @@ def unweighed_scaler():
 
 
 def weighted(model, X, y, rows=slice(None)):
-    """Fitted by hand, with the weights of the rows."""
+    """Return a clone fitted with the weights of the rows."""
     return clone(model).fit(X[rows], y[rows], sample_weight=WEIGHT[rows])
 
 
@@ -120,7 +120,7 @@ def test_a_stack_hands_weights_on_in_its_folds_too():
     ids=["regressor", "classifier"],
 )
 def test_a_search_fits_and_scores_with_the_weights_of_each_fold(model, target, metric, folds, in_score):
-    """`in_score`: whether the estimator asks for weights in its own score."""
+    """With `in_score`, the estimator requests weights in its own score."""
     asking = weighing(model).set_score_request(sample_weight=in_score)
     search = GridSearchCV(asking, {"hidden_size": [2, 5]}, cv=folds)
     search.fit(X, target, sample_weight=WEIGHT)
@@ -188,7 +188,7 @@ def test_passes_for_each_target_are_given_weights():
     assert not np.array_equal(plain.predict(X), models[0].predict(X))
 
 
-def test_passes_are_told_the_classes():
+def test_partial_fit_receives_the_classes():
     labels = np.stack([LABELS, LABELS[::-1]], axis=1)
     asking = clone(CLASSIFIER).set_partial_fit_request(sample_weight=True)
     classes = [np.array(["falls", "rests", "rises"])] * 2

@@ -1,4 +1,4 @@
-"""scikit-learn's searches, cross-validation, curves and importances: each number by a loop, by hand."""
+"""Searches, cross-validation, curves and importances of scikit-learn, compared with loops."""
 
 import numba
 import numpy as np
@@ -86,14 +86,14 @@ def taken(data, rows):
 
 
 def fits(model, X, y, folds):
-    """A fitted clone for each fold, and its test rows."""
+    """Yield a fitted clone and the test rows of each fold."""
     for train, test in folds if isinstance(folds, list) else folds.split(X, y):
         fitted = clone(model).fit(taken(X, train), taken(y, train))
         yield fitted, taken(X, test), taken(y, test)
 
 
 def scores_by_hand(model, X, y, folds, score=REGRESSION_SCORES["r2"]):
-    """The score of truth and predictions of each fold."""
+    """Return the score of truth and predictions for each fold."""
     return [score(truth, fitted.predict(rows)) for fitted, rows, truth in fits(model, X, y, folds)]
 
 
@@ -264,7 +264,7 @@ def test_halving_gives_the_better_half_twice_the_epochs(problem, y_given):
 
 
 def test_halving_of_rows_ends_with_the_scores_of_all_rows():
-    """In the last round, all rows come in an order of their own; the weights do not depend on it."""
+    """In the last round, all rows come in a random order, on which the weights do not depend."""
     folds = KFold(3)
     search = HalvingGridSearchCV(
         REGRESSOR, {"hidden_size": [2, 5]}, factor=2, min_resources=40, cv=folds, random_state=0
@@ -359,7 +359,7 @@ def test_learning_curve_of_a_forecaster_scores_later_rows(problem, order, part):
 
 
 class Recorder:
-    """A scorer that remembers the rows it was given."""
+    """A scorer that records the rows that it receives."""
 
     def __init__(self, score):
         self.score, self.rows = score, []
@@ -370,7 +370,7 @@ class Recorder:
 
 
 def importances_by_hand(model, X, y, rows, score):
-    """What the score loses by each disturbed table of `rows`, beside the columns that were disturbed."""
+    """Return the decrease of the score for each shuffled table of `rows`, and the shuffled columns."""
     whole = score(y, model.predict(X))
     losses = {column: [] for column in range(X.shape[1])}
     for disturbed in rows:
@@ -408,7 +408,7 @@ LONGER = {"hidden_size": 8, "max_iter": 40, "learning_rate_init": 0.02, "random_
     ids=["forecaster", "windows"],
 )
 def test_the_column_that_tells_the_future_is_the_most_important(model):
-    """A step ahead, the wind says what the load will be."""
+    """The wind determines the load of the next step."""
     rows = pd.DataFrame(np.random.default_rng(1).normal(size=(240, 3)), columns=["load", "wind", "noise"])
     rows["load"] = rows["wind"].shift(1, fill_value=0) + 0.1 * rows["load"]
     rows.index = pd.date_range("2024", periods=240, freq="h")
@@ -434,7 +434,7 @@ BY_METRIC = [
 @pytest.mark.parametrize("before", [(), (StandardScaler(),)], ids=["alone", "in a pipeline"])
 @pytest.mark.parametrize(("metric", "targets"), BY_METRIC)
 def test_forecast_scorers_need_no_y(metric, targets, before):
-    """Behind a scaler, errors are those of the scaled rows that the forecaster reads."""
+    """After a scaler, errors are those of the scaled rows."""
     model = clone(FORECASTER).set_params(target=targets, season_length=24)
     pipeline = make_pipeline(*before, model).set_output(transform="pandas")
     found = cross_val_score(pipeline, FRAME, cv=IN_TIME, scoring=make_forecast_scorer(metric))
@@ -469,7 +469,7 @@ def test_a_search_on_two_workers_gives_the_bits_of_one():
 
 
 def test_a_worker_trains_with_its_share_of_the_cores(monkeypatch):
-    """Of two workers on two cores, each has one thread."""
+    """Each of two workers on two cores has one thread."""
     monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
 
     def threads(model, X, y=None):

@@ -1,4 +1,4 @@
-"""What the estimators of sequences share: weights, padding, gaps, truncation, going on."""
+"""Shared behaviour of the sequence estimators: weights, padding, gaps, truncation, more training."""
 
 import inspect
 import pickle
@@ -22,7 +22,7 @@ estimators = pytest.mark.parametrize("kind", ESTIMATORS.values(), ids=ESTIMATORS
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
@@ -30,7 +30,7 @@ def says(message):
 
 
 def task(kind, n=40, n_steps=6, seed=0):
-    """Rows of two channels at odd levels, and what is to be said of them."""
+    """Return sequences of two channels with offsets, and their targets."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(n, n_steps, 2))
     y = z[:, -1, 0] + z[:, 0, 1]
@@ -44,7 +44,7 @@ def ragged(X, seed=1):
 
 
 def tiny(kind, options):
-    """A small estimator with those of the options that it has; SeqEncoder knows no bptt_steps."""
+    """Return a small estimator with those options that it has; SeqEncoder has no bptt_steps."""
     known = kind().get_params()
     return kind(**TINY, **{name: value for name, value in options.items() if name in known})
 
@@ -53,8 +53,8 @@ def pooled(kind, pooling):
     return {"output" if kind is SeqEncoder else "pooling": pooling}
 
 
-def said(model, X):
-    """What a model says of rows."""
+def predictions_of(model, X):
+    """Return the predictions of a model."""
     for name in ("transform", "predict_proba", "predict"):
         if hasattr(model, name):
             return getattr(model, name)(X)
@@ -65,18 +65,18 @@ def taken(target, rows):
 
 
 def first_pass(kind):
-    """What the first partial_fit needs."""
+    """Return the arguments that the first partial_fit needs."""
     return {"classes": ["high", "low", "middle"]} if kind is SeqClassifier else {}
 
 
 def assert_same(one, other):
-    """The same weights, losses and answers, bit for bit."""
+    """Check that weights, losses and predictions have the same bits."""
     for name, weight in one.weights_.items():
         np.testing.assert_array_equal(weight, other.weights_[name], err_msg=name)
     assert one.loss_curve_ == other.loss_curve_
     assert one.validation_loss_curve_ == other.validation_loss_curve_
     X, _ = task(SeqEncoder, 9, seed=5)
-    np.testing.assert_array_equal(said(one, X), said(other, X))
+    np.testing.assert_array_equal(predictions_of(one, X), predictions_of(other, X))
 
 
 options = pytest.mark.parametrize(
@@ -94,7 +94,7 @@ options = pytest.mark.parametrize(
 @options
 @estimators
 def test_a_weight_says_how_often_a_row_comes(kind, options):
-    """0: not at all. Where all rows make one batch this holds to the last bit, whatever their order."""
+    """Rows of weight 0 have no influence. If all rows are one batch, all bits are equal in any order."""
     X, target = task(kind)
     weights = np.random.default_rng(0).integers(0, 4, 40)
     rows = np.repeat(np.arange(40), weights)
@@ -105,7 +105,7 @@ def test_a_weight_says_how_often_a_row_comes(kind, options):
 
 @estimators
 def test_rows_without_weight_are_left_out_of_any_batch(kind):
-    """Nothing of them is read: not even values that would change the scaling."""
+    """Their values are not read, not even for the scaling."""
     X, target = task(kind)
     weights = np.where(np.arange(40) % 3 == 0, 0.0, 1.5)
     weights[1] = 2.5
@@ -123,7 +123,7 @@ def test_weights_have_no_unit(kind, factor):
     one, other = (kind(**TINY).fit(X, target, sample_weight=w) for w in (weights, weights * factor))
     if np.frexp(factor)[0] == 0.5:  # a power of 2 changes no digit
         assert_same(one, other)
-    np.testing.assert_allclose(said(other, X), said(one, X), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(predictions_of(other, X), predictions_of(one, X), rtol=1e-4, atol=1e-6)
     assert_same(kind(**TINY).fit(X, target), kind(**TINY).fit(X, target, sample_weight=np.full(40, factor)))
 
 
@@ -162,7 +162,7 @@ def test_weights_of_equal_rows_may_be_as_large(kind):
 
 @estimators
 def test_weights_count(kind):
-    """Rows of weight 1000 decide the scaling and the losses."""
+    """Rows of weight 1000 dominate the scaling and the losses."""
     X, target = task(kind)
     weights = np.where(np.arange(40) < 20, 1000.0, 1e-3)
     model = kind(**TINY, dtype="float64").fit(X, target, sample_weight=weights)
@@ -188,7 +188,7 @@ def test_refit_and_clone_forget(kind):
 
 @options
 @estimators
-def test_pickled_models_speak_and_go_on_as_the_originals(kind, options):
+def test_pickled_models_predict_and_train_like_the_originals(kind, options):
     X, target = task(kind)
     model = tiny(kind, options).fit(X, target)
     copied = pickle.loads(pickle.dumps(model))
@@ -203,27 +203,27 @@ def test_a_new_process_says_the_same(run_python, tmp_path):
     script = f"""
 import pickle
 models, X = pickle.load(open({str(tmp_path / "models")!r}, "rb"))
-said = (models[0].predict(X), models[1].predict_proba(X), models[2].transform(X))
-print(" ".join(numbers.tobytes().hex() for numbers in said))
+predictions_of = (models[0].predict(X), models[1].predict_proba(X), models[2].transform(X))
+print(" ".join(numbers.tobytes().hex() for numbers in predictions_of))
 """
-    assert run_python(script) == " ".join(said(model, X).tobytes().hex() for model in models)
+    assert run_python(script) == " ".join(predictions_of(model, X).tobytes().hex() for model in models)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @estimators
 def test_a_forecast_is_the_same_in_any_batch_and_padding(kind, pooling):
-    """Alone, cut to its length in three dimensions; among others; in another order; behind more padding."""
+    """Sequences are predicted alone, among others, in another order, and with more padding."""
     X, target = task(kind, n_steps=9)
     padded, lengths = ragged(X)
     model = kind(**TINY, **pooled(kind, pooling)).fit(padded, target)
     assert model.weights_["weight_ih_l0"].shape == (15, 2)  # no row has a gap: nothing is flagged
-    whole, order = said(model, padded), np.random.default_rng(0).permutation(40)
+    whole, order = predictions_of(model, padded), np.random.default_rng(0).permutation(40)
     for k in range(40):
-        np.testing.assert_array_equal(said(model, X[k : k + 1, : lengths[k]]), whole[k : k + 1])
-    np.testing.assert_array_equal(said(model, padded[order]), whole[order])
-    np.testing.assert_array_equal(said(model, padded.reshape(40, -1)), whole)
+        np.testing.assert_array_equal(predictions_of(model, X[k : k + 1, : lengths[k]]), whole[k : k + 1])
+    np.testing.assert_array_equal(predictions_of(model, padded[order]), whole[order])
+    np.testing.assert_array_equal(predictions_of(model, padded.reshape(40, -1)), whole)
     longer = np.concatenate([padded, np.full((40, 70, 2), NAN)], axis=1)
-    np.testing.assert_array_equal(said(model, longer), whole)
+    np.testing.assert_array_equal(predictions_of(model, longer), whole)
 
 
 @estimators
@@ -232,22 +232,24 @@ def test_padding_is_not_learnt_from(kind):
     padded, _ = ragged(X)
     longer = np.concatenate([padded, np.full((40, 5, 2), NAN)], axis=1)
     one, other = (kind(**TINY, dtype="float64").fit(rows, target) for rows in (padded, longer))
-    np.testing.assert_allclose(said(other, X), said(one, X), rtol=1e-9)  # NumPy's sums group other numbers
+    np.testing.assert_allclose(
+        predictions_of(other, X), predictions_of(one, X), rtol=1e-9
+    )  # NumPy's sums group other numbers
 
 
 @estimators
 def test_gaps_within_rows_are_flagged(kind):
-    """Each channel gets a second one; a row without anything observed is one missing step."""
+    """Each channel gets a flag; a sequence without observations has one missing step."""
     X, target = task(kind)
     gaps = np.where(np.random.default_rng(2).random(X.shape) < 0.2, NAN, X)
     gaps[3] = NAN
     model = kind(**TINY).fit(gaps, target)
     assert model.weights_["weight_ih_l0"].shape == (15, 4)
-    whole = said(model, gaps)
+    whole = predictions_of(model, gaps)
     assert np.isfinite(whole).all()
-    np.testing.assert_array_equal(said(model, np.full((1, 1, 2), NAN)), whole[3:4])
+    np.testing.assert_array_equal(predictions_of(model, np.full((1, 1, 2), NAN)), whole[3:4])
     filled = np.where(np.isnan(gaps), model.fitted_.scaling.inputs.center, gaps)
-    assert (said(model, filled) != whole).any(axis=None)  # the mean itself is another thing to read
+    assert (predictions_of(model, filled) != whole).any(axis=None)  # the mean itself is another thing to read
 
 
 @estimators
@@ -256,8 +258,8 @@ def test_rows_to_judge_may_be_longer_or_shorter(kind):
     model = kind(**TINY, **pooled(kind, "max")).fit(X, target)
     for n_steps in (1, 2, 5, 40):
         longer = np.resize(X, (3, n_steps, 2))
-        assert np.isfinite(said(model, longer)).all()
-        assert len(said(model, longer)) == 3
+        assert np.isfinite(predictions_of(model, longer)).all()
+        assert len(predictions_of(model, longer)) == 3
 
 
 @options
@@ -319,7 +321,7 @@ def test_an_interrupted_fit_leaves_a_usable_estimator(kind, monkeypatch):
     monkeypatch.undo()
     assert model.n_iter_ == 2
     best = kind(**{**TINY, "max_iter": model.best_iter_}).fit(X, target)
-    np.testing.assert_array_equal(said(model, X), said(best, X))
+    np.testing.assert_array_equal(predictions_of(model, X), predictions_of(best, X))
 
 
 @pytest.mark.parametrize(
@@ -329,8 +331,8 @@ def test_an_interrupted_fit_leaves_a_usable_estimator(kind, monkeypatch):
 def test_parameters_set_after_fit_wait_for_the_next(kind, changed):
     X, target = task(kind)
     model = kind(**TINY).fit(X, target)
-    before = said(model, X)
-    np.testing.assert_array_equal(said(model.set_params(**changed), X), before)
+    before = predictions_of(model, X)
+    np.testing.assert_array_equal(predictions_of(model.set_params(**changed), X), before)
 
 
 @pytest.mark.parametrize(
@@ -340,8 +342,8 @@ def test_parameters_set_after_fit_wait_for_the_next(kind, changed):
 def test_pooling_set_after_fit_waits_for_the_next(kind, pooling):
     X, target = task(kind)
     model = kind(**TINY).fit(X, target)
-    before = said(model, X)
-    np.testing.assert_array_equal(said(model.set_params(**pooled(kind, pooling)), X), before)
+    before = predictions_of(model, X)
+    np.testing.assert_array_equal(predictions_of(model.set_params(**pooled(kind, pooling)), X), before)
 
 
 # -- truncation
@@ -386,7 +388,7 @@ def test_truncation_is_of_training_only(kind):
     X, target = task(kind)
     model, shorter = kind(**TINY, bptt_steps=2).fit(X, target), ragged(X)[0]
     whole = kind(**TINY, bptt_steps=2).fit(X, target).set_params(bptt_steps=None)
-    np.testing.assert_array_equal(said(model, shorter), said(whole, shorter))
+    np.testing.assert_array_equal(predictions_of(model, shorter), predictions_of(whole, shorter))
 
 
 @truncated
@@ -420,7 +422,7 @@ OTHER_NETWORKS = [
 def test_training_goes_on_with_the_same_network_only(kind, changed, method):
     X, target = task(kind)
     model = kind(**TINY, warm_start=True, **pooled(kind, "mean")).fit(X, target)
-    before, losses = said(model, X), model.loss_curve_
+    before, losses = predictions_of(model, X), model.loss_curve_
     message = (
         f"{kind.__name__}.{method} goes on from the weights of the last fit, so cell, sizes, dtype and the "
         f"shapes of the data must stay as they were. Call fit with warm_start=False to start anew."
@@ -429,14 +431,14 @@ def test_training_goes_on_with_the_same_network_only(kind, changed, method):
     train = model.partial_fit if method == "partial_fit" else model.fit
     with pytest.raises(ValueError, match=says(message)):
         train(X, target)
-    np.testing.assert_array_equal(said(model, X), before)
+    np.testing.assert_array_equal(predictions_of(model, X), before)
     assert model.loss_curve_ == losses
 
 
 @pytest.mark.parametrize("output", [*POOLINGS, "states"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_an_encoder_that_goes_on_may_turn_rows_into_something_else(bidirectional, output):
-    """Its network learns in the same way whatever the output."""
+def test_training_of_an_encoder_may_go_on_with_another_output(bidirectional, output):
+    """Training does not depend on the output."""
     X, _ = task(SeqEncoder)
     for train in (SeqEncoder.fit, SeqEncoder.partial_fit):
         one, other = (
@@ -448,7 +450,7 @@ def test_an_encoder_that_goes_on_may_turn_rows_into_something_else(bidirectional
 
 @estimators
 def test_warm_start_keeps_whether_missing_values_are_flagged(kind):
-    """What a network was not made to read, it reads as the mean; what it was made to read, it goes on to."""
+    """A network without a flag reads missing values as the mean, and one with a flag keeps it."""
     X, target = task(kind)
     gaps = X.copy()
     gaps[3, 2, 0], gaps[5] = NAN, NAN
@@ -458,7 +460,7 @@ def test_warm_start_keeps_whether_missing_values_are_flagged(kind):
         model.fit(then, target)
         assert model.weights_["weight_ih_l0"].shape == before.shape == (15, n_inputs)
         assert (model.weights_["weight_ih_l0"] != before).any()
-        assert np.isfinite(said(model, gaps)).all()
+        assert np.isfinite(predictions_of(model, gaps)).all()
         model.set_params(warm_start=False).fit(then, target)
         assert_same(model, kind(**TINY).fit(then, target))  # anew, and flags as these rows need them
 
@@ -471,7 +473,7 @@ def test_a_network_without_flags_reads_missing_values_as_means(kind):
     model = kind(**TINY, warm_start=True).fit(X, target).fit(gaps, target)
     filled = gaps.copy()
     filled[3, 2, 0] = model.fitted_.scaling.inputs.center[0]
-    np.testing.assert_array_equal(said(model, gaps), said(model, filled))
+    np.testing.assert_array_equal(predictions_of(model, gaps), predictions_of(model, filled))
 
 
 # -- how parameters are described

@@ -1,4 +1,4 @@
-"""What SeqRegressor, SeqClassifier and SeqEncoder take, and what they say about the rest."""
+"""Input of SeqRegressor, SeqClassifier and SeqEncoder: accepted types and errors."""
 
 import re
 
@@ -29,7 +29,7 @@ TARGETS = {
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
@@ -37,18 +37,18 @@ def fit(kind, rows=X, weights=None, **options):
     return kind(**TINY, **options).fit(rows, TARGETS[kind], sample_weight=weights)
 
 
-def said(model, rows):
+def predictions_of(model, rows):
     return model.transform(rows) if hasattr(model, "transform") else model.predict(rows)
 
 
 def calls(kind, rows):
-    """Everything that reads rows: fit, partial_fit and what the fitted estimator says of them."""
+    """Return all methods that read rows: fit, partial_fit and those of the fitted estimator."""
     fitted = fit(kind, FLAT, n_channels=2)
     first = {"classes": ["down", "up"]} if kind is SeqClassifier else {}
     return {
         "fit": lambda: fit(kind, rows),
         "partial_fit": lambda: kind(**TINY).partial_fit(rows, TARGETS[kind], **first),
-        "said": lambda: said(fitted, rows),
+        "predictions_of": lambda: predictions_of(fitted, rows),
     }
 
 
@@ -72,8 +72,10 @@ def changed(place, value, rows=X, dtype=float):
 def test_other_numbers_are_converted(kind, dtype):
     rows = np.round(np.abs(FLAT) * 3).astype(dtype)
     one, other = fit(kind, rows), fit(kind, rows.astype(float))
-    np.testing.assert_array_equal(said(one, rows), said(other, rows.astype(float)))
-    np.testing.assert_array_equal(said(fit(kind, rows.tolist()), rows.tolist()), said(one, rows))
+    np.testing.assert_array_equal(predictions_of(one, rows), predictions_of(other, rows.astype(float)))
+    np.testing.assert_array_equal(
+        predictions_of(fit(kind, rows.tolist()), rows.tolist()), predictions_of(one, rows)
+    )
 
 
 @pytest.mark.parametrize("dtype", ["Float64", "Float32", "double[pyarrow]", "float[pyarrow]"])
@@ -85,7 +87,7 @@ def test_nullable_and_arrow_columns_are_converted(kind, dtype):
     nullable = gaps.astype(dtype)
     assert nullable.isna().any(axis=None)
     one, other = fit(kind, nullable), fit(kind, gaps.to_numpy())
-    np.testing.assert_array_equal(said(one, nullable), said(other, gaps.to_numpy()))
+    np.testing.assert_array_equal(predictions_of(one, nullable), predictions_of(other, gaps.to_numpy()))
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "boolean", "int64[pyarrow]"])
@@ -95,7 +97,9 @@ def test_nullable_counts_and_flags_are_converted(kind, dtype):
         pytest.importorskip("pyarrow")
     rows = (FRAME > 0).astype(dtype)
     plain = (FRAME > 0).to_numpy().astype(float)
-    np.testing.assert_array_equal(said(fit(kind, rows), rows), said(fit(kind, plain), plain))
+    np.testing.assert_array_equal(
+        predictions_of(fit(kind, rows), rows), predictions_of(fit(kind, plain), plain)
+    )
 
 
 @estimators
@@ -104,7 +108,9 @@ def test_one_frame_may_mix_numbers_of_any_kind(kind):
         s0=range(N), s1=FRAME.s1.astype("float32"), s2=FRAME.s2 > 0, s3=FRAME.s3.astype("Float64")
     )
     plain = rows.astype(float).to_numpy()
-    np.testing.assert_array_equal(said(fit(kind, rows), rows), said(fit(kind, plain), plain))
+    np.testing.assert_array_equal(
+        predictions_of(fit(kind, rows), rows), predictions_of(fit(kind, plain), plain)
+    )
 
 
 @estimators
@@ -113,7 +119,7 @@ def test_three_dimensions_tell_the_channels(kind):
     assert (one.n_channels_, other.n_channels_, single.n_channels_) == (2, 2, 1)
     assert (one.n_features_in_, other.n_features_in_, single.n_features_in_) == (8, 8, 8)
     for rows in (X, FLAT, X.tolist(), np.asfortranarray(X), X[:, ::-1][:, ::-1]):
-        np.testing.assert_array_equal(said(one, rows), said(other, X))
+        np.testing.assert_array_equal(predictions_of(one, rows), predictions_of(other, X))
     assert [model.weights_["weight_ih_l0"].shape for model in (one, other, single)] == [
         (12, 2),
         (12, 2),
@@ -126,13 +132,15 @@ def test_what_is_passed_stays_as_it_was(kind):
     rows = changed((0, slice(2, None)), NAN)
     rows[1, 1] = -0.0
     before, weights = rows.copy(), np.arange(N, dtype=float)
-    said(fit(kind, rows, weights), rows)
+    predictions_of(fit(kind, rows, weights), rows)
     np.testing.assert_array_equal(rows, before)
     np.testing.assert_array_equal(np.signbit(rows), np.signbit(before))
     np.testing.assert_array_equal(weights, np.arange(N))
     read_only = X.copy()
     read_only.flags.writeable = False
-    np.testing.assert_array_equal(said(fit(kind, read_only), read_only), said(fit(kind), X))
+    np.testing.assert_array_equal(
+        predictions_of(fit(kind, read_only), read_only), predictions_of(fit(kind), X)
+    )
 
 
 # -- shapes
@@ -151,12 +159,12 @@ def test_channels_must_be_those_that_were_set_or_fitted(kind):
         fit(kind, n_channels=3)
     for model in (fit(kind), fit(kind, n_channels=2), fit(kind, FLAT, n_channels=2)):
         with pytest.raises(ValueError, match=shape_error(kind, (N, 4, 1), 2)):
-            said(model, X[:, :, :1])
+            predictions_of(model, X[:, :, :1])
 
 
 @estimators
 def test_later_passes_read_the_channels_of_the_first(kind):
-    """4 steps of 2 channels and 2 steps of 4 are rows of one width, but not the same."""
+    """Sequences of 4 steps and 2 channels and of 2 steps and 4 channels have the same width."""
     model = fit(kind)
     with pytest.raises(ValueError, match=shape_error(kind, (N, 2, 4), 2)):
         model.partial_fit(X.reshape(N, 2, 4), TARGETS[kind])
@@ -185,7 +193,7 @@ def test_flat_rows_must_have_the_width_of_those_fitted(kind):
     message = f"X has 6 features, but {kind.__name__} is expecting 8 features as input"
     for model in (fit(kind), fit(kind, FLAT)):
         with pytest.raises(ValueError, match=message):
-            said(model, FLAT[:, :6])
+            predictions_of(model, FLAT[:, :6])
         with pytest.raises(ValueError, match=message):
             model.partial_fit(FLAT[:, :6], TARGETS[kind])
 
@@ -296,21 +304,23 @@ def test_a_channel_without_anything_observed_is_named(kind):
         with pytest.raises(ValueError, match=says(message)):
             fit(kind, half, early_stopping=True, validation_fraction=5 / N)
     assert np.isfinite(fit(kind, half).loss_curve_).all()
-    assert len(said(fit(kind), blank)) == N  # the channel was observed when the network learned
+    assert len(predictions_of(fit(kind), blank)) == N  # the channel was observed when the network learned
 
 
 @estimators
 def test_a_row_of_nan_only_is_one_missing_step(kind):
-    """As a row whose first step is missing and whose others are padding; it is flagged."""
+    """Such a sequence has one missing step with a flag, and padding."""
     blank = changed(3, NAN)
     assert fit(kind).weights_["weight_ih_l0"].shape == (12, 2)
     for rows in (blank, blank.reshape(N, 8)):
         model = fit(kind, rows, n_channels=2)
         assert model.weights_["weight_ih_l0"].shape == (12, 4)
         assert np.isfinite(model.loss_curve_).all()
-        answer = said(model, np.full((1, 1, 2), NAN))
-        np.testing.assert_array_equal(said(model, blank)[3:4], answer)
-        np.testing.assert_array_equal(said(model, np.full((2, 4, 2), NAN)), np.repeat(answer, 2, axis=0))
+        answer = predictions_of(model, np.full((1, 1, 2), NAN))
+        np.testing.assert_array_equal(predictions_of(model, blank)[3:4], answer)
+        np.testing.assert_array_equal(
+            predictions_of(model, np.full((2, 4, 2), NAN)), np.repeat(answer, 2, axis=0)
+        )
 
 
 # -- frames
@@ -327,14 +337,16 @@ def test_columns_of_frames_must_be_those_fitted_in_their_order(kind):
         (FRAME.rename(columns={"s3": "t3"}), "Feature names unseen at fit time:\n- t3"),
     ]:
         for call in (
-            lambda rows=rows: said(model, rows),
+            lambda rows=rows: predictions_of(model, rows),
             lambda rows=rows: model.partial_fit(rows, TARGETS[kind]),
         ):
             with pytest.raises(ValueError, match=message):
                 call()
     with pytest.warns(UserWarning, match="X does not have valid feature names, but"):
-        said(model, FLAT)
-    np.testing.assert_array_equal(said(model, X), said(model, FRAME))  # steps have no names
+        predictions_of(model, FLAT)
+    np.testing.assert_array_equal(
+        predictions_of(model, X), predictions_of(model, FRAME)
+    )  # steps have no names
 
 
 # -- weights
@@ -413,7 +425,7 @@ def test_text_is_no_number():
 @estimators
 def test_nothing_comes_before_fit(kind):
     with pytest.raises(NotFittedError, match=f"This {kind.__name__} instance is not fitted yet"):
-        said(kind(), X)
+        predictions_of(kind(), X)
     with pytest.raises(NotFittedError, match=f"This {kind.__name__} instance is not fitted yet"):
         _ = kind().weights_
 
@@ -421,10 +433,10 @@ def test_nothing_comes_before_fit(kind):
 @estimators
 def test_what_is_refused_changes_nothing(kind):
     model = fit(kind)
-    before, names = said(model, X), set(vars(model))
+    before, names = predictions_of(model, X), set(vars(model))
     for rows, weights in [(FLAT[:, :6].reshape(N, 2, 3), -np.ones(N)), (np.full((N, 3), NAN), None)]:
         with pytest.raises(ValueError, match=r"sample_weight|observed"):
             model.fit(rows, TARGETS[kind], sample_weight=weights)
-        np.testing.assert_array_equal(said(model, X), before)
+        np.testing.assert_array_equal(predictions_of(model, X), before)
         assert set(vars(model)) == names
         assert model.n_features_in_ == 8

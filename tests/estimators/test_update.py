@@ -1,4 +1,4 @@
-"""Rows that are taken as known after fit: forecasts start after them, and nothing is learned."""
+"""Updates of a fitted forecaster with later rows, without training."""
 
 import copy
 import pickle
@@ -71,7 +71,7 @@ def assert_same_bits(one, other):
 
 
 def assert_same(one, other, steps=9):
-    """Two forecasters forecast the same, to the last bit."""
+    """Check that forecasts of two forecasters have the same bits."""
     pd.testing.assert_frame_equal(one.forecast(steps), other.forecast(steps), check_exact=True)
 
 
@@ -91,7 +91,7 @@ def test_forecast_after_an_update_is_the_later_block_of_predict(kind, options, i
     assert np.isfinite(model.forecast()).all(axis=None)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     blocks=st.integers(1, 9),
     seed=st.integers(0, 2**16),
@@ -134,7 +134,7 @@ def test_the_last_value_before_a_long_gap_is_kept(kind, options):
 @pytest.mark.parametrize("after", [1, 2, 5])
 @pytest.mark.parametrize("gap", [10, 20])
 def test_differences_are_integrated_from_the_kept_steps(differences, after, gap):
-    """A few rows after a gap that is longer than that: no forecast reads further back."""
+    """A few rows follow a gap that is longer than what forecasts read."""
     rows = wander()[["y"]]
     end = N + 2 + gap + after
     first = N + -(-(end - N) // 4) * 4
@@ -404,7 +404,7 @@ def test_an_update_is_pickled_and_forgotten_by_the_next_fit():
 @pytest.mark.parametrize("silence", [14, 20, 60])
 @pytest.mark.parametrize("differences", [None, 1])
 def test_after_a_gap_as_long_as_a_window_the_last_value_repeats(differences, silence):
-    """And not the training mean; with errors of the usual size."""
+    """Forecasts do not return to the training mean, and intervals have the usual width."""
     y = np.linspace(0, 100, 150) + np.random.default_rng(0).normal(size=150)
     model = LinearForecaster(7, 14, differences=differences).fit(y)
     before = model.forecast(level=80)

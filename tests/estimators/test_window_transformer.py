@@ -1,4 +1,4 @@
-"""WindowTransformer: rows of past windows, against a plain loop and by scikit-learn's own checks."""
+"""WindowTransformer, compared with a loop and checked by scikit-learn."""
 
 import doctest
 import pickle
@@ -28,7 +28,7 @@ NAN = np.nan
 
 
 def by_hand(known, steps, window, lead, n_columns):
-    """The rows before `steps`, number by number; known: step -> values of its columns."""
+    """Return the values before `steps` in a loop; `known` holds the values of each step."""
     nothing = [NAN] * n_columns
     return np.array(
         [
@@ -39,7 +39,7 @@ def by_hand(known, steps, window, lead, n_columns):
 
 
 def numbered(n, n_columns=1):
-    """0, 1, ... in the first column, 100, 101, ... in the second."""
+    """Return 0, 1, ... in the first column and 100, 101, ... in the second."""
     return np.arange(n)[:, None] + 100.0 * np.arange(n_columns)
 
 
@@ -49,7 +49,7 @@ def hourly(n, n_columns=1):
 
 
 def says(message):
-    """Match exactly this message."""
+    """Return a pattern that matches exactly this message."""
     return f"^{re.escape(message)}$"
 
 
@@ -70,7 +70,7 @@ def test_lead_is_how_far_before_the_row_its_newest_step_lies():
     )
 
 
-def test_columns_of_a_step_stand_side_by_side_as_sequences_of_channels():
+def test_columns_of_each_step_stand_side_by_side():
     values = numbered(9, 2)
     rows = WindowTransformer(4).fit_transform(values)
     assert rows[4].tolist() == [0, 100, 1, 101, 2, 102, 3, 103]
@@ -94,7 +94,7 @@ def test_output_is_float64_of_its_own():
     dated=st.booleans(),
     data=st.data(),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_equals_a_plain_loop_whatever_the_gaps_and_the_border(gaps, window, lead, n_columns, dated, data):
     # As many steps of one as there are gaps: so a step is one, also in the rows before any border.
     regular = len(gaps) + 1
@@ -165,7 +165,7 @@ def test_rows_from_t_on_change_nothing_until_lead_steps_later(lead):
 
 
 @pytest.mark.parametrize(("window", "lead"), [(3, 1), (4, 6), (40, 1)])
-def test_folds_of_a_time_series_split_begin_with_the_training_rows(window, lead):
+def test_windows_of_a_test_fold_begin_with_training_rows(window, lead):
     frame = hourly(40, 2)
     whole = WindowTransformer(window, lead=lead).fit_transform(frame)
     for gap in (0, 3):
@@ -177,7 +177,7 @@ def test_folds_of_a_time_series_split_begin_with_the_training_rows(window, lead)
             np.testing.assert_array_equal(windows.transform(frame.iloc[test]), expected)
 
 
-def test_only_as_many_rows_are_remembered_as_a_window_reaches_back():
+def test_only_rows_within_the_window_are_kept():
     small, large = (WindowTransformer(3, lead=2).fit(hourly(n)) for n in (50, 5000))
     assert len(pickle.dumps(large)) <= len(pickle.dumps(small)) + 16  # room for larger numbers
 
@@ -188,7 +188,7 @@ def test_rows_far_after_the_training_rows_know_nothing_of_them():
     np.testing.assert_array_equal(windows.transform(hourly(14)[11:]), [[9, NAN], [NAN, 11], [11, 12]])
 
 
-def test_rows_that_were_trained_on_see_their_own_values_and_older_remembered_rows():
+def test_training_rows_are_read_with_their_new_values():
     windows = WindowTransformer(3).fit(hourly(10))  # remembers 7, 8, 9
     np.testing.assert_array_equal(windows.transform(-hourly(10)[:2]), [[NAN, NAN, NAN], [NAN, NAN, 0]])
     np.testing.assert_array_equal(windows.transform(-hourly(7)[5:]), [[NAN, NAN, NAN], [NAN, NAN, -5]])
@@ -375,7 +375,7 @@ def test_seq_regressor_reads_the_rows_as_sequences_of_channels():
     np.testing.assert_array_equal(predicted, regressor.fit(past[:30], frame["a"][:30]).predict(past[30:]))
 
 
-def test_a_search_over_the_window_finds_an_autoregression_and_its_coefficients():
+def test_a_search_over_the_window_finds_an_autoregression():
     rng, series = np.random.default_rng(3), np.zeros(1500)
     for t in range(2, len(series)):
         series[t] = 1.2 * series[t - 1] - 0.7 * series[t - 2] + rng.normal()
@@ -449,7 +449,7 @@ def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-def test_check_estimator_passes_but_for_the_checks_that_expect_rows_in_any_order():
+def test_check_estimator_passes_except_for_order_of_rows():
     results = estimator_checks.check_estimator(
         WindowTransformer(), expected_failed_checks=READS_ROWS_IN_ORDER, on_skip=None
     )

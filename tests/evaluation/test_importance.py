@@ -121,7 +121,7 @@ N_EXCHANGED = 8
 
 
 def forecast_with_exchange(model, column, own, other):
-    """Forecast after `own` rows, with the history of a column as it is after `other` rows."""
+    """Return the forecast after `own` rows, with the history of a column after `other` rows."""
     rows = ROWS[BORDER:own].copy()
     values = ROWS[column].to_numpy()
     rows.loc[rows.index[-N_EXCHANGED:], column] = values[other - N_EXCHANGED : other]

@@ -234,7 +234,7 @@ def test_regressor_that_reads_its_own_row_raises(step):
 
 
 class Reader(RegressorMixin, BaseEstimator):
-    """An estimator whose predictions are those of a function of the rows. It keeps its arguments."""
+    """An estimator that predicts by a function of the rows, and records its arguments."""
 
     seen: list
 

@@ -65,13 +65,13 @@ def rows():
 
 @pytest.fixture(scope="module")
 def one_target(rows):
-    """A forecaster of b with the covariates a and c, fitted on the first 84 rows."""
+    """Return a forecaster of b with the covariates a and c, fitted on the first 84 rows."""
     return SeqForecaster(**TINY, target="b").fit(rows[:84])
 
 
 @pytest.fixture(scope="module")
 def two_targets(rows):
-    """A forecaster of c and a with the covariate b, fitted on the first 84 rows."""
+    """Return a forecaster of c and a with the covariate b, fitted on the first 84 rows."""
     return LinearForecaster(**SHORT, target=["c", "a"]).fit(rows[:84])
 
 

@@ -50,7 +50,7 @@ def draw_parameters(draw):
 
 
 @given(cut=draw_parameters(), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_series_is_split_as_by_time_series_split(cut, seed):
     n, common, horizon = cut
     ours, theirs = (
@@ -161,7 +161,7 @@ def test_fold_with_new_series_only_raises():
     gap=st.integers(0, 2),
     max_train_size=st.none() | st.integers(1, 8),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_panels_are_split_by_stamps(seed, n_splits, horizon, step_size, gap, max_train_size):
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({"day": rng.choice(np.arange(0, 75, 3), 80), "id": rng.integers(0, 6, 80)})

@@ -1,4 +1,4 @@
-"""The functions that cells are given as sigmoid, tanh and relu."""
+"""The functions sigmoid, tanh and relu of the kernels."""
 
 import naive
 import numpy as np
@@ -18,7 +18,7 @@ POINTS = np.concatenate([np.linspace(-20, 20, 4001), [-1e30, -1e-30, 0.0, 1e-30,
         (activations.sigmoid64, naive.sigmoid, np.float64, 3e-16),
     ],
 )
-def test_sigmoid_and_tanh_keep_their_promise(function, exact, dtype, error):
+def test_sigmoid_and_tanh_have_the_documented_accuracy(function, exact, dtype, error):
     points = POINTS.astype(dtype)
     found = np.array([function(x) for x in points])
     np.testing.assert_array_equal(found, found.astype(dtype))  # computed in this very dtype

@@ -7,7 +7,7 @@ from seqcast.cells import find_cell
 from seqcast.kernels.architecture import Architecture, Readout, Stack, compose
 
 
-def test_the_parameters_of_a_stack_come_before_those_of_the_readout():
+def test_parameters_of_the_stack_precede_those_of_the_readout():
     stack = Stack(find_cell("gru"), 3, 5, n_layers=2, bidirectional=True)
     network = Architecture(stack, Readout(4))
     assert list(network.shapes) == [*stack.shapes, "head_weight", "head_bias"]

@@ -1,4 +1,4 @@
-"""The gate loops take many units at once: LLVM gives up easily, and everything is then three times slower."""
+"""Vectorisation of the loops of a cell, without which they take three times as long."""
 
 import platform
 import re
@@ -18,7 +18,7 @@ array, size = nb.float32[::1], nb.intp
 @pytest.mark.skipif(nb.version_info.short < (0, 68), reason="the LLVM of numba 0.61 was seen to give up")
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_activations_are_computed_for_many_units_at_once(cell):
-    """Each tanh and sigmoid divides once: where no division is packed, no unit is computed beside another."""
+    """Each tanh and sigmoid has one division, so loops without packed divisions are not vectorised."""
     step = compile_cell(find_cell(cell), np.dtype("float32")).step
 
     @nb.njit((size, size, array, size, array, size, array, array, array, array), **FLAGS)

@@ -5,7 +5,7 @@ from seqcast.kernels.column_groups import ColumnGroups
 
 
 def test_columns_of_the_built_in_cells():
-    """By hand, for the three kinds of products that they use."""
+    """The groups are written out by hand for three kinds of products."""
     lstm, gru, before = (ColumnGroups.of(find_cell(name)) for name in ("lstm", "gru", "gru_reset_before"))
     assert (lstm.input_only, lstm.after_reset, lstm.joint, lstm.state_only) == (0, 0, 4, 0)
     assert lstm.step == lstm.from_x == lstm.from_h == (0, 1, 2, 3)

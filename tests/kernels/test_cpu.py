@@ -14,7 +14,7 @@ from seqcast.kernels.samples import sample_table
 
 
 def predict(target):
-    """Forecasts of ten samples by a kernel and a layout for one target."""
+    """Return forecasts of ten samples by a kernel and a layout compiled for one CPU target."""
     dtype = np.dtype("float64")
     rng, window, cell = np.random.default_rng(0), Window(6, 2), find_cell("gru_reset_before")
     layout = Layout(compose(cell, 2, 9, 2, n_outputs=3), dtype, target)

@@ -1,4 +1,4 @@
-"""Losses of forecasts that are distributions, against scipy and plain NumPy; and what is asked of them."""
+"""Losses of distributions and their gradients, compared with SciPy and plain NumPy."""
 
 from dataclasses import replace
 from itertools import product
@@ -11,7 +11,6 @@ from layers import slopes
 from scipy import special, stats
 
 from seqcast.cells import find_cell
-from seqcast.forecasting.distributions import find_distribution
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import Window
 from seqcast.kernels.distributions import (
@@ -70,7 +69,7 @@ def make_task(name, n_rows=23, dtype="float64", weighted=False, missing=False, *
 
 
 def readings(name):
-    """Ways to read a window that go with a distribution."""
+    """Return the window options that can be combined with a distribution."""
     if name == "negative_binomial":
         return {}, {"scale": "mean"}
     return {}, {"normalize": True}, {"normalize": True, "scale": "deviation"}
@@ -89,7 +88,7 @@ def softplus(x):
 
 
 def parameters_naive(name, out):
-    """From outputs to parameters, (n_parameters, ...)."""
+    """Return the parameters of outputs, shape (n_parameters, ...)."""
     if name == "gaussian":
         return np.stack([out[0], 1e-3 + softplus(out[1])])
     if name == "student_t":
@@ -111,7 +110,7 @@ def in_values_unit(name, parameters, offset, scale):
 
 
 def loss_naive(name, p, y):
-    """Of values y, elementwise."""
+    """Return the loss of each value y."""
     if name == "gaussian":
         return -stats.norm.logpdf(y, p[0], p[1])
     if name == "student_t":
@@ -125,7 +124,7 @@ def loss_naive(name, p, y):
 
 
 def units_naive(windows, rows):
-    """Offset and scale of each row and target, (B, 1, TARGETS)."""
+    """Return offset and scale of each sample and target, shape (n_samples, 1, TARGETS)."""
     offsets, scales = np.zeros((len(rows), 1, TARGETS)), np.ones((len(rows), 1, TARGETS))
     for k, start in enumerate(rows[:, 0]):
         for c, column in enumerate(windows.values[start : start + STEPS].T):
@@ -138,7 +137,7 @@ def units_naive(windows, rows):
 
 
 def forecast_naive(name, network, windows, rows, flat):
-    """Parameters in the values' unit, (n_parameters, B, HORIZON, TARGETS)."""
+    """Return parameters in the unit of the values, shape (n_parameters, n_samples, HORIZON, TARGETS)."""
     weights, (offsets, scales) = network.architecture.views(flat), units_naive(windows, rows)
     x = np.stack([windows.values[start : start + STEPS] for start in rows[:, 0]])
     x = np.nan_to_num((x - offsets) / scales)
@@ -149,7 +148,7 @@ def forecast_naive(name, network, windows, rows, flat):
 
 
 def losses_naive(name, network, windows, rows, flat):
-    """Each target's weighted mean loss, and that of all together."""
+    """Return the weighted mean loss of each target, and that of all targets."""
     steps = rows[:, 2, None] // TARGETS + np.arange(HORIZON)
     y, weights = windows.targets[steps], windows.weights
     w = np.ones(y.shape) if weights is None else np.repeat(weights[steps][..., None], TARGETS, axis=2)
@@ -165,7 +164,7 @@ def gradient(network, windows, rows, options):
 
 
 def losses_of(name, parameters, y, levels=()):
-    """Loss of each value `y` (n,) under parameters (n_parameters, n), one by one."""
+    """Return the loss of each value `y` (n,) for parameters (n_parameters, n), in a loop."""
     kind, none = DISTRIBUTIONS.index(name), np.empty(0)
     found = []
     for p, value in zip(np.asarray(parameters, float).T, np.asarray(y, float), strict=True):
@@ -234,7 +233,7 @@ def test_losses_are_minus_scipys_log_densities():
 
 
 def test_distributions_go_to_their_limits():
-    """Student's to Gauss', the negative binomial to Poisson's: no digits are lost on the way."""
+    """Student's t becomes the normal and the negative binomial the Poisson distribution."""
     z = np.array([0.0, 0.3, -4.0])
     one, zero = np.ones(3), np.zeros(3)
     np.testing.assert_allclose(
@@ -246,15 +245,15 @@ def test_distributions_go_to_their_limits():
     )
 
 
-def test_the_median_alone_has_the_absolute_error_and_levels_are_averaged():
+def test_quantile_loss_of_the_median_is_the_absolute_error():
     np.testing.assert_allclose(losses_of("quantile", [[1.0, 2.0]], [3.5, 2.0], (0.5,)), [2.5, 0], rtol=1e-15)
     levels, quantiles = (0.1, 0.5, 0.9), [[2.0], [5.0], [1.0]]  # the median, the upper, the lower one
     # 2 (0.5 * 1 + 0.1 * 2 + 0.1 * 2) / 3
     assert losses_of("quantile", quantiles, [3.0], levels) == pytest.approx([0.6], rel=1e-14)
 
 
-def test_mean_loss_over_many_levels_is_the_continuous_ranked_probability_score():
-    """Twice the pinball loss, averaged over all levels (Gneiting and Ranjan, 2011)."""
+def test_quantile_loss_over_many_levels_is_the_crps():
+    """The CRPS is twice the pinball loss, averaged over all levels (Gneiting and Ranjan, 2011)."""
     levels = tuple(np.arange(1, 100) / 100)
     quantiles = stats.norm.ppf(output_levels(levels))[:, None]
     y = 0.7
@@ -279,7 +278,7 @@ def test_predictions_are_the_parameters_in_the_values_unit(name, reading):
 @pytest.mark.parametrize("weighted", [False, True])
 @cases
 def test_losses_in_training_and_validation_and_gradients(name, reading, weighted):
-    """Missing targets and steps of weight 0 among them."""
+    """Some targets are missing, and some steps have the weight 0."""
     windows, rows = make_task(name, weighted=weighted, missing=weighted, **reading)
     network, options = make_network(name), replace(still, loss=name)
     flat = network.flat.copy()
@@ -300,7 +299,7 @@ def test_losses_in_training_and_validation_and_gradients(name, reading, weighted
 @pytest.mark.parametrize("bias", np.linspace(-8, 8, 9))
 @names
 def test_gradients_of_single_outputs(name, bias):
-    """Each output's own derivative, far to both sides of zero."""
+    """Outputs are far from zero on both sides."""
     windows, rows = make_task(name, 1)
     network, options = make_network(name), replace(still, loss=name)
     network.flat[:] = 0
@@ -323,7 +322,7 @@ def test_gradients_of_single_outputs(name, bias):
 @both
 @names
 def test_extreme_outputs_are_finite(name, dtype, extreme):
-    """Of every sign, parameter by parameter."""
+    """The outputs of the first three parameters have all combinations of signs."""
     windows, rows = make_task(name, 3, dtype)
     network, options = make_network(name, dtype), replace(still, loss=name)
     for signs in product([-1, 1], repeat=min(3, parameter_count(name, levels_of(name)))):
@@ -359,7 +358,7 @@ def test_outputs_that_are_not_finite_are_a_loss_of_nan(name):
 
 
 @cases
-def test_forecasts_have_the_same_bits_in_any_batch_and_number_of_threads(name, reading):
+def test_forecasts_do_not_depend_on_batch_and_threads(name, reading):
     windows, rows = make_task(name, 300, "float32", **reading)
     network = make_network(name, "float32", hidden=9)
     whole = network.predict(windows, rows, 2)
@@ -373,7 +372,7 @@ def test_forecasts_have_the_same_bits_in_any_batch_and_number_of_threads(name, r
 
 @names
 def test_training_finds_the_distribution_of_noise(name):
-    """Of 2,000 draws that nothing foretells, in float32."""
+    """The data are 2,000 independent draws in float32."""
     rng, n = np.random.default_rng(0), 2000
     draws = {
         "quantile": rng.gamma(2, 1, n),
@@ -423,7 +422,7 @@ def test_counts_are_not_normalized():
         gradient(make_network("negative_binomial"), windows, rows, replace(still, loss="negative_binomial"))
 
 
-def test_losses_are_told_in_the_targets_unit():
+def test_losses_are_reported_in_the_unit_of_the_target():
     losses, units = np.array([1.0, 2.0]), np.array([10.0, 1.0])
     assert in_units(losses, units, "quantile") == 6
     assert in_units(losses, units, "gaussian") == pytest.approx(1.5 + np.log(10) / 2, rel=1e-15)
@@ -443,112 +442,3 @@ def test_outputs_to_parameters(name):
         expected = parameters_naive(name, out)
         call_to_parameters(DISTRIBUTIONS.index(name), output_levels(levels_of(name)), out)
         np.testing.assert_allclose(out, expected, rtol=1e-14)
-
-
-# -- what is read from forecasts
-
-PARAMETERS = {
-    "quantile": [1.0, 1.5, 3.0, 6.0, 0.0, -2.0],  # the median, upwards, downwards
-    "gaussian": [2.0, 0.5],
-    "student_t": [-1.0, 0.5, 3.5],
-    "negative_binomial": [6.0, 0.7],
-}
-
-
-def forecast_of(name, n=3, horizon=2, targets=2):
-    """The same distribution for all rows, steps and targets, but moved; and by how much."""
-    moved = np.arange(n * horizon * targets).reshape(n, horizon, targets).astype(float)
-    p = np.array(PARAMETERS[name])[:, None, None, None] + np.zeros_like(moved)
-    p[: None if name == "quantile" else 1] += moved
-    return np.moveaxis(p, 0, 1), moved
-
-
-def frozen(name, p):
-    """scipy's distribution of parameters (n_parameters,)."""
-    if name == "gaussian":
-        return stats.norm(p[0], p[1])
-    if name == "student_t":
-        return stats.t(p[2], p[0], p[1])
-    return stats.nbinom(1 / p[1], 1 / (1 + p[0] * p[1]))
-
-
-def draw(distribution, parameters, n):
-    """Draw `n` values of each step and target, shape (n_forecasts, n, horizon, n_targets)."""
-    shape = len(parameters), n, *parameters.shape[2:]
-    probabilities = np.random.default_rng(0).random(shape).reshape(-1, *shape[2:])
-    return distribution.invert_cdf(parameters.repeat(n, axis=0), probabilities).reshape(shape)
-
-
-@pytest.mark.parametrize("name", NAMES[1:])
-def test_quantiles_are_scipys(name):
-    parameters, _ = forecast_of(name)
-    levels = [0.9, 0.01, 0.5]
-    found = find_distribution(name).quantiles(parameters.astype("float32"), levels)
-    assert found.shape == (3, 3, 2, 2)
-    for i, step, k in np.ndindex(3, 2, 2):
-        expected = frozen(name, parameters[i, :, step, k].astype("float32").astype(float)).ppf(levels)
-        np.testing.assert_allclose(found[i, :, step, k], expected, rtol=1e-9)
-
-
-def test_quantiles_between_the_levels_lie_on_straight_lines():
-    parameters, moved = forecast_of("quantile")
-    distribution = find_distribution("quantile", LEVELS)
-    asked = [0.05, 0.5, 0.15, 0.99, 0.945, 0.9 + 1e-16]
-    expected = np.array([-2.0, 1.0, -1.0, 6.0, 4.5, 3.0])
-    found = distribution.quantiles(parameters, asked)
-    np.testing.assert_allclose(found, expected[None, :, None, None] + moved[:, None], rtol=1e-12, atol=1e-12)
-
-
-def test_a_median_alone_is_a_quantile_forecast():
-    distribution = find_distribution("quantile", (0.5,))
-    parameters = np.arange(6.0).reshape(3, 1, 2, 1)
-    np.testing.assert_array_equal(distribution.quantiles(parameters, [0.5]), parameters)
-    np.testing.assert_array_equal(draw(distribution, parameters, 2), parameters.repeat(2, axis=1))
-
-
-@pytest.mark.parametrize("asked", [0.04, 0.991])
-def test_levels_beyond_the_outermost_are_refused(asked):
-    parameters, _ = forecast_of("quantile")
-    with pytest.raises(ValueError, match=f"those of the fit, 0.05 to 0.99. Got {asked} instead"):
-        find_distribution("quantile", LEVELS).quantiles(parameters, [0.5, asked])
-
-
-@pytest.mark.parametrize("levels", [(0.1, 0.9), (0.5, 0.1), (0.5, 0.5), (), tuple(np.arange(1, 200) / 200)])
-def test_levels_of_a_fit_are_ascending_around_the_median(levels):
-    with pytest.raises(ValueError, match=r"must be ascending, 0\.5 among them, and at most 99"):
-        find_distribution("quantile", levels)
-
-
-@pytest.mark.parametrize("levels", [[0.0], [1], [0.5, np.nan], 0.5])
-@names
-def test_levels_lie_between_0_and_1(name, levels):
-    parameters, _ = forecast_of(name)
-    with pytest.raises(ValueError, match="numbers between 0 and 1"):
-        find_distribution(name, LEVELS).quantiles(parameters, levels)
-
-
-@names
-def test_draws_have_the_distributions_quantiles(name):
-    parameters, _ = forecast_of(name)
-    distribution = find_distribution(name, LEVELS)
-    assert distribution.n_parameters == parameters.shape[1] == parameter_count(name, levels_of(name))
-    found = draw(distribution, parameters, 4000)
-    assert found.shape == (3, 4000, 2, 2)
-    asked = [0.1, 0.25, 0.5, 0.75, 0.9]
-    expected = distribution.quantiles(parameters, asked)
-    below = (found[:, None] <= expected[:, :, None]).mean(axis=2)
-    reached = np.array(asked)[None, :, None, None]
-    if name == "negative_binomial":  # counts: the smallest that is reached
-        assert (below > reached - 0.03).all()
-        assert ((found[:, None] < expected[:, :, None]).mean(axis=2) < reached + 0.03).all()
-    else:
-        np.testing.assert_allclose(below, np.broadcast_to(reached, below.shape), atol=0.03)
-    again = draw(distribution, parameters, 4000)
-    np.testing.assert_array_equal(found, again)
-
-
-def test_draws_beyond_the_outermost_quantiles_are_those():
-    parameters, moved = forecast_of("quantile")
-    found = draw(find_distribution("quantile", LEVELS), parameters, 4000)
-    np.testing.assert_array_equal(found.min(axis=1), -2 + moved)
-    np.testing.assert_array_equal(found.max(axis=1), 6 + moved)

@@ -1,4 +1,4 @@
-"""Where every number lies: packed weights read back by a second, slow reading of the layout's description."""
+"""Layout of packed weights, read back by a second implementation of its description."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ targets = pytest.mark.parametrize(
 
 
 def lay(cell, hidden, n_layers, bidirectional, target=HOST, dtype="float64", n_outputs=3):
-    """A layout, the parameters as distinct whole numbers by name, and the packed weights."""
+    """Return a layout, distinct whole numbers as parameters by name, and the packed weights."""
     architecture = compose(cell, 3, hidden, n_layers, bidirectional, n_outputs)
     layout = Layout(architecture, np.dtype(dtype), target)
     flat = np.append(np.random.default_rng(0).permutation(architecture.n_parameters) + 1.0, 0.0)
@@ -55,7 +55,7 @@ def lay(cell, hidden, n_layers, bidirectional, target=HOST, dtype="float64", n_o
 
 
 class Blocks:
-    """The columns of a cell as the docstring of layout draws them: by group, gates in order within one."""
+    """The columns of a cell as the docstring of layout describes them: by group, then by gate."""
 
     def __init__(self, cell):
         parts = {
@@ -72,13 +72,13 @@ class Blocks:
         return [k for k, (_, group) in enumerate(self.order) if group in groups]
 
     def rows(self, table):
-        """Column block of each gate of weight_ih (FROM_X) or weight_hh (FROM_H), in the order of its rows."""
+        """Return the column block of each gate of weight_ih (FROM_X) or weight_hh (FROM_H)."""
         gates = [gate for gate in self.cell.gates if gate.source in table]
         return [self.order.index((gate.name, table[gate.source])) for gate in gates]
 
 
 def matrix(blocks, layout, weights, suffix, layer):
-    """The matrix (H + F, blocks, H) that multiplies [h, x], block by block from the named weights."""
+    """Return the matrix (H + F, blocks, H) that multiplies [h, x], from the named weights."""
     net, H = layout.architecture.stack, layout.stack.hidden
     hidden = net.hidden_size
     width = net.input_size if layer == 0 else net.n_directions * H
@@ -108,7 +108,7 @@ def bias(blocks, layout, weights, suffix):
 
 
 def read_panels(packed, start, depth, columns, target, dtype):
-    """[columns / panel][depth][panel] -> (depth, columns); what pads the last panel must be zero."""
+    """Turn [columns / panel][depth][panel] into (depth, columns); the padding must be zero."""
     panel = target.panel_width(dtype)
     n_panels = -(-columns // panel)
     whole = packed[start : start + n_panels * depth * panel].reshape(n_panels, depth, panel)
@@ -118,7 +118,7 @@ def read_panels(packed, start, depth, columns, target, dtype):
 
 
 def flat_columns(full, columns):
-    """(rows, blocks, H) -> (rows, len(columns) * H)"""
+    """Turn the shape (rows, blocks, H) into (rows, len(columns) * H)."""
     return full[:, columns].reshape(len(full), -1)
 
 
@@ -184,8 +184,8 @@ def test_packed_weights_hold_the_readout(hidden, bidirectional, n_outputs, targe
 @targets
 @stacks
 @cells
-def test_back_finds_the_gradient_of_every_parameter(cell, n_layers, bidirectional, target, dtype):
-    """A packed gradient whose elements are those of named arrays comes back as these arrays."""
+def test_unpacked_gradients_contain_every_parameter(cell, n_layers, bidirectional, target, dtype):
+    """A packed gradient that holds the elements of named arrays is unpacked to these arrays."""
     for hidden in HIDDEN:
         check_back(cell, hidden, n_layers, bidirectional, target, dtype)
 
@@ -238,7 +238,7 @@ def test_only_the_two_biases_of_a_gate_share_a_gradient(cell):
 @pytest.mark.nojit
 @pytest.mark.parametrize("real", ["float32", "float64"])
 @cells
-def test_the_compiled_packing_is_the_indexed_one(cell, real):
+def test_compiled_packing_equals_indexing(cell, real):
     network = Network(compose(cell, 3, 9, 2, True, 2), real)
     network.initialize(np.random.RandomState(0))
     layout, flat = network.layout, np.append(network.flat, np.zeros(1, real))

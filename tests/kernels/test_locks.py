@@ -1,4 +1,4 @@
-"""The lock between processes that compile: one at a time, free on death, never waited for without end."""
+"""The lock between processes that compile."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Losses and their gradients: cross-entropy, and what the steps of the targets weigh, against plain NumPy."""
+"""Losses, weights of steps and gradients, compared with plain NumPy."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def make_network(n_outputs, dtype="float64"):
 
 
 def make_task(loss, n_rows=37, weighted=False, dtype="float64"):
-    """A network, and windows that overlap, with a class or two steps of two targets after each."""
+    """Return a network and overlapping windows, each followed by a class or two steps of two targets."""
     rng, classes = np.random.default_rng(1), loss == "cross_entropy"
     n = n_rows + STEPS + HORIZON - 1
     n_targets = 1 if classes else CHANNELS
@@ -58,14 +58,14 @@ def predict_naive(network, windows, rows, flat):
 
 
 def steps_of(windows, rows, array):
-    """The part of `array`, whose rows are steps of the targets, that is the targets of each row."""
+    """Select from `array`, which has a row for each step of the targets, the targets of each sample."""
     firsts = rows[:, 2] // windows.window.n_targets
     n_steps = 1 if windows.window.n_targets == 1 else HORIZON
     return np.stack([array[first : first + n_steps] for first in firsts])
 
 
 def losses_naive(loss, windows, rows, prediction):
-    """Each target's mean loss, and that of all together."""
+    """Return the mean loss of each target, and that of all targets."""
     n, weights = len(rows), windows.weights
     weights = np.ones(len(windows.targets)) if weights is None else weights
     y, w = (steps_of(windows, rows, array) for array in (windows.targets, weights))
@@ -77,13 +77,13 @@ def losses_naive(loss, windows, rows, prediction):
 
 
 def gradient(network, windows, rows, options=still, seed=0):
-    """Mean loss of each target, and the gradient of the mean over all, for one batch of all rows."""
+    """Return the mean loss of each target, and the gradient of their mean, for one batch of all samples."""
     trainer = CpuTrainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
     return trainer.run_epoch(rows), trainer.gradient.copy()
 
 
 def assert_naives(loss, network, windows, rows):
-    """Losses in training and validation, and the gradient."""
+    """Check the losses in training and validation, and the gradient."""
     options, flat = replace(still, loss=loss), network.flat.copy()
     expected, _ = losses_naive(loss, windows, rows, predict_naive(network, windows, rows, flat))
     found, slope = gradient(network, windows, rows, options)
@@ -100,7 +100,7 @@ def assert_naives(loss, network, windows, rows):
 
 
 def sums_of(logits, labels, weights=(), dtype="float64"):
-    """Weighted loss, and weight, of rows of logits."""
+    """Return the weighted loss and the weight of rows of logits."""
     sums = np.zeros((2, 1))
     targets, weights = np.array(labels, dtype), np.array(weights, dtype)
     add_losses(CROSS_ENTROPY, np.array(logits, dtype), targets, weights, np.arange(len(labels)), sums)
@@ -112,7 +112,7 @@ def sums_of(logits, labels, weights=(), dtype="float64"):
 
 @pytest.mark.nojit
 @pytest.mark.parametrize("n_rows", [1, 5, 37, 300])
-def test_cross_entropy_and_its_gradient_are_naives(n_rows):
+def test_cross_entropy_and_its_gradient_equal_naive_ones(n_rows):
     assert_naives("cross_entropy", *make_task("cross_entropy", n_rows))
 
 
@@ -141,7 +141,7 @@ def test_cross_entropy_of_known_numbers(logits, label, loss, dtype):
 
 
 def test_cross_entropy_is_the_published_one():
-    """The examples of scikit-learn's log_loss, and of Keras' SparseCategoricalCrossentropy."""
+    """The examples are those of log_loss in scikit-learn and SparseCategoricalCrossentropy in Keras."""
     spam = np.log([[0.1, 0.9], [0.9, 0.1], [0.8, 0.2], [0.35, 0.65]])
     assert np.divide(*sums_of(spam, [1, 0, 0, 1])) == pytest.approx(0.21616, abs=5e-6)
     digits = np.log([[0.05, 0.95, 1e-300], [0.1, 0.8, 0.1]])
@@ -154,7 +154,7 @@ def test_cross_entropy_is_the_published_one():
 @pytest.mark.nojit
 @both
 def test_extreme_logits_do_not_overflow(dtype):
-    """The largest logit has probability 1; the loss of the other classes is how far they lie below it."""
+    """The largest logit has probability 1; the loss of another class is its distance from that logit."""
     network, windows, rows = make_task("cross_entropy", 3, dtype=dtype)
     network.flat[:] = 0
     network.weights["head_bias"][:] = [1e4, 0, -1e4]
@@ -183,8 +183,8 @@ def test_logits_that_are_not_finite_are_a_loss_of_nan(bad):
 
 @pytest.mark.nojit
 @losses
-def test_steps_weigh_in_loss_and_gradient(loss):
-    """0, 1 and 2.5 among them; a step is the target of several windows."""
+def test_loss_and_gradient_are_weighted_by_step(loss):
+    """Weights are 0, 1 and 2.5; each step is a target of several windows."""
     network, windows, rows = make_task(loss, weighted=True)
     assert set(windows.weights) == {0, 1, 2.5}
     if loss != "cross_entropy":
@@ -193,7 +193,7 @@ def test_steps_weigh_in_loss_and_gradient(loss):
 
 
 @losses
-def test_weights_of_one_are_none(loss):
+def test_weights_of_one_equal_no_weights(loss):
     network, windows, rows = make_task(loss)
     options = replace(still, loss=loss)
     weighted = replace(windows, weights=np.ones(len(windows.targets)))
@@ -219,8 +219,8 @@ def test_a_common_factor_of_weights_changes_nothing(loss):
 
 
 @losses
-def test_a_weight_of_2_is_a_row_that_comes_twice_and_0_one_that_does_not_come(loss):
-    """Each row has targets of its own here."""
+def test_integer_weights_equal_repeated_rows(loss):
+    """Samples do not share targets here."""
     network, windows, rows = make_task(loss)
     n_steps = 1 if loss == "cross_entropy" else HORIZON
     rows = rows[: len(rows) // n_steps]
@@ -239,7 +239,7 @@ def test_a_weight_of_2_is_a_row_that_comes_twice_and_0_one_that_does_not_come(lo
 
 @losses
 def test_an_epochs_loss_is_averaged_by_weight_over_its_batches(loss):
-    """Not batch by batch: they have other weights, and the last one is short."""
+    """The mean is not that of batches, which have different weights and sizes."""
     network, windows, rows = make_task(loss, weighted=True)
     options = replace(still, loss=loss)
     whole, _ = gradient(network, windows, rows, options)
@@ -248,7 +248,7 @@ def test_an_epochs_loss_is_averaged_by_weight_over_its_batches(loss):
 
 
 @losses
-def test_nothing_is_learnt_where_nothing_weighs(loss):
+def test_weights_of_zero_change_nothing(loss):
     network, windows, rows = make_task(loss)
     options = replace(still, loss=loss)
     nothing = replace(windows, weights=np.zeros(len(windows.targets)))
@@ -262,7 +262,7 @@ def test_nothing_is_learnt_where_nothing_weighs(loss):
 
 
 @pytest.mark.parametrize("loss", POINT_LOSSES)
-def test_one_pass_tells_its_loss_in_units(loss):
+def test_one_pass_returns_its_loss_in_units(loss):
     network, windows, rows = make_task(loss, weighted=True)
     units, options = np.array([3.0, 10.0]), replace(still, loss=loss)
     expected, _ = losses_naive(loss, windows, rows, predict_naive(network, windows, rows, network.flat))
@@ -275,8 +275,8 @@ def run_pass(network, windows, rows, options, units):
     return train_epoch(network, windows, rows, options, rng=rng, units=units, state=state)
 
 
-def test_one_pass_that_ends_in_weights_that_are_not_finite_is_an_error():
-    """The loss of the only batch is that before its update, and finite."""
+def test_one_pass_that_leaves_infinite_weights_raises():
+    """The loss of the only batch is computed before its update, and finite."""
     network, windows, rows = make_task("squared")
     options = replace(still, loss="squared", learning_rate_init=1e308)
     windows.targets[:] *= 1e10

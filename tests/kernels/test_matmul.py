@@ -1,4 +1,4 @@
-"""The products of small matrices against NumPy's: whole numbers throughout, so that both are exact."""
+"""Products of small matrices, compared with NumPy on integers, so that both are exact."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ from seqcast.kernels.matmul import compile_products
 # The number around the arrays. It must stay, and must not get into a product.
 GUARD = 7.0
 TARGETS = [CpuTarget(vector_bytes) for vector_bytes in (16, 32, 64)]
-few = settings(deadline=None, derandomize=True, max_examples=150)
+few = settings(derandomize=True, max_examples=150)
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 drawn = given(
     rows=st.integers(0, 40),
@@ -28,7 +28,7 @@ drawn = given(
 
 @cache
 def products(target):
-    """The product and the outer product for Python to call."""
+    """Return the product and the outer product as functions that Python can call."""
     add_product, add_outer_product = compile_products(target)
 
     @nb.njit(**FLAGS)
@@ -47,14 +47,14 @@ def draw(rng, dtype, *shape):
 
 
 def spread(matrix, stride):
-    """The matrix row by row in a flat array, `stride` apart, guards between the rows and after the last."""
+    """Write the rows of a matrix into a flat array, `stride` apart, with guards after each row."""
     flat = np.full((len(matrix) + 2, stride), GUARD, matrix.dtype)
     flat[: len(matrix), : matrix.shape[1]] = matrix
     return flat.ravel()
 
 
 def in_panels(b, target=HOST):
-    """B (depth, columns) in the packed form that the docstring of the module describes."""
+    """Pack B (depth, columns) as the docstring of the module describes."""
     width = target.panel_width(b.dtype)
     panels = [b[:, first : first + width] for first in range(0, b.shape[1], width)]
     whole = [np.pad(panel, ((0, 0), (0, width - panel.shape[1]))) for panel in panels]
@@ -62,7 +62,7 @@ def in_panels(b, target=HOST):
 
 
 def check_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST):
-    """C + A B in the right place, and nothing else changed: the panels are padded with zeros."""
+    """Check that C + A B is at the right place, and that nothing else was changed."""
     rng = np.random.default_rng(seed)
     a, b, c = (draw(rng, dtype, *shape) for shape in ((rows, depth), (depth, columns), (rows, columns)))
     a_row, c_row = depth + gap, target.pad(columns, dtype) + gap
@@ -73,7 +73,7 @@ def check_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST):
 
 
 def check_outer_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST):
-    """C + A^T B in the right place; beside it, at most the padding up to whole vectors has changed."""
+    """Check that C + A^T B is at the right place, and that at most the padding was changed."""
     rng = np.random.default_rng(seed)
     a, b, c = (draw(rng, dtype, *shape) for shape in ((depth, rows), (depth, columns), (rows, columns)))
     a_row, b_row, c_row = rows + gap, target.pad(columns, dtype) + gap, target.pad(columns, dtype) + gap
@@ -86,7 +86,7 @@ def check_outer_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST)
 
 
 def edges(target, dtype):
-    """Rows, columns and depths either side of every tile and vector."""
+    """Rows, columns and depths are one less and one more than every tile and vector."""
     width = target.lanes(dtype)
     columns = sorted({1, 2, *(k * width + d for k in (1, 2, 3, 4) for d in (-1, 0, 1))})
     return [(rows, n, depth) for rows in (*range(20), 24, 25) for n in columns for depth in (0, 1, 2, 5)]
@@ -95,7 +95,7 @@ def edges(target, dtype):
 @dtypes
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: 8 * target.vector_bytes)
 def test_products_are_exact_at_every_edge(target, dtype):
-    """For vectors of any width: LLVM splits those that the processor does not have."""
+    """LLVM splits vectors that are wider than those of the processor."""
     for size in edges(target, dtype):
         check_product(dtype, *size, target=target)
         check_outer_product(dtype, *size, target=target)
@@ -104,20 +104,20 @@ def test_products_are_exact_at_every_edge(target, dtype):
 @dtypes
 @few
 @drawn
-def test_product_is_numpys(dtype, rows, columns, depth, gap, seed):
+def test_products_equal_those_of_numpy(dtype, rows, columns, depth, gap, seed):
     check_product(dtype, rows, columns, depth, gap, seed)
 
 
 @dtypes
 @few
 @drawn
-def test_outer_product_is_numpys(dtype, rows, columns, depth, gap, seed):
+def test_outer_products_equal_those_of_numpy(dtype, rows, columns, depth, gap, seed):
     check_outer_product(dtype, rows, columns, depth, gap, seed)
 
 
 @pytest.mark.nojit
 @dtypes
-def test_small_products_are_numpys(dtype):
+def test_small_products_equal_those_of_numpy(dtype):
     for size in (
         (1, 1, 1),
         (9, HOST.lanes(dtype) + 1, 3),
@@ -131,7 +131,7 @@ def test_small_products_are_numpys(dtype):
 
 @dtypes
 def test_a_row_does_not_depend_on_the_rows_beside_it(dtype):
-    """Bit for bit, with numbers that round."""
+    """Results have the same bits, with numbers that are rounded."""
     rng = np.random.default_rng(0)
     rows, depth, columns = 23, 37, 3 * HOST.lanes(dtype) + 1
     a, b = (

@@ -10,7 +10,7 @@ from seqcast.learning.options import TrainingOptions
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_optimizers_follow_pytorchs_path(optimizer, dtype):
+def test_updates_equal_those_of_pytorch(optimizer, dtype):
     with np.load(GOLDEN / "optimizers.npz") as golden:
         rate = float(golden[f"{optimizer}/lr"])
         start, grads, expected = (
@@ -22,7 +22,7 @@ def test_optimizers_follow_pytorchs_path(optimizer, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_clipping_is_pytorchs(dtype):
+def test_clipping_equals_that_of_pytorch(dtype):
     with np.load(GOLDEN / "optimizers.npz") as golden:
         grads, expected, norm = (
             golden["grads"].astype(dtype),
@@ -35,7 +35,7 @@ def test_clipping_is_pytorchs(dtype):
 
 
 def descend(options, start, grads):
-    """Parameters after, and gradients used in, each update by given gradients of one target."""
+    """Return the parameters after each update by given gradients, and the gradients that were used."""
     flat, n = start.copy(), start.size
     moments, used, decay = np.zeros((2, n), flat.dtype), np.empty(n, flat.dtype), np.zeros(n, flat.dtype)
     settings, sums, path = options.settings(flat.dtype), np.ones((1, 2, 1)), []

@@ -1,4 +1,4 @@
-"""Threads, forks and spawned processes: no crash, and the same numbers."""
+"""Threads, forked and spawned processes, and the notice about compilation."""
 
 import os
 import threading
@@ -48,7 +48,7 @@ def make_case(n_rows=100):
 
 
 def test_python_threads_may_call_at_once(monkeypatch):
-    """Eight threads on four layers; one of them is in the parallel driver, the others walk alone."""
+    """Eight threads use four layers; one of them is in the parallel driver."""
     layer, call = make_case()
     expected = layer.forward(**call)[0]
     layers, start, calls = [make_layer("gru") for _ in range(4)], threading.Barrier(8), []
@@ -77,7 +77,7 @@ def test_a_second_call_does_not_enter_the_parallel_driver():
     assert not parallel._entered.locked()
 
 
-def test_the_threads_of_others_are_given_back():
+def test_the_number_of_threads_of_numba_is_restored():
     layer, call = make_case()
     before = nb.get_num_threads()
     layer.forward(**call)
@@ -85,7 +85,7 @@ def test_the_threads_of_others_are_given_back():
     assert not parallel._entered.locked()
 
 
-def test_a_child_of_a_process_that_ran_in_parallel_walks_alone(monkeypatch):
+def test_a_child_of_a_parallel_process_uses_one_thread(monkeypatch):
     layer, call = make_case()
     expected = layer.forward(**call)[0]
     assert parallel._parallel_process is not None
@@ -97,7 +97,7 @@ def test_a_child_of_a_process_that_ran_in_parallel_walks_alone(monkeypatch):
 @needs_fork
 @pytest.mark.parametrize("layer", ["workqueue", "omp", "default"])
 def test_threads_and_forks_on_every_threading_layer(layer, run_python):
-    """workqueue aborts a process with two threads inside, omp the forked children of one that used it."""
+    """Numba's workqueue aborts a process with two threads in it, and omp aborts forked children."""
     main = """
 expected = [work(seed) for seed in range(4)]
 assert parallel._parallel_process == os.getpid()
@@ -118,7 +118,7 @@ print("done", len(set(expected)))
 
 
 @needs_fork
-def test_a_forked_child_may_be_the_first_to_work(run_python):
+def test_a_forked_child_may_be_the_first_to_compute(run_python):
     main = """
 fork = multiprocessing.get_context("fork")
 def child():
@@ -173,8 +173,8 @@ print(thread_count(None), thread_count(-1), thread_count(-2))
 
 @needs_fork
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
-def test_a_child_of_a_process_that_only_counted_its_threads_can_work(layer, run_python):
-    """Counting loads the threads, and OpenMP's forked children must not use them."""
+def test_a_child_of_a_process_that_counted_threads_can_work(layer, run_python):
+    """Counting starts the threads, which forked children of OpenMP must not use."""
     main = """
 assert parallel.thread_count(None) == 2
 pid = os.fork()
@@ -200,7 +200,7 @@ NOT_KEPT = (
 
 @pytest.fixture
 def compile_in(monkeypatch, tmp_path):
-    """Let the compiler take a given time, and the notice wait for 50 ms."""
+    """Return a function that compiles for a given time, with a notice after 50 ms."""
     monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(parallel, "_told", threading.Lock())
     monkeypatch.setattr(parallel, "NOTICE_AFTER", 0.05)
@@ -221,19 +221,19 @@ def compile_in(monkeypatch, tmp_path):
     return run
 
 
-def test_quick_compiling_is_not_worth_a_word(compile_in, capsys):
+def test_quick_compilation_prints_no_notice(compile_in, capsys):
     compile_in(0.0)
     compile_in(0.0, cached=False)
     time.sleep(0.1)
     assert capsys.readouterr().err == ""
 
 
-def test_a_slow_disk_is_no_compiler(compile_in, capsys):
+def test_slow_loading_prints_no_notice(compile_in, capsys):
     compile_in(0.2, found=True)
     assert capsys.readouterr().err == ""
 
 
-def test_slow_compiling_is_told_once(compile_in, capsys):
+def test_slow_compilation_prints_one_notice(compile_in, capsys):
     compile_in(0.2)
     compile_in(0.2)
     compile_in(0.2, cached=False)
@@ -241,7 +241,7 @@ def test_slow_compiling_is_told_once(compile_in, capsys):
 
 
 @pytest.mark.parametrize("why", ["registered", "no folder"])
-def test_what_is_not_kept_is_not_promised(why, compile_in, capsys, monkeypatch, tmp_path):
+def test_the_notice_promises_no_cache_if_there_is_none(why, compile_in, capsys, monkeypatch, tmp_path):
     if why == "no folder":
         (tmp_path / "file").write_text("no folder")
         monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path / "file"))
@@ -249,14 +249,14 @@ def test_what_is_not_kept_is_not_promised(why, compile_in, capsys, monkeypatch, 
     assert capsys.readouterr().err == NOT_KEPT
 
 
-def test_no_thread_is_left_of_the_notice(compile_in):
+def test_the_thread_of_the_notice_ends(compile_in):
     before = threading.active_count()
     compile_in(0.0)
     assert threading.active_count() == before
 
 
 def test_the_notice_comes_while_numba_compiles(run_python, tmp_path):
-    """From a thread of its own, which numba must let run."""
+    """Another thread prints the notice, and numba must let it run."""
     script = """
 import sys
 from seqcast.kernels import cache
@@ -264,10 +264,11 @@ save = cache.KernelCache.save_overload
 cache.KernelCache.save_overload = lambda self, *rest: (print("compiled", self.variant), save(self, *rest))
 parallel.NOTICE_AFTER = 0.2
 sys.stderr = sys.stdout
-work()
+# The cell that compiles in the shortest time.
+Recurrent("rnn", 3, 4, dtype="float64").forward(np.ones((2, 5, 3)))
 """
     lines = run_python(SCRIPT + script, SEQCAST_CACHE_DIR=tmp_path).splitlines()
-    assert lines.index(KEPT.strip()) < lines.index(f"compiled forward-gru-float64-{8 * HOST.vector_bytes}")
+    assert lines.index(KEPT.strip()) < lines.index(f"compiled forward-rnn-float64-{8 * HOST.vector_bytes}")
     assert lines.count(KEPT.strip()) == 1
 
 
@@ -300,7 +301,7 @@ def test_waiting_threads_spin_little_unless_the_user_chose(run_python, monkeypat
 
 @pytest.mark.nojit
 @pytest.mark.parametrize(("n_shares", "n_workers"), [(16, 2), (7, 3), (4, 4), (1, 1), (5, 8)])
-def test_shares_are_dealt_to_and_fro(n_shares, n_workers):
+def test_shards_are_assigned_back_and_forth(n_shares, n_workers):
     """The first shares hold the longest rows: two workers get 0, 3, 4, 7, ... and 1, 2, 5, 6, ..."""
     deal = getattr(parallel.worker_of, "py_func", parallel.worker_of)  # compiled, it has no way in for Python
     workers = [deal(share, n_workers) for share in range(n_shares)]

@@ -1,4 +1,4 @@
-"""What the head reads of the states: the last, the mean or the largest, against plain NumPy, differences."""
+"""Readouts of the last, mean or largest state and of every step, compared with NumPy and differences."""
 
 from dataclasses import replace
 from functools import partial
@@ -41,7 +41,7 @@ def make_network(cell="gru", pooling="mean", n_layers=1, bidirectional=False, dt
 
 
 def make_task(n_rows=37, n_steps=STEPS, dtype="float64", seed=1):
-    """Rows of all lengths, one after the other, and the targets of each."""
+    """Return samples of all lengths and their targets."""
     rng = np.random.default_rng(seed)
     values, targets = rng.normal(size=(n_rows * n_steps, CHANNELS)), rng.normal(size=(n_rows, TARGETS))
     lengths = rng.permutation(1 + np.arange(n_rows) % n_steps)
@@ -54,7 +54,7 @@ def inputs_of(windows):
 
 
 def run_naive(network, x, lengths, flat=None, state=None):
-    """The states after each step, and the last ones, by the equations, with the parameters in `flat`."""
+    """Return the states after each step and the last ones by the equations, for the parameters `flat`."""
     net = network.architecture
     weights = net.views(network.flat.astype(float) if flat is None else flat)
     stack = net.stack
@@ -86,13 +86,13 @@ def predict_naive(network, x, lengths):
 
 
 def gradient(network, windows, rows, options=still, seed=0):
-    """Mean loss of each target, and the gradient of their mean, over one batch of all rows."""
+    """Return the mean loss of each target and the gradient of their mean for one batch of all samples."""
     trainer = CpuTrainer(network, windows, options, np.random.RandomState(seed), OptimizerState(network))
     return trainer.run_epoch(rows), trainer.gradient.copy()
 
 
 def assert_slopes(found, total, flat):
-    """`found` is the gradient of `total()` by `flat`, which `total` reads, along two random directions."""
+    """Check the gradient of `total()` with respect to `flat` along two random directions."""
     for directions, slope in slopes(total, {"flat": flat}):
         scale = abs(found).sum()
         assert scale > 0
@@ -104,7 +104,7 @@ def losses_of(windows, prediction):
 
 
 def assert_naives(network, windows, rows):
-    """Forecasts, losses and gradient over all rows."""
+    """Check forecasts, losses and gradient of all samples."""
     read, flat = reader(network, inputs_of(windows), rows[:, 1]), network.flat.copy()
     prediction = apply_head(network, read(flat))
     np.testing.assert_allclose(network.predict(windows, rows, 1), prediction, rtol=1e-10, atol=1e-12)
@@ -116,19 +116,19 @@ def assert_naives(network, windows, rows):
 @poolings
 @stacks
 @pytest.mark.parametrize("cell", CELLS)
-def test_forecast_and_gradient_of_a_ragged_batch_are_naives(cell, n_layers, bidirectional, pooling):
+def test_ragged_batches_have_naive_forecasts_and_gradients(cell, n_layers, bidirectional, pooling):
     assert_naives(make_network(cell, pooling, n_layers, bidirectional), *make_task())
 
 
 @pytest.mark.nojit
 @poolings
-def test_what_is_pooled_is_naives_uncompiled_too(pooling):
+def test_uncompiled_pooling_equals_naive_pooling(pooling):
     assert_naives(make_network("lstm", pooling, 2, True, hidden_size=2), *make_task(5))
 
 
 @poolings
 @pytest.mark.parametrize("n_rows", [MAX_SHARDS * SHARD_SAMPLES + 50, MAX_SHARDS * BLOCK_SAMPLES + 20])
-def test_blocks_of_many_rows_and_shares_of_several_blocks_are_naives(n_rows, pooling):
+def test_blocks_and_shards_of_many_rows_equal_naive_ones(n_rows, pooling):
     """A block takes up to 64 rows; a share of 65 takes two, and the second must not go on with the first's
     sums and maxima."""
     assert_naives(make_network("gru", pooling, hidden_size=2), *make_task(n_rows, n_steps=3))
@@ -141,7 +141,7 @@ def test_any_number_of_units_is_pooled(units, pooling):
 
 
 @poolings
-def test_forecasts_of_float32_are_those_of_float64_but_for_rounding(pooling):
+def test_float32_forecasts_differ_by_rounding_only(pooling):
     windows, rows = make_task(n_steps=70, dtype="float32")
     network = make_network("lstm", pooling, 2, dtype="float32", hidden_size=9)
     expected = predict_naive(network, inputs_of(windows).astype(float), rows[:, 1])
@@ -152,8 +152,8 @@ def test_forecasts_of_float32_are_those_of_float64_but_for_rounding(pooling):
 
 
 @poolings
-def test_rows_longer_than_the_walk_are_pooled_across_its_chunks(pooling):
-    """Forecasts are walked 32 steps at a time; most rows end within a chunk, some at its end."""
+def test_long_rows_are_pooled_across_chunks(pooling):
+    """Forecasts take 32 steps at a time; most samples end within a chunk, some at its end."""
     windows, rows = make_task(40, n_steps=75)
     rows[:4, 1] = [32, 64, 33, 75]
     assert_naives(make_network("gru", pooling), windows, rows)
@@ -164,9 +164,7 @@ def test_rows_longer_than_the_walk_are_pooled_across_its_chunks(pooling):
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("bptt_steps", [1, 3, 6])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_truncated_gradient_takes_the_states_before_the_last_chunk_as_given(
-    cell, bptt_steps, n_layers, pooling
-):
+def test_truncated_gradients_end_before_the_last_chunk(cell, bptt_steps, n_layers, pooling):
     network, (windows, rows) = make_network(cell, pooling, n_layers), make_task(6, n_steps=7)
     rows[:, 1] = [7, 6, 7, 4, 2, 5]
     whole, _ = gradient(network, windows, rows)
@@ -180,7 +178,7 @@ def test_truncated_gradient_takes_the_states_before_the_last_chunk_as_given(
 
 
 @pytest.mark.nojit
-def test_the_first_of_equal_states_takes_the_gradient_of_their_maximum():
+def test_the_first_of_equal_states_gets_the_gradient_of_max():
     """rnn_relu without weights repeats its bias: every step has the same state, but the gradient is one
     step's."""
     network = make_network("rnn_relu", "max", hidden_size=1, n_outputs=1)
@@ -199,7 +197,7 @@ def test_the_first_of_equal_states_takes_the_gradient_of_their_maximum():
 
 
 def test_the_largest_of_negative_states_is_negative():
-    """Padding and zeros past a row's end would be larger."""
+    """Padding and zeros after the end of a sample would be larger."""
     network, (windows, rows) = make_network("rnn", "max", bidirectional=True), make_task()
     network.weights["bias_ih_l0"][:] = -5
     network.weights["bias_ih_l0_reverse"][:] = -5
@@ -239,7 +237,7 @@ def masks_of(network, n_rows, options, seed):
 @pytest.mark.nojit
 @poolings
 @pytest.mark.parametrize(("bidirectional", "bptt_steps"), [(False, None), (True, None), (False, 2)])
-def test_dropout_acts_once_on_what_was_pooled_of_a_row(bidirectional, bptt_steps, pooling):
+def test_dropout_acts_once_on_pooled_states(bidirectional, bptt_steps, pooling):
     network, (windows, rows) = make_network("lstm", pooling, bidirectional=bidirectional), make_task(20)
     rows = rows[np.argsort(-rows[:, 1], kind="stable")]
     rows[:, 3] = np.arange(20)
@@ -312,7 +310,7 @@ def test_training_has_the_same_bits_for_any_number_of_threads(pooling):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_outputs_are_those_of_the_recurrent_layers(cell, dtype, n_layers, bidirectional):
-    """Bit for bit, in many calls or in one, whatever the pooling; zero past a row's end."""
+    """Results have the same bits in one or many calls, and are zero after the end of a sample."""
     windows, rows = make_task(50, n_steps=35, dtype=dtype)
     network = make_network(cell, "max", n_layers, bidirectional, dtype)
     ways = {"n_layers": n_layers, "bidirectional": bidirectional, "dtype": dtype}
@@ -344,7 +342,7 @@ def make_every_step(cell="gru", n_layers=1, bidirectional=False, dtype="float64"
 
 
 def make_step_task(n_samples=11, n_steps=STEPS, dtype="float64", segment=1, seed=3):
-    """Samples of all lengths, with targets, some of them missing, and weights of every step."""
+    """Return samples of all lengths, targets, some of them missing, and weights of every step."""
     rng, n_values = np.random.default_rng(seed), n_samples * n_steps * segment
     values, targets = rng.normal(size=(n_values, CHANNELS)), rng.normal(size=(n_values, TARGETS))
     targets[rng.random(targets.shape) < 0.2] = np.nan
@@ -357,7 +355,7 @@ def make_step_task(n_samples=11, n_steps=STEPS, dtype="float64", segment=1, seed
 
 
 def step_outputs(network, source, samples, flat=None):
-    """Outputs at every step by the equations, shape (n_samples, n_steps, TARGETS)."""
+    """Return outputs at every step by the equations, shape (n_samples, n_steps, TARGETS)."""
     window = source.window
     x = source.values.reshape(len(samples), window.n_steps, -1)
     states, _ = run_naive(network, x, samples[:, 1], flat)
@@ -365,7 +363,7 @@ def step_outputs(network, source, samples, flat=None):
 
 
 def step_losses(source, samples, outputs):
-    """Mean loss of each target over all steps before the end of a sample, and their mean."""
+    """Return the mean loss of each target over all steps of the samples, and their mean."""
     window = source.window
     shape = len(samples), window.n_steps
     stride = window.segment
@@ -402,7 +400,7 @@ def test_a_readout_at_every_step_follows_the_equations(cell, n_layers, bidirecti
 
 
 @pytest.mark.nojit
-def test_a_readout_at_every_step_follows_the_equations_uncompiled():
+def test_uncompiled_readout_at_every_step_follows_the_equations():
     assert_step_losses(make_every_step("lstm", 2, True, hidden_size=2), *make_step_task(5))
 
 
@@ -418,7 +416,7 @@ def test_blocks_and_shards_of_a_readout_at_every_step(n_samples):
     assert_step_losses(make_every_step(hidden_size=2), *make_step_task(n_samples, n_steps=3))
 
 
-def test_every_beginning_of_a_sample_is_one_reading():
+def test_a_readout_at_every_step_reads_every_prefix():
     """A readout at every step gives the forecasts of a readout of the last state for each beginning."""
     source, samples = make_step_task(6)
     every, last = make_every_step("lstm", 2), make_network("lstm", "last", 2)
@@ -434,7 +432,7 @@ def test_every_beginning_of_a_sample_is_one_reading():
 @pytest.mark.nojit
 @pytest.mark.parametrize("bptt_steps", [1, 3, 4])
 @pytest.mark.parametrize("n_layers", [1, 2])
-def test_truncated_gradient_of_every_chunk_stops_at_its_beginning(bptt_steps, n_layers):
+def test_truncated_gradients_of_chunks_end_at_their_beginning(bptt_steps, n_layers):
     """All chunks have a gradient; the states before each are constants."""
     network, (source, samples) = make_every_step("lstm", n_layers), make_step_task(6, n_steps=7)
     samples[:, 1] = [7, 6, 7, 4, 2, 5]
@@ -460,7 +458,7 @@ def test_truncated_gradient_of_every_chunk_stops_at_its_beginning(bptt_steps, n_
     assert_slopes(found, total, flat)
 
 
-def test_dropout_masks_of_a_readout_at_every_step_differ_from_step_to_step():
+def test_dropout_masks_differ_from_step_to_step():
     network, (source, samples) = make_every_step("gru", 2), make_step_task(20)
     source = replace(source, targets=np.nan_to_num(source.targets), weights=None)
     options = replace(still, dropout=0.4)
@@ -471,7 +469,7 @@ def test_dropout_masks_of_a_readout_at_every_step_differ_from_step_to_step():
 
 
 def test_a_distribution_is_read_at_every_step():
-    """Gaussian: mean and deviation of every target at every step, and the likelihood of all steps."""
+    """The distribution is Gaussian, with a mean and a deviation of each target at every step."""
     source, samples = make_step_task(6)
     network = make_every_step(n_outputs=2 * TARGETS, distribution="gaussian")
     options = replace(still, loss="gaussian")
@@ -491,7 +489,7 @@ def test_a_distribution_is_read_at_every_step():
 
 @pytest.mark.nojit
 def test_labels_of_every_step_may_be_missing():
-    """Cross-entropy of classes; a step whose label is NaN counts nothing."""
+    """The loss is the cross-entropy; steps whose label is NaN do not count."""
     source, samples = make_step_task(5)
     labels = np.random.default_rng(0).integers(0, 3, (len(source.values), 1)).astype(float)
     labels[::4] = np.nan
@@ -506,7 +504,7 @@ def test_labels_of_every_step_may_be_missing():
     np.testing.assert_allclose(validation_losses(network, source, samples, options), [expected], rtol=1e-10)
 
 
-def test_training_at_every_step_has_the_same_bits_for_any_number_of_threads():
+def test_training_at_every_step_does_not_depend_on_threads():
     source, samples = make_step_task(300, dtype="float32")
     found = []
     for n_threads in (1, 2):

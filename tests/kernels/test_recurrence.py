@@ -1,4 +1,4 @@
-"""The step as a unit: any schedule of chunks gives the same states."""
+"""Steps of the recurrence in chunks of any size."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ B, T, H = 5, 7, 3
 
 
 def run(network, chunk, values):
-    """Outputs and final states of ragged samples, `chunk` steps at a time."""
+    """Return outputs and final states of ragged samples, `chunk` steps at a time."""
     stack, plan = network.architecture.stack, network.plan(Window(T, 2), B, chunk=chunk, keep=False)
     outputs, states = np.zeros((B, T, H)), np.zeros((stack.n_states, stack.n_unrolls, B, H))
     network.run(

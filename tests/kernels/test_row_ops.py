@@ -1,4 +1,4 @@
-"""Operations on rows, uncompiled: compiled they are part of every kernel."""
+"""Operations on rows, uncompiled; compiled, they are part of every kernel."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def plain(name):
 
 @pytest.fixture(autouse=True)
 def _uncompiled(monkeypatch):
-    """Rows call each other: let them call plain Python."""
+    """Let operations that call each other call plain Python."""
     for name in ("copy_row", "add_row"):
         monkeypatch.setattr(row_ops, name, plain(name))
 

@@ -1,4 +1,4 @@
-"""One wheel installed over another: no compiled code of the first is served by the second."""
+"""Installation of one wheel over another, after which no old kernel may be used."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Windows moved to their last value and divided by their deviation or mean, against plain NumPy."""
+"""Normalization of windows in kernels, compared with plain NumPy."""
 
 from dataclasses import replace
 
@@ -64,7 +64,7 @@ def make_network(window, dtype="float64", hidden=3):
 
 
 def units_of(column, window):
-    """Offset and scale of one channel of one window."""
+    """Return offset and scale of one channel of one window."""
     seen = column[~np.isnan(column)]
     if not seen.size:
         return 0.0, 1.0
@@ -73,7 +73,7 @@ def units_of(column, window):
 
 
 def read(windows, rows):
-    """Inputs of the network (B, T, F), and offsets and scales (B, channels)."""
+    """Return the inputs of the network (B, T, F), and offsets and scales (B, channels)."""
     window = windows.window
     x = np.zeros((len(rows), LONG, window.input_size))
     offsets, scales = np.zeros((len(rows), CHANNELS)), np.ones((len(rows), CHANNELS))
@@ -89,7 +89,7 @@ def read(windows, rows):
 
 
 def predict_naive(network, windows, rows, flat):
-    """Shape (B, HORIZON, TARGETS)."""
+    """Return targets, shape (B, HORIZON, TARGETS)."""
     x, offsets, scales = read(windows, rows)
     weights = network.architecture.views(flat)
     _, state = naive.recurrent("gru", weights, x, lengths=rows[:, 1])
@@ -111,7 +111,7 @@ def gradient(network, windows, rows, options=still):
 
 @pytest.mark.nojit
 @readings
-def test_forecasts_are_naives(reading):
+def test_forecasts_equal_naive_ones(reading):
     windows, rows = make_task(**reading)
     network = make_network(windows.window)
     expected = predict_naive(network, windows, rows, network.flat)
@@ -123,7 +123,7 @@ def test_forecasts_are_naives(reading):
 @pytest.mark.nojit
 @pytest.mark.parametrize("loss", LOSSES)
 @readings
-def test_losses_are_of_forecasts_in_the_values_units_and_gradients_are_theirs(reading, loss):
+def test_losses_and_gradients_are_in_the_units_of_values(reading, loss):
     windows, rows = make_task(**reading)
     network, options, measure = make_network(windows.window), replace(still, loss=loss), LOSSES[loss]
     flat, y = network.flat.copy(), truth(windows, rows)
@@ -142,8 +142,8 @@ def test_losses_are_of_forecasts_in_the_values_units_and_gradients_are_theirs(re
         assert slope @ directions["flat"] == pytest.approx(derivative, rel=1e-6, abs=1e-8 * scale)
 
 
-def test_flat_windows_are_divided_by_the_least_deviation_and_empty_ones_by_one():
-    """By what the head adds to the last value: its bias, since no weight is left."""
+def test_flat_and_empty_windows_have_a_smallest_divisor():
+    """All weights are 0, so the readout adds its bias, times the divisor, to the last value."""
     assert LEAST_DEVIATION == 0.1
     windows, rows = make_task(1, normalize=True, scale="deviation")
     network = make_network(windows.window)
@@ -158,7 +158,7 @@ def test_flat_windows_are_divided_by_the_least_deviation_and_empty_ones_by_one()
 
 @pytest.mark.parametrize("scale", ["deviation", "mean"])
 def test_scales_of_far_levels_lose_no_digits(scale):
-    """In float32, 10,000 deviations away from zero, and a jump at the end."""
+    """Values in float32 are 10,000 deviations away from zero, with a jump at the end."""
     windows, rows = make_task(1, "float32", missing=False, normalize=True, scale=scale)
     network = make_network(windows.window, "float32")
     network.flat[:] = 0
@@ -169,7 +169,7 @@ def test_scales_of_far_levels_lose_no_digits(scale):
     assert network.predict(windows, rows, 1)[0, 0] == np.float32(10020 + expected)
 
 
-def test_shifted_and_stretched_series_are_forecast_shifted_and_stretched():
+def test_forecasts_shift_and_stretch_with_their_series():
     windows, rows = make_task(missing=False, normalize=True, scale="deviation", n_normalized=2)
     rows, network = rows[3:4], make_network(windows.window)
     before = network.predict(windows, rows, 1).reshape(HORIZON, TARGETS)
@@ -181,8 +181,8 @@ def test_shifted_and_stretched_series_are_forecast_shifted_and_stretched():
 
 
 @pytest.mark.parametrize("normalize", [False, True])
-def test_no_scale_and_all_channels_are_what_there_was(normalize):
-    """Bit for bit: dividing by 1."""
+def test_defaults_are_no_scale_and_all_channels(normalize):
+    """Division by 1 does not change a bit."""
     one, rows = make_task(normalize=normalize)
     other, _ = make_task(normalize=normalize, scale="none", n_normalized=CHANNELS)
     network = make_network(one.window)
@@ -192,7 +192,7 @@ def test_no_scale_and_all_channels_are_what_there_was(normalize):
 
 
 def test_channels_that_are_not_normalized_are_read_as_they_are():
-    """And the others as if they had been normalized by hand."""
+    """The other channels equal those that were normalized by hand."""
     windows, rows = make_task(1, missing=False, normalize=True, scale="deviation", n_normalized=2)
     network, values = make_network(windows.window), windows.values.copy()
     offsets, scales = values[LONG - 1, :2].copy(), values[:LONG, :2].std(axis=0)
@@ -204,7 +204,7 @@ def test_channels_that_are_not_normalized_are_read_as_they_are():
 
 
 @readings
-def test_forecasts_have_the_same_bits_in_any_batch_and_number_of_threads(reading):
+def test_forecasts_do_not_depend_on_batch_and_threads(reading):
     windows, rows = make_task(300, "float32", **reading)
     network = make_network(windows.window, "float32", hidden=9)
     whole = network.predict(windows, rows, 2)

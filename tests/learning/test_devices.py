@@ -21,7 +21,7 @@ def test_a_network_without_a_number_is_on_the_cpu():
     assert devices.to_device(network, None) is network
 
 
-def test_a_network_of_a_gpu_comes_back_on_the_cpu_where_there_is_none(monkeypatch):
+def test_a_network_of_a_gpu_is_restored_on_the_cpu_without_one(monkeypatch):
     def find_device(name):
         if name != "auto":
             raise RuntimeError("no GPU")
@@ -33,7 +33,7 @@ def test_a_network_of_a_gpu_comes_back_on_the_cpu_where_there_is_none(monkeypatc
     np.testing.assert_array_equal(network.flat, flat)
 
 
-def test_what_a_network_of_a_gpu_is_pickled_as():
+def test_a_network_of_a_gpu_can_be_pickled():
     network = Network(ARCHITECTURE, "float64")
     network.ordinal = 3
     function, arguments = devices._reduce(network)

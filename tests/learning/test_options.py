@@ -1,4 +1,4 @@
-"""Options of training, as the optimisers read them."""
+"""Options of training as the optimizers read them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Passes through the layers: what is kept between forward and backward."""
+"""Forward and backward passes through the layers, and the buffers that they keep."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a fit shows while it runs: nothing, one bar, or one line an epoch."""
+"""Output of a fit: none, a progress bar, or one line for each epoch."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ TIMES = r"\[\d\d:\d\d<\d\d:\d\d, .*"
 
 @pytest.fixture(scope="module")
 def data():
-    """Fitted once, so that no test hears of compiling."""
+    """Fit once, so that no test prints the notice of compilation."""
     X = np.random.default_rng(0).normal(size=(40, 5))
     SeqRegressor(**TINY).fit(X, X[:, 0])
     return X, X[:, 0]
@@ -37,7 +37,7 @@ def tqdm():
 
 
 def last_bar(captured):
-    """What stands on the bar's line in the end."""
+    """Return the final line of the progress bar."""
     assert captured.out == ""
     lines = captured.err.strip("\n").split("\n")
     assert len(lines) == 1
@@ -50,7 +50,7 @@ def test_fits_are_silent_by_default(data, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_shown_where_nothing_was_asked_for(capfd):
+def test_verbose_0_shows_nothing(capfd):
     with progress(0, 10) as show:
         show(make_epoch(1, 10, 0.5, None, 0.1))
     assert capfd.readouterr() == ("", "")
@@ -112,7 +112,7 @@ def test_lines_without_tqdm(no_tqdm, capfd):
     )
 
 
-def test_fit_without_tqdm_writes_a_line_an_epoch(data, no_tqdm, capfd):
+def test_fit_without_tqdm_writes_one_line_for_each_epoch(data, no_tqdm, capfd):
     model = SeqRegressor(**TINY, verbose=1, early_stopping=True).fit(*data)
     out, err = capfd.readouterr()
     assert out == ""
@@ -121,6 +121,6 @@ def test_fit_without_tqdm_writes_a_line_an_epoch(data, no_tqdm, capfd):
     assert re.findall(r"^epoch \d/4  (.*)  at most \d+ s left$", err, re.MULTILINE) == expected
 
 
-def test_what_is_shown_changes_no_bit(data, no_tqdm):
+def test_progress_output_does_not_change_results(data, no_tqdm):
     quiet, loud = (SeqRegressor(**TINY, verbose=verbose).fit(*data) for verbose in (0, 1))
     np.testing.assert_array_equal(quiet.predict(data[0]), loud.predict(data[0]))

@@ -9,7 +9,7 @@ from seqcast.kernels.samples import sample_table
 from seqcast.learning.samples import SampleIndex, SampleSource, step_targets
 
 
-def test_rows_made_part_by_part_are_those_of_the_whole_table():
+def test_parts_of_a_sample_table_equal_the_whole_table():
     starts = np.array([7, 0, 3])
     rows = SampleIndex(starts, 5, lambda starts, lengths: 2 * (starts + lengths))
     table = sample_table(starts, np.full(3, 5), 2 * (starts + 5))
@@ -34,7 +34,7 @@ def test_samples_are_taken_at_equal_distances():
     assert index.subsample(None).starts.tolist() == list(range(10))
 
 
-def test_weights_are_empty_where_all_weigh_one():
+def test_weights_are_empty_if_all_are_one():
     source = SampleSource(np.zeros((3, 1)), np.zeros((3, 1)), Window(1, 1))
     assert source.flat_weights(np.dtype("float32")).shape == (0,)
     assert replace(source, weights=np.ones(3)).flat_weights(np.dtype("float32")).dtype == np.float32

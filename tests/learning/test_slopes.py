@@ -1,4 +1,4 @@
-"""Derivatives of forecasts with respect to the values of windows, against central differences."""
+"""Derivatives of forecasts with respect to window values, compared with central differences."""
 
 import naive
 import numpy as np
@@ -21,7 +21,7 @@ STEPS, CHANNELS = 4, 2
     [{}, {"normalize": True, "scale": "deviation"}, {"scale": "mean", "segment": 2}],
     ids=lambda reading: "-".join(map(str, reading.values())) or "plain",
 )
-def test_slopes_are_central_differences(reading):
+def test_slopes_equal_central_differences(reading):
     window = Window(STEPS, CHANNELS, CHANNELS, **reading)
     network = Network(compose(find_cell("gru"), window.input_size, 3, n_outputs=CHANNELS), "float64")
     network.initialize(np.random.RandomState(0))

@@ -39,7 +39,7 @@ def make_optimizer(name, rate):
 @pytest.mark.nojit
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @losses
-def test_updates_are_those_of_a_naive_loop(loss, optimizer):
+def test_updates_equal_those_of_a_naive_loop(loss, optimizer):
     network, (windows, rows) = make_network(), make_task()
     x, lengths, y = cut(windows, rows)
     flat, stepper = network.flat.copy(), make_optimizer(optimizer, 0.05)
@@ -63,8 +63,8 @@ def test_updates_are_those_of_a_naive_loop(loss, optimizer):
 @pytest.mark.nojit
 @losses
 @stacks
-def test_gradient_of_a_ragged_batch_is_naives(n_layers, bidirectional, loss):
-    """Over several shares of the batch and more outputs than one vector holds."""
+def test_gradient_of_a_ragged_batch_equals_the_naive_one(n_layers, bidirectional, loss):
+    """The batch has several shards, and there are more outputs than numbers in a vector."""
     network, (windows, rows) = make_network(n_layers=n_layers, bidirectional=bidirectional), make_task(37)
     rows[:, 1] = np.random.default_rng(2).integers(1, STEPS + 1, len(rows))
     x, lengths, y = cut(windows, rows)
@@ -163,7 +163,7 @@ def test_missing_inputs_are_zeros_with_a_flag_when_masked():
 @pytest.mark.nojit
 @pytest.mark.parametrize("missing", [False, True])
 def test_normalizing_subtracts_the_last_observed_value(missing):
-    """Window by window, by hand: from its inputs and targets; added to its forecast."""
+    """Offsets are subtracted from inputs and targets by hand, and added to forecasts."""
     normalized, rows = make_task(normalize=True, masked=missing)
     if missing:
         normalized.values[[3, 4, 4, 5, 6], [0, 0, 1, 0, 0]] = (
@@ -203,7 +203,7 @@ SEGMENT, LONG = 3, 4
 
 
 def segment_task(n_rows=5, dtype="float64", holes=False, **window):
-    """As `make_task`; rows may begin anywhere, and their lengths count segments."""
+    """Return a task like `make_task`, but samples may begin anywhere, and lengths count segments."""
     rng = np.random.default_rng(1)
     n = n_rows + SEGMENT * LONG + HORIZON - 1
     values, targets = rng.normal(size=(n, CHANNELS)), 2 * rng.normal(size=(n, CHANNELS))
@@ -217,7 +217,7 @@ def segment_task(n_rows=5, dtype="float64", holes=False, **window):
 
 
 def cut_segments(windows, rows):
-    """As `cut`, and the offsets of the outputs, by loops over rows and channels."""
+    """Return inputs, lengths, targets and offsets of the outputs, in loops over samples and channels."""
     reading, flat = windows.window, windows.targets.ravel()
     x, offsets = np.zeros((len(rows), LONG, reading.input_size)), np.zeros((len(rows), CHANNELS))
     for k, (start, length, _, _) in enumerate(rows):
@@ -236,7 +236,7 @@ def cut_segments(windows, rows):
 @pytest.mark.nojit
 @pytest.mark.parametrize("masked", [False, True])
 def test_segments_are_channels_side_by_side(masked):
-    """Bit for bit what the values, reshaped by hand, give with a step a row."""
+    """Results have the same bits as with values that were reshaped by hand."""
     windows, rows = segment_task(7, holes=masked, masked=masked)
     rows[:, 0] = np.arange(7) // 2 * SEGMENT
     values, observed = windows.values[:18], ~np.isnan(windows.values[:18])
@@ -259,7 +259,7 @@ def test_segments_are_channels_side_by_side(masked):
 @pytest.mark.parametrize("holes", [False, True])
 @stacks
 def test_segments_follow_the_equations(n_layers, bidirectional, holes, normalize):
-    """Wherever they begin; the last value is that of a channel, not of its place in the segment."""
+    """Segments begin anywhere, and the last value is that of a channel in any position."""
     windows, rows = segment_task(holes=holes, masked=holes, normalize=normalize)
     x, lengths, y, offsets = cut_segments(windows, rows)
     assert (offsets != 0).any() == normalize
@@ -291,7 +291,7 @@ def test_truncation_counts_segments(bptt_steps):
     assert_slopes(found, total, flat)
 
 
-def test_forecasts_of_segments_have_the_same_bits_in_any_batch_and_number_of_threads():
+def test_forecasts_of_segments_do_not_depend_on_batches():
     windows, rows = segment_task(300, "float32", holes=True, masked=True, normalize=True)
     network = make_network("float32", hidden=9, n_inputs=windows.window.input_size)
     whole = network.predict(windows, rows, 2)
@@ -302,7 +302,7 @@ def test_forecasts_of_segments_have_the_same_bits_in_any_batch_and_number_of_thr
 @pytest.mark.nojit
 @pytest.mark.parametrize("n_layers", [1, 2])
 @pytest.mark.parametrize("bptt_steps", [1, 3, 6])
-def test_truncated_gradient_takes_the_state_before_the_last_chunk_as_given(bptt_steps, n_layers):
+def test_truncated_gradients_end_before_the_last_chunk(bptt_steps, n_layers):
     network, (windows, rows) = make_network(n_layers=n_layers), make_task(n_steps=7)
     rows[:, 1] = [7, 6, 7, 4, 2]
     x, lengths, y = cut(windows, rows)
@@ -346,7 +346,7 @@ def masked_loss(network, windows, rows, options):
 
 
 def test_dropout_acts_on_the_last_state_of_a_single_layer():
-    """The last state is all ones and the head copies it: the loss of each target is its mask."""
+    """The last state is 1 and the readout copies it, so the loss of each target is its mask."""
     units, rate = 16, 0.25
     network = make_network(hidden=units, n_outputs=units)
     network.flat[:] = 0

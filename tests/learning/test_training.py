@@ -51,7 +51,7 @@ def test_gains_below_tol_end_a_fit_but_are_kept():
     assert validation_losses(network, windows, later, options).mean() == min(history.validation_loss)
 
 
-def test_without_validation_the_training_loss_decides_and_the_last_weights_stay():
+def test_without_validation_the_last_weights_are_kept():
     network, (windows, rows) = make_network(), make_task()
     recorder = Recorder(network)
     history = fit(
@@ -64,7 +64,7 @@ def test_without_validation_the_training_loss_decides_and_the_last_weights_stay(
     np.testing.assert_array_equal(network.flat, recorder.flats[-1])
 
 
-def test_a_fit_that_could_go_on_says_so():
+def test_a_fit_that_reaches_max_iter_warns():
     network, (windows, rows) = make_network(), make_task()
     with pytest.warns(ConvergenceWarning, match="Stopped at max_iter=3, before"):
         history = fit(network, windows, rows, replace(plain, max_iter=3))
@@ -72,7 +72,7 @@ def test_a_fit_that_could_go_on_says_so():
 
 
 @losses
-def test_losses_are_told_in_the_targets_units(loss):
+def test_losses_are_reported_in_units_of_the_targets(loss):
     network, (windows, rows) = make_network(), make_task()
     options = replace(still, loss=loss, max_iter=1)
     one = quietly(lambda: fit(network, windows, rows, options, validation=rows))
@@ -116,7 +116,7 @@ DECAY = 0.8
 
 @pytest.fixture
 def path(monkeypatch):
-    """The weights after each update of the fits that follow."""
+    """Return the weights after each update of the fits below."""
     flats, real = [], CpuTrainer.train_batch
 
     def train_batch(self, batch):
@@ -129,7 +129,7 @@ def path(monkeypatch):
 
 
 def averaged(flats, decay=DECAY):
-    """(1 - d) (w_n + d w_n-1 + d^2 w_n-2 + ...), freed of the missing start: over 1 - d^n."""
+    """Return (1 - d) (w_n + d w_n-1 + d^2 w_n-2 + ...) / (1 - d^n)."""
     shares = (1 - decay) * decay ** np.arange(len(flats))[::-1]
     return shares @ np.array(flats, float) / (1 - decay ** len(flats))
 
@@ -209,8 +209,8 @@ def test_ctrl_c_keeps_the_best_average(path, validated):
 
 
 @pytest.mark.parametrize("validated", [False, True])
-def test_divergence_after_a_good_epoch_keeps_the_average_of_that_epoch(path, validated):
-    """The average of later ones holds the weights that diverged."""
+def test_divergence_keeps_the_average_of_a_good_epoch(path, validated):
+    """Averages of later epochs contain the weights that diverged."""
     network, (windows, rows) = make_network(), make_task()
 
     def report(epoch):
@@ -230,7 +230,7 @@ def test_divergence_after_a_good_epoch_keeps_the_average_of_that_epoch(path, val
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_divergence_leaves_weights_that_can_forecast(optimizer):
-    """The loss of the first epoch is finite, but it is that of the weights before its only update."""
+    """The loss of the first epoch is finite, because it is computed before the only update."""
     network, (windows, rows) = make_network(), make_task()
     options = replace(plain, optimizer=optimizer, learning_rate_init=1e200)
     with warnings.catch_warnings(), contextlib.suppress(TrainingDivergedError):
@@ -241,7 +241,7 @@ def test_divergence_leaves_weights_that_can_forecast(optimizer):
 
 
 def test_divergence_after_a_good_epoch_keeps_that_epoch():
-    """Two calm epochs, then the targets of the third are out of reach."""
+    """The targets of the third epoch are too large."""
     network, (windows, rows) = make_network(), make_task()
     recorder = Recorder(network)
 
@@ -276,7 +276,7 @@ def test_divergence_with_validation_restores_the_best_epoch():
 
 @losses
 def test_a_forecast_of_nan_is_a_loss_of_nan(loss):
-    """It must not pass for a missing target, of which there is one too."""
+    """A forecast of NaN is not treated like a missing target."""
     network, (windows, rows) = make_network(), make_task()
     windows.targets[5, 0] = np.nan
     network.weights["head_weight"][0] = np.nan  # output 0 is a step of target 0
@@ -317,7 +317,7 @@ def test_a_seed_gives_the_same_bits_for_any_number_of_threads(dtype):
 
 
 def test_training_goes_on_where_it_stopped():
-    """With the optimiser's state and the random numbers kept, 2 + 3 epochs are 5, bit for bit."""
+    """With optimizer state and random numbers kept, 2 + 3 epochs have the same bits as 5."""
     whole, parts, (windows, rows) = make_network(), make_network(), make_task(10)
     options, rng, state = replace(plain, batch_size=4), np.random.RandomState(0), OptimizerState(parts)
     quietly(lambda: fit(whole, windows, rows, replace(options, max_iter=5)))

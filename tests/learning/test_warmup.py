@@ -1,4 +1,4 @@
-"""`seqcast warmup`: afterwards, nothing is compiled any more."""
+"""The command `seqcast warmup`, after which nothing is compiled."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def command(run_python, tmp_path):
 
 
 @pytest.mark.slow
-def test_after_it_nothing_is_compiled(command, run_python, tmp_path):
+def test_nothing_is_compiled_after_warmup(command, run_python, tmp_path):
     place = tmp_path / "kernels"
     lines = command("--cell", "gru").splitlines()
     files = {path.name for path in place.glob("*")}
@@ -61,12 +61,12 @@ def test_after_it_nothing_is_compiled(command, run_python, tmp_path):
     assert sorted(name.partition("-")[0] for name in compiled) == sorted(expected)
 
 
-def test_the_help_says_what_is_not_compiled(command):
+def test_the_help_names_what_is_not_compiled(command):
     text = " ".join(command("--help").split())
     assert "Losses of distributions are compiled when they are first used" in text
 
 
-def test_a_place_that_can_not_be_written_is_an_error(command, tmp_path):
+def test_a_cache_directory_without_write_access_raises(command, tmp_path):
     (tmp_path / "kernels").write_text("a file")
     with pytest.raises(AssertionError, match=r"no compiled kernel can be kept.* Set SEQCAST_CACHE_DIR"):
         command()

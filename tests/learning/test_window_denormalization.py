@@ -14,7 +14,7 @@ def test_the_last_observed_value_of_each_column():
     assert slopes.tolist() == [[[0, 0, 0], [1, 0, 0], [0, 0, 0]]]
 
 
-def test_a_forecast_moves_with_its_window_and_stretches_with_its_scale():
+def test_a_forecast_moves_and_stretches_with_its_window():
     """With x = v - offset and out = sum(x), y = out + offset is sum(v) - 2 * offset here."""
     values = np.array([[[1.0], [4.0], [2.0]]])
     offsets, of_offsets = last_observed(values, n_relative=1)

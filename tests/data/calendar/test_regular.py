@@ -69,7 +69,7 @@ def test_freq_is_not_needed(index, season):
 GAPPED = [name for name in REGULAR if name not in ("business days", "floats")]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 @pytest.mark.parametrize("name", GAPPED)
 def test_gaps_leave_numbers_out(name, data):
@@ -106,7 +106,7 @@ def test_labels_are_those_of_the_index(index, season):
         assert len(calendar.labels(5, 0)) == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 @pytest.mark.parametrize("name", GAPPED)
 def test_missing_steps_have_labels(name, data):

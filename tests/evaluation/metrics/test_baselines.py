@@ -38,7 +38,7 @@ def test_skill_raises_for_negative_errors():
 
 
 @given(n=st.integers(1, 40), horizon=st.integers(1, 20), season_length=st.integers(1, 12))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_seasonal_naive_equals_reference(n, horizon, season_length):
     history = np.random.default_rng(n).normal(size=n + season_length)
     expected = naive.seasonal_naive(history, horizon, season_length)

@@ -61,7 +61,7 @@ def test_coverage_of_columns_is_pooled():
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_wider_intervals_cover_at_least_as_much(seed):
     y, middle, width = np.abs(np.random.default_rng(seed).normal(size=(3, 30)))
     narrow = coverage(y, middle - width, middle + width)

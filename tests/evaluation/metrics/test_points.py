@@ -38,7 +38,7 @@ def test_smape_is_between_0_and_200():
 
 @pytest.mark.parametrize("metric", [mae, rmse, smape])
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_metrics_equal_reference(metric, seed):
     rng = np.random.default_rng(seed)
     y, y_hat = rng.normal(size=(2, 30)) * 10.0 ** rng.integers(-3, 4)

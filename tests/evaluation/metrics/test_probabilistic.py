@@ -36,13 +36,13 @@ GOOGLE, GOOGLE_LOWER = [741.84], [744.54]
 
 
 def compute_energy_score(y, samples):
-    """The score by its definition over all pairs, element by element."""
+    """Return the score by its definition over all pairs, in loops."""
     pairs = np.abs(samples[:, :, None] - samples[:, None, :]).mean(axis=(1, 2))
     return float(np.mean(np.abs(samples - y[:, None]).mean(axis=1) - pairs / 2))
 
 
 def draw_truths_and_samples(n, m):
-    """Strategy of n truths and m samples of each, with ties, of any size."""
+    """Return a strategy of n truths with m samples each, with ties."""
 
     def draw(seed):
         rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def test_pinball_is_half_the_published_quantile_score():
 
 @pytest.mark.parametrize("quantile", [0.05, 0.5, 0.9])
 @given(data=draw_truths_and_samples(20, 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_pinball_equals_that_of_scikit_learn(quantile, data):
     y, forecasts = data
     expected = mean_pinball_loss(y, forecasts[:, 0], alpha=quantile)
@@ -142,7 +142,7 @@ def test_crps_of_equidistant_samples():
 
 
 @given(data=draw_truths_and_samples(7, 6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_crps_equals_the_sum_over_pairs(data):
     y, samples = data
     score = crps(y, samples)
@@ -151,7 +151,7 @@ def test_crps_equals_the_sum_over_pairs(data):
 
 
 @given(data=draw_truths_and_samples(5, 9), seed=st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_crps_is_invariant_to_order_sign_and_repetition(data, seed):
     y, samples = data
     score = crps(y, samples)
@@ -167,7 +167,7 @@ def test_crps_is_exact_far_from_zero():
 
 
 @given(data=draw_truths_and_samples(6, 4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_crps_of_a_point_forecast_is_its_absolute_error(data):
     y, samples = data
     point = samples[:, 0]

@@ -44,7 +44,7 @@ def test_naive_forecast_of_a_linear_trend():
 
 @pytest.mark.parametrize("metric", [mase, rmsse])
 @given(seed=st.integers(0, 10_000), factor=st.floats(1e-3, 1e3), season_length=st.integers(1, 7))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scaled_errors_do_not_depend_on_the_unit(metric, seed, factor, season_length):
     y, y_hat, history = np.random.default_rng(seed).normal(size=(3, 15))
     expected = metric(y, y_hat, history, season_length)

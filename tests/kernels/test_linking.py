@@ -1,0 +1,43 @@
+"""Kernels that only other kernels call."""
+
+import numba as nb
+import numpy as np
+import pytest
+
+from seqcast.kernels.jit import FLAGS, kernel, noalias_kernel
+from seqcast.kernels.linking import LinkedLibrary
+
+
+@kernel
+def square(x):
+    return x * x
+
+
+@noalias_kernel
+def add_squares(values, sums):
+    for i in range(len(values)):
+        sums[i] += square(values[i])
+
+
+@nb.njit(**FLAGS)
+def add_twice(values, sums):
+    add_squares(values, sums)
+    add_squares(values, sums)
+
+
+@pytest.mark.nojit
+def test_compiled_code_calls_kernels_that_call_kernels():
+    sums = np.ones(3)
+    add_twice(np.array([1.0, 2.0, 3.0]), sums)
+    assert sums.tolist() == [3.0, 9.0, 19.0]
+
+
+def test_a_kernel_is_linked_and_has_no_address():
+    add_twice(np.ones(1), np.ones(1))
+    (compiled,) = square.overloads.values()
+    assert isinstance(compiled.library, LinkedLibrary)
+    assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name) == 0
+
+
+def test_python_can_call_only_the_source_of_a_kernel():
+    assert square.py_func(3.0) == 9.0
