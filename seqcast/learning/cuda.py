@@ -232,8 +232,8 @@ class CudaTrainer(Trainer):
         super().__init__(network, source, options, rng, state)
         if network.architecture.readout.reads_every_step and self._chunk_steps() < source.window.n_steps:
             raise ValueError(
-                f"The 'bptt_steps' parameter must be None for a readout at every step on a GPU. "
-                f"Got {options.bptt_steps} instead. Train on the CPU, or set bptt_steps=None."
+                f"The 'bptt_steps' parameter must be None for a readout at every step on a GPU. Got "
+                f"{options.bptt_steps} instead. Set device='cpu' to train on the CPU, or bptt_steps=None."
             )
         self._model = network.model
         self._queue = network.model.queue

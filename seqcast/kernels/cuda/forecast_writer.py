@@ -90,7 +90,9 @@ def make_write_forecasts(distribution: int, every_step: bool) -> Any:
 
 def ptx_examples() -> Iterator[Example]:
     """Yield the kernels of this module for the check of their machine code."""
-    for distribution, name in enumerate(DISTRIBUTIONS):
-        signature = int64[::1], *[float32[::1]] * 5, *[int64] * 6
-        kernel = make_write_forecasts(distribution, every_step=False)
-        yield Example(f"write_forecasts, {name}", kernel, signature, distributions=distribution > 0)
+    signature = int64[::1], *[float32[::1]] * 5, *[int64] * 6
+    for every_step in (False, True):
+        mode = ", every step" if every_step else ""
+        for number, name in enumerate(DISTRIBUTIONS):
+            kernel = make_write_forecasts(number, every_step)
+            yield Example(f"write_forecasts, {name}{mode}", kernel, signature, distributions=number > 0)

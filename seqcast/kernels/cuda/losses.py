@@ -214,8 +214,11 @@ def make_add_partials(real) -> Any:
 def ptx_examples() -> Iterator[Example]:
     """Yield the kernels of this module for the check of their machine code."""
     real, integers = float32[::1], int64[::1]
-    for loss in LOSSES:
-        signature = integers, *[real] * 7, *[int64] * 7
-        kernel = make_losses(float32, loss, 256, every_step=False)
-        yield Example(f"losses, {loss}", kernel, signature, distributions=loss in DISTRIBUTIONS)
+    signature = integers, *[real] * 7, *[int64] * 7
+    for every_step in (False, True):
+        mode = ", every step" if every_step else ""
+        for loss in LOSSES:
+            kernel = make_losses(float32, loss, THREADS, every_step)
+            is_distribution = loss in DISTRIBUTIONS
+            yield Example(f"losses, {loss}{mode}", kernel, signature, distributions=is_distribution)
     yield Example("add_partials", make_add_partials(float32), (real, integers, real, int64, int64))
