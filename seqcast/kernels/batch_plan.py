@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .distributions import DISTRIBUTIONS, output_levels
+from .distributions import DISTRIBUTIONS, output_probabilities
 from .layout import PAD, Arena, Layout
 from .readout import READOUT_MODES
 from .windows import SCALES
@@ -205,7 +205,7 @@ def _describe_readout(table: np.record, layout: Layout, window: Window) -> None:
     table.distribution = DISTRIBUTIONS.index(readout.distribution)
     table.n_points = readout.n_points
     table.target_stride = window.target_stride
-    table.levels[: len(readout.levels)] = output_levels(readout.levels)
+    table.probabilities[: len(readout.probabilities)] = output_probabilities(readout.probabilities)
 
 
 def _lay_buffers(

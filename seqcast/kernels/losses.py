@@ -80,7 +80,7 @@ def add_losses(kind, forecasts, targets, weights, first, sums):
 
 
 @entry
-def add_distribution_losses(kind, levels, parameters, targets, weights, first, sums):
+def add_distribution_losses(kind, probabilities, parameters, targets, weights, first, sums):
     """Add the losses and weights of forecast distributions to `sums`, as `add_losses` does.
 
     parameters (n, n_parameters, n_points): in the unit of the targets, overwritten.
@@ -92,7 +92,7 @@ def add_distribution_losses(kind, levels, parameters, targets, weights, first, s
             if not np.isnan(y):
                 weight = weight_of(weights, (first[r] + j) // n_targets)
                 sums[0, j % n_targets] += weight * distribution_loss(
-                    kind, levels, parameters[r, :, j], 1.0, y
+                    kind, probabilities, parameters[r, :, j], 1.0, y
                 )
                 sums[1, j % n_targets] += weight
 
@@ -158,8 +158,10 @@ def distribution_loss_backward(net, block, step, targets, target_weights, worksp
                 p[:] = 0
                 continue
             weight = weight_of(target_weights, (first + j) // n_targets)
-            to_parameters(readout.distribution, readout.levels, p)
-            loss = distribution_loss(readout.distribution, readout.levels, p, np.float64(scale), y - offset)
+            to_parameters(readout.distribution, readout.probabilities, p)
+            loss = distribution_loss(
+                readout.distribution, readout.probabilities, p, np.float64(scale), y - offset
+            )
             for k in range(p.size):
                 p[k] *= weight
             sums[0, j % n_targets] += weight * loss

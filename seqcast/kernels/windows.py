@@ -152,7 +152,7 @@ def place_distributions(net, n_samples, workspace):
         out = workspace[readout.out + r * readout.out_stride :][: readout.n_outputs]
         for j in range(readout.n_points):
             p, (offset, scale) = out[j :: readout.n_points], target_unit(net, r, j, workspace)
-            to_parameters(readout.distribution, readout.levels, p)
+            to_parameters(readout.distribution, readout.probabilities, p)
             to_values_unit(readout.distribution, p, offset, scale)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..kernels.batch_plan import Window
-from ..kernels.distributions import DISTRIBUTIONS, output_levels
+from ..kernels.distributions import DISTRIBUTIONS, output_probabilities
 from ..kernels.losses import LOSSES, add_distribution_losses, add_losses
 from ..kernels.samples import TARGET
 from .network import PREDICT_SAMPLES, Network
@@ -48,7 +48,7 @@ def validation_losses(
     totals = np.zeros((2, source.window.n_targets))
     readout = network.architecture.readout
     targets, weights = source.targets.ravel(), source.flat_weights(network.dtype)
-    levels = output_levels(readout.levels)
+    probabilities = output_probabilities(readout.probabilities)
     for part in split_samples(samples):
         forecasts, first = network.predict(source, part, options.n_threads), part[:, TARGET].copy()
         if readout.reads_every_step:
@@ -59,7 +59,7 @@ def validation_losses(
         else:
             parameters = forecasts.reshape(len(forecasts), -1, readout.n_points)
             kind = DISTRIBUTIONS.index(readout.distribution)
-            add_distribution_losses(kind, levels, parameters, targets, weights, first, totals)
+            add_distribution_losses(kind, probabilities, parameters, targets, weights, first, totals)
     return mean_losses(totals)
 
 

@@ -25,7 +25,7 @@ def test_forecasts_are_in_unit_of_values(queue, distribution, dtype):
         (4, 3, 1),
         n_outputs=n_outputs,
         distribution=distribution,
-        levels=(0.1, 0.5, 0.8, 0.9) if distribution == "quantile" else (),
+        probabilities=(0.1, 0.5, 0.8, 0.9) if distribution == "quantile" else (),
         window={"n_channels": 3, "n_targets": 2, "normalize": normalize, "scale": "mean"},
     )
     out = b.draw(b.n_samples, n_outputs)
@@ -53,7 +53,7 @@ def test_forecasts_of_every_step_match_cpu(queue, distribution):
         n_outputs=n_outputs,
         pooling="none",
         distribution=distribution,
-        levels=(0.1, 0.5, 0.8, 0.9) if distribution == "quantile" else (),
+        probabilities=(0.1, 0.5, 0.8, 0.9) if distribution == "quantile" else (),
         window={"n_channels": 3, "n_targets": 2},
     )
     b.batch_table[:, TARGET] *= b.n_steps

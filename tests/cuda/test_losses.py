@@ -26,7 +26,7 @@ def make_batch(loss, dtype, n_samples=4, n_steps=2, n_targets=2, missing=0.3, we
         (3,) * n_samples,
         n_outputs=5 if classes else n_steps * n_targets * N_PARAMETERS.get(loss, 1),
         distribution=loss if is_distribution else "none",
-        levels=(0.1, 0.5, 0.8, 0.9) if loss == "quantile" else (),
+        probabilities=(0.1, 0.5, 0.8, 0.9) if loss == "quantile" else (),
         window=window | {"scale": "none" if classes else "mean"},
     )
     n = (1 if classes else n_steps) * n_samples
@@ -84,7 +84,7 @@ def make_step_batch(loss):
         n_outputs=5 if classes else horizon * n_targets * N_PARAMETERS.get(loss, 1),
         pooling="none",
         distribution=loss if loss in N_PARAMETERS else "none",
-        levels=(0.1, 0.5, 0.8, 0.9) if loss == "quantile" else (),
+        probabilities=(0.1, 0.5, 0.8, 0.9) if loss == "quantile" else (),
         window={"n_channels": 3, "n_targets": n_targets},
     )
     n_rows = b.n_steps + horizon - 1
