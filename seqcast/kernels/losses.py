@@ -4,15 +4,28 @@ import math
 
 import numpy as np
 
-from .distributions import DISTRIBUTIONS, distribution_loss, sign, to_parameters
+from .distributions import DISTRIBUTIONS, GAUSSIAN, distribution_loss, sign, to_parameters
 from .jit import entry, inlined, kernel
 from .samples import TARGET
 from .windows import target_unit
 
-POINT_LOSSES = ("squared", "absolute", "huber")
+# In the place of a power: the loss is minus the log of a density.
+LOG_DENSITY = None
+# Each loss, and the power of the targets' unit that it is measured in. The other lists of losses are derived
+# from this one: those before the cross-entropy are point losses, those after it belong to distributions.
+LOSS_UNITS = {
+    "squared": 2,
+    "absolute": 1,
+    "huber": 2,
+    "cross_entropy": 0,
+    "quantile": 1,
+    **dict.fromkeys(DISTRIBUTIONS[GAUSSIAN:], LOG_DENSITY),
+}
 # The position of a name is its number in `readout.loss`.
-LOSSES = (*POINT_LOSSES, "cross_entropy", *DISTRIBUTIONS[1:])
+LOSSES = tuple(LOSS_UNITS)
 CROSS_ENTROPY = LOSSES.index("cross_entropy")
+# The losses of one error, see `point_loss`.
+POINT_LOSSES = LOSSES[:CROSS_ENTROPY]
 # In units of a target's deviation. A float32 constant leaves float32 slopes what they are.
 HUBER_DELTA = np.float32(1)
 

@@ -6,13 +6,11 @@ import numpy as np
 
 from ..kernels.batch_plan import Window
 from ..kernels.distributions import DISTRIBUTIONS, output_probabilities
-from ..kernels.losses import LOSSES, add_distribution_losses, add_losses
+from ..kernels.losses import LOG_DENSITY, LOSS_UNITS, LOSSES, add_distribution_losses, add_losses
 from ..kernels.samples import TARGET
 from .network import PREDICT_SAMPLES, Network
 from .options import TrainingOptions
 from .samples import AnySamples, SampleSource, step_targets
-
-LIKELIHOODS = ("gaussian", "student_t", "negative_binomial")
 
 
 def check_loss(network: Network, window: Window, loss: str) -> None:
@@ -70,10 +68,10 @@ def mean_losses(totals: np.ndarray) -> np.ndarray:
 
 def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:
     """Return the average of the losses of standardised targets in the targets' own units."""
-    if loss in LIKELIHOODS:
-        # A density of y / unit is a density of y, divided by the unit.
+    power = LOSS_UNITS[loss]
+    if power is LOG_DENSITY:
+        # The density of y is the density of y / unit, divided by the unit.
         return float(np.mean(losses + np.log(units)))
-    power = 1 if loss in ("absolute", "quantile") else 2
     # The loss of a network that diverges may overflow. Training finds that in the losses themselves.
     with np.errstate(over="ignore"):
         return float(np.mean(losses * units**power))
