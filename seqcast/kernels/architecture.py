@@ -1,7 +1,7 @@
 """The parts of a network: a stack of recurrent layers, and a readout above it.
 
 Each part names its parameters and their shapes. An `Architecture` puts the parameters of its parts one after
-the other into one flat vector, so that optimisers, clipping and files work on one array.
+the other into one flat vector, so that optimizers, clipping and files work on one array.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Stack:
 
     @property
     def n_unrolls(self) -> int:
-        """Number of pairs of a layer and a direction: each is unrolled over time by itself."""
+        """Number of pairs of a layer and a direction, which are unrolled separately."""
         return self.n_layers * self.n_directions
 
     @property
@@ -122,7 +122,7 @@ class Architecture:
     ----------
     stack : Stack
     readout : Readout
-        Without outputs for recurrent layers by themselves.
+        Without outputs if the network consists of recurrent layers only.
     """
 
     stack: Stack

@@ -9,11 +9,12 @@ same number of the next parameter::
     negative_binomial   mean; dispersion alpha, the variance being mean + alpha mean^2
 
 A location is the output itself. A parameter that must be positive is ``least + softplus(output)``. A quantile
-lies ``softplus(output)`` beyond its neighbour on the median's side, so that quantiles never cross.
+lies ``softplus(output)`` beyond its neighbor that is closer to the median, so quantiles never cross.
 
-Parameters are in the unit of the window: relative to its offset, over its scale. The loss is minus the log of
-the density of the value itself. For quantiles it is twice the pinball loss, averaged over probabilities; that
-of the median alone is the absolute error. Everything is computed in float64, a few numbers for each target.
+Parameters are in the unit of the window: the offset is subtracted, and the result divided by the scale. The
+loss of a distribution with a density is minus the log of the density of the observed value. The loss of
+quantiles is twice the pinball loss, averaged over their probabilities; that of the median alone is the
+absolute error. All losses are computed in float64.
 """
 
 import math
@@ -28,16 +29,17 @@ QUANTILE, GAUSSIAN, STUDENT_T, NEGATIVE_BINOMIAL = range(1, 5)
 # The readout's table has room for all percentiles.
 MAX_QUANTILES = 99
 
-# In units of a target's deviation: the density of an exact forecast would be infinite.
+# In units of a target's standard deviation. Without a bound, the density of an exact forecast is infinite.
 LEAST_SCALE = 1e-3
 # With fewer degrees of freedom the variance is infinite.
 LEAST_FREEDOM = 2.0
-# A mean of 0 would make any count impossible; alpha 0 is the Poisson distribution.
+# Bound of the mean and of alpha. With mean 0, every positive count has probability 0; with alpha 0, the
+# distribution is Poisson's.
 LEAST_COUNT = 1e-6
 # From this number on, Stirling's series is exact to 2e-16.
 SERIES_FROM = 15.0
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
-# A float32 constant leaves float32 numbers what they are.
+# In float32, so that float32 numbers are not promoted to float64.
 ONE = np.float32(1)
 
 
@@ -64,7 +66,7 @@ def output_probabilities(probabilities: tuple[float, ...]) -> np.ndarray:
 
 @inlined
 def sign(x):
-    """Return np.sign(x), which GPUs do not have, in the type of `x`: -1, 0, 1 or NaN."""
+    """Return -1, 0, 1 or NaN in the type of `x`, as np.sign, which numba does not compile for GPUs."""
     return ONE if x > 0 else -ONE if x < 0 else abs(x)
 
 
@@ -92,7 +94,7 @@ def least(kind, k):
 
 @kernel
 def towards_median(probabilities, k):
-    """Return the number of the quantile beside quantile k > 0, on the median's side."""
+    """Return the number of the neighbor of quantile k > 0 that is closer to the median."""
     return 0 if probabilities[k] < probabilities[0] < probabilities[k - 1] else k - 1
 
 
@@ -160,9 +162,9 @@ def negative_binomial(y, mean, alpha):
 
 @kernel
 def rising(r, y):
-    """Return log(Gamma(r + y) / (Gamma(r) r^y)), which goes to 0 for large r, and its derivative in r.
+    """Return log(Gamma(r + y) / (Gamma(r) r^y)), which tends to 0 for large r, and its derivative in r.
 
-    For large r, where the logarithms of gammas are far larger and would cancel, Stirling's series is used.
+    For large r, the log-gammas are much larger than their difference, so Stirling's series is used instead.
     """
     if r < SERIES_FROM:
         value = math.lgamma(r + y) - math.lgamma(r) - y * math.log(r)

@@ -26,7 +26,7 @@ LOSSES = tuple(LOSS_UNITS)
 CROSS_ENTROPY = LOSSES.index("cross_entropy")
 # The losses of one error, see `point_loss`.
 POINT_LOSSES = LOSSES[:CROSS_ENTROPY]
-# In units of a target's deviation. A float32 constant leaves float32 slopes what they are.
+# In units of a target's standard deviation; float32, so that float32 slopes are not promoted to float64.
 HUBER_DELTA = np.float32(1)
 
 
@@ -115,7 +115,7 @@ def loss_backward(net, block, step, targets, target_weights, workspace, sums):
     """Replace the outputs of one reading by the gradient of the loss.
 
     The losses and weights of observed targets are added to `sums` (2, n_targets). The gradient is that of the
-    *sum* of losses: the optimiser divides by the weights, since it knows the whole batch. step: the step that
+    *sum* of losses: the optimizer divides by the weights, since it knows the whole batch. step: the step that
     was read, 0 if one vector is read of each sample. target_weights: weights of the steps of the targets, or
     empty.
     """
@@ -131,7 +131,7 @@ def loss_backward(net, block, step, targets, target_weights, workspace, sums):
 
 @kernel
 def class_loss_backward(out, label, weight, sums):
-    """Replace the logits of one reading by the gradient of the cross-entropy; NaN labels are left out."""
+    """Replace the logits of one reading by the gradient of the cross-entropy; a NaN label has none."""
     if np.isnan(label):
         out[:] = 0
         return
@@ -143,7 +143,7 @@ def class_loss_backward(out, label, weight, sums):
 
 @kernel
 def point_loss_backward(net, r, out, targets, first, target_weights, workspace, sums):
-    """Replace the outputs of one reading by the gradient of a loss of errors."""
+    """Replace the outputs of one reading by the gradient of a point loss."""
     n_targets, y = net.window.n_targets, targets[first:]
     for j in range(out.size):
         offset, scale = target_unit(net, r, j, workspace)

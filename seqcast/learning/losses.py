@@ -14,7 +14,7 @@ from .samples import AnySamples, SampleSource, step_targets
 
 
 def check_loss(network: Network, window: Window, loss: str) -> None:
-    """Check that a loss, the readout and the way that windows are read belong together."""
+    """Check that the loss is compatible with the readout and with the scaling of windows."""
     readout = network.architecture.readout
     if readout.distribution != (loss if loss in DISTRIBUTIONS else "none"):
         raise ValueError(
@@ -33,7 +33,7 @@ def check_loss(network: Network, window: Window, loss: str) -> None:
 def split_samples(samples: AnySamples) -> Iterator[np.ndarray]:
     """Yield the table of `samples` in parts.
 
-    The forecasts of all samples at once would be a horizon times as many numbers.
+    The forecasts of all samples at once would take a horizon times as much memory as the samples.
     """
     for first in range(0, len(samples), PREDICT_SAMPLES):
         yield samples[first : first + PREDICT_SAMPLES]
@@ -67,11 +67,11 @@ def mean_losses(totals: np.ndarray) -> np.ndarray:
 
 
 def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:
-    """Return the average of the losses of standardised targets in the targets' own units."""
+    """Return the mean of the losses of standardized targets, converted to the targets' own units."""
     power = LOSS_UNITS[loss]
     if power is LOG_DENSITY:
         # The density of y is the density of y / unit, divided by the unit.
         return float(np.mean(losses + np.log(units)))
-    # The loss of a network that diverges may overflow. Training finds that in the losses themselves.
+    # The loss of a network that diverges may overflow. Training detects it in the losses themselves.
     with np.errstate(over="ignore"):
         return float(np.mean(losses * units**power))
