@@ -248,15 +248,15 @@ def test_distributions_go_to_their_limits():
     )
 
 
-def test_the_median_alone_has_the_absolute_error_and_probabilities_are_averaged():
+def test_loss_of_a_median_is_absolute_and_quantiles_are_averaged():
     np.testing.assert_allclose(losses_of("quantile", [[1.0, 2.0]], [3.5, 2.0], (0.5,)), [2.5, 0], rtol=1e-15)
     probabilities, quantiles = (0.1, 0.5, 0.9), [[2.0], [5.0], [1.0]]  # the median, the upper, the lower one
     # 2 (0.5 * 1 + 0.1 * 2 + 0.1 * 2) / 3
     assert losses_of("quantile", quantiles, [3.0], probabilities) == pytest.approx([0.6], rel=1e-14)
 
 
-def test_mean_loss_over_many_probabilities_is_the_continuous_ranked_probability_score():
-    """Twice the pinball loss, averaged over all probabilities (Gneiting and Ranjan, 2011)."""
+def test_mean_loss_over_many_quantiles_is_the_crps():
+    """The continuous ranked probability score, see Gneiting and Ranjan (2011)."""
     probabilities = tuple(np.arange(1, 100) / 100)
     quantiles = stats.norm.ppf(output_probabilities(probabilities))[:, None]
     y = 0.7
@@ -492,7 +492,7 @@ def test_quantiles_are_scipys(name):
         np.testing.assert_allclose(found[i, :, step, k], expected, rtol=1e-9)
 
 
-def test_quantiles_between_the_probabilities_lie_on_straight_lines():
+def test_quantiles_between_known_ones_lie_on_straight_lines():
     parameters, moved = forecast_of("quantile")
     distribution = find_distribution("quantile", PROBABILITIES)
     asked = [0.05, 0.5, 0.15, 0.99, 0.945, 0.9 + 1e-16]
