@@ -1,6 +1,6 @@
 """Recurrent cells, one file each, and the registry that finds them by name.
 
-A new cell is one `Cell` handed to `register_cell`; from then on its name works wherever ``cell=`` is taken.
+A new cell is a `Cell` that is passed to `register_cell`. Afterwards, every parameter `cell` accepts its name.
 """
 
 from .check import check_cell
@@ -58,11 +58,11 @@ def register_cell(cell: Cell) -> Cell:
 
     Notes
     -----
-    The kernels of a registered cell are not kept on disk: every process compiles its own, a few seconds for
-    each kernel and dtype. The registration ends with the process. A worker process that joblib (loky) or
-    multiprocessing (spawn) starts knows the built-in cells only. Therefore declare and register the cell at
-    the top level of a module, not in a script or notebook, and let the workers import the module: passing
-    them a function of that module does this, and so does ``import your_module`` inside the function.
+    The kernels of a registered cell are not cached on disk. Every process compiles them again, which takes a
+    few seconds for each kernel and dtype. The registration ends with the process. A worker process that
+    joblib (loky) or multiprocessing (spawn) starts knows only the built-in cells. Therefore, declare and
+    register the cell at the top level of a module, not in a script or notebook, and import the module in the
+    workers: pass them a function of that module, or import the module inside the function.
 
     Examples
     --------

@@ -72,12 +72,12 @@ def _check_reset(cell: Cell, state: list[float], rng: random.Random) -> None:
         return weight * reset(_sigmoid, _activation(cell), tuple(z), tuple(state))[0]
 
     _compare(cell, "reset_backward", "z", z, d_z, loss)
-    # Only h may enter u: reset_backward cannot return the gradient of another state.
+    # u may depend on h only, since reset_backward cannot return the gradient of another state.
     _compare(cell, "reset_backward", "state", state, (d_h, *[0.0] * (len(state) - 1)), loss)
 
 
 def _check_literals(cell: Cell, rng: random.Random) -> None:
-    """Check for literal numbers at random points, since a literal may stand in one branch only."""
+    """Check for literal numbers at random points, since a literal may occur in one branch only."""
     state = tuple(rng.uniform(-1, 1) for _ in cell.states)
     for name, d_new in (("step", state), ("reset", state[0])):
         forward = getattr(cell, name)
@@ -111,12 +111,12 @@ def _compare(
     loss: Callable[[], float],
 ) -> None:
     """Change each element of `point` in place and compare the slope of `loss` with `gradient`."""
-    for k, centre in enumerate(point):
-        point[k] = centre + STEP
+    for k, center in enumerate(point):
+        point[k] = center + STEP
         above = loss()
-        point[k] = centre - STEP
+        point[k] = center - STEP
         slope = (above - loss()) / (2 * STEP)
-        point[k] = centre
+        point[k] = center
         if not abs(slope - gradient[k]) <= TOLERANCE * max(1.0, abs(slope)):
             raise ValueError(
                 f"'{function}' of cell {cell.name!r} is wrong for {what}[{k}]: it returns {gradient[k]:.9g}, "

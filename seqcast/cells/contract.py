@@ -1,8 +1,8 @@
 """The declaration of a recurrent cell: its gates, its states, and pure functions of scalars.
 
-The loops (`seqcast.kernels`) compute every product. A cell defines only what happens at one unit of one
-sample once the products are known. Its functions therefore use nothing but their arguments, and the same
-source runs as Python, in the vectorised CPU loop and in a GPU thread.
+The loops in `seqcast.kernels` compute all matrix products. A cell defines the computation of one unit of one
+sample, given the products. Its functions use only their arguments, so the same source runs as Python code, in
+a vectorized loop on the CPU and in a thread of a GPU.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ class Gate:
     Parameters
     ----------
     name : str
-        The gate's letter in the equations; each gate of a cell has its own.
+        The gate's letter in the equations, unique within a cell.
     source : {"both", "split", "state", "input", "reset", "after_reset"}
-        What its pre-activation is made of, and which function reads it:
+        The terms of its pre-activation, and the function that reads it:
 
         - "both": ``W_ih x + b_ih + W_hh h + b_hh``;
         - "input": only ``W_ih x + b_ih``;
@@ -76,8 +76,8 @@ class Cell:
 
     Notes
     -----
-    Write ``n + z * (h - n)`` rather than ``(1 - z) * n + z * h``: in a float32 loop a literal number would
-    turn the expression, and its speed, into float64. `check_cell` refuses such numbers.
+    Write ``n + z * (h - n)`` instead of ``(1 - z) * n + z * h``. In a float32 loop, a literal number would
+    promote the expression to float64, which is slower. `check_cell` refuses literal numbers.
     """
 
     name: str

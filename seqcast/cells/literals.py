@@ -1,9 +1,10 @@
-"""Literal numbers in a cell's functions, which would make its float32 loops compute in float64.
+"""Detection of literal numbers in a cell's functions, which would promote its float32 loops to float64.
 
-``1 - z`` and ``0.5 * z`` are float64 to numba whatever ``z`` is. The results stay right and only speed is
-lost, so nobody would notice. Floats are found where Python keeps them, among the constants of a function and
-of the objects that it names. Integers stand there too, as indices and exponents, which do no harm. They are
-found by calling the function with numbers that stop at an operation with an integer.
+numba computes ``1 - z`` and ``0.5 * z`` in float64 for any type of ``z``. The results are correct, but the
+loops are slower, which is easily overlooked. Floats are detected among the constants of a function and of the
+objects that it uses. Integers among these constants may be indices or exponents, which are harmless. Other
+integers are detected by a call of the function with numbers that raise an error when they are combined with
+an integer.
 """
 
 import inspect
@@ -15,7 +16,7 @@ from .contract import Cell
 
 
 def check_literals(cell: Cell, name: str, *arguments: Any) -> None:
-    """Refuse literal numbers in the function `name` of `cell`, which is called with `arguments`."""
+    """Check that the function `name` of `cell`, called with `arguments`, computes without literal numbers."""
     function = getattr(cell, name)
     if found := [*_floats(function, set()), *_integers(function, arguments)]:
         raise ValueError(
@@ -53,18 +54,18 @@ def _integers(function: Callable, arguments: tuple) -> Iterator[int]:
 
 
 def _watch(argument: Any) -> Any:
-    """Return numbers, or a function whose results are numbers, that stop at an operation with an integer."""
+    """Return the argument with its numbers, or the results of a function, replaced by `_Watched` numbers."""
     if callable(argument):
         return lambda x: _Watched(argument(x))
     return _Watched(argument) if isinstance(argument, float | int) else tuple(map(_Watched, argument))
 
 
 class _IntegerFoundError(Exception):
-    """An operation of a `_Watched` number with an integer, which is the argument."""
+    """Raised at an operation of a `_Watched` number with an integer, which is its argument."""
 
 
 class _Watched(float):
-    """A float whose arithmetic gives floats of the same kind, and stops at an integer."""
+    """A float whose arithmetic returns `_Watched` numbers and raises an error for integers."""
 
 
 def _make_method(name: str, integers: bool) -> Callable:

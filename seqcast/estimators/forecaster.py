@@ -28,7 +28,7 @@ from ..forecasting.model import ForecastModel
 from ..forecasting.parts.recurrent import RecurrentOptions, RecurrentPart
 from ..forecasting.series_preparer import InputOptions
 from ..forecasting.updating import update
-from ..kernels.distributions import MAX_LEVELS
+from ..kernels.distributions import MAX_QUANTILES
 from ..kernels.losses import POINT_LOSSES
 from ..learning.history import EpochReport
 from .base_forecaster import BaseForecaster, Data
@@ -412,10 +412,10 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
     def _check_loss(self) -> None:
         """Check the options that depend on the loss."""
         known = [q for q in self.quantiles if isinstance(q, Real) and not isinstance(q, bool) and 0 < q < 1]
-        if len(set(known)) < len(self.quantiles) or 0.5 not in known or len(known) > MAX_LEVELS:
+        if len(set(known)) < len(self.quantiles) or 0.5 not in known or len(known) > MAX_QUANTILES:
             raise ValueError(
                 f"The 'quantiles' parameter of SeqForecaster must hold numbers above 0 and below 1, each "
-                f"once, 0.5 among them, and at most {MAX_LEVELS}. Got {self.quantiles!r} instead."
+                f"once, 0.5 among them, and at most {MAX_QUANTILES}. Got {self.quantiles!r} instead."
             )
         if self.loss == "negative_binomial":
             self._check_count_options()

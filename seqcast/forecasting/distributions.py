@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..kernels.distributions import MAX_LEVELS, output_levels, parameter_count
+from ..kernels.distributions import MAX_QUANTILES, output_probabilities, parameter_count
 
 # The minimum mean of counts.
 MIN_MEAN = 1e-6
@@ -104,10 +104,10 @@ class Quantile(Distribution):
 
     def __post_init__(self) -> None:
         checked = to_probability_array(self.probabilities)
-        if 0.5 not in checked or (np.diff(checked) <= 0).any() or len(checked) > MAX_LEVELS:
+        if 0.5 not in checked or (np.diff(checked) <= 0).any() or len(checked) > MAX_QUANTILES:
             raise ValueError(
-                f"The levels of a quantile forecast must be ascending, 0.5 among them, and at most "
-                f"{MAX_LEVELS}. Got {self.probabilities} instead."
+                f"The probabilities of a quantile forecast must be ascending, 0.5 among them, and at most "
+                f"{MAX_QUANTILES}. Got {self.probabilities} instead."
             )
 
     def check_probabilities(self, probabilities: Sequence[float], owner: str) -> None:
@@ -128,8 +128,8 @@ class Quantile(Distribution):
         beyond = probabilities[is_beyond]
         if beyond.size:
             raise ValueError(
-                f"Levels must not lie beyond those of the fit, {lowest} to {highest}. Got {beyond[0]} "
-                f"instead; fit with a level as far out."
+                f"Probabilities must not lie beyond those of the fit, {lowest} to {highest}. Got {beyond[0]} "
+                f"instead. Fit with a probability as far out."
             )
         shape = (p.shape[1], *probabilities.shape[:1], *p.shape[3:])
         return self._interpolate(p, np.broadcast_to(probabilities, shape))
@@ -143,7 +143,7 @@ class Quantile(Distribution):
 
     def _interpolate(self, p: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         """Interpolate linearly between quantiles; clip probabilities (n, any, horizon, n_targets) beyond."""
-        order = np.argsort(output_levels(self.probabilities))
+        order = np.argsort(output_probabilities(self.probabilities))
         known = np.array(self.probabilities)
         ascending = np.moveaxis(p[order, :, 0], 0, 1)
         last = len(known) - 1
@@ -216,7 +216,7 @@ def to_probability_array(probabilities: Sequence[float]) -> np.ndarray:
     array = np.asarray(probabilities, float)
     if array.ndim != 1 or not ((array > 0) & (array < 1)).all():
         raise ValueError(
-            f"Levels must be a sequence of numbers between 0 and 1. Got {probabilities!r} instead."
+            f"Probabilities must be a sequence of numbers between 0 and 1. Got {probabilities!r} instead."
         )
     return array
 

@@ -1,1 +1,1 @@
-"""Compiled loops: recurrent layers, readout, losses and optimisers, their memory layout and their cache."""
+"""Compiled loops: recurrent layers, readout, losses and optimizers, their memory layout and their cache."""

@@ -15,10 +15,11 @@ TANH_LIMIT = _f(7.9053)
 def tanh32(x):
     """Return tanh of a float32 number as a rational function of degree 13/6, with an error of 3.2e-7 at most.
 
-    LLVM vectorises it; the C library's tanhf would be scalar. The coefficients are those of Eigen's float
+    LLVM vectorizes it, unlike calls of the C library's tanhf. The coefficients are those of Eigen's float
     tanh, a minimax fit on [-7.9, 7.9].
     """
-    # NaN passes, since both comparisons are false for it. The opposite ones take twice the instructions.
+    # NaN is kept, since both comparisons are false for it. Comparisons that are true for numbers within the
+    # limits would take twice as many instructions.
     x = TANH_LIMIT if x > TANH_LIMIT else x
     x = -TANH_LIMIT if x < -TANH_LIMIT else x
     y = x * x

@@ -1,7 +1,7 @@
 """The parts of a network: a stack of recurrent layers, and a readout above it.
 
 Each part names its parameters and their shapes. An `Architecture` puts the parameters of its parts one after
-the other into one flat vector, so that optimisers, clipping and files work on one array.
+the other into one flat vector, so that optimizers, clipping and files work on one array.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Stack:
 
     @property
     def n_unrolls(self) -> int:
-        """Number of pairs of a layer and a direction: each is unrolled over time by itself."""
+        """Number of pairs of a layer and a direction, which are unrolled separately."""
         return self.n_layers * self.n_directions
 
     @property
@@ -88,19 +88,19 @@ class Readout:
         state after each step, which gives outputs at every step.
     distribution : {"none", "quantile", "gaussian", "student_t", "negative_binomial"}
         The distribution whose parameters the outputs are; "none" if they are forecasts or logits.
-    levels : tuple of float
+    probabilities : tuple of float
         Probabilities of the quantiles, ascending, 0.5 among them.
     """
 
     n_outputs: int = 0
     pooling: str = "last"
     distribution: str = "none"
-    levels: tuple[float, ...] = ()
+    probabilities: tuple[float, ...] = ()
 
     @property
     def n_points(self) -> int:
         """Outputs for one parameter of each distribution: steps of the horizon times targets."""
-        return self.n_outputs // parameter_count(self.distribution, self.levels)
+        return self.n_outputs // parameter_count(self.distribution, self.probabilities)
 
     @property
     def reads_every_step(self) -> bool:
@@ -122,7 +122,7 @@ class Architecture:
     ----------
     stack : Stack
     readout : Readout
-        Without outputs for recurrent layers by themselves.
+        Without outputs if the network consists of recurrent layers only.
     """
 
     stack: Stack
@@ -164,8 +164,8 @@ def compose(
     n_outputs: int = 0,
     pooling: str = "last",
     distribution: str = "none",
-    levels: tuple[float, ...] = (),
+    probabilities: tuple[float, ...] = (),
 ) -> Architecture:
     """Return an architecture from the parameters of its parts."""
     stack = Stack(cell, input_size, hidden_size, n_layers, bidirectional)
-    return Architecture(stack, Readout(n_outputs, pooling, distribution, levels))
+    return Architecture(stack, Readout(n_outputs, pooling, distribution, probabilities))

@@ -84,7 +84,7 @@ class Arguments:
         self.set(**arrays)
 
     def set(self, **arrays: np.ndarray) -> None:
-        """Point to these arrays from now on, by the names of the module's table.
+        """Set the arrays that the table points to, by the names in the module's docstring.
 
         The arrays must be C-contiguous and of the right dtype, since compiled code reads memory at their
         addresses. They are kept alive as long as the table.
@@ -161,7 +161,7 @@ def _make_array(context: Any, builder: Any, array: Any, address: Any, shape: lis
 
 
 def _python_view(dtype: np.dtype) -> Callable:
-    """Return the same function without a compiler."""
+    """Return the function of `compile_view` as plain Python."""
 
     def view(address, size):
         if size == 0:
@@ -174,7 +174,7 @@ def _python_view(dtype: np.dtype) -> Callable:
 
 
 def getters(dtype: np.dtype, *names: str) -> tuple[Callable, ...]:
-    """Return a function for each name, which gives that array of a table in compiled code."""
+    """Return a function for each name, which compiled code calls to get that array of a table."""
     return tuple(_compile_getter(_OTHER_ARRAYS.get(name, dtype), name) for name in names)
 
 

@@ -5,19 +5,19 @@ from functools import cached_property
 
 import numpy as np
 
-from .distributions import DISTRIBUTIONS, output_levels
+from .distributions import DISTRIBUTIONS, output_probabilities
 from .layout import PAD, Arena, Layout
 from .readout import READOUT_MODES
 from .windows import SCALES
 
-# Rows of gate gradients that are gathered before they are multiplied into the gradient of the weights.
+# Rows of gate gradients that are collected for one product with the states, the gradient of the weights.
 PRODUCT_ROWS = 128
-# A block of samples is unrolled together. More samples would not fit the cache.
+# Samples that are unrolled together. More would not fit into the cache.
 BLOCK_SAMPLES = 64
-# A shard of fewer samples is not worth a thread.
+# A thread costs more time than it saves for a shard of fewer samples.
 SHARD_SAMPLES = 16
-# Each shard sums a gradient of its own, so there are only so many, except where a later backward pass needs
-# the workspace: then each block is a shard.
+# Largest number of shards, since each has a gradient of its own. There may be more if a later backward pass
+# needs the workspace, because each block is then a shard.
 MAX_SHARDS = 16
 
 
@@ -89,16 +89,16 @@ class BatchPlan:
 
     @cached_property
     def addresses(self) -> dict[str, tuple[int, int]]:
-        """Address and size of each table, which takes longer to find out than to copy."""
+        """Address and size of each table, cached since reading an address is slow."""
         tables = {"network": self.network, "layers": self.layers}
         return {name: (table.ctypes.data, table.size) for name, table in tables.items()}
 
     def allocate(self, dtype: np.dtype, n_workers: int | None = None) -> np.ndarray:
         """Return workspaces for `n_workers` workers, or for every shard if None: shape (n_workers, size).
 
-        A worker takes one shard after the other through the same workspace, which therefore stays in its
-        cache (5 % of a training step of 64 x 48 x 8, H 64). The workspaces are zero, since what is not
-        written yet must not be NaN in a product.
+        A worker uses the same workspace for all of its shards, so that the workspace stays in its cache (this
+        saves 5 % of a training step of 64 x 48 x 8, H 64). Workspaces are filled with zeros, because numbers
+        that are multiplied before they are first written must not be NaN.
         """
         return np.zeros(self.shape(n_workers), dtype)
 
@@ -205,7 +205,7 @@ def _describe_readout(table: np.record, layout: Layout, window: Window) -> None:
     table.distribution = DISTRIBUTIONS.index(readout.distribution)
     table.n_points = readout.n_points
     table.target_stride = window.target_stride
-    table.levels[: len(readout.levels)] = output_levels(readout.levels)
+    table.probabilities[: len(readout.probabilities)] = output_probabilities(readout.probabilities)
 
 
 def _lay_buffers(

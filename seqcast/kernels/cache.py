@@ -1,11 +1,11 @@
-"""Compiled code kept on disk between processes, in files that cannot be stale.
+"""A cache of compiled kernels on disk, whose files cannot be stale.
 
-numba's own cache looks only at the file of the function itself: it would serve a stale helper after an
-upgrade, and it never finds a function made for one cell among several. Here the name of a file is a hash of
-everything that the machine code depends on: every source of the compiled part of the package, the versions,
-the processor, the kernel's variant and its signature. There is no index that two processes could corrupt:
-files are written under another name and moved into place. Each compilation deletes the files that no process
-has read in 90 days, such as those of earlier versions.
+numba's own cache checks only the file that defines a function. It would return old code if a function called
+from another file has changed, and it cannot distinguish functions that are made for several cells. Here, the
+name of a file is a hash of everything that the machine code depends on: all sources of the compiled part of
+the package, the versions, the processor, the kernel's variant and its signature. There is no index that two
+processes could corrupt. Files are written under another name and then moved. Each compilation deletes files
+that no process has read for 90 days, such as those of earlier versions.
 """
 
 import hashlib
@@ -57,11 +57,11 @@ def cache_directory() -> Path:
 def source_stamp() -> bytes:
     """Return the hash of every compiled source of the package, and of the versions, settings and processor.
 
-    Raises OSError if there are no sources to read, in a zip file or beside .pyc files only: code that cannot
-    be told from that of another version is not cached.
+    Raises OSError if the sources cannot be read, as in a zip file or an installation of .pyc files only. Then
+    versions cannot be distinguished, and nothing is cached.
     """
     versions = sys.version, numba.__version__, llvmlite.__version__, np.__version__
-    # The features decide the default target, whatever CPU numba is told to compile for.
+    # The features of the host determine the default target, even if numba compiles for another CPU.
     machine = config.OPT, config.BOUNDSCHECK, llvm.get_host_cpu_features().flatten()
     digest = hashlib.sha256(repr((versions, machine)).encode())
     package = Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def source_stamp() -> bytes:
 
 
 def is_writable() -> bool:
-    """Return whether other processes will find what this one compiles."""
+    """Return whether kernels that this process compiles are kept for other processes."""
     try:
         source_stamp()
         cache_directory().mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ class KernelCache:
 
     def _load_after_others(self, path: Path):
         """Return what another process has compiled meanwhile, or None after acquiring the lock."""
-        # Before the wait, which takes as long as compiling.
+        # The message comes before the wait, which takes as long as compiling.
         self._miss()
         self.release()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +173,7 @@ class KernelCache:
 
 def _write_whole(path: Path, content: bytes) -> None:
     """Write a file under another name and move it to `path`, so that no reader ever sees a part of it."""
-    # The suffix is the usual one: what a killed process leaves behind is deleted with the unused files.
+    # With the usual suffix, a file of a killed process is deleted with the unused files.
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix="unfinished-", suffix=path.suffix)
     try:
         with open(descriptor, "wb") as file:
@@ -207,7 +207,7 @@ def _read(path: Path) -> bytes:
 def _delete_unused(directory: Path) -> None:
     """Delete the files that were last written or read long ago.
 
-    A process that is about to read one of them compiles it anew.
+    A process that was about to read one of them compiles the kernel again.
     """
     limit = time.time() - UNUSED_DAYS * DAY
     for path in [*directory.glob("*.kernel"), *directory.glob("*.lock")]:
@@ -218,7 +218,7 @@ def _delete_unused(directory: Path) -> None:
 
 
 def _check_payload(content: bytes) -> bytes:
-    """Return the payload that follows its hash; a truncated file must not reach the processor."""
+    """Return the payload that follows its hash, after checking that the file is not truncated."""
     digest, payload = content[:32], content[32:]
     if hashlib.sha256(payload).digest() != digest:
         raise ValueError("truncated kernel file")

@@ -1,7 +1,7 @@
 """A cell's scalar functions, compiled into loops over the samples and units of one step.
 
 The inner loop reads each sample through one-dimensional slices. With indices in three dimensions, numba's
-handling of negative indices keeps the loop from vectorising (40 instead of 9 cycles a unit).
+handling of negative indices prevents vectorization (40 instead of 9 cycles per unit).
 """
 
 from collections.abc import Callable
@@ -95,7 +95,7 @@ def _reset_loops(cell: Cell, groups: ColumnGroups, sigmoid, tanh):
     def reset_rows(n_samples, width, z, z_stride, h, h_stride, aux, u, saved):
         """Compute the state after the reset.
 
-        z, h, aux (IN), u (OUT: the reset state, which the gates after the reset are made of), saved (OUT).
+        z, h, aux (IN), u (OUT: the state after the reset, input of the "after_reset" gates), saved (OUT).
         """
         for r in range(n_samples):
             z_row, h_row, aux_row = z[r * z_stride :], h[r * h_stride :], aux[r * n_aux * width :]
@@ -126,9 +126,9 @@ def _reset_loops(cell: Cell, groups: ColumnGroups, sigmoid, tanh):
 
 @kernel
 def _no_reset(n_samples, width, z, z_stride, h, h_stride, aux, u, saved):
-    """Do nothing: the reset of a cell that has none."""
+    """Do nothing, in place of the reset of a cell without one."""
 
 
 @kernel
 def _no_reset_backward(n_samples, width, saved, h, h_stride, aux, d_u, d_h, d_stride, d_z, z_stride):
-    """Do nothing: the gradient of a reset in a cell that has none."""
+    """Do nothing, in place of the gradient of a reset of a cell without one."""

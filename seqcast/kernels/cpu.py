@@ -54,7 +54,7 @@ class Stages(NamedTuple):
 
 @cache
 def compiled(name: str, cell: Cell, dtype: np.dtype, target: CpuTarget = HOST) -> Callable:
-    """Return the kernel `name` of `KERNELS` or `DISTRIBUTION_KERNELS` for one cell, dtype and target."""
+    """Return a kernel of `KERNELS` or `DISTRIBUTION_KERNELS` by name, for one cell, dtype and target."""
     function = _MAKERS[name](_compile_stages(cell, dtype, target))
     variant = f"{name}-{cell.name}-{dtype.name}-{8 * target.vector_bytes}"
     return parallel.compile_kernel(function, variant, cached=cell in BUILT_IN)
@@ -291,7 +291,7 @@ def _make_backward(stages: Stages) -> Callable:
 
 
 KERNELS = ("train", "predict", "forward", "backward")
-# Distributions have kernels of their own: one for both kinds would take everybody 1 s longer to compile.
+# Distributions have kernels of their own. A kernel for both kinds would take 1 s longer to compile.
 DISTRIBUTION_KERNELS = ("train_distribution", "predict_distribution")
 _MAKERS: dict[str, Callable[[Stages], Callable]] = {
     "train": _make_train,

@@ -9,11 +9,12 @@ same number of the next parameter::
     negative_binomial   mean; dispersion alpha, the variance being mean + alpha mean^2
 
 A location is the output itself. A parameter that must be positive is ``least + softplus(output)``. A quantile
-lies ``softplus(output)`` beyond its neighbour on the median's side, so that quantiles never cross.
+lies ``softplus(output)`` beyond its neighbor that is closer to the median, so quantiles never cross.
 
-Parameters are in the unit of the window: relative to its offset, over its scale. The loss is minus the log of
-the density of the value itself. For quantiles it is twice the pinball loss, averaged over probabilities; that
-of the median alone is the absolute error. Everything is computed in float64, a few numbers for each target.
+Parameters are in the unit of the window: the offset is subtracted, and the result divided by the scale. The
+loss of a distribution with a density is minus the log of the density of the observed value. The loss of
+quantiles is twice the pinball loss, averaged over their probabilities; that of the median alone is the
+absolute error. All losses are computed in float64.
 """
 
 import math
@@ -25,40 +26,47 @@ from .jit import inlined, kernel
 DISTRIBUTIONS = ("none", "quantile", "gaussian", "student_t", "negative_binomial")
 # The position of a name is its number in `readout.distribution`.
 QUANTILE, GAUSSIAN, STUDENT_T, NEGATIVE_BINOMIAL = range(1, 5)
-# All percentiles: the readout's table has room for them.
-MAX_LEVELS = 99
+# The readout's table has room for all percentiles.
+MAX_QUANTILES = 99
 
-# In units of a target's deviation: the density of an exact forecast would be infinite.
+# In units of a target's standard deviation. Without a bound, the density of an exact forecast is infinite.
 LEAST_SCALE = 1e-3
 # With fewer degrees of freedom the variance is infinite.
 LEAST_FREEDOM = 2.0
-# A mean of 0 would make any count impossible; alpha 0 is the Poisson distribution.
+# Bound of the mean and of alpha. With mean 0, every positive count has probability 0; with alpha 0, the
+# distribution is Poisson's.
 LEAST_COUNT = 1e-6
 # From this number on, Stirling's series is exact to 2e-16.
 SERIES_FROM = 15.0
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
-# A float32 constant leaves float32 numbers what they are.
+# In float32, so that float32 numbers are not promoted to float64.
 ONE = np.float32(1)
 
 
-def parameter_count(distribution: str, levels: tuple[float, ...] = ()) -> int:
+def parameter_count(distribution: str, probabilities: tuple[float, ...] = ()) -> int:
     """Return the number of outputs for each step and target."""
-    counts = {"none": 1, "quantile": len(levels), "gaussian": 2, "student_t": 3, "negative_binomial": 2}
+    counts = {
+        "none": 1,
+        "quantile": len(probabilities),
+        "gaussian": 2,
+        "student_t": 3,
+        "negative_binomial": 2,
+    }
     return counts[distribution]
 
 
-def output_levels(levels: tuple[float, ...]) -> np.ndarray:
-    """Return probabilities of quantiles in the order of the outputs: the median, upwards, downwards.
+def output_probabilities(probabilities: tuple[float, ...]) -> np.ndarray:
+    """Return the probabilities of quantiles in the order of the outputs: the median, upwards, downwards.
 
-    levels: ascending, 0.5 among them.
+    probabilities: ascending, 0.5 among them.
     """
-    ascending = np.array(levels, float)
+    ascending = np.array(probabilities, float)
     return np.concatenate([ascending[ascending >= 0.5], ascending[ascending < 0.5][::-1]])
 
 
 @inlined
 def sign(x):
-    """Return np.sign(x), which GPUs do not have, in the type of `x`: -1, 0, 1 or NaN."""
+    """Return -1, 0, 1 or NaN in the type of `x`, as np.sign, which numba does not compile for GPUs."""
     return ONE if x > 0 else -ONE if x < 0 else abs(x)
 
 
@@ -85,20 +93,21 @@ def least(kind, k):
 
 
 @kernel
-def towards_median(levels, k):
-    """Return the number of the quantile beside quantile k > 0, on the median's side."""
-    return 0 if levels[k] < levels[0] < levels[k - 1] else k - 1
+def towards_median(probabilities, k):
+    """Return the number of the neighbor of quantile k > 0 that is closer to the median."""
+    return 0 if probabilities[k] < probabilities[0] < probabilities[k - 1] else k - 1
 
 
 @kernel
-def to_parameters(kind, levels, p):
+def to_parameters(kind, probabilities, p):
     """Turn outputs (IN) into parameters (OUT) of one step and target."""
     if kind == NEGATIVE_BINOMIAL:
         p[0] = least(kind, 0) + softplus(np.float64(p[0]))
     for k in range(1, p.size):
         step = softplus(np.float64(p[k]))
         if kind == QUANTILE:
-            p[k] = p[towards_median(levels, k)] + (step if levels[k] > levels[0] else -step)
+            above = probabilities[k] > probabilities[0]
+            p[k] = p[towards_median(probabilities, k)] + (step if above else -step)
         else:
             p[k] = least(kind, k) + step
 
@@ -121,9 +130,9 @@ def to_values_unit(kind, p, offset, scale):
 
 
 @inlined
-def pinball(level, d):
+def pinball(probability, d):
     """Return twice the pinball loss of a quantile `d` below the value, and its derivative in `d`."""
-    slope = 2.0 * level if d > 0 else 2.0 * (level - 1.0) if d < 0 else 0.0 * d
+    slope = 2.0 * probability if d > 0 else 2.0 * (probability - 1.0) if d < 0 else 0.0 * d
     return slope * d, slope
 
 
@@ -153,9 +162,9 @@ def negative_binomial(y, mean, alpha):
 
 @kernel
 def rising(r, y):
-    """Return log(Gamma(r + y) / (Gamma(r) r^y)), which goes to 0 for large r, and its derivative in r.
+    """Return log(Gamma(r + y) / (Gamma(r) r^y)), which tends to 0 for large r, and its derivative in r.
 
-    For large r, where the logarithms of gammas are far larger and would cancel, Stirling's series is used.
+    For large r, the log-gammas are much larger than their difference, so Stirling's series is used instead.
     """
     if r < SERIES_FROM:
         value = math.lgamma(r + y) - math.lgamma(r) - y * math.log(r)
@@ -194,13 +203,13 @@ def stirling(x):
 
 
 @kernel
-def distribution_loss(kind, levels, p, scale, y):
+def distribution_loss(kind, probabilities, p, scale, y):
     """Return the loss of a value that lies `y` above the window's offset.
 
     The parameters (IN) become the derivatives with respect to the outputs (OUT).
     """
     if kind == QUANTILE:
-        return quantile_loss(levels, p, scale, y)
+        return quantile_loss(probabilities, p, scale, y)
     unit = 1.0 / math.sqrt(scale) if kind == NEGATIVE_BINOMIAL else scale
     location, spread = np.float64(p[0]), np.float64(p[1])
     if kind == GAUSSIAN:
@@ -218,20 +227,20 @@ def distribution_loss(kind, levels, p, scale, y):
 
 
 @kernel
-def quantile_loss(levels, p, scale, y):
+def quantile_loss(probabilities, p, scale, y):
     """Return the loss of quantiles, as `distribution_loss` does.
 
     Each output moves its own quantile and all beyond it.
     """
     loss, beyond, middle, n = 0.0, 0.0, 0.0, p.size
     for k in range(n - 1, 0, -1):
-        before = towards_median(levels, k)
-        one, slope = pinball(levels[k], y - scale * p[k])
+        before = towards_median(probabilities, k)
+        one, slope = pinball(probabilities[k], y - scale * p[k])
         loss, beyond = loss + one, beyond - slope
         step = np.float64(p[k]) - p[before]
-        p[k] = sign(levels[k] - levels[0]) * beyond * scale * softplus_slope(abs(step)) / n
+        p[k] = sign(probabilities[k] - probabilities[0]) * beyond * scale * softplus_slope(abs(step)) / n
         if before == 0:
             middle, beyond = middle + beyond, 0.0
-    one, slope = pinball(levels[0], y - scale * p[0])
+    one, slope = pinball(probabilities[0], y - scale * p[0])
     p[0] = (middle - slope) * scale / n
     return (loss + one) / n

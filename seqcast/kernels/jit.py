@@ -16,28 +16,25 @@ from .linking import LinkedCompiler, NoAliasCompiler
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
-# error_model: Python's check for a zero divisor is a branch, and a loop with a branch does not vectorise (8x
-# on tanh). fastmath without "nnan" and "ninf": with them isnan() and isfinite() would be compiled away, and
-# diverging fits missed.
+# error_model: Python's check for a zero divisor is a branch, and LLVM vectorizes no loop with a branch (tanh
+# would be 8 times slower). fastmath: with "nnan" and "ninf", LLVM would remove isnan() and isfinite(), and
+# diverging fits would not be noticed.
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz", "afn"}}
 
-# For functions that only other kernels call. They need no wrappers for calls from Python or C (a sixth of the
-# compile time).
+# For functions that only other kernels call. Wrappers for calls from Python and C would add a sixth of the
+# compile time.
 kernel = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=LinkedCompiler, **FLAGS)
-# For loops over arrays that do not overlap. Otherwise each loop begins with a comparison of the bounds of all
-# arrays: 3.4 instead of 0.1 us for an LSTM's backward step with 16 samples and 16 units.
+# For loops over arrays that do not overlap. Otherwise, LLVM inserts a comparison of the bounds of all arrays
+# before each loop (3.4 instead of 0.1 us for an LSTM's backward step with 16 samples and 16 units).
 noalias_kernel = nb.njit(
     no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=NoAliasCompiler, **FLAGS
 )
-# For scalar functions: the loops around them vectorise only if they are inlined.
+# For scalar functions. Loops around them are vectorized only if the functions are inlined.
 inlined = nb.njit(inline="always", **FLAGS)
 
 
 def entry(function: Callable) -> Callable:
-    """Compile a kernel that Python calls.
-
-    It is compiled at the first call, and kept on disk.
-    """
+    """Return a kernel that Python can call, compiled at its first call and kept on disk."""
     if JIT_DISABLED:
         return silent(function)
     dispatcher = nb.njit(nogil=True, **FLAGS)(function)
@@ -46,7 +43,7 @@ def entry(function: Callable) -> Callable:
 
 
 def silent(function: Callable) -> Callable:
-    """Return the plain Python `function` without warnings of overflow, which machine code does not give."""
+    """Return the plain Python `function` without warnings of overflow, as machine code gives none."""
     return np.errstate(all="ignore")(function)
 
 

@@ -7,8 +7,8 @@ Letters used throughout the kernels::
     D directions (1 or 2)                             L layers
 
 The flat vector holds all parameters in PyTorch's shapes and order, see `architecture`. The loops need another
-order. They multiply the rows [h, x] of one step by a matrix (H + F, G H) whose columns are grouped by what
-they are multiplied with::
+order. They multiply the rows [h, x] of one step by a matrix (H + F, G H) whose columns are grouped by the
+operands of their products::
 
     columns   [ input only | after reset | joint | state only ]
     x part        x              x           x        .          product of x alone: the first two groups
@@ -33,7 +33,7 @@ PAD = 8
 
 
 class Arena:
-    """Hands out consecutive parts of one flat array."""
+    """Offsets of consecutive parts of one flat array."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -167,7 +167,7 @@ class StackLayout:
         return layer * self.stack.n_directions + direction
 
     def row_width(self, layer: int) -> int:
-        """Return F of a layer: its inputs, those from a layer below padded like the units of that layer."""
+        """Return the number of inputs F of a layer; inputs from a layer below are padded like its units."""
         return self.stack.input_size if layer == 0 else self.stack.n_directions * self.hidden
 
     def lay_biases(self, packing: Packing) -> None:
@@ -177,7 +177,7 @@ class StackLayout:
             record.w_bias, record.grad_bias = packing.lay_vector(self.bias_columns(layer, suffix))
 
     def lay_weights(self, packing: Packing) -> None:
-        """Append the matrices of all layers, and those transposed that gradients are multiplied with."""
+        """Append the matrices of all layers, and the transposed ones that gradients are multiplied by."""
         groups, H = self.groups, self.hidden
         x_only = (groups.input_only + groups.after_reset) * H
         joint = slice(x_only, x_only + groups.joint * H)

@@ -1,10 +1,10 @@
 """Compilation of kernels that only other kernels call: LLVM code that is compiled once, inside the caller.
 
-numba prepares every function for calls by itself: it links the functions it calls into it, optimises the
-whole and turns it into machine code. Our calls nest seven deep, so the product at the bottom was optimised
-and translated seven times: 10 s for the training kernel of one cell. Only the outermost function is ever
-called from outside. With everything below it merely linked, the same kernel takes 4.5 s, and small steps run
-up to a quarter faster, since the optimiser sees the whole before it has transformed the parts.
+By default, numba makes every function callable by itself: it links all functions that it calls, optimizes the
+result and generates machine code. Calls of this package nest seven levels deep, so the matrix product at the
+bottom would be optimized and translated seven times (10 s for the training kernel of one cell). Only the
+outermost function is called from outside. If all others are only linked, the same kernel compiles in 4.5 s,
+and small training steps run up to 25 % faster, because LLVM optimizes the whole kernel at once.
 """
 
 from itertools import count
@@ -18,7 +18,7 @@ class LinkedLibrary(JITCodeLibrary):
     """The code of one function, which others link and which is never loaded by itself."""
 
     def _optimize_final_module(self) -> None:
-        """Do nothing: the library that this one is linked into optimises the code."""
+        """Do nothing: the library that this one is linked into optimizes the code."""
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()

@@ -8,10 +8,10 @@ from typing import IO
 try:
     import fcntl
 except ImportError:
-    # On Windows, every process compiles what it does not find.
+    # Windows has no fcntl. Every process compiles the kernels that it does not find.
     fcntl = None  # type: ignore[assignment]
 
-# Seconds. No kernel compiles longer; a lock that is held longer belongs to a fit that was interrupted.
+# Seconds. Every kernel compiles faster; a lock that is held longer belongs to an interrupted fit.
 LONGEST_WAIT = 60.0
 PAUSE = 0.02
 
@@ -19,8 +19,8 @@ PAUSE = 0.02
 class Lock:
     """A file that one process at a time can lock; the system releases the locks of a process that ends.
 
-    The lock saves work, and nothing relies on it: if there are no such locks, or the wait is over, the caller
-    continues without it.
+    The lock only avoids duplicate work. If the system has no such locks, or the wait takes too long, the
+    caller continues without the lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class Lock:
         """Release the lock, if it is held."""
         if self._file is not None:
             with suppress(OSError):
-                # A process that waits on this file finds the kernel; one that comes later makes a new file.
+                # Processes that wait for this file then load the kernel. Later ones create a new file.
                 self.path.unlink()
             self._file.close()
             self._file = None

@@ -4,16 +4,29 @@ import math
 
 import numpy as np
 
-from .distributions import DISTRIBUTIONS, distribution_loss, sign, to_parameters
+from .distributions import DISTRIBUTIONS, GAUSSIAN, distribution_loss, sign, to_parameters
 from .jit import entry, inlined, kernel
 from .samples import TARGET
 from .windows import target_unit
 
-POINT_LOSSES = ("squared", "absolute", "huber")
+# In the place of a power: the loss is minus the log of a density.
+LOG_DENSITY = None
+# Each loss, and the power of the targets' unit that it is measured in. The other lists of losses are derived
+# from this one: those before the cross-entropy are point losses, those after it belong to distributions.
+LOSS_UNITS = {
+    "squared": 2,
+    "absolute": 1,
+    "huber": 2,
+    "cross_entropy": 0,
+    "quantile": 1,
+    **dict.fromkeys(DISTRIBUTIONS[GAUSSIAN:], LOG_DENSITY),
+}
 # The position of a name is its number in `readout.loss`.
-LOSSES = (*POINT_LOSSES, "cross_entropy", *DISTRIBUTIONS[1:])
+LOSSES = tuple(LOSS_UNITS)
 CROSS_ENTROPY = LOSSES.index("cross_entropy")
-# In units of a target's deviation. A float32 constant leaves float32 slopes what they are.
+# The losses of one error, see `point_loss`.
+POINT_LOSSES = LOSSES[:CROSS_ENTROPY]
+# In units of a target's standard deviation; float32, so that float32 slopes are not promoted to float64.
 HUBER_DELTA = np.float32(1)
 
 
@@ -80,7 +93,7 @@ def add_losses(kind, forecasts, targets, weights, first, sums):
 
 
 @entry
-def add_distribution_losses(kind, levels, parameters, targets, weights, first, sums):
+def add_distribution_losses(kind, probabilities, parameters, targets, weights, first, sums):
     """Add the losses and weights of forecast distributions to `sums`, as `add_losses` does.
 
     parameters (n, n_parameters, n_points): in the unit of the targets, overwritten.
@@ -92,7 +105,7 @@ def add_distribution_losses(kind, levels, parameters, targets, weights, first, s
             if not np.isnan(y):
                 weight = weight_of(weights, (first[r] + j) // n_targets)
                 sums[0, j % n_targets] += weight * distribution_loss(
-                    kind, levels, parameters[r, :, j], 1.0, y
+                    kind, probabilities, parameters[r, :, j], 1.0, y
                 )
                 sums[1, j % n_targets] += weight
 
@@ -102,7 +115,7 @@ def loss_backward(net, block, step, targets, target_weights, workspace, sums):
     """Replace the outputs of one reading by the gradient of the loss.
 
     The losses and weights of observed targets are added to `sums` (2, n_targets). The gradient is that of the
-    *sum* of losses: the optimiser divides by the weights, since it knows the whole batch. step: the step that
+    *sum* of losses: the optimizer divides by the weights, since it knows the whole batch. step: the step that
     was read, 0 if one vector is read of each sample. target_weights: weights of the steps of the targets, or
     empty.
     """
@@ -118,7 +131,7 @@ def loss_backward(net, block, step, targets, target_weights, workspace, sums):
 
 @kernel
 def class_loss_backward(out, label, weight, sums):
-    """Replace the logits of one reading by the gradient of the cross-entropy; NaN labels are left out."""
+    """Replace the logits of one reading by the gradient of the cross-entropy; a NaN label has none."""
     if np.isnan(label):
         out[:] = 0
         return
@@ -130,7 +143,7 @@ def class_loss_backward(out, label, weight, sums):
 
 @kernel
 def point_loss_backward(net, r, out, targets, first, target_weights, workspace, sums):
-    """Replace the outputs of one reading by the gradient of a loss of errors."""
+    """Replace the outputs of one reading by the gradient of a point loss."""
     n_targets, y = net.window.n_targets, targets[first:]
     for j in range(out.size):
         offset, scale = target_unit(net, r, j, workspace)
@@ -158,8 +171,10 @@ def distribution_loss_backward(net, block, step, targets, target_weights, worksp
                 p[:] = 0
                 continue
             weight = weight_of(target_weights, (first + j) // n_targets)
-            to_parameters(readout.distribution, readout.levels, p)
-            loss = distribution_loss(readout.distribution, readout.levels, p, np.float64(scale), y - offset)
+            to_parameters(readout.distribution, readout.probabilities, p)
+            loss = distribution_loss(
+                readout.distribution, readout.probabilities, p, np.float64(scale), y - offset
+            )
             for k in range(p.size):
                 p[k] *= weight
             sums[0, j % n_targets] += weight * loss

@@ -1,8 +1,7 @@
 """The product of small matrices inside compiled loops, computed in register tiles.
 
-BLAS is slow when it is called from a threaded loop (20 times slower, measured, since its own threads start
-inside the others), and a plain loop reaches half of the machine's speed. Here a tile of C stays in vector
-registers over the whole depth::
+BLAS is 20 times slower if it is called from a threaded loop, because it starts threads of its own. A plain
+loop reaches half of the processor's speed. Here, a tile of C stays in vector registers over the whole depth::
 
     C[i, j] += sum_k A[i, k] * B[k, j]        i < rows, j < columns, k < depth
 
@@ -37,7 +36,7 @@ class Products(NamedTuple):
 
 
 def tall_rows(target: CpuTarget) -> int:
-    """Return the rows of the main tile: its sums, two vectors of B and one of A fit the registers."""
+    """Return the rows of the main tile, so that C, two vectors of B and one of A fit into the registers."""
     return 6 if target.n_registers == 16 else 8
 
 
@@ -119,7 +118,7 @@ def _emit_tile(context, builder, signature, args, target, rows, vectors):
 
 
 def _python_tile(target: CpuTarget, rows: int, vectors: int) -> Callable:
-    """Return the same tile without a compiler."""
+    """Return the tile of `_make_tile` as plain Python."""
 
     def tile(a, a0, a_row, a_step, b, b0, b_step, depth, c, c0, c_row):
         width = vectors * target.lanes(a.dtype)

@@ -1,4 +1,4 @@
-"""One step of an optimiser on the flat parameter vector: sum the shards' gradients, add L2, clip, update."""
+"""One step of an optimizer on the flat parameter vector: sum the shards' gradients, add L2, clip, update."""
 
 import math
 
@@ -9,7 +9,7 @@ from .row_ops import add_row
 
 # The position of a name is its number in `update`.
 OPTIMIZERS = ("sgd", "rmsprop", "adam")
-# A float32 constant leaves float32 numbers what they are.
+# In float32, so that float32 numbers are not promoted to float64.
 ONE = np.float32(1)
 
 
@@ -24,7 +24,7 @@ def pack(flat, index, second, packed):
 
 @kernel
 def sum_gradients(gradients, back, gradient):
-    """Add the packed gradients of all shards, and bring the sum into the order of the parameters.
+    """Add the packed gradients of all shards, and write the sum in the order of the parameters.
 
     gradients (n_shards, n_gradients): added in order, into the first.
     """
@@ -37,13 +37,13 @@ def sum_gradients(gradients, back, gradient):
 
 @entry
 def unpack_gradient(gradients, back, gradient):
-    """Call `sum_gradients`, from Python."""
+    """Call `sum_gradients` from Python."""
     sum_gradients(gradients, back, gradient)
 
 
 @kernel
 def regularize(flat, gradient, decay, alpha, count):
-    """Turn the gradient of a sum of losses into that of their mean plus ``alpha / 2 * |w|^2``.
+    """Replace the gradient of a sum of losses by that of their mean plus ``alpha / 2 * |w|^2``.
 
     count: sum of the weights of the targets. Returns the norm of the gradient.
     """

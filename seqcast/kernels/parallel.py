@@ -1,14 +1,14 @@
-"""Running the shards of a batch side by side.
+"""Parallel calls of a kernel, one for each shard of a batch.
 
-One small loop over `numba.prange` serves every kernel: the kernel's address is an argument, so that the large
-body is compiled once and not again inside a parallel region (7 s more for an LSTM step). Its serial twin is
-the same function without threads, and gives the same bits. The serial twin is used
+One small loop over `numba.prange`, the driver, serves every kernel. The address of the kernel is an argument
+of the driver, so the large body of the kernel is not compiled again inside a parallel region (7 s more for an
+LSTM step). A serial driver is the same function without threads and gives the same bits. It is used
 
 - for one shard or one thread;
-- while another Python thread is inside the parallel one: numba's simplest threading layer aborts the
-  process then;
-- in a forked child of a process that has started numba's threads: those of the OpenMP layer do not survive
-  a fork.
+- while another Python thread runs the parallel driver, because numba's simplest threading layer would abort
+  the process;
+- in a forked child of a process that has started numba's threads, because threads of the OpenMP layer do not
+  survive a fork.
 """
 
 import gc
@@ -41,8 +41,7 @@ def compile_kernel(function: Callable, variant: str, cached: bool = True) -> Any
     if JIT_DISABLED:
         return silent(function)
     kernel = CFunc(function, (KERNEL_TYPE.args, KERNEL_TYPE.return_type), {}, dict(nopython=True, **FLAGS))
-    # The message comes from a timer's thread, since only time tells what is slow. numba lets it run while
-    # LLVM works.
+    # A timer's thread prints the message if compilation takes long. numba releases the GIL while LLVM runs.
     notice = threading.Timer(NOTICE_AFTER, tell, [cached])
     notice.daemon = True
     cache = KernelCache(variant, on_miss=notice.start)
@@ -61,7 +60,7 @@ def compile_kernel(function: Callable, variant: str, cached: bool = True) -> Any
 
 @contextmanager
 def garbage_collection_off() -> Iterator[None]:
-    """Turn the garbage collector off: it scans the compiler's objects again and again (10 % of the time)."""
+    """Disable the garbage collector, which scans the compiler's objects repeatedly (10 % of the time)."""
     if not gc.isenabled():
         yield
         return
@@ -72,7 +71,7 @@ def garbage_collection_off() -> Iterator[None]:
         gc.enable()
 
 
-# Acquired for good by the first message of a process.
+# The first message of a process acquires it and never releases it.
 _told = threading.Lock()
 
 
@@ -99,8 +98,8 @@ def _withdraw(notice: threading.Timer) -> None:
 def worker_of(shard, n_workers):
     """Return the worker that takes a shard.
 
-    Shards are dealt forth and back: the first ones hold the longest samples, and each worker gets its part of
-    them.
+    The order of the workers is reversed in every other round. The first shards hold the longest samples, and
+    this divides them evenly.
     """
     turn, place = shard // n_workers, shard % n_workers
     return place if turn % 2 == 0 else n_workers - 1 - place
@@ -120,7 +119,8 @@ def _driver(kernel, n_shards, n_workers, table):
 def _call(typingctx, kernel, shard, table):
     """Call the kernel at an address.
 
-    numba calls first-class functions in the same way, but asks Python for their address: 20 us of every call.
+    numba calls first-class functions in the same way, but gets their address from Python, which takes 20 us a
+    call.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -138,15 +138,15 @@ _entered = threading.Lock()
 _parallel_process: int | None = None
 
 
-# GNU OpenMP's threads spin while they wait for work, 300,000 rounds by default, which takes the core from
-# others. Measured on two cores, ms a step of a small LSTM: alone 0.18 with 300,000 rounds, 0.19 with 1,000,
-# 0.23 with none; beside a second fit 0.60, 0.37, 0.33; with two others 1.65, 0.60, 0.61.
+# GNU OpenMP's threads spin while they wait for work, 300,000 rounds by default, and keep other processes from
+# the core. Milliseconds per training step of a small LSTM on two cores, with 300,000, 1,000 and 0 rounds:
+# 0.18, 0.19, 0.23 alone; 0.60, 0.37, 0.33 beside a second fit; 1.65, 0.60, 0.61 beside two other fits.
 _SPIN = "1000"
 
 
 @cache
 def _load_threads() -> None:
-    """Let numba start its threads; those of OpenMP spin less unless the user chose otherwise."""
+    """Start numba's threads; OpenMP's threads spin less than by default, unless the user set a value."""
     global _parallel_process
     _parallel_process = os.getpid()
     if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
@@ -172,7 +172,7 @@ def _compiled_driver(parallel: bool) -> Callable:
                 driver.compile((types.intp, types.intp, types.intp, types.intp))
         finally:
             driver._cache.release()
-        # The entry point is called without the dispatcher, which would look at every argument's type.
+        # The entry point is called directly, because the dispatcher would inspect the type of each argument.
         _compiled[parallel] = driver.overloads[driver.signatures[0]].entry_point
     return _compiled[parallel]
 
@@ -215,7 +215,7 @@ def _run_parallel(kernel: Any, arguments: Arguments, n_threads: int) -> bool:
 
 
 def _count_workers(arguments: Arguments, n_threads: int) -> int:
-    """Return the number of workers: no two of them may use one workspace."""
+    """Return the number of workers, of which no two may use the same workspace."""
     if arguments.n_workspaces == arguments.n_shards:
         return min(n_threads, arguments.n_shards)
     return arguments.n_workspaces
@@ -224,11 +224,11 @@ def _count_workers(arguments: Arguments, n_threads: int) -> int:
 def thread_count(n_jobs: int | None) -> int:
     """Return the number of threads that `n_jobs` means.
 
-    None means what was passed to numba.set_num_threads, or all threads if it was not called. Negative numbers
-    are counted from the end of all threads, as in joblib.
+    None means the number passed to numba.set_num_threads, or all threads if it was not called. -1 means all
+    threads and -2 all but one, as in joblib.
     """
     if n_jobs is None:
-        # Otherwise the next line would load the threads with OpenMP's own settings.
+        # Otherwise the next line would start the threads with the default settings of OpenMP.
         _load_threads()
         return nb.get_num_threads()
     available = nb.config.NUMBA_NUM_THREADS

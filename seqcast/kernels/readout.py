@@ -149,7 +149,7 @@ def reading_step(net, begin, k):
 
 @kernel
 def read_states(net, layers, block, begin, k, workspace):
-    """Put what is read into `readout.pooled`, and return how many samples are read: the first ones."""
+    """Copy what is read to `readout.pooled`; return the number m of samples read, which are the first m."""
     if net.readout.pooling == EVERY_STEP:
         return read_step(net, layers, block, begin, k, workspace)
     finish_pooling(net, layers, block, workspace)

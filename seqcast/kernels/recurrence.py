@@ -40,9 +40,9 @@ def compile_recurrence(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Recurr
     def forward(net, layers, block, begin, steps, weights, workspace):
         """Compute the states of all layers over one chunk of steps.
 
-        The inputs of the lowest layer stand beside its states already. block (b, 4): the samples, see
-        `samples`. begin: first step of the chunk; the states before it lie in `layer.state`, and the states
-        after the chunk are left there.
+        The inputs of the lowest layer must already lie beside its states. block (b, 4): the samples, see
+        `samples`. begin: first step of the chunk. `layer.state`: states before the chunk (IN) and after it
+        (OUT).
         """
         for k in range(layers.size):
             layer = layers[k]
@@ -189,7 +189,7 @@ def _compile_step_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Ca
                 d_after, z_stride, m, weights[layer.wT_after_reset :], n_after_reset * H, d_u, d_stride, H
             )
             reset_backward(m, H, saved, h, stride, aux, d_u, d_h, d_stride, d_z, z_stride)
-        # Nothing of a sample that has ended may reach the weights.
+        # Samples that have ended must not contribute to the gradients of the weights.
         for r in range(m, n_samples):
             clear(d_z[r * z_stride :], stack.n_columns)
         d_own = d_z[n_x * H :]

@@ -1,7 +1,4 @@
-"""Operations on rows of numbers.
-
-LLVM always vectorises short loops over one or two arrays.
-"""
+"""Operations on rows of numbers, as short loops over one or two arrays, which LLVM always vectorizes."""
 
 from .jit import kernel
 

@@ -32,7 +32,7 @@ def sample_table(starts: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -
 def count_running(block, step, count):
     """Return how many samples of a block have more than `step` steps.
 
-    count: the result for a neighbouring step, from which the search begins.
+    count: the result for a neighboring step, from which the search begins.
     """
     while count > 0 and block[count - 1, LENGTH] <= step:
         count -= 1
@@ -43,8 +43,10 @@ def count_running(block, step, count):
 
 @kernel
 def natural_time(reverse, s, length):
-    """Return the time, within a chunk, of step s of a direction over `length` steps; negative if the sample
-    has ended."""
+    """Return the time, within a chunk, of step s of a direction over `length` steps.
+
+    It is negative if the sample has ended.
+    """
     if reverse:
         return length - 1 - s
     return s if s < length else -1

@@ -6,7 +6,7 @@ workspace, in the packed weights (names that begin with w) or in the packed grad
 
 import numpy as np
 
-from .distributions import MAX_LEVELS
+from .distributions import MAX_QUANTILES
 
 BATCH = np.dtype(
     [(name, "i8") for name in ("n_samples", "shard_samples", "block_samples", "n_steps", "chunk_steps")]
@@ -46,7 +46,7 @@ READOUT = np.dtype(
         "pooled", "pooled_stride", "d_pooled", "argmax_step", "out", "out_stride",
         # packed weights and gradients
         "w_bias", "w", "wT", "grad_bias", "grad_w",
-    )] + [("levels", "f8", MAX_LEVELS)],
+    )] + [("probabilities", "f8", MAX_QUANTILES)],
     align=True,
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
-"""Reading windows from series, and writing results: copies between the caller's arrays and the workspace.
+"""Copies between the caller's arrays and the workspace: windows of series, and results.
 
-A window is read from the series values step by step, inside the loop over time, so no window is ever stored.
+A window is read from the series values step by step, inside the loop over time, so windows are never stored.
 A step of the network reads `window.segment` rows of the values.
 """
 
@@ -60,7 +60,7 @@ def last_observed(values, stride):
 def find_scale(kind, values, stride, near):
     """Return the scale of every stride-th value; 1 if none was observed.
 
-    near: one of the values. Differences from it are summed, since squares of large numbers would cancel.
+    near: one of the values. Differences from it are summed, since squares of large numbers would lose digits.
     """
     n, total, square = 0, 0.0, 0.0
     for k in range(0, values.size, stride):
@@ -109,7 +109,10 @@ def read_segment(row, x, offsets, scales, n_channels, segment, masked):
 
 @kernel
 def read_step(row, x, offsets, scales, n_channels, masked):
-    """Write the inputs of one row of the values, 0 where missing; if masked, then 1 where observed."""
+    """Write the inputs of one row of the values, 0 where missing, and, if masked, the mask after them.
+
+    The mask is 1 where a value was observed, and 0 where it is missing.
+    """
     for c in range(n_channels):
         missing = np.isnan(x[c])
         row[c] = 0 if missing else (x[c] - offsets[c]) / scales[c]
@@ -135,7 +138,7 @@ def target_unit(net, r, j, workspace):
 
 @kernel
 def add_offsets(net, n_samples, workspace):
-    """Bring the outputs back to the unit of the values."""
+    """Convert the outputs to the unit of the values."""
     if net.window.normalize or net.window.scale:
         for r in range(n_samples):
             out = workspace[net.readout.out + r * net.readout.out_stride :]
@@ -152,13 +155,13 @@ def place_distributions(net, n_samples, workspace):
         out = workspace[readout.out + r * readout.out_stride :][: readout.n_outputs]
         for j in range(readout.n_points):
             p, (offset, scale) = out[j :: readout.n_points], target_unit(net, r, j, workspace)
-            to_parameters(readout.distribution, readout.levels, p)
+            to_parameters(readout.distribution, readout.probabilities, p)
             to_values_unit(readout.distribution, p, offset, scale)
 
 
 @kernel
 def scatter_predictions(net, block, step, workspace, predictions):
-    """Copy the outputs to `predictions`, those of each step after those of the step before."""
+    """Copy the outputs of one reading to `predictions`, in which the outputs of steps follow each other."""
     readout = net.readout
     n = readout.n_outputs
     for r in range(block.shape[0]):
@@ -166,7 +169,7 @@ def scatter_predictions(net, block, step, workspace, predictions):
         copy_row(predictions[to : to + n], workspace[readout.out + r * readout.out_stride :])
 
 
-# -- the layers by themselves
+# -- layers without a readout
 
 
 @kernel

@@ -34,20 +34,20 @@ from .passes import LayerPass
 from .samples import AnySamples, SampleSource
 from .trainer import OptimizerState, Trainer
 
-# Bytes of the buffers of one call, at most.
+# Largest size of the buffers of one call, in bytes.
 CALL_BYTES = 2**30
 CALL_SAMPLES = 8192
-# Batch sizes whose buffers are kept for the next batch, ...
+# Largest number of batch sizes whose buffers are kept for the next batch.
 KEPT_BATCHES = 4
-# ... if they take no more bytes than this.
+# Largest size of buffers that are kept, in bytes.
 KEPT_BYTES = 2**26
 
 
 class CudaNetwork(Network):
     """A `Network` that reads windows and makes forecasts on a GPU.
 
-    Threads may share it: each call holds the lock of the GPU's queue. `devices` makes such networks, and
-    defines how they are copied and pickled.
+    Threads may share it, because each call holds the lock of the GPU's queue. `devices` creates such networks
+    and defines how they are copied and pickled.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class CudaNetwork(Network):
 
     @property
     def model(self) -> DeviceModel:
-        """The network on the device; made when it is first needed, once for all threads."""
+        """The network on the device, created when it is first needed, once for all threads."""
         queue = get_queue(self.ordinal)
         with queue.lock:
             if self._model is None:
@@ -124,13 +124,13 @@ class CudaNetwork(Network):
 
     @contextmanager
     def buffers(self, kind: type, size: BatchSpec) -> Iterator[Any]:
-        """Yield buffers of this kind and size for one batch: those of an earlier batch, if they were left."""
+        """Yield buffers of this kind and size for one batch: kept ones or new ones."""
         made = self.take(kind, size)
         yield made
         self.leave(made, size)
 
     def take(self, kind: type, size: BatchSpec) -> Any:
-        """Return buffers that nobody uses: those of an earlier batch, or new ones."""
+        """Return buffers that are not in use: kept ones or new ones."""
         return self._kept.pop((kind, size), None) or kind(self.model, size)
 
     def leave(self, made: Any, size: BatchSpec) -> None:
@@ -156,7 +156,7 @@ class CudaPass(LayerPass):
         super().__init__(network, *arguments)
         self._flat = network.flat.copy()
         self._queue = network.model.queue
-        # The backward pass uses it up.
+        # Used by one backward pass.
         self._kept: StackPass | None = None
 
     def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +179,7 @@ class CudaPass(LayerPass):
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if self._kept is None:
             self.forward(keep=True)
-        # Kept by the line above.
+        # `forward` has set it.
         assert self._kept is not None
         queue, model = self._queue, self.network.model
         with self._loaded() as network:
@@ -215,7 +215,7 @@ def samples_per_call(model: DeviceModel, n_steps: int) -> int:
 
 
 class CudaTrainer(Trainer):
-    """A trainer on a GPU, where series, parameters and the optimiser's state stay between epochs.
+    """A trainer on a GPU, where series, parameters and the optimizer's state stay between epochs.
 
     The order of an epoch's samples, its seeds and corrections are uploaded before its first batch. The
     weights and the losses are downloaded after its last batch.
@@ -232,20 +232,20 @@ class CudaTrainer(Trainer):
         super().__init__(network, source, options, rng, state)
         if network.architecture.readout.reads_every_step and self._chunk_steps() < source.window.n_steps:
             raise ValueError(
-                f"The 'bptt_steps' parameter must be None for a readout at every step on a GPU. "
-                f"Got {options.bptt_steps} instead. Train on the CPU, or set bptt_steps=None."
+                f"The 'bptt_steps' parameter must be None for a readout at every step on a GPU. Got "
+                f"{options.bptt_steps} instead. Set device='cpu' to train on the CPU, or bptt_steps=None."
             )
         self._model = network.model
         self._queue = network.model.queue
         self._rounds: dict[str, Rounds] = {}
         # Updates of this fit, over which the average is taken.
         self._n_updates = 0
-        # Another thread may be recording.
+        # Another thread may be recording a graph.
         with self._queue.lock:
             self._upload()
 
     def _upload(self) -> None:
-        """Upload all that stays on the device."""
+        """Upload the arrays that stay on the device."""
         queue, model, ema = self._queue, self._model, self.options.ema
         self._series = DeviceSeries(queue, self.source.values, self.source.targets, self.weights)
         model.load(self.network.flat)
@@ -282,7 +282,7 @@ class CudaTrainer(Trainer):
         return mean_losses(totals)
 
     def _download(self) -> None:
-        """Download what a fit that ends now would keep."""
+        """Download the moments and weights, and compute the averaged weights."""
         moments = self.state.moments
         moments[:] = self._queue.download(self._optimizer.moments).reshape(moments.shape)
         self.network.flat[:] = self._queue.download(self._model.flat)[:-1]
@@ -309,7 +309,7 @@ class CudaTrainer(Trainer):
         batches: list[np.ndarray],
         make: Callable[[int, int, EpochBatches, Any], Callable[[], None]],
     ) -> "Rounds":
-        """Return the rounds of the last epoch, if this one has batches of the same sizes, or new ones."""
+        """Return the rounds of the last epoch if this one has batches of the same sizes, or new ones."""
         sizes = [len(batch) for batch in batches]
         if name not in self._rounds or self._rounds[name].sizes != sizes:
             self._rounds[name] = Rounds(self._model, sizes, self.source.window.n_targets, make)
@@ -340,7 +340,7 @@ class CudaTrainer(Trainer):
 
 
 class Rounds:
-    """Batches of fixed sizes, run again and again with samples in another order.
+    """Batches of fixed sizes, which run once in each epoch with samples in another order.
 
     Parameters
     ----------

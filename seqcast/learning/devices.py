@@ -1,6 +1,6 @@
 """The choice of a backend: networks, trainers and passes on the CPU or on a GPU.
 
-`learning.cuda` imports numba.cuda, so it is imported only if a GPU is asked for.
+`learning.cuda` imports numba.cuda, so it is imported only if a GPU is requested.
 """
 
 import copyreg
@@ -37,8 +37,8 @@ def to_device(network: Network, ordinal: int | None) -> Network:
 def restore(architecture: Architecture, dtype: np.dtype, ordinal: int, flat: np.ndarray) -> Network:
     """Return a network that was on a GPU, from a copy or a file.
 
-    It is on the GPU of that number, or on another one if there is none of that number, or on the CPU if there
-    is no GPU.
+    It is on the GPU of that number, or on the first GPU if there is none of that number, or on the CPU if
+    there is no GPU.
     """
     try:
         found = find_device(f"cuda:{ordinal}")
@@ -62,7 +62,7 @@ def make_trainer(
 
 
 def make_pass(network: Network, *arguments: Any) -> LayerPass:
-    """Return a pass on the network's device; arguments: as of `LayerPass`."""
+    """Return a pass on the network's device; arguments: see `LayerPass`."""
     make = CpuPass if network.ordinal is None else _cuda_backend().CudaPass
     return make(network, *arguments)
 
@@ -77,5 +77,5 @@ def _cuda_backend() -> ModuleType:
 
 
 def _reduce(network: Network) -> tuple:
-    """Return what `pickle` keeps of a network on a GPU: nothing that lies on the device."""
+    """Return the arguments of `restore` for `pickle`, which contain no memory of the device."""
     return restore, (network.architecture, network.dtype, network.ordinal, network.flat.copy())

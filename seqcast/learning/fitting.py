@@ -1,13 +1,13 @@
-"""Fits of a network with an estimator's parameters: from new weights, from the last ones, or one epoch."""
+"""Fits of a network with the parameters of an estimator."""
 
 from __future__ import annotations
 
 import copy
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from .samples import SampleIndex, SampleSource
 from .trainer import OptimizerState
 from .training import fit_network, train_epoch
 
-# Products of one forward pass over the samples from which on device="auto" takes a GPU. An epoch then takes
-# about two seconds on two cores, and the first fit on a GPU compiles for ten. The border was not measured.
+# Smallest number of products of one forward pass over the samples for which device="auto" selects a GPU. Such
+# an epoch takes about two seconds on two cores, and the first fit on a GPU compiles for ten seconds. This
+# limit is an estimate and was not measured.
 AUTO_PRODUCTS = 5e10
 
 
@@ -37,7 +38,7 @@ class NetworkOptions:
     owner : str
         Name of the estimator, for messages.
     auto_batch_size : callable
-        Gives the samples of one update for a number of samples, where `batch_size` is "auto".
+        Returns the batch size for a number of samples, if `batch_size` is "auto".
     """
 
     owner: str
@@ -65,18 +66,18 @@ class NetworkOptions:
     ema: float | None = None
 
     def batch_rows(self, n_samples: int) -> int:
-        """Return the number of samples of one update, out of so many."""
+        """Return the number of samples of one update, given the number of all samples."""
         if isinstance(self.batch_size, str):
             return self.auto_batch_size(n_samples)
         return min(self.batch_size, n_samples)
 
     def is_full_batch(self, n_samples: int) -> bool:
-        """Return whether each update sees all of so many samples."""
+        """Return whether each update uses all samples, given their number."""
         sampled = self.max_samples is not None and self.max_samples < n_samples
         return not sampled and self.batch_rows(n_samples) >= n_samples
 
     def architecture(self, input_size: int, n_outputs: int) -> Architecture:
-        """Return the network for so many inputs of a step, and outputs."""
+        """Return the architecture of a network, given its numbers of inputs at each step and of outputs."""
         cell = find_cell(self.cell, self.owner)
         if self.bptt_steps is not None and self.bidirectional:
             raise ValueError(
@@ -87,7 +88,7 @@ class NetworkOptions:
         return compose(cell, input_size, self.hidden_size, self.n_layers, self.bidirectional, n_outputs)
 
     def training(self, n_samples: int) -> TrainingOptions:
-        """Return the options of a training of which each epoch sees so many samples."""
+        """Return the options of training, given the number of samples of each epoch."""
         return TrainingOptions(
             loss=self.loss,
             optimizer=self.optimizer,
@@ -107,7 +108,10 @@ class NetworkOptions:
         )
 
     def find_device(self, n_products: float) -> int | None:
-        """Return the number of the GPU to train on, None for the CPU, which "auto" takes for little work."""
+        """Return the number of the GPU to train on, or None for the CPU.
+
+        n_products: size of the work, see `AUTO_PRODUCTS`.
+        """
         if self.device == "auto" and n_products < AUTO_PRODUCTS:
             return None
         return find_device(self.device, self.owner)
@@ -115,14 +119,14 @@ class NetworkOptions:
 
 @dataclass(frozen=True)
 class FittedNetwork:
-    """A network, and all that is needed to train it further.
+    """A trained network, and the state that further training needs.
 
     Attributes
     ----------
     network : Network
     optimizer_state : OptimizerState
     rng : RandomState
-        As training left it.
+        Its state at the end of training.
     history : TrainingHistory
     """
 
@@ -139,7 +143,7 @@ class FittedNetwork:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The samples that a network is trained on, and those that it is validated on.
+    """The samples that a network is trained and validated on.
 
     Attributes
     ----------
@@ -147,9 +151,9 @@ class TrainingSet:
     train : SampleIndex
     validation : SampleIndex or None
     units : ndarray, shape (n_targets,)
-        What one unit of each target is worth, in the unit that losses are reported in.
+        Size of one unit of each target, in the unit that losses are reported in.
     n_drawn : int
-        Samples that one epoch sees.
+        Number of samples of one epoch.
     """
 
     windows: SampleSource
@@ -159,13 +163,14 @@ class TrainingSet:
     n_drawn: int
 
     def n_products(self, network: Network) -> float:
-        """Return the multiplications of one forward pass."""
+        """Return the number of multiplications of one forward pass over an epoch's samples."""
         return self.n_drawn * self.windows.window.n_steps * network.architecture.n_parameters
 
 
 Result = TypeVar("Result")
-# Given the largest number of epochs, and what makes of an epoch the result of a fit that ends with it:
-# a context in which a function is told of each epoch, and answers whether the fit is to end.
+# A function of the largest number of epochs and of a function that returns the result of a fit that would end
+# with an epoch. It returns a context manager. Within the context, a fit calls the yielded function after each
+# epoch, and ends if that returns True.
 Monitor: TypeAlias = Callable[
     [int, Callable[[EpochReport], Result]], AbstractContextManager[Callable[[EpochReport], bool]]
 ]
@@ -174,14 +179,17 @@ Monitor: TypeAlias = Callable[
 def new_network(
     architecture: Architecture, dtype: str, rng: np.random.RandomState
 ) -> tuple[Network, OptimizerState]:
-    """Return a network with random weights, and the state of an optimizer that has not begun."""
+    """Return a network with random weights, and the initial state of an optimizer."""
     network = Network(architecture, dtype)
     network.initialize(rng)
     return network, OptimizerState(network)
 
 
 def check_same_network(fitted: FittedNetwork, architecture: Architecture, dtype: str, caller: str) -> None:
-    """Check that a network can be trained further with the parameters and data of this call."""
+    """Check that a network can be trained further with the parameters and data of this call.
+
+    caller : name of the method or parameter, for the message.
+    """
     if (fitted.network.architecture, fitted.network.dtype) != (architecture, np.dtype(dtype)):
         raise ValueError(
             f"{caller} goes on from the weights of the last fit, so cell, sizes, dtype and the shapes of the "
@@ -197,20 +205,20 @@ def fit(
     monitor: Monitor[FittedNetwork],
     keep: Callable[[FittedNetwork], None],
 ) -> FittedNetwork:
-    """Train a network, and hand it to `keep`.
+    """Train a network until its loss no longer improves, and pass the result to `keep`.
 
     Parameters
     ----------
     options : NetworkOptions
     start : pair of Network and OptimizerState
-        Both are changed.
+        Both are modified.
     data : TrainingSet
     rng : RandomState
-        Draws the order of samples and the masks of dropout.
+        Determines the order of samples and the dropout masks.
     monitor : Monitor
-        Told of each epoch.
+        Receives the report of each epoch, and may end the fit.
     keep : callable
-        Given the fitted network, also if training was interrupted.
+        Called with the fitted network, also if training was interrupted.
 
     Returns
     -------
@@ -219,20 +227,20 @@ def fit(
     Raises
     ------
     TrainingDivergedError
-        If not one epoch had a finite loss.
+        If no epoch had a finite loss.
     KeyboardInterrupt
-        On Ctrl-C, after the best weights so far were kept.
+        After Ctrl-C, when `keep` has been called with the best weights so far.
     """
     network, state = start
     network = to_device(network, options.find_device(data.n_products(network)))
 
-    def as_of(epoch: EpochReport) -> FittedNetwork:
+    def make_result(epoch: EpochReport) -> FittedNetwork:
         weights, history = epoch.kept()
-        then = FittedNetwork(*copy.deepcopy((network, state, rng)), history)
-        then.network.flat[:] = weights
-        return then
+        result = FittedNetwork(*copy.deepcopy((network, state, rng)), history)
+        result.network.flat[:] = weights
+        return result
 
-    with monitor(options.max_iter, as_of) as report:
+    with monitor(options.max_iter, make_result) as report:
         history = fit_network(
             network,
             data.windows,
@@ -266,9 +274,9 @@ def fit_epoch(
     monitor: Monitor[FittedNetwork],
     keep: Callable[[FittedNetwork], None] = lambda fitted: None,
 ) -> FittedNetwork:
-    """Train a network by one pass over its samples, and hand it to `keep`.
+    """Train a network for one epoch, and pass the result to `keep`.
 
-    losses : the mean losses of the epochs before; the other parameters are those of `fit`.
+    losses : the mean losses of the epochs before. The other parameters are those of `fit`.
     """
     network, state = start
     network = to_device(network, options.find_device(data.n_products(network)))
@@ -287,15 +295,9 @@ def fit_epoch(
 
 
 def loss_units(scales: np.ndarray) -> np.ndarray:
-    """Return the units that losses are reported in: that of a single target, else deviations.
+    """Return the units that losses are reported in: the scale of a single target, or 1 for several targets.
 
-    Losses of targets in different units do not add up.
+    Losses of several targets are reported for the standardized targets, because the targets may have
+    different units.
     """
     return scales if len(scales) == 1 else np.ones_like(scales)
-
-
-def no_monitor(
-    max_iter: int, result: Callable[[EpochReport], Any]
-) -> AbstractContextManager[Callable[[EpochReport], bool]]:
-    """Watch nothing."""
-    return nullcontext(lambda epoch: False)

@@ -39,7 +39,7 @@ class EpochReport:
     seconds : float
         Time since the fit began.
     last : bool
-        Whether no other epoch will follow, even if nobody asks to stop.
+        Whether this is the last epoch, unless a callback stops the fit earlier.
     kept : callable
         Returns copies of the weights that the fit would leave if it stopped now, and of its history.
     """

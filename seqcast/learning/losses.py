@@ -5,18 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..kernels.batch_plan import Window
-from ..kernels.distributions import DISTRIBUTIONS, output_levels
-from ..kernels.losses import LOSSES, add_distribution_losses, add_losses
+from ..kernels.distributions import DISTRIBUTIONS, output_probabilities
+from ..kernels.losses import LOG_DENSITY, LOSS_UNITS, LOSSES, add_distribution_losses, add_losses
 from ..kernels.samples import TARGET
 from .network import PREDICT_SAMPLES, Network
 from .options import TrainingOptions
 from .samples import AnySamples, SampleSource, step_targets
 
-LIKELIHOODS = ("gaussian", "student_t", "negative_binomial")
-
 
 def check_loss(network: Network, window: Window, loss: str) -> None:
-    """Check that a loss, the readout and the way that windows are read belong together."""
+    """Check that the loss is compatible with the readout and with the scaling of windows."""
     readout = network.architecture.readout
     if readout.distribution != (loss if loss in DISTRIBUTIONS else "none"):
         raise ValueError(
@@ -35,7 +33,7 @@ def check_loss(network: Network, window: Window, loss: str) -> None:
 def split_samples(samples: AnySamples) -> Iterator[np.ndarray]:
     """Yield the table of `samples` in parts.
 
-    The forecasts of all samples at once would be a horizon times as many numbers.
+    The forecasts of all samples at once would take a horizon times as much memory as the samples.
     """
     for first in range(0, len(samples), PREDICT_SAMPLES):
         yield samples[first : first + PREDICT_SAMPLES]
@@ -48,7 +46,7 @@ def validation_losses(
     totals = np.zeros((2, source.window.n_targets))
     readout = network.architecture.readout
     targets, weights = source.targets.ravel(), source.flat_weights(network.dtype)
-    levels = output_levels(readout.levels)
+    probabilities = output_probabilities(readout.probabilities)
     for part in split_samples(samples):
         forecasts, first = network.predict(source, part, options.n_threads), part[:, TARGET].copy()
         if readout.reads_every_step:
@@ -59,7 +57,7 @@ def validation_losses(
         else:
             parameters = forecasts.reshape(len(forecasts), -1, readout.n_points)
             kind = DISTRIBUTIONS.index(readout.distribution)
-            add_distribution_losses(kind, levels, parameters, targets, weights, first, totals)
+            add_distribution_losses(kind, probabilities, parameters, targets, weights, first, totals)
     return mean_losses(totals)
 
 
@@ -69,11 +67,11 @@ def mean_losses(totals: np.ndarray) -> np.ndarray:
 
 
 def in_units(losses: np.ndarray, units: np.ndarray, loss: str) -> float:
-    """Return the average of the losses of standardised targets in the targets' own units."""
-    if loss in LIKELIHOODS:
-        # A density of y / unit is a density of y, divided by the unit.
+    """Return the mean of the losses of standardized targets, converted to the targets' own units."""
+    power = LOSS_UNITS[loss]
+    if power is LOG_DENSITY:
+        # The density of y is the density of y / unit, divided by the unit.
         return float(np.mean(losses + np.log(units)))
-    power = 1 if loss in ("absolute", "quantile") else 2
-    # The loss of a network that diverges may overflow. Training finds that in the losses themselves.
+    # The loss of a network that diverges may overflow. Training detects it in the losses themselves.
     with np.errstate(over="ignore"):
         return float(np.mean(losses * units**power))

@@ -14,13 +14,13 @@ from ..kernels.optimizers import pack, unpack_gradient
 from ..kernels.samples import LENGTH, NUMBER, TARGET
 from .samples import SampleSource
 
-# Samples in one call at most, so that its workspace stays small.
+# Largest number of samples in one call, which limits its workspace.
 PREDICT_SAMPLES = 4096
-# Products in one call at most, some 20 ms: Ctrl-C acts between calls.
+# Largest number of products in one call, about 20 ms, since Ctrl-C takes effect between calls.
 PREDICT_WORK = 2e9
-# Steps of a chunk if nothing is kept for a backward pass: the workspace then stays in the cache.
+# Steps of a chunk if no backward pass follows, so that the workspace stays in the cache.
 CARRY_STEPS = 32
-# Plans that are kept, such as those of the full and the last batch, forward and backward.
+# Largest number of cached plans, for example of the full and the last batch, forward and backward.
 KEPT_PLANS = 8
 
 
@@ -54,14 +54,14 @@ class Network:
         self.flat = self._padded[:-1]
         self.weights = architecture.views(self.flat)
         self._plans: dict[tuple, BatchPlan] = {}
-        # Workspaces that nobody needs any more, by shape.
+        # Workspaces that are not in use, by shape.
         self._idle: dict[tuple[int, int], np.ndarray] = {}
 
     def __getstate__(self) -> dict:
         return {"architecture": self.architecture, "dtype": self.dtype, "flat": self.flat.copy()}
 
     def __setstate__(self, state: dict) -> None:
-        """Create the views anew: pickled views would come back as copies that no longer share memory."""
+        """Create the views again, because unpickled views would not share memory with `flat`."""
         self.__init__(state["architecture"], state["dtype"])  # type: ignore[misc]
         self.flat[:] = state["flat"]
 
@@ -87,11 +87,11 @@ class Network:
         return cpu.compiled(name, self.architecture.stack.cell, self.dtype)
 
     def arguments(self, plan: BatchPlan, **arrays: np.ndarray) -> Arguments:
-        """Return the arguments of a kernel call; arrays: by their names in `kernels.arguments`."""
+        """Return the arguments of a kernel call; arrays: by the names in `kernels.arguments`."""
         return Arguments(self.dtype, plan, **arrays)
 
     def run(self, name: str, plan: BatchPlan, n_threads: int, **arrays: np.ndarray) -> None:
-        """Call kernel `name` for every shard of a batch; arrays: as of `arguments`."""
+        """Call kernel `name` for every shard of a batch; arrays: see `arguments`."""
         parallel.run(self.kernel(name), self.arguments(plan, **arrays), n_threads)
 
     def gradient(self, gradients: np.ndarray) -> dict[str, np.ndarray]:
@@ -186,25 +186,25 @@ class Network:
         if plan is None:
             plan = plan_batch(self.layout, window, n_samples, **options)
             if len(self._plans) >= KEPT_PLANS:
-                # In one step: other threads may forecast at the same time.
+                # One call, since other threads may forecast at the same time.
                 self._plans.clear()
             self._plans[key] = plan
         return plan
 
     def take_workspaces(self, plan: BatchPlan, n_workers: int | None) -> np.ndarray:
-        """Return workspaces that were left, if they fit, or new ones.
+        """Return workspaces that `leave_workspaces` kept, if they have the right shape, or new ones.
 
-        New memory costs as much time as a small pass. The array is popped, so that two Python threads never
-        get the same.
+        Allocation takes as long as a small pass. The array is removed from the cache, so that no two Python
+        threads use it at the same time.
         """
         workspaces = self._idle.pop(plan.shape(n_workers), None)
         self._idle.clear()
         return plan.allocate(self.dtype, n_workers) if workspaces is None else workspaces
 
     def leave_workspaces(self, workspaces: np.ndarray) -> None:
-        """Keep workspaces for the next call that needs some."""
+        """Keep workspaces for the next call of `take_workspaces`."""
         self._idle[workspaces.shape] = workspaces
 
     def carry_steps(self, window: Window) -> int:
-        """Return the steps of a chunk if nothing is kept: all if one direction begins at the end."""
+        """Return the steps of a chunk if no backward pass follows: all steps if one direction is reverse."""
         return window.n_steps if self.architecture.stack.bidirectional else min(CARRY_STEPS, window.n_steps)

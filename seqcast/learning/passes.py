@@ -1,4 +1,4 @@
-"""Passes through the layers by themselves: forward over a batch, and backward."""
+"""Forward and backward passes of a batch through layers without a readout."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -12,12 +12,12 @@ from .network import Network
 
 
 class LayerPass(ABC):
-    """One pass forward, and what it keeps for the pass backward.
+    """A forward pass, and the arrays that it keeps for the backward pass.
 
     Parameters
     ----------
     network : Network
-        Without a readout. Its weights are read now.
+        A network without a readout. The pass uses the weights that it has now.
     x : ndarray, shape (B, T, F)
     lengths : ndarray of int, shape (B,)
     states : ndarray, shape (n_states, n_unrolls, B, H)
@@ -110,7 +110,7 @@ class CpuPass(LayerPass):
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if self._workspaces is None:
             self.forward(keep=True)
-        # Both are kept by the line above.
+        # `forward` has set both.
         assert self._plan is not None
         assert self._workspaces is not None
         network, d_x = self.network, np.zeros_like(self.x)

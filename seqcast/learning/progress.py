@@ -1,4 +1,4 @@
-"""The progress of a fit for ``verbose=1``: one bar (tqdm, if installed), or one line an epoch."""
+"""The progress of a fit for ``verbose=1``: a bar of tqdm, if it is installed, or a line for each epoch."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from .history import EpochReport
 
 @contextmanager
 def progress(verbose: int, max_iter: int) -> Iterator[Callable[[EpochReport], None]]:
-    """Yield the function that shows the epochs of a fit."""
+    """Yield a function that displays the report of an epoch."""
     if not verbose:
         yield lambda epoch: None
         return

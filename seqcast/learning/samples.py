@@ -1,4 +1,4 @@
-"""The samples of a data set: the arrays that they are cut from, and where each of them lies."""
+"""The samples of a data set: the arrays that they are cut from, and the position of each sample."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ class SampleSource:
     ----------
     values : ndarray, shape (n, n_channels), or flat
     targets : ndarray, shape (n, n_targets), or flat
-        The third column of a table of samples says where the targets of each begin. A class is its number.
+        The column TARGET of a table of samples holds the position of the first target of each sample. Classes
+        are numbers from 0.
     window : Window
     weights : ndarray, shape (n,), optional
         Weight of each step of the targets in the loss; 1 if left out.
@@ -36,7 +37,7 @@ class SampleSource:
 
 @dataclass(frozen=True)
 class SampleIndex:
-    """Samples whose table is made part by part: that of 10 million samples would take 320 MB.
+    """Samples whose table is created in parts; the whole table of 10 million samples would take 320 MB.
 
     ``index[which]``, with a slice or an array of numbers, is a table of these samples, see `sample_table`.
 
@@ -71,7 +72,7 @@ class SampleIndex:
         return sample_table(starts, lengths, self.targets_of(starts, lengths))
 
 
-# A table of samples, or the index that makes it part by part.
+# A table of samples, or an index that creates it in parts.
 AnySamples = SampleIndex | np.ndarray
 
 

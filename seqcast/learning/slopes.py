@@ -18,7 +18,7 @@ from .network import Network
 from .samples import SampleSource
 from .window_denormalization import Units, last_observed
 
-# Numbers in the workspaces of one call: 256 MB in float64.
+# Largest number of elements in the workspaces of one call, 256 MB in float64.
 WORK_NUMBERS = 2**25
 
 
@@ -126,7 +126,7 @@ def _propagate(
 
 
 def _with_all_inputs(plan: BatchPlan, window: Window) -> BatchPlan:
-    """Return a plan for gradients of all inputs of a step, not of as many columns as the values have."""
+    """Return a plan for the gradients of all inputs of a step, which may be more than the channels."""
     network = plan.network.copy()
     network[0].window.n_channels = window.input_size
     return replace(plan, network=network)

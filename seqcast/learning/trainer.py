@@ -20,7 +20,7 @@ from .samples import AnySamples, SampleSource
 
 
 class OptimizerState:
-    """The moments of the optimiser, which ``warm_start`` keeps between fits."""
+    """The moments of the optimizer, which ``warm_start`` keeps between fits."""
 
     def __init__(self, network: Network) -> None:
         self.moments = np.zeros((2, network.flat.size), network.dtype)
@@ -68,7 +68,7 @@ class Trainer(ABC):
     @property
     @abstractmethod
     def evaluated(self) -> Network:
-        """The network as the fit would leave it now: with the average of its weights, if one is kept."""
+        """The network that losses are evaluated with; it has the averaged weights if `ema` is set."""
 
     @abstractmethod
     def losses(self, samples: AnySamples) -> np.ndarray:
@@ -118,7 +118,7 @@ class _Batch:
 
 
 class CpuTrainer(Trainer):
-    """A trainer on the CPU: the shards of a batch on threads, then the optimiser."""
+    """A trainer on the CPU: the shards of a batch on threads, then the optimizer."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class CpuTrainer(Trainer):
         self.gradient = np.empty_like(network.flat)
         self._average = None if options.ema is None else WeightAverage(options.ema, network.flat.size)
         self._evaluated = network if options.ema is None else copy.copy(network)
-        # Two sizes an epoch: the full batches and the last one.
+        # An epoch has two sizes: that of full batches and that of the last batch.
         self._by_size: dict[int, _Batch] = {}
 
     def run_epoch(self, samples: AnySamples) -> np.ndarray:
@@ -206,7 +206,7 @@ class CpuTrainer(Trainer):
 class WeightAverage:
     """The exponential moving average of the weights over the updates.
 
-    It is started without bias (Kingma and Ba, 2015, section 3).
+    The bias towards the initial value 0 is corrected (Kingma and Ba, 2015, section 3).
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ class WeightAverage:
         self.weight = 0.0
 
     def add(self, flat: np.ndarray) -> None:
-        """Take the weights after one more update into the average."""
+        """Add the weights after one update to the average."""
         self.total *= self.decay
         self.total += (1 - self.decay) * flat
         self.weight = self.decay * self.weight + 1 - self.decay

@@ -90,7 +90,7 @@ def train_epoch(
 
 
 class _Fit:
-    """The epochs of one fit: the loss that is watched, the weights that are kept, and the end."""
+    """The epochs of one fit, with early stopping and the best weights."""
 
     def __init__(
         self,
@@ -129,11 +129,11 @@ class _Fit:
     def _run_epochs(self) -> bool:
         """Run epochs until nothing improves; return False if the loss or the weights became infinite."""
         for number in range(1, self.options.max_iter + 1):
-            watched = self._run_epoch()
-            if not np.isfinite(watched).all() or not np.isfinite(self.network.flat).all():
+            losses = self._run_epoch()
+            if not np.isfinite(losses).all() or not np.isfinite(self.network.flat).all():
                 return False
             self.history.best_epoch = number
-            self.best.update(watched.mean(), self.trainer.evaluated.flat, number, self.options.tol)
+            self.best.update(losses.mean(), self.trainer.evaluated.flat, number, self.options.tol)
             settled = self.best.stale >= self.options.n_iter_no_change
             if self._tell(number, settled or number == self.options.max_iter) or settled:
                 return True
@@ -141,10 +141,10 @@ class _Fit:
         return True
 
     def _run_epoch(self) -> np.ndarray:
-        """Run one epoch; return the losses that are watched, one of each target.
+        """Run one epoch; return the losses that decide on early stopping, shape (n_targets,).
 
-        If the training losses are infinite, they are returned: a network that diverges may still forecast
-        samples without observed targets.
+        These are the validation losses, if there are any. Training losses that are not finite are returned
+        instead, because the validation samples of a network that diverges may have no observed targets.
         """
         train = self.trainer.run_epoch(self.train_samples)
         self.history.loss.append(in_units(train, self.units, self.options.loss))
@@ -155,7 +155,7 @@ class _Fit:
         return validation if np.isfinite(train).all() else train
 
     def _tell(self, number: int, last: bool) -> bool:
-        """Report the epoch; return whether it is to be the last."""
+        """Report the epoch; return whether the fit ends after it."""
         if self.report is None:
             return False
         seconds, history = time.perf_counter() - self.started, self.history
@@ -177,10 +177,10 @@ class _Fit:
         self.history.best_epoch = self.best.number
 
     def _recover(self) -> None:
-        """Restore, after divergence, the best weights, or the first ones if the best are useless."""
+        """Restore the best weights after divergence, or the initial ones if the best ones are useless."""
         number = len(self.history.loss)
         self._keep_best()
-        # The loss of an epoch is that of the weights before its last update, so the forecasts are checked.
+        # The loss of an epoch does not include its last update, so the forecasts are checked.
         if self.best.number and self.trainer.forecasts_are_finite(self.train_samples):
             _warn_diverged(number, self.best.number)
             return

@@ -1,4 +1,4 @@
-"""Compilation before the first use, for container images and for the first user of a machine."""
+"""Compilation of all kernels before the first use, for example in container images."""
 
 import time
 from collections.abc import Callable, Iterable

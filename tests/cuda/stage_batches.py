@@ -44,7 +44,7 @@ class Batch:
     pooling: str = "last"
     n_outputs: int = 0
     distribution: str = "none"
-    levels: tuple = ()
+    probabilities: tuple = ()
     cell: str = "lstm"
     window: dict = field(default_factory=dict)
     missing: float = 0.2
@@ -56,7 +56,15 @@ class Batch:
         self.n_steps = max(self.lengths)
         self.window = Window(**{"n_steps": self.n_steps, "n_channels": 2} | self.window)
         cell = find_cell(self.cell)
-        names = "hidden_size", "n_layers", "bidirectional", "n_outputs", "pooling", "distribution", "levels"
+        names = (
+            "hidden_size",
+            "n_layers",
+            "bidirectional",
+            "n_outputs",
+            "pooling",
+            "distribution",
+            "probabilities",
+        )
         numbers = (getattr(self, name) for name in names)
         self.architecture = compose(cell, self.window.input_size, *numbers)
         self.layout = Layout(self.architecture, np.dtype(self.dtype))

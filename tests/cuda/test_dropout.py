@@ -27,13 +27,16 @@ def test_masks_match_cpu(queue, seed, rate, hidden, bidirectional):
         np.testing.assert_array_equal(queue.download(found), padded[..., :H].ravel())
 
     padded = b.part(b.net.readout.pooled, B, (D * b.net.stack.hidden, b.net.readout.pooled_stride))
-    padded[:] = 1
-    on_cpu(readout.drop_pooled)(b.net, b.batch_table, 0, b.work[b.net.readout.pooled :])
-    found = queue.upload(np.ones(B * (D * H + 1), b.dtype))
-    stage.drop_pooled(batch_table, seeds, 1, found)
-    directions = [padded[:, d * b.net.stack.hidden :][:, :H] for d in range(D)]
-    expected = np.concatenate([*directions, np.ones((B, 1), b.dtype)], axis=1)
-    np.testing.assert_array_equal(queue.download(found), expected.ravel())
+    expected = np.ones((T, B, D * H + 1), b.dtype)
+    for t in range(T):
+        padded[:] = 1
+        on_cpu(readout.drop_pooled)(b.net, b.batch_table, t, b.work[b.net.readout.pooled :])
+        for d in range(D):
+            expected[t, :, d * H : (d + 1) * H] = padded[:, d * b.net.stack.hidden :][:, :H]
+    for n_times in (1, T):
+        found = queue.upload(np.ones(n_times * B * (D * H + 1), b.dtype))
+        stage.drop_pooled(batch_table, seeds, n_times, found)
+        np.testing.assert_array_equal(queue.download(found), expected[:n_times].ravel())
 
 
 def test_nothing_is_launched_without_dropout(queue):

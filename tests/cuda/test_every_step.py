@@ -1,5 +1,6 @@
 """A readout at every step on the GPU against the CPU: forecasts, losses and updates."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,16 @@ def test_training_at_every_step_matches_cpu(loss, stack):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
 
 
-def test_truncation_is_refused_on_a_gpu():
-    with pytest.raises(ValueError, match="'bptt_steps' parameter must be None for a readout at every step"):
+def test_truncation_on_a_gpu_is_refused_with_ways_out():
+    message = (
+        "The 'bptt_steps' parameter must be None for a readout at every step on a GPU. Got 2 instead. "
+        "Set device='cpu' to train on the CPU, or bptt_steps=None."
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         run(0, "squared", TrainingOptions(bptt_steps=2))
+
+
+def test_steps_longer_than_the_window_truncate_nothing():
+    options = TrainingOptions(bptt_steps=STEPS, batch_size=3)
+    for found, expected in zip(run(0, "squared", options), run(None, "squared", options), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)

@@ -7,6 +7,7 @@ from stage_batches import Batch, assert_close, on_cpu
 from seqcast.kernels import windows as cpu
 from seqcast.kernels.cuda.forecast_writer import ForecastWriter
 from seqcast.kernels.cuda.window_reader import WindowReader
+from seqcast.kernels.samples import LENGTH, TARGET
 
 N_PARAMETERS = {"none": 1, "quantile": 4, "gaussian": 2, "student_t": 3, "negative_binomial": 2}
 
@@ -24,7 +25,7 @@ def test_forecasts_are_in_unit_of_values(queue, distribution, dtype):
         (4, 3, 1),
         n_outputs=n_outputs,
         distribution=distribution,
-        levels=(0.1, 0.5, 0.8, 0.9) if distribution == "quantile" else (),
+        probabilities=(0.1, 0.5, 0.8, 0.9) if distribution == "quantile" else (),
         window={"n_channels": 3, "n_targets": 2, "normalize": normalize, "scale": "mean"},
     )
     out = b.draw(b.n_samples, n_outputs)
@@ -40,4 +41,36 @@ def test_forecasts_are_in_unit_of_values(queue, distribution, dtype):
     writer = ForecastWriter(queue, b.packed_layout, b.window, b.n_samples)
     batch_table = queue.upload(b.batch_table.ravel())
     writer.write(batch_table, queue.upload(out.ravel()), reader, forecasts)
+    assert_close(queue.download(forecasts), expected)
+
+
+@pytest.mark.parametrize("distribution", N_PARAMETERS)
+def test_forecasts_of_every_step_match_cpu(queue, distribution):
+    n_outputs = 4 * N_PARAMETERS[distribution]
+    b = Batch(
+        "float64",
+        (4, 3, 1),
+        n_outputs=n_outputs,
+        pooling="none",
+        distribution=distribution,
+        probabilities=(0.1, 0.5, 0.8, 0.9) if distribution == "quantile" else (),
+        window={"n_channels": 3, "n_targets": 2},
+    )
+    b.batch_table[:, TARGET] *= b.n_steps
+    out = b.draw(b.n_steps, b.n_samples, n_outputs)
+    expected = np.zeros(out.size)
+    on_host = b.part(b.net.readout.out, b.n_samples, (n_outputs, b.net.readout.out_stride))
+    for t in range(b.n_steps):
+        running = b.batch_table[b.batch_table[:, LENGTH] > t]
+        on_host[: len(running)] = out[t, : len(running)]
+        if distribution != "none":
+            on_cpu(cpu.place_distributions)(b.net, len(running), b.work)
+        on_cpu(cpu.scatter_predictions)(b.net, running, t, b.work, expected)
+    assert np.count_nonzero(expected) == n_outputs * sum(b.lengths)
+
+    reader = WindowReader(queue, b.packed_layout, b.window, b.n_samples)
+    queue.copy(reader.scales, np.ones(b.n_samples * 3))
+    forecasts = queue.zeros(out.size, b.dtype)
+    writer = ForecastWriter(queue, b.packed_layout, b.window, b.n_samples)
+    writer.write(queue.upload(b.batch_table.ravel()), queue.upload(out.ravel()), reader, forecasts)
     assert_close(queue.download(forecasts), expected)

@@ -8,6 +8,7 @@ from seqcast.kernels import losses
 from seqcast.kernels.cuda.losses import Losses
 from seqcast.kernels.cuda.window_reader import WindowReader
 from seqcast.kernels.losses import LOSSES, POINT_LOSSES
+from seqcast.kernels.samples import LENGTH, TARGET
 
 N_PARAMETERS = {"quantile": 4, "gaussian": 2, "student_t": 3, "negative_binomial": 2}
 # Samples, steps, targets, rate of missing targets, weighted. The second has several blocks for a target.
@@ -25,7 +26,7 @@ def make_batch(loss, dtype, n_samples=4, n_steps=2, n_targets=2, missing=0.3, we
         (3,) * n_samples,
         n_outputs=5 if classes else n_steps * n_targets * N_PARAMETERS.get(loss, 1),
         distribution=loss if is_distribution else "none",
-        levels=(0.1, 0.5, 0.8, 0.9) if loss == "quantile" else (),
+        probabilities=(0.1, 0.5, 0.8, 0.9) if loss == "quantile" else (),
         window=window | {"scale": "none" if classes else "mean"},
     )
     n = (1 if classes else n_steps) * n_samples
@@ -70,7 +71,48 @@ def compute_on_device(queue, b, loss):
     stage.backward(batch_table, out, reader, targets, weights, counters, sums)
     sums = queue.download(sums).reshape(3, 2, b.window.n_targets)
     assert (sums[[0, 2]] == 7).all()
-    return queue.download(out).reshape(b.n_samples, b.n_outputs), sums[1]
+    return queue.download(out).reshape(b.out.shape), sums[1]
+
+
+def make_step_batch(loss):
+    """Return a ragged batch with outputs (T, B, n_outputs), each of which forecasts two steps of targets."""
+    classes = loss == "cross_entropy"
+    n_targets, horizon = (1, 1) if classes else (2, 2)
+    b = Batch(
+        "float64",
+        (4, 3, 1),
+        n_outputs=5 if classes else horizon * n_targets * N_PARAMETERS.get(loss, 1),
+        pooling="none",
+        distribution=loss if loss in N_PARAMETERS else "none",
+        probabilities=(0.1, 0.5, 0.8, 0.9) if loss == "quantile" else (),
+        window={"n_channels": 3, "n_targets": n_targets},
+    )
+    n_rows = b.n_steps + horizon - 1
+    n = b.n_samples * n_rows
+    b.batch_table[:, TARGET] = b.rng.permutation(b.n_samples) * n_rows * n_targets
+    targets = np.abs(np.round(b.draw(n, n_targets))) % 5
+    targets[b.rng.random(targets.shape) < 0.2] = np.nan
+    b.targets = targets.ravel()
+    b.weights = b.rng.integers(0, 3, n) / 2
+    b.out = b.draw(b.n_steps, b.n_samples, b.n_outputs) / 3
+    b.offsets, b.scales = np.zeros((b.n_samples, 3)), np.ones((b.n_samples, 3))
+    return b
+
+
+def compute_steps_on_cpu(b, loss):
+    """Return the gradient of the outputs, 0 past the end of a sample, and the sums of losses and weights."""
+    b.net.readout.loss = LOSSES.index(loss)
+    out = b.part(b.net.readout.out, b.n_samples, (b.n_outputs, b.net.readout.out_stride))
+    is_point = b.architecture.readout.distribution == "none"
+    stage = losses.loss_backward if is_point else losses.distribution_loss_backward
+    gradient = np.zeros_like(b.out)
+    sums = np.zeros((2, b.window.n_targets))
+    for t in range(b.n_steps):
+        running = b.batch_table[b.batch_table[:, LENGTH] > t]
+        out[: len(running)] = b.out[t, : len(running)]
+        on_cpu(stage)(b.net, running, t, b.targets, b.weights, b.work, sums)
+        gradient[t, : len(running)] = out[: len(running)]
+    return gradient, sums
 
 
 # Few losses in float32, since each case compiles the stages of the CPU.
@@ -85,6 +127,16 @@ def test_losses_and_gradients_match_cpu(queue, loss, dtype):
         expected, expected_sums = compute_on_cpu(b, loss)
         assert_close(gradient, expected, scale=np.abs(expected).max())
         assert_close(sums, expected_sums.astype(dtype))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_and_gradients_at_every_step_match_cpu(queue, loss):
+    b = make_step_batch(loss)
+    gradient, sums = compute_on_device(queue, b, loss)
+    expected, expected_sums = compute_steps_on_cpu(b, loss)
+    assert expected_sums[1].all()
+    assert_close(gradient, expected, scale=np.abs(expected).max())
+    assert_close(sums, expected_sums)
 
 
 @pytest.mark.parametrize("loss", [name for name in LOSSES if name != "cross_entropy"])

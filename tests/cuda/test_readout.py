@@ -10,6 +10,7 @@ from seqcast.kernels import readout
 from seqcast.kernels.cuda.readout import Head, Pooling
 from seqcast.kernels.cuda.tiled_products import TiledProducts
 from seqcast.kernels.readout import POOLINGS
+from seqcast.kernels.samples import LENGTH
 
 ragged = st.lists(st.integers(1, 5), min_size=1, max_size=4).map(lambda n: tuple(sorted(n)[::-1]))
 
@@ -66,6 +67,41 @@ def test_pooling_and_its_backward_match_cpu(queue, kind, lengths, hidden, bidire
     else:
         expected = b.part(b.net.stack.d_outputs, T, B, D, (H, b.net.stack.hidden)).reshape(T, B, D * H)
         assert_close(queue.download(grad_outputs).reshape(T, B, D * H), expected)
+
+
+@few
+@given(ragged, st.integers(1, 9), st.booleans(), st.sampled_from(DTYPES))
+def test_reading_every_step_and_its_backward_match_cpu(queue, lengths, hidden, bidirectional, dtype):
+    b = Batch(dtype, lengths, hidden, bidirectional=bidirectional, pooling="none", n_outputs=1)
+    T, B, H, D = b.n_steps, b.n_samples, hidden, b.architecture.stack.n_directions
+    stage = Pooling(queue, b.packed_layout, B, T)
+    batch_table = queue.upload(b.batch_table.ravel())
+    for direction in range(D):
+        workspace, _ = b.make_workspace(queue, direction, fill=np.nan)
+        b.set_states(queue, workspace, b.draw(T + 1, B, H))
+        stage.pool(batch_table, workspace)
+        stage.unpool_states(workspace)
+        assert not queue.download(workspace.state).any()
+    pooled = queue.download(stage.pooled).reshape(T, B, D * H + 1)
+    assert (pooled[..., -1] == 1).all()
+
+    grad_pooled = b.draw(T, B, D * H)
+    with_bias = np.concatenate([grad_pooled, np.full((T, B, 1), np.nan, dtype)], axis=2)
+    queue.copy(stage.grad_pooled, with_bias.ravel())
+    grad_outputs = queue.upload(np.full(T * B * D * H, np.nan, dtype))
+    stage.unpool_outputs(batch_table, grad_outputs)
+    grad_outputs = queue.download(grad_outputs).reshape(T, B, D, H)
+    expected = b.part(b.net.stack.d_outputs, T, B, D, (H, b.net.stack.hidden))
+    for t in range(T):
+        n_running = on_cpu(readout.read_states)(b.net, b.layers, b.batch_table, 0, t, b.work)
+        assert n_running == (b.batch_table[:, LENGTH] > t).sum()
+        states = np.concatenate(columns(b, b.net.readout.pooled), axis=1)
+        np.testing.assert_array_equal(pooled[t, :n_running, :-1], states[:n_running])
+        assert not pooled[t, n_running:, :-1].any()
+        for k, part in enumerate(columns(b, b.net.readout.d_pooled)):
+            part[:] = grad_pooled[t, :, k * H : (k + 1) * H]
+        on_cpu(readout.unread_step)(b.net, b.batch_table, n_running, t, b.work)
+        np.testing.assert_array_equal(grad_outputs[t, :n_running], expected[t, :n_running])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

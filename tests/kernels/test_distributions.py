@@ -16,7 +16,7 @@ from seqcast.kernels.batch_plan import Window
 from seqcast.kernels.distributions import (
     DISTRIBUTIONS,
     digamma,
-    output_levels,
+    output_probabilities,
     parameter_count,
     rising,
     to_parameters,
@@ -31,21 +31,21 @@ from seqcast.learning.trainer import CpuTrainer, OptimizerState
 from seqcast.learning.training import in_units
 
 STEPS, HORIZON, TARGETS = 4, 2, 2
-LEVELS = (0.05, 0.25, 0.5, 0.6, 0.9, 0.99)
+PROBABILITIES = (0.05, 0.25, 0.5, 0.6, 0.9, 0.99)
 NAMES = DISTRIBUTIONS[1:]
 still = TrainingOptions(optimizer="sgd", learning_rate_init=0.0, clip_norm=None, batch_size=10**6)
 names = pytest.mark.parametrize("name", NAMES)
 both = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-def levels_of(name):
-    return LEVELS if name == "quantile" else ()
+def probabilities_of(name):
+    return PROBABILITIES if name == "quantile" else ()
 
 
 def make_network(name, dtype="float64", hidden=3, horizon=HORIZON, targets=TARGETS):
-    n = horizon * targets * parameter_count(name, levels_of(name))
+    n = horizon * targets * parameter_count(name, probabilities_of(name))
     architecture = compose(
-        find_cell("gru"), 2, hidden, n_outputs=n, distribution=name, levels=levels_of(name)
+        find_cell("gru"), 2, hidden, n_outputs=n, distribution=name, probabilities=probabilities_of(name)
     )
     network = Network(architecture, dtype)
     network.initialize(np.random.RandomState(0))
@@ -95,7 +95,7 @@ def parameters_naive(name, out):
         return np.stack([out[0], 1e-3 + softplus(out[1]), 2 + softplus(out[2])])
     if name == "negative_binomial":
         return 1e-6 + softplus(out)
-    n_up = sum(level > 0.5 for level in LEVELS)
+    n_up = sum(probability > 0.5 for probability in PROBABILITIES)
     up, down = softplus(out[1 : 1 + n_up]), softplus(out[1 + n_up :])
     return np.concatenate([out[:1], out[0] + np.cumsum(up, axis=0), out[0] - np.cumsum(down, axis=0)])
 
@@ -118,9 +118,9 @@ def loss_naive(name, p, y):
     if name == "negative_binomial":
         r = 1 / p[1]
         return -stats.nbinom.logpmf(np.nan_to_num(y), r, r / (r + p[0])) + 0 * y
-    levels = np.array([0.5, 0.6, 0.9, 0.99, 0.25, 0.05]).reshape(-1, *[1] * y.ndim)
+    probabilities = np.array([0.5, 0.6, 0.9, 0.99, 0.25, 0.05]).reshape(-1, *[1] * y.ndim)
     d = y - p
-    return 2 * np.maximum(levels * d, (levels - 1) * d).mean(axis=0)
+    return 2 * np.maximum(probabilities * d, (probabilities - 1) * d).mean(axis=0)
 
 
 def units_naive(windows, rows):
@@ -163,7 +163,7 @@ def gradient(network, windows, rows, options):
     return trainer.run_epoch(rows), trainer.gradient.copy()
 
 
-def losses_of(name, parameters, y, levels=()):
+def losses_of(name, parameters, y, probabilities=()):
     """Return the loss of each value `y` (n,) for parameters (n_parameters, n), in a loop."""
     kind, none = DISTRIBUTIONS.index(name), np.empty(0)
     found = []
@@ -171,7 +171,9 @@ def losses_of(name, parameters, y, levels=()):
         sums = np.zeros((2, 1))
         places = np.zeros(1, np.int64)
         table = p.reshape(1, -1, 1).copy()
-        add_distribution_losses(kind, output_levels(levels), table, np.array([value]), none, places, sums)
+        add_distribution_losses(
+            kind, output_probabilities(probabilities), table, np.array([value]), none, places, sums
+        )
         assert sums[1, 0] == 1
         found.append(sums[0, 0])
     return np.array(found)
@@ -247,18 +249,18 @@ def test_distributions_go_to_their_limits():
 
 def test_quantile_loss_of_the_median_is_the_absolute_error():
     np.testing.assert_allclose(losses_of("quantile", [[1.0, 2.0]], [3.5, 2.0], (0.5,)), [2.5, 0], rtol=1e-15)
-    levels, quantiles = (0.1, 0.5, 0.9), [[2.0], [5.0], [1.0]]  # the median, the upper, the lower one
+    probabilities, quantiles = (0.1, 0.5, 0.9), [[2.0], [5.0], [1.0]]  # the median, the upper, the lower one
     # 2 (0.5 * 1 + 0.1 * 2 + 0.1 * 2) / 3
-    assert losses_of("quantile", quantiles, [3.0], levels) == pytest.approx([0.6], rel=1e-14)
+    assert losses_of("quantile", quantiles, [3.0], probabilities) == pytest.approx([0.6], rel=1e-14)
 
 
-def test_quantile_loss_over_many_levels_is_the_crps():
-    """The CRPS is twice the pinball loss, averaged over all levels (Gneiting and Ranjan, 2011)."""
-    levels = tuple(np.arange(1, 100) / 100)
-    quantiles = stats.norm.ppf(output_levels(levels))[:, None]
+def test_quantile_loss_over_many_quantiles_is_the_crps():
+    """The CRPS is twice the pinball loss, averaged over all probabilities (Gneiting and Ranjan, 2011)."""
+    probabilities = tuple(np.arange(1, 100) / 100)
+    quantiles = stats.norm.ppf(output_probabilities(probabilities))[:, None]
     y = 0.7
     crps = y * (2 * stats.norm.cdf(y) - 1) + 2 * stats.norm.pdf(y) - 1 / np.sqrt(np.pi)
-    assert losses_of("quantile", quantiles, [y], levels)[0] == pytest.approx(crps, rel=0.02)
+    assert losses_of("quantile", quantiles, [y], probabilities)[0] == pytest.approx(crps, rel=0.02)
 
 
 # -- the whole network
@@ -325,7 +327,7 @@ def test_extreme_outputs_are_finite(name, dtype, extreme):
     """The outputs of the first three parameters have all combinations of signs."""
     windows, rows = make_task(name, 3, dtype)
     network, options = make_network(name, dtype), replace(still, loss=name)
-    for signs in product([-1, 1], repeat=min(3, parameter_count(name, levels_of(name)))):
+    for signs in product([-1, 1], repeat=min(3, parameter_count(name, probabilities_of(name)))):
         network.flat[:] = 0
         outputs = extreme * np.repeat(signs, HORIZON * TARGETS)
         network.weights["head_bias"][:] = np.resize(outputs, network.architecture.readout.n_outputs)
@@ -341,9 +343,9 @@ def test_quantiles_never_cross(dtype):
     windows, rows = make_task("quantile", 300, dtype, normalize=True, scale="deviation")
     network = make_network("quantile", dtype)
     network.flat *= 20
-    found = network.predict(windows, rows, 1).reshape(len(rows), len(LEVELS), -1)
-    assert output_levels(LEVELS).tolist() == [0.5, 0.6, 0.9, 0.99, 0.25, 0.05]
-    ascending = found[:, np.argsort(output_levels(LEVELS))]
+    found = network.predict(windows, rows, 1).reshape(len(rows), len(PROBABILITIES), -1)
+    assert output_probabilities(PROBABILITIES).tolist() == [0.5, 0.6, 0.9, 0.99, 0.25, 0.05]
+    ascending = found[:, np.argsort(output_probabilities(PROBABILITIES))]
     assert (np.diff(ascending, axis=1) >= 0).all()
     assert (np.diff(ascending, axis=1) > 0).any(axis=(0, 2)).all()
 
@@ -392,7 +394,7 @@ def test_training_finds_the_distribution_of_noise(name):
     assert trainer.losses(rows) < first
     found = network.predict(windows, rows[:1], 1)[0]
     if name == "quantile":
-        expected = np.quantile(draws, output_levels(LEVELS))
+        expected = np.quantile(draws, output_probabilities(PROBABILITIES))
     elif name == "gaussian":
         expected = [draws.mean(), draws.std()]
     elif name == "student_t":
@@ -429,8 +431,8 @@ def test_losses_are_reported_in_the_unit_of_the_target():
 
 
 @nb.njit
-def call_to_parameters(kind, levels, p):
-    to_parameters(kind, levels, p)
+def call_to_parameters(kind, probabilities, p):
+    to_parameters(kind, probabilities, p)
 
 
 @pytest.mark.nojit
@@ -438,7 +440,118 @@ def call_to_parameters(kind, levels, p):
 def test_outputs_to_parameters(name):
     rng = np.random.default_rng(0)
     for _ in range(20):
-        out = 5 * rng.normal(size=parameter_count(name, levels_of(name)))
+        out = 5 * rng.normal(size=parameter_count(name, probabilities_of(name)))
         expected = parameters_naive(name, out)
-        call_to_parameters(DISTRIBUTIONS.index(name), output_levels(levels_of(name)), out)
+        call_to_parameters(DISTRIBUTIONS.index(name), output_probabilities(probabilities_of(name)), out)
         np.testing.assert_allclose(out, expected, rtol=1e-14)
+
+
+# -- what is read from forecasts
+
+PARAMETERS = {
+    "quantile": [1.0, 1.5, 3.0, 6.0, 0.0, -2.0],  # the median, upwards, downwards
+    "gaussian": [2.0, 0.5],
+    "student_t": [-1.0, 0.5, 3.5],
+    "negative_binomial": [6.0, 0.7],
+}
+
+
+def forecast_of(name, n=3, horizon=2, targets=2):
+    """The same distribution for all rows, steps and targets, but moved; and by how much."""
+    moved = np.arange(n * horizon * targets).reshape(n, horizon, targets).astype(float)
+    p = np.array(PARAMETERS[name])[:, None, None, None] + np.zeros_like(moved)
+    p[: None if name == "quantile" else 1] += moved
+    return np.moveaxis(p, 0, 1), moved
+
+
+def frozen(name, p):
+    """scipy's distribution of parameters (n_parameters,)."""
+    if name == "gaussian":
+        return stats.norm(p[0], p[1])
+    if name == "student_t":
+        return stats.t(p[2], p[0], p[1])
+    return stats.nbinom(1 / p[1], 1 / (1 + p[0] * p[1]))
+
+
+def draw(distribution, parameters, n):
+    """Draw `n` values of each step and target, shape (n_forecasts, n, horizon, n_targets)."""
+    shape = len(parameters), n, *parameters.shape[2:]
+    probabilities = np.random.default_rng(0).random(shape).reshape(-1, *shape[2:])
+    return distribution.invert_cdf(parameters.repeat(n, axis=0), probabilities).reshape(shape)
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_quantiles_are_scipys(name):
+    parameters, _ = forecast_of(name)
+    probabilities = [0.9, 0.01, 0.5]
+    found = find_distribution(name).quantiles(parameters.astype("float32"), probabilities)
+    assert found.shape == (3, 3, 2, 2)
+    for i, step, k in np.ndindex(3, 2, 2):
+        expected = frozen(name, parameters[i, :, step, k].astype("float32").astype(float)).ppf(probabilities)
+        np.testing.assert_allclose(found[i, :, step, k], expected, rtol=1e-9)
+
+
+def test_quantiles_between_known_ones_lie_on_straight_lines():
+    parameters, moved = forecast_of("quantile")
+    distribution = find_distribution("quantile", PROBABILITIES)
+    asked = [0.05, 0.5, 0.15, 0.99, 0.945, 0.9 + 1e-16]
+    expected = np.array([-2.0, 1.0, -1.0, 6.0, 4.5, 3.0])
+    found = distribution.quantiles(parameters, asked)
+    np.testing.assert_allclose(found, expected[None, :, None, None] + moved[:, None], rtol=1e-12, atol=1e-12)
+
+
+def test_a_median_alone_is_a_quantile_forecast():
+    distribution = find_distribution("quantile", (0.5,))
+    parameters = np.arange(6.0).reshape(3, 1, 2, 1)
+    np.testing.assert_array_equal(distribution.quantiles(parameters, [0.5]), parameters)
+    np.testing.assert_array_equal(draw(distribution, parameters, 2), parameters.repeat(2, axis=1))
+
+
+@pytest.mark.parametrize("asked", [0.04, 0.991])
+def test_probabilities_beyond_the_outermost_are_refused(asked):
+    parameters, _ = forecast_of("quantile")
+    with pytest.raises(ValueError, match=f"those of the fit, 0.05 to 0.99. Got {asked} instead"):
+        find_distribution("quantile", PROBABILITIES).quantiles(parameters, [0.5, asked])
+
+
+@pytest.mark.parametrize(
+    "probabilities", [(0.1, 0.9), (0.5, 0.1), (0.5, 0.5), (), tuple(np.arange(1, 200) / 200)]
+)
+def test_probabilities_of_a_fit_are_ascending_around_the_median(probabilities):
+    with pytest.raises(ValueError, match=r"must be ascending, 0\.5 among them, and at most 99"):
+        find_distribution("quantile", probabilities)
+
+
+@pytest.mark.parametrize("probabilities", [[0.0], [1], [0.5, np.nan], 0.5])
+@names
+def test_probabilities_lie_between_0_and_1(name, probabilities):
+    parameters, _ = forecast_of(name)
+    with pytest.raises(ValueError, match="numbers between 0 and 1"):
+        find_distribution(name, PROBABILITIES).quantiles(parameters, probabilities)
+
+
+@names
+def test_draws_have_the_distributions_quantiles(name):
+    parameters, _ = forecast_of(name)
+    distribution = find_distribution(name, PROBABILITIES)
+    assert distribution.n_parameters == parameters.shape[1] == parameter_count(name, probabilities_of(name))
+    found = draw(distribution, parameters, 4000)
+    assert found.shape == (3, 4000, 2, 2)
+    asked = [0.1, 0.25, 0.5, 0.75, 0.9]
+    expected = distribution.quantiles(parameters, asked)
+    below = (found[:, None] <= expected[:, :, None]).mean(axis=2)
+    reached = np.array(asked)[None, :, None, None]
+    if name == "negative_binomial":  # counts: the smallest that is reached
+        assert (below > reached - 0.03).all()
+        assert ((found[:, None] < expected[:, :, None]).mean(axis=2) < reached + 0.03).all()
+    else:
+        np.testing.assert_allclose(below, np.broadcast_to(reached, below.shape), atol=0.03)
+    again = draw(distribution, parameters, 4000)
+    np.testing.assert_array_equal(found, again)
+
+
+def test_draws_beyond_the_outermost_quantiles_are_those():
+    parameters, moved = forecast_of("quantile")
+    found = draw(find_distribution("quantile", PROBABILITIES), parameters, 4000)
+    np.testing.assert_array_equal(found.min(axis=1), -2 + moved)
+    np.testing.assert_array_equal(found.max(axis=1), 6 + moved)

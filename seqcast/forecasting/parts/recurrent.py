@@ -209,7 +209,7 @@ class RecurrentPart:
         return architecture.with_readout(
             n_outputs=n_outputs * self.distribution.n_parameters,
             distribution=self.distribution.name,
-            levels=self.distribution.probabilities,
+            probabilities=self.distribution.probabilities,
         )
 
     # -- what the networks read

@@ -167,7 +167,7 @@ def _find_version(package: str) -> str | None:
 
 
 class _UnknownSourceError(Exception):
-    """A kernel refers to something whose versions cannot be told apart."""
+    """Raised for a kernel that refers to something whose versions cannot be distinguished."""
 
 
 def name_variant(function: Callable, threads: int | None) -> str | None:

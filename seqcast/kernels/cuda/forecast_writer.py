@@ -8,7 +8,7 @@ from numba import float32, int64
 
 from .. import distributions
 from ..batch_plan import Window
-from ..distributions import DISTRIBUTIONS, output_levels
+from ..distributions import DISTRIBUTIONS, output_probabilities
 from ..samples import LENGTH, TARGET
 from .compiler import Example, cuda, cuda_kernel, device_function
 from .device_math import divide
@@ -35,7 +35,7 @@ class ForecastWriter:
         self._n_samples = n_samples
         self._n_readings = n_samples * (window.n_steps if self._net.reads_every_step else 1)
         dtype = layout.layout.dtype
-        self._probabilities = queue.upload(output_levels(self._net.levels).astype(dtype))
+        self._probabilities = queue.upload(output_probabilities(self._net.probabilities).astype(dtype))
 
     def write(self, batch_table: Any, out: Any, reader: WindowReader, forecasts: Any) -> None:
         """Convert `out` (IN and OUT) to the unit of the values, and copy it to its places in `forecasts`."""
@@ -90,7 +90,9 @@ def make_write_forecasts(distribution: int, every_step: bool) -> Any:
 
 def ptx_examples() -> Iterator[Example]:
     """Yield the kernels of this module for the check of their machine code."""
-    for distribution, name in enumerate(DISTRIBUTIONS):
-        signature = int64[::1], *[float32[::1]] * 5, *[int64] * 6
-        kernel = make_write_forecasts(distribution, every_step=False)
-        yield Example(f"write_forecasts, {name}", kernel, signature, distributions=distribution > 0)
+    signature = int64[::1], *[float32[::1]] * 5, *[int64] * 6
+    for every_step in (False, True):
+        mode = ", every step" if every_step else ""
+        for number, name in enumerate(DISTRIBUTIONS):
+            kernel = make_write_forecasts(number, every_step)
+            yield Example(f"write_forecasts, {name}{mode}", kernel, signature, distributions=number > 0)

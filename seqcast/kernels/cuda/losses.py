@@ -10,7 +10,7 @@ from numba import float32, float64, int64
 from .. import distributions
 from .. import losses as cpu_losses
 from ..batch_plan import Window
-from ..distributions import DISTRIBUTIONS, output_levels
+from ..distributions import DISTRIBUTIONS, output_probabilities
 from ..losses import LOSSES, POINT_LOSSES
 from ..samples import LENGTH, TARGET
 from .compiler import Example, cuda, cuda_kernel, device_function, real_type
@@ -52,7 +52,7 @@ class Losses:
         self._target_stride = window.target_stride
         self._n_points = 1 if loss == "cross_entropy" else net.n_points
         self._kernel = make_losses(real_type(dtype), loss, THREADS, net.reads_every_step)
-        self._probabilities = queue.upload(output_levels(net.levels).astype(dtype))
+        self._probabilities = queue.upload(output_probabilities(net.probabilities).astype(dtype))
         self._blocks = min(MAX_BLOCKS, -(-self._n_readings * self._n_points // (self._n_targets * THREADS)))
         self._partials = queue.zeros(self._blocks * self._n_targets * 2, dtype)
 
@@ -214,8 +214,11 @@ def make_add_partials(real) -> Any:
 def ptx_examples() -> Iterator[Example]:
     """Yield the kernels of this module for the check of their machine code."""
     real, integers = float32[::1], int64[::1]
-    for loss in LOSSES:
-        signature = integers, *[real] * 7, *[int64] * 7
-        kernel = make_losses(float32, loss, 256, every_step=False)
-        yield Example(f"losses, {loss}", kernel, signature, distributions=loss in DISTRIBUTIONS)
+    signature = integers, *[real] * 7, *[int64] * 7
+    for every_step in (False, True):
+        mode = ", every step" if every_step else ""
+        for loss in LOSSES:
+            kernel = make_losses(float32, loss, THREADS, every_step)
+            is_distribution = loss in DISTRIBUTIONS
+            yield Example(f"losses, {loss}{mode}", kernel, signature, distributions=is_distribution)
     yield Example("add_partials", make_add_partials(float32), (real, integers, real, int64, int64))

@@ -272,7 +272,7 @@ class ThreadPlace(NamedTuple):
 def sample_index(place, r, length):
     """Return the index in the batch of sample r of the block, or of the block's first sample if length is -1.
 
-    It is computed anew in each step, because registers are scarce.
+    It is computed again in each step, because registers are scarce.
     """
     return uint32(place.first + r if length >= 0 else place.first)
 

@@ -40,7 +40,7 @@ class Tiling(NamedTuple):
 LARGE, SMALL = (Tiling(2, 3, 2), Tiling(2, 2, 3)) if SIMULATED else (Tiling(16, 4, 16), Tiling(16, 2, 32))
 # Two blocks for each multiprocessor of an H100.
 BLOCKS = 6 if SIMULATED else 264
-# Depth of a part. A block with less work is not worth its start; longer float32 sums lose digits.
+# Depth of a part. A block with less work takes longer to start than to run; longer float32 sums lose digits.
 SHORTEST, LONGEST = (5, 12) if SIMULATED else (512, 16384)
 
 
