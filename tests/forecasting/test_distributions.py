@@ -7,7 +7,7 @@ from scipy import stats
 from seqcast.forecasting.distributions import find_distribution
 from seqcast.kernels.distributions import DISTRIBUTIONS, parameter_count
 
-LEVELS = (0.05, 0.25, 0.5, 0.6, 0.9, 0.99)
+PROBABILITIES = (0.05, 0.25, 0.5, 0.6, 0.9, 0.99)
 NAMES = DISTRIBUTIONS[1:]
 names = pytest.mark.parametrize("name", NAMES)
 
@@ -46,17 +46,17 @@ def draw(distribution, parameters, n):
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_quantiles_equal_those_of_scipy(name):
     parameters, _ = forecast_of(name)
-    levels = [0.9, 0.01, 0.5]
-    found = find_distribution(name).quantiles(parameters.astype("float32"), levels)
+    probabilities = [0.9, 0.01, 0.5]
+    found = find_distribution(name).quantiles(parameters.astype("float32"), probabilities)
     assert found.shape == (3, 3, 2, 2)
     for i, step, k in np.ndindex(3, 2, 2):
-        expected = frozen(name, parameters[i, :, step, k].astype("float32").astype(float)).ppf(levels)
+        expected = frozen(name, parameters[i, :, step, k].astype("float32").astype(float)).ppf(probabilities)
         np.testing.assert_allclose(found[i, :, step, k], expected, rtol=1e-9)
 
 
-def test_quantiles_between_levels_are_interpolated_linearly():
+def test_quantiles_between_probabilities_are_interpolated_linearly():
     parameters, moved = forecast_of("quantile")
-    distribution = find_distribution("quantile", LEVELS)
+    distribution = find_distribution("quantile", PROBABILITIES)
     asked = [0.05, 0.5, 0.15, 0.99, 0.945, 0.9 + 1e-16]
     expected = np.array([-2.0, 1.0, -1.0, 6.0, 4.5, 3.0])
     found = distribution.quantiles(parameters, asked)
@@ -71,31 +71,33 @@ def test_a_median_alone_is_a_quantile_forecast():
 
 
 @pytest.mark.parametrize("asked", [0.04, 0.991])
-def test_levels_beyond_the_outermost_are_refused(asked):
+def test_probabilities_beyond_the_outermost_are_refused(asked):
     parameters, _ = forecast_of("quantile")
     with pytest.raises(ValueError, match=f"those of the fit, 0.05 to 0.99. Got {asked} instead"):
-        find_distribution("quantile", LEVELS).quantiles(parameters, [0.5, asked])
+        find_distribution("quantile", PROBABILITIES).quantiles(parameters, [0.5, asked])
 
 
-@pytest.mark.parametrize("levels", [(0.1, 0.9), (0.5, 0.1), (0.5, 0.5), (), tuple(np.arange(1, 200) / 200)])
-def test_levels_of_a_fit_are_ascending_around_the_median(levels):
+@pytest.mark.parametrize(
+    "probabilities", [(0.1, 0.9), (0.5, 0.1), (0.5, 0.5), (), tuple(np.arange(1, 200) / 200)]
+)
+def test_probabilities_of_a_fit_are_ascending_around_the_median(probabilities):
     with pytest.raises(ValueError, match=r"must be ascending, 0\.5 among them, and at most 99"):
-        find_distribution("quantile", levels)
+        find_distribution("quantile", probabilities)
 
 
-@pytest.mark.parametrize("levels", [[0.0], [1], [0.5, np.nan], 0.5])
+@pytest.mark.parametrize("probabilities", [[0.0], [1], [0.5, np.nan], 0.5])
 @names
-def test_levels_lie_between_0_and_1(name, levels):
+def test_probabilities_lie_between_0_and_1(name, probabilities):
     parameters, _ = forecast_of(name)
     with pytest.raises(ValueError, match="numbers between 0 and 1"):
-        find_distribution(name, LEVELS).quantiles(parameters, levels)
+        find_distribution(name, PROBABILITIES).quantiles(parameters, probabilities)
 
 
 @names
 def test_draws_have_the_quantiles_of_the_distribution(name):
     parameters, _ = forecast_of(name)
-    distribution = find_distribution(name, LEVELS)
-    assert distribution.n_parameters == parameters.shape[1] == parameter_count(name, LEVELS)
+    distribution = find_distribution(name, PROBABILITIES)
+    assert distribution.n_parameters == parameters.shape[1] == parameter_count(name, PROBABILITIES)
     found = draw(distribution, parameters, 4000)
     assert found.shape == (3, 4000, 2, 2)
     asked = [0.1, 0.25, 0.5, 0.75, 0.9]
@@ -113,6 +115,6 @@ def test_draws_have_the_quantiles_of_the_distribution(name):
 
 def test_draws_are_clipped_to_the_outermost_quantiles():
     parameters, moved = forecast_of("quantile")
-    found = draw(find_distribution("quantile", LEVELS), parameters, 4000)
+    found = draw(find_distribution("quantile", PROBABILITIES), parameters, 4000)
     np.testing.assert_array_equal(found.min(axis=1), -2 + moved)
     np.testing.assert_array_equal(found.max(axis=1), 6 + moved)

@@ -377,12 +377,10 @@ def test_categories_have_the_columns_that_they_are_read_as():
 
 def panel(n=TRAINING + KNOWN):
     parts = {"x": hourly(n, seed=1), "y": 2 * hourly(n, seed=2), "z": hourly(n, seed=3) + 9}
-    return pd.concat(
-        [part.reset_index().assign(id=name, size=k) for k, (name, part) in enumerate(parts.items())]
-    )
+    return pd.concat([part.reset_index().assign(id=name) for name, part in parts.items()])
 
 
-LONG = {"id_col": "id", "time_col": "time", "static_cols": "size"}
+LONG = {"id_col": "id", "time_col": "time"}
 
 
 def split(rows):
@@ -393,7 +391,7 @@ def split(rows):
 def by_differences_of(model, known, id_, like):
     """Of one series, by what does not stay the same."""
     own, columns = known["id"] == id_, {}
-    for name, lag in like.columns[like.columns.get_level_values("column") != "size"]:
+    for name, lag in like.columns:
         found = []
         for moved_by in (1e-5, -1e-5):
             moved = known.copy()
@@ -413,13 +411,13 @@ def test_of_long_frames_it_is_of_each_series(make, scope):
     assert list(found.index.names) == ["id", "target", "lead"]
     assert list(found.index.get_level_values("id").unique()) == ["x", "y", "z"]
     expected = by_differences_of(model, known, "y", found.loc["y"])
-    np.testing.assert_allclose(found.loc["y"].drop(columns="size", level=0), expected, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(found.loc["y"], expected, rtol=1e-5, atol=1e-8)
     pd.testing.assert_frame_equal(model.sensitivity(known, ids=["z", "x"]), found.loc[["z", "x"]])
 
 
 def test_of_a_static_column_it_is_that_of_its_one_value():
-    train, _ = split(panel())
-    model = make_network(**LONG).fit(train)
+    train, _ = split(panel().assign(size=lambda rows: rows["id"].map({"x": 0, "y": 1, "z": 2})))
+    model = make_network(**LONG, static_cols="size").fit(train)
     found, forecasts = model.sensitivity(ids=["y"]), []
     for moved_by in (1e-5, -1e-5):
         moved = copy.deepcopy(model)
