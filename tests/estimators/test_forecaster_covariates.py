@@ -272,14 +272,14 @@ def test_missing_future_values_are_masked_or_refused(model):
 def test_x_future_is_required_only_with_future_columns(model, method):
     name = type(model).__name__
     message = (
-        f"The 'X_future' parameter of {name}.forecast must hold the columns ['promo', 'price'] of "
+        f"The 'X_future' parameter of {name}.{method} must hold the columns ['promo', 'price'] of "
         f"future_cols. Got None instead."
     )
     with pytest.raises(ValueError, match=says(message)):
         getattr(model, method)()
     without = LinearForecaster(**SMALL).fit(ROWS[["y"]][:N])
     message = (
-        "The 'X_future' parameter of LinearForecaster.forecast must be None without future_cols. Got "
+        f"The 'X_future' parameter of LinearForecaster.{method} must be None without future_cols. Got "
         "DataFrame instead."
     )
     with pytest.raises(ValueError, match=says(message)):

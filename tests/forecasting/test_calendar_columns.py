@@ -1,4 +1,4 @@
-"""Columns that are made of stamps."""
+"""Columns that are made of time stamps."""
 
 import numpy as np
 import pytest

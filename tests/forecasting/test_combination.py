@@ -1,4 +1,4 @@
-"""How much of each part, against weights by hand and a search over all of them."""
+"""Weights of the parts, against weights by hand and an exhaustive search."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def searched(parts=PARTS, truth=TRUTH):
 # -- weights
 
 
-def test_weights_of_much_validation_have_the_least_error():
+def test_weights_minimize_the_error_of_much_validation():
     weights = fit_weights(PARTS, TRUTH, MUCH)
     assert list(weights) == ["recurrent", "linear"]
     assert 0.7 < weights["recurrent"] < 0.9  # 0.8, were the errors independent: 1 / 0.25 to 1 / 1
@@ -46,7 +46,7 @@ def test_weights_of_much_validation_have_the_least_error():
 
 
 def test_weights_by_hand():
-    """Errors 1 and -3 on one number: three quarters of the first, one of the second, are the truth."""
+    """The errors are 1 and -3, so that three quarters of the first part and one of the second are exact."""
     truth = np.zeros((1, 1, 1))
     assert fit_weights({"a": truth + 1, "b": truth - 3}, truth, MUCH) == pytest.approx({"a": 0.75, "b": 0.25})
 
@@ -59,8 +59,8 @@ def test_no_weight_is_below_0_or_above_1(errors, expected):
 
 
 @pytest.mark.parametrize("n_horizons", [0.0, 1.0, 7.5, 30.0, 1000.0])
-def test_few_horizons_draw_the_weights_to_equal_parts(n_horizons):
-    """The most probable share: of errors as large as the best one leaves, and a half, give or take a half."""
+def test_few_horizons_shrink_the_weights_to_equality(n_horizons):
+    """The weight has the largest posterior probability, for a prior of 0.5 with a deviation of 0.5."""
     best = fit_weights(PARTS, TRUTH, MUCH)["recurrent"]
     evidence = n_horizons * np.mean((PARTS["recurrent"] - PARTS["linear"]) ** 2) / error_of(best)
     expected = (evidence * best + 0.5 / 0.5**2) / (evidence + 1 / 0.5**2)
@@ -71,8 +71,8 @@ def test_few_horizons_draw_the_weights_to_equal_parts(n_horizons):
     assert shares[int(np.argmin(doubts))] == pytest.approx(expected, abs=1e-4)
 
 
-def test_parts_that_hardly_differ_count_the_same():
-    """Which of them is better is then a matter of luck."""
+def test_similar_parts_have_nearly_equal_weights():
+    """Which of the parts is better depends on chance."""
     parts = {"a": TRUTH + NOISE[0], "b": TRUTH + NOISE[0] + 0.01 * NOISE[1]}
     assert fit_weights(parts, TRUTH, MUCH)["a"] == pytest.approx(searched(parts), abs=1e-4)
     assert searched(parts) in (0, 1)
@@ -81,14 +81,14 @@ def test_parts_that_hardly_differ_count_the_same():
 
 @pytest.mark.parametrize("n_horizons", [0.1, 5.0, MUCH])
 def test_a_part_without_errors_has_all_weight(n_horizons):
-    """Errors of 0 are endless evidence, which must not end in NaN."""
+    """Errors of 0 make the evidence infinite, and the weights must not be NaN."""
     assert fit_weights({"a": TRUTH, "b": TRUTH + 1}, TRUTH, n_horizons) == {"a": 1.0, "b": 0.0}
     assert fit_weights({"a": TRUTH + 1, "b": TRUTH}, TRUTH, n_horizons) == {"a": 0.0, "b": 1.0}
     assert fit_weights({"a": TRUTH, "b": TRUTH}, TRUTH, n_horizons) == {"a": 0.5, "b": 0.5}
     assert fit_weights({"a": TRUTH + 1, "b": TRUTH - 1}, TRUTH, n_horizons) == {"a": 0.5, "b": 0.5}
 
 
-def test_parts_that_are_equal_count_the_same():
+def test_equal_parts_have_equal_weights():
     same = {"a": TRUTH + 1, "b": TRUTH + 1}
     assert fit_weights(same, TRUTH, MUCH) == {"a": 0.5, "b": 0.5}
 
@@ -125,7 +125,7 @@ def test_a_third_part_without_errors_has_all_weight():
     assert weights == {"recurrent": 0.0, "linear": 0.0, "third": 1.0}
 
 
-def test_missing_values_do_not_count_in_weights():
+def test_missing_values_do_not_change_the_weights():
     holed = np.where(RNG.random(TRUTH.shape) < 0.3, np.nan, TRUTH)
     seen = np.isfinite(holed)
     expected = fit_weights({name: part[seen] for name, part in PARTS.items()}, TRUTH[seen], 5.0)
@@ -134,7 +134,7 @@ def test_missing_values_do_not_count_in_weights():
 
 
 @pytest.mark.parametrize("truth", [np.full_like(TRUTH, np.nan), np.empty((0, 1, 1))])
-def test_without_validation_all_parts_count_the_same(truth):
+def test_without_validation_all_parts_have_equal_weights(truth):
     assert fit_weights(PARTS, truth, 0.0) == {"recurrent": 0.5, "linear": 0.5}
     naive = {"naive": TRUTH}
     assert choose_weights(ValidationForecasts(PARTS, naive, truth, 0.0)) == {"recurrent": 0.5, "linear": 0.5}
@@ -144,50 +144,50 @@ def test_without_validation_all_parts_count_the_same(truth):
 # -- naive forecasts
 
 
-def trial(parts=PARTS, naive=None, truth=TRUTH, n_horizons=5.0):
+def make_validation(parts=PARTS, naive=None, truth=TRUTH, n_horizons=5.0):
     return ValidationForecasts(parts, naive or {}, truth, n_horizons)
 
 
-def test_a_naive_forecast_that_is_better_is_all_that_is_left():
+def test_a_better_naive_forecast_replaces_the_parts():
     naive = {"naive": TRUTH + 0.2 * NOISE[2], "seasonal_naive": TRUTH + 0.1 * NOISE[2]}
-    assert choose_weights(trial(naive=naive)) == {"seasonal_naive": 1.0}
-    assert choose_weights(trial(naive={"naive": naive["naive"]})) == {"naive": 1.0}
+    assert choose_weights(make_validation(naive=naive)) == {"seasonal_naive": 1.0}
+    assert choose_weights(make_validation(naive={"naive": naive["naive"]})) == {"naive": 1.0}
 
 
 def test_a_worse_naive_forecast_has_no_weight():
     naive = {"naive": TRUTH + NOISE[2], "seasonal_naive": TRUTH + 2 * NOISE[2]}
-    assert choose_weights(trial(naive=naive)) == fit_weights(PARTS, TRUTH, 5.0)
-    assert choose_weights(trial()) == fit_weights(PARTS, TRUTH, 5.0)
+    assert choose_weights(make_validation(naive=naive)) == fit_weights(PARTS, TRUTH, 5.0)
+    assert choose_weights(make_validation()) == fit_weights(PARTS, TRUTH, 5.0)
 
 
 def test_the_naive_forecast_is_compared_with_the_sum_of_parts():
     """Errors of the parts cancel: their mean is better than the naive forecast, which is better than each."""
     parts, naive = {"a": TRUTH + NOISE[0], "b": TRUTH - NOISE[0]}, {"naive": TRUTH + 0.5 * NOISE[0]}
-    assert choose_weights(trial(parts, naive)) == pytest.approx({"a": 0.5, "b": 0.5})
+    assert choose_weights(make_validation(parts, naive)) == pytest.approx({"a": 0.5, "b": 0.5})
 
 
-def test_a_naive_forecast_that_is_as_good_is_preferred():
-    assert choose_weights(trial({"recurrent": TRUTH + 1}, {"naive": TRUTH - 1})) == {"naive": 1.0}
+def test_an_equally_good_naive_forecast_is_preferred():
+    assert choose_weights(make_validation({"recurrent": TRUTH + 1}, {"naive": TRUTH - 1})) == {"naive": 1.0}
 
 
 def test_missing_values_do_not_count_as_errors():
     holed = np.where(RNG.random(TRUTH.shape) < 0.3, np.nan, TRUTH)
     naive = {"naive": np.where(np.isnan(holed), 1e9, TRUTH)}
-    assert choose_weights(trial(naive=naive, truth=holed)) == {"naive": 1.0}
+    assert choose_weights(make_validation(naive=naive, truth=holed)) == {"naive": 1.0}
 
 
 # -- more evidence, out of fold
 
 
 def at_errors(parts, naive, n_horizons):
-    """A trial of windows with one number each, whose forecasts are off by so much."""
+    """Return forecasts of windows with one value each, with these errors."""
     off = {name: np.array(values, dtype=float)[:, None, None] for name, values in (parts | naive).items()}
     truth = np.zeros((len(next(iter(off.values()))), 1, 1))
     return ValidationForecasts({n: off[n] for n in parts}, {n: off[n] for n in naive}, truth, n_horizons)
 
 
 def t_by_hand(gains, horizons):
-    """Of gains of windows that each count so many horizons."""
+    """Return the mean gain in standard errors, for windows with these weights in horizons."""
     mean = sum(g * h for g, h in zip(gains, horizons, strict=True)) / sum(horizons)
     variance = sum(h * (g - mean) ** 2 for g, h in zip(gains, horizons, strict=True)) / sum(horizons)
     with np.errstate(divide="ignore"):  # one value: certain
@@ -196,7 +196,7 @@ def t_by_hand(gains, horizons):
 
 @given(st.integers(0, 10**6), st.integers(2, 30), st.integers(0, 30), st.floats(0.1, 60), st.floats(0.1, 60))
 @settings(max_examples=150, deadline=None)
-def test_the_choice_is_that_of_the_rule_by_hand(seed, n, n_folds, horizons, fold_horizons):
+def test_the_choice_follows_the_documented_rule(seed, n, n_folds, horizons, fold_horizons):
     rng = np.random.default_rng(seed)
     parts, rivals = ("recurrent", "linear"), ("naive", "seasonal_naive")
     errors = {name: rng.normal(size=n) for name in (*parts, *rivals)}
@@ -242,7 +242,7 @@ FEW = at_errors({"recurrent": [1, 1, 1, 1.1], "linear": [1, 1, 1, 1.2]}, {"naive
         ([1.0, 1.2, 1.0], [1.0, 1.1, 1.0], False),
     ],
 )
-def test_the_linear_part_must_have_been_better_out_of_fold_too(linear, naive, stays):
+def test_the_linear_part_must_also_be_better_out_of_fold(linear, naive, stays):
     assert set(choose_weights(FEW)) == {"recurrent", "linear"}
     found = choose_weights(FEW, at_errors({"linear": linear}, {"naive": naive}, 300))
     assert set(found) == ({"recurrent", "linear"} if stays else {"naive"})
@@ -260,8 +260,8 @@ def test_all_parts_with_folds_are_evidence_against_naive(other, stays):
     assert choose_weights(validation, alone) == {"naive": 1.0}
 
 
-def test_a_large_gain_needs_folds_that_do_not_contradict():
-    """Of long horizons few fit into the rows, and nothing is certain."""
+def test_a_large_gain_needs_no_worse_folds():
+    """Few long horizons fit into the rows, so that no difference is certain."""
     large = at_errors({"recurrent": [1, 2, 1], "linear": [1, 2, 1]}, {"naive": [1, 4, 2]}, 1.5)
     tie = at_errors({"linear": [1.0, 2.0, 1.0]}, {"naive": [2.0, 1.0, 1.0]}, 3)
     worse = at_errors({"linear": [3.0, 3.1, 3.0]}, {"naive": [1.0, 1.0, 1.1]}, 30)
@@ -269,8 +269,8 @@ def test_a_large_gain_needs_folds_that_do_not_contradict():
     assert choose_weights(large, worse) == {"naive": 1.0}
 
 
-def test_series_that_only_the_network_forecasts_keep_it():
-    """Where the gain on validation windows is certain, it does not matter what the linear part can do."""
+def test_a_certain_gain_of_the_network_needs_no_folds():
+    """If the gain on validation windows is certain, out-of-fold forecasts of the linear part are ignored."""
     off = 2 + 0.1 * np.random.default_rng(0).normal(size=40)
     validation = at_errors({"recurrent": 0.1 * off, "linear": off}, {"naive": off}, 40)
     folds = at_errors({"linear": off}, {"naive": off / 2}, 200)
@@ -300,7 +300,7 @@ def test_without_folds_validation_alone_decides():
     assert choose_weights(worse, nothing) == {"naive": 1.0}
 
 
-def test_gains_count_what_was_observed():
+def test_gains_are_computed_from_observed_values():
     truth = np.array([[[0.0], [np.nan]], [[np.nan], [np.nan]], [[0.0], [0.0]]])
     some = ValidationForecasts({}, {"naive": np.full((3, 2, 1), 2.0)}, truth, 6.0)
     gains = some.compute_gains(np.array([[[1.0], [99.0]], [[5.0], [5.0]], [[1.0], [3.0]]]), "naive")
@@ -308,7 +308,7 @@ def test_gains_count_what_was_observed():
     np.testing.assert_array_equal(gains.horizons, [2.0, 2.0])
 
 
-def test_gains_exceed_by_their_standard_errors():
+def test_gains_are_compared_with_their_standard_errors():
     gains = Gains(np.array([1.0, 3.0, 2.0]), np.array([1.0, 1.0, 8.0]))
     t = t_by_hand(gains.values, gains.horizons)
     assert gains.mean == pytest.approx(2.0)
@@ -319,7 +319,7 @@ def test_gains_exceed_by_their_standard_errors():
 
 
 def test_random_walks_are_forecast_naively():
-    """A linear part that has fitted noise is better on the last rows often enough, but not on all."""
+    """A linear part that fits noise is often better on the last rows, but not on all rows."""
     chosen = []
     for seed in range(40):
         noise = np.random.default_rng(seed).normal(size=(2, 300, 1, 1))
@@ -340,11 +340,11 @@ def test_random_walks_are_forecast_naively():
 # -- sums
 
 
-def test_a_mixture_is_the_weighted_sum():
+def test_a_blend_is_the_weighted_sum():
     found = blend(PARTS, {"recurrent": 0.25, "linear": 0.75})
     np.testing.assert_allclose(found, 0.25 * PARTS["recurrent"] + 0.75 * PARTS["linear"], rtol=1e-15)
     np.testing.assert_array_equal(blend({"linear": TRUTH}, {"linear": 1.0}), TRUTH)
 
 
-def test_squared_error_is_the_mean_over_what_was_observed():
+def test_squared_error_is_the_mean_over_observed_values():
     assert squared_error(np.array([1.0, 2.0, 9.0]), np.array([3.0, 1.0, np.nan])) == 2.5

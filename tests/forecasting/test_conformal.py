@@ -1,4 +1,4 @@
-"""Ranks of residuals, and draws of them."""
+"""Quantiles of residuals, and random draws."""
 
 import math
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
         st.sampled_from([0.01, 0.025, 0.1, 0.25, 0.4, 0.5, 0.6, 0.9, 0.99]), min_size=1, unique=True
     ),
 )
-def test_quantiles_are_order_statistics_of_the_sizes_of_errors(n, seed, share, probabilities):
+def test_quantiles_are_order_statistics_of_absolute_residuals(n, seed, share, probabilities):
     rng = np.random.default_rng(seed)
     values = np.where(rng.random((n, 2, 3)) < share, np.nan, rng.normal(size=(n, 2, 3)).astype(np.float32))
     found = ConformalResiduals.from_groups([values]).quantiles(probabilities)
@@ -34,8 +34,8 @@ def test_quantiles_are_order_statistics_of_the_sizes_of_errors(n, seed, share, p
             assert row[step, target] == pytest.approx(np.sign(probability - 0.5) * size, rel=1e-6)
 
 
-def test_ranks_of_nineteen_errors():
-    """Of which the last but one is the interval of 90 percent: 18 of 20 cases."""
+def test_ranks_of_nineteen_residuals():
+    """The last but one is the bound of the interval of level 90, which covers 18 of 20 cases."""
     values = np.arange(1.0, 20.0)[np.random.default_rng(0).permutation(19)] * np.tile([1, -1], 10)[:19]
     errors = ConformalResiduals.from_groups([values[:, None, None]])
     assert errors.quantiles([0.05, 0.95, 0.5, 0.75, 0.025]).ravel().tolist() == [-18, 18, 0, 10, -19]
@@ -52,7 +52,7 @@ def test_ranks_of_nineteen_errors():
     seed=st.integers(0, 2**16),
     level=st.floats(0.05, 0.95),
 )
-def test_groups_of_windows_count_the_same_however_many_they_are(sizes, seed, level):
+def test_groups_of_windows_have_the_same_total_weight(sizes, seed, level):
     rng = np.random.default_rng(seed)
     groups = [rng.normal(size=(n, 1, 1)).astype(np.float32) for n in sizes]
     errors = ConformalResiduals.from_groups(groups)
@@ -66,7 +66,7 @@ def test_groups_of_windows_count_the_same_however_many_they_are(sizes, seed, lev
     assert errors.count_effective() == pytest.approx(n)
 
 
-def test_of_many_windows_some_at_equal_distances_are_kept():
+def test_equally_spaced_windows_are_kept_of_many():
     values = np.arange(50_000.0)[:, None, None]
     errors = ConformalResiduals.from_groups([values])
     assert len(errors.values) == MAX_SAMPLES

@@ -9,8 +9,8 @@ Y = np.random.default_rng(0).normal(size=30)
 OTHER = np.random.default_rng(1).normal(size=20)
 
 
-def test_cutoffs_keep_within_the_border():
-    """Of 30 steps the last 6 are held back; windows have 4 steps, horizons 2."""
+def test_training_horizons_end_before_the_validation_steps():
+    """The last 6 of 30 steps are held back; windows have 4 steps, horizons 2."""
     found = examples_of(Y)
     np.testing.assert_array_equal(found.train, np.arange(4, 23))
     np.testing.assert_array_equal(found.validation, np.arange(24, 29))

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
 
 @pytest.mark.parametrize("multivariate", [False, True])
 @pytest.mark.parametrize("normalization", ["last", "none", "instance", "auto"])
-def test_weights_of_the_parts_are_those_of_the_last_rows(multivariate, normalization):
+def test_weights_are_fitted_to_the_last_rows(multivariate, normalization):
     rows = with_holes(hourly(150, "abc"), share=0.05)
     options = {
         **EXACT,
@@ -59,14 +59,14 @@ def test_weights_of_the_parts_are_those_of_the_last_rows(multivariate, normaliza
 
 
 def validation_by_hand(model, rows):
-    """The trial of the last rows' windows as they are."""
+    """Return the forecasts of the validation windows."""
     truth, forecasts = truth_and_parts(model, rows)
     naives = {name: forecasts.pop(name) for name in ("naive", "seasonal_naive")}
     return ValidationForecasts(forecasts, naives, truth, len(truth) / model.horizon_)
 
 
 def choice_by_hand(validation, folds):
-    """By the rule, which is checked in test_combination; and what decided."""
+    """Return the weights by the rule, which test_combination checks, and the condition that decided."""
     best = min(validation.naive, key=lambda name: squared_error(validation.naive[name], validation.truth))
     weights = fit_weights(validation.parts, validation.truth, validation.n_horizons)
     mixture = validation.forecast(weights)
@@ -80,7 +80,7 @@ def choice_by_hand(validation, folds):
     return choose_weights(validation, folds), decided
 
 
-def assert_same_trial(one, other):
+def assert_same_validation(one, other):
     assert (one is None) == (other is None)
     if one is None:
         return
@@ -93,20 +93,20 @@ def assert_same_trial(one, other):
 
 
 def folds_by_hand(model, scaled):
-    """The trial of training windows out of fold, by maps that are checked in test_out_of_fold."""
+    """Return out-of-fold forecasts of training windows, by maps that test_out_of_fold checks."""
     k, n, horizon = len(model.target_names_), scaled.shape[1], model.horizon_
     clock = Clock(np.array([0, len(scaled)]), np.array([FIRST]))
-    blocks = WindowSource.from_inputs(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
+    source = WindowSource.from_inputs(scaled, ColumnLayout(k, n - k), model.multivariate, clock)
     cutoffs = np.array(cutoffs_between(model, scaled, 0, training_end(model, len(scaled))))
     starts, found = forecast_out_of_fold(
-        linear_map_of(model), blocks, cutoffs - model.window_, model.window_, horizon
+        linear_map_of(model), source, cutoffs - model.window_, model.window_, horizon
     )
     np.testing.assert_array_equal(starts + model.window_, cutoffs)
     seasons = {"naive": 1, "seasonal_naive": model.season_length_}
     naives = {name: naives_by_hand(model, scaled, cutoffs, season) for name, season in seasons.items()}
     truth = truth_at(model, scaled, cutoffs)
     return ValidationForecasts(
-        {"linear": join_targets(found, len(blocks))}, naives, truth, len(cutoffs) / horizon
+        {"linear": join_targets(found, len(source))}, naives, truth, len(cutoffs) / horizon
     )
 
 
@@ -129,10 +129,10 @@ CHOICES = [
 
 @pytest.mark.parametrize(("data", "options", "decided"), CHOICES)
 def test_the_fallback_is_chosen_where_it_is_as_good(data, options, decided, monkeypatch):
-    options, trials = EXACT | options, []
+    options, calls = EXACT | options, []
 
     def watched(validation, folds):
-        trials.append((validation, folds))
+        calls.append((validation, folds))
         return choose_weights(validation, folds)
 
     monkeypatch.setattr(fit_combination, "choose_weights", watched)
@@ -142,8 +142,8 @@ def test_the_fallback_is_chosen_where_it_is_as_good(data, options, decided, monk
     assert_same_weights(model, mixture)
     validation = validation_by_hand(mixture, data)
     folds = folds_by_hand(mixture, scaled_rows(mixture, data)) if model.linear else None
-    assert_same_trial(trials[0][0], validation)
-    assert_same_trial(trials[0][1], folds)
+    assert_same_validation(calls[0][0], validation)
+    assert_same_validation(calls[0][1], folds)
     expected, why = choice_by_hand(validation, folds)
     assert why == decided
     assert model.chosen_ == pytest.approx(expected, rel=1e-9)
@@ -169,8 +169,8 @@ def test_a_season_is_learned_and_not_repeated():
 
 
 @pytest.mark.parametrize("window", [30, 12])
-def test_a_repeated_season_is_forecast_by_the_last_one(window):
-    """Whatever it looks like, and however short the window: to forecast and to predict."""
+def test_a_repeated_season_is_forecast_exactly(window):
+    """The season is random, and the window may be shorter than the season."""
     season = np.random.default_rng(0).permutation(np.arange(24.0))
     rows = pd.Series(np.tile(season, 12), pd.date_range("2024-01-01", periods=288, freq="h"), name="a")
     model = SeqForecaster(5, window, hidden_size=2, max_iter=1, linear=False).fit(rows[:240])
@@ -235,7 +235,7 @@ def test_without_complete_windows_the_network_forecasts_alone():
 
 
 def test_normalization_decides_whether_a_level_persists():
-    """Rows that follow a hundred deviations above those of training."""
+    """The later rows are a hundred deviations above the training rows."""
     rows = hourly(150)
     later = hourly(180)[150:] + 100.0
     errors = {}
@@ -248,7 +248,7 @@ def test_normalization_decides_whether_a_level_persists():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_auto_normalization_is_chosen_by_validation_error(seed):
-    """Of noise about a level that is none relative to the last value; of a walk another."""
+    """Noise about a mean is forecast best without an offset, a random walk relative to its last value."""
     options = {**EXACT, **TOGETHER, "random_state": seed}
     noise = pd.Series(np.random.default_rng(seed).normal(size=300), name="noise")
     for rows, is_walk in ((noise, False), (walk(300, seed), True)):
@@ -273,7 +273,7 @@ def test_auto_normalization_is_chosen_by_validation_error(seed):
 
 
 def linear_error(model, rows):
-    """On the windows that are judged by."""
+    """Return the squared error of the linear part on the validation windows."""
     truth, parts = truth_and_parts(model, rows)
     return squared_error(parts["linear"], truth)
 
@@ -284,7 +284,7 @@ def linear_error(model, rows):
 @pytest.mark.parametrize("multivariate", [True, False])
 @pytest.mark.parametrize("normalization", ["last", "instance"])
 def test_without_validation_residuals_are_out_of_fold(multivariate, normalization):
-    """In units of what each target moved in the steps before: from step to step, and over a horizon."""
+    """The unit is the volatility before each cutoff, over one step and over a horizon."""
     rows = with_holes(hourly(150, "ab"), 0.03)
     options = {**EXACT, "early_stopping": False, "multivariate": multivariate, "normalization": normalization}
     model = SeqForecaster(**options).fit(rows)

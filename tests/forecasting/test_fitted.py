@@ -1,4 +1,4 @@
-"""The record that a fit leaves."""
+"""The record of a fitted forecaster."""
 
 import numpy as np
 import pytest
@@ -25,12 +25,12 @@ def test_series_have_numbers_in_the_order_of_their_first_rows(record):
     assert (record.owner, record.targets, record.n_targets) == ("NaiveForecaster", ["y"], 1)
 
 
-def test_states_tell_where_each_series_ended(record):
+def test_states_hold_the_end_of_each_series(record):
     assert [state.n_steps for state in record.series.values()] == [40, 30]
     assert record.series["a"].tail[-1, 0] == 29 % 7
 
 
-def test_other_states_make_another_record(record):
+def test_changed_states_make_a_new_record(record):
     state = record.series["a"]
     other = record.with_series({"b": state, "c": state})
     assert other.ids == ["b", "a", "c"]

@@ -1,4 +1,4 @@
-"""Default lengths of horizon and window, and series that are long enough."""
+"""Default lengths of the horizon and the window, and checks of the lengths of series."""
 
 import pytest
 from forecast_by_hand import (
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
         (8, {}, (1, 2, 24)),
     ],
 )
-def test_lengths_that_are_not_given_follow_season_and_rows(n, options, chosen):
+def test_default_lengths_depend_on_season_and_rows(n, options, chosen):
     model = SeqForecaster(hidden_size=1, max_iter=1, linear=False, **options).fit(hourly(n))
     assert (model.horizon_, model.window_, model.season_length_) == chosen
 
@@ -34,7 +34,7 @@ def test_lengths_that_are_not_given_follow_season_and_rows(n, options, chosen):
 # -- rules
 
 
-def test_whole_horizons_are_rounded_up():
+def test_steps_are_rounded_up_to_horizons():
     lengths = Lengths(horizon=5, window=9, season_length=7)
     assert [lengths.round_up_to_horizons(n) for n in (1, 5, 6, 10, 11)] == [5, 5, 10, 10, 15]
 
@@ -61,7 +61,7 @@ def test_training_steps_leave_out_those_held_back(n, fraction, expected):
 
 
 @pytest.mark.parametrize("options", [{}, {"short_series": "error"}, {"n_differences": 3}])
-def test_the_length_that_the_message_names_is_the_least(options):
+def test_the_message_names_the_smallest_sufficient_length(options):
     rules = LengthRules("Test", 4, 6, 1, 0.1, **options)
     with pytest.raises(ValueError, match=r"Test\.fit needs at least \d+ rows") as caught:
         rules.choose([3])
@@ -71,7 +71,7 @@ def test_the_length_that_the_message_names_is_the_least(options):
         rules.choose([least - 1])
 
 
-def test_nothing_is_needed_where_nothing_is_learned():
+def test_a_naive_forecaster_needs_no_minimum_length():
     assert LengthRules("Test", 4, 7, 7, learns=False).choose([1]) == Lengths(4, 7, 7)
 
 

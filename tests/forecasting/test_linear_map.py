@@ -1,4 +1,4 @@
-"""The closed-form part, against ridge regression by hand and a search over all candidates."""
+"""The linear map, against ridge regression by hand and an exhaustive search."""
 
 from dataclasses import replace
 from itertools import product
@@ -53,7 +53,7 @@ def test_without_validation_the_whole_window_is_regressed_on(task, way):
 
 @tasks
 @ways
-def test_steps_and_ridge_are_those_of_a_search(task, way):
+def test_steps_and_ridge_are_those_of_an_exhaustive_search(task, way):
     best, found = task.search(way), task.fit(ways=(way,))
     assert choices_of(found) == best
     assert_fit(found, *task.ridge(*best), tolerance=1e-8)
@@ -61,7 +61,7 @@ def test_steps_and_ridge_are_those_of_a_search(task, way):
 
 @tasks
 def test_the_scaling_with_the_best_forecasts_is_chosen(task):
-    """In the unit of the blocks, whatever unit was fitted in."""
+    """Errors are compared in scaled values, whatever the window scaling."""
     fits = [task.fit(ways=(way,)) for way in WAYS]
     errors = fits_errors(task, fits)
     found = task.fit(ways=WAYS)
@@ -85,7 +85,7 @@ def test_scalings_are_compared_on_a_spaced_subsample(most, monkeypatch):
 
 
 def test_tasks_choose_different_maps():
-    """Else the tests above would say little."""
+    """Otherwise, the tests above would not cover all choices."""
     fits = [Task.of(**options).fit(ways=WAYS) for options in TASKS.values()]
     assert len({found.n_steps for found in fits}) > 1
     assert len({found.ridge for found in fits}) > 1
@@ -106,7 +106,7 @@ def test_windows_are_halved_down_to_two_steps(window, tried, monkeypatch):
     assert seen == {(steps, ridge) for steps in tried for ridge in RIDGES}
 
 
-def test_a_window_of_too_many_numbers_is_read_from_its_end(monkeypatch):
+def test_only_the_last_steps_of_a_large_window_are_read(monkeypatch):
     monkeypatch.setattr(linear_map, "MAX_INPUTS", 15)  # of two columns: seven steps of eight
     task = Task.of(multivariate=False)
     found = task.fit(validation=no_validation)
@@ -118,7 +118,7 @@ def test_a_window_of_too_many_numbers_is_read_from_its_end(monkeypatch):
 
 
 @tasks
-def test_windows_read_in_parts_are_those_read_at_once(task, monkeypatch):
+def test_chunks_of_windows_give_the_same_fit(task, monkeypatch):
     whole = task.fit(ways=WAYS)
     monkeypatch.setattr(blocks_module, "CHUNK_NUMBERS", 300)
     parts = task.fit(ways=WAYS)
@@ -127,8 +127,8 @@ def test_windows_read_in_parts_are_those_read_at_once(task, monkeypatch):
 
 
 @pytest.mark.parametrize(("most", "step"), [(180, 1), (90, 2), (60, 3), (100, 2)])
-def test_of_many_windows_some_are_read_at_equal_distances(most, step, monkeypatch):
-    """Two blocks of 90 windows each; never more than `most`."""
+def test_equally_spaced_windows_are_read_of_many(most, step, monkeypatch):
+    """There are two groups of 90 windows each; at most `most` windows are read."""
     monkeypatch.setattr(linear_map, "MAX_WINDOWS", most)
     task = Task.of(multivariate=False)
     found = task.fit(validation=no_validation)
@@ -159,11 +159,11 @@ def test_incomplete_validation_windows_choose_nothing():
 
 @pytest.mark.parametrize("way", [LAST, NONE, INSTANCE])
 def test_constant_inputs_have_no_weight(way):
-    blocks = WindowSource.from_inputs(np.full((60, 1), 2.5), ColumnLayout(1), True)
-    found = fit_linear(blocks, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (way,))
+    source = WindowSource.from_inputs(np.full((60, 1), 2.5), ColumnLayout(1), True)
+    found = fit_linear(source, np.arange(40), np.arange(45, 49), WINDOW, HORIZON, (way,))
     np.testing.assert_array_equal(found.weights, 0)
     np.testing.assert_array_equal(
-        found.forecast(blocks, np.array([5]), WINDOW), np.full((1, HORIZON, 1), 2.5)
+        found.forecast(source, np.array([5]), WINDOW), np.full((1, HORIZON, 1), 2.5)
     )
 
 
@@ -174,7 +174,7 @@ CALENDARS = [NOTHING, *(SeasonalFeatures(p, y) for y in (None, 30.0) for p in ((
 
 
 def with_calendar(task, week=0.0, year=0.0):
-    """The task with one effect on each phase of a week, and with a wave of a year of 30 steps."""
+    """Return the task with an effect of each phase of a week, and a wave of a year of 30 steps."""
     steps = np.arange(141)
     shape = np.random.default_rng(5).normal(size=7)[(5 + steps) % 7]
     added = week * shape + year * np.sin(2 * np.pi * (5 + steps) / 30)
@@ -186,14 +186,14 @@ def with_calendar(task, week=0.0, year=0.0):
 @tasks
 @pytest.mark.parametrize(("week", "year"), [(0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (2.0, 2.0)])
 @pytest.mark.parametrize("way", [LAST, INSTANCE])
-def test_the_calendar_is_that_of_a_search(task, week, year, way):
+def test_seasonal_features_are_those_of_an_exhaustive_search(task, week, year, way):
     task = with_calendar(task, week, year)
     best, found = task.search(way, CALENDARS), task.fit(ways=(way,), periods=(5, 7), year=30.0)
     assert choices_of(found) == best
     assert_fit(found, *task.ridge(*best), tolerance=1e-7)
 
 
-def test_tasks_choose_different_calendars():
+def test_tasks_choose_different_seasonal_features():
     found = {
         with_calendar(Task.of(**options), *effects).fit(periods=(5, 7), year=30.0).seasonal_features
         for options in TASKS.values()
@@ -203,22 +203,22 @@ def test_tasks_choose_different_calendars():
 
 
 def test_phases_are_learned_with_a_window_shorter_than_a_period():
-    """Each phase of a week has its own level; two steps of a window do not tell which one is next."""
+    """Each phase of a week has its own mean, and two steps of a window do not determine the next phase."""
     rng = np.random.default_rng(1)
     steps = np.arange(400)
     values = rng.normal(size=7)[(5 + steps) % 7][:, None] + 0.01 * rng.normal(size=(400, 1))
-    blocks = WindowSource.from_inputs(values, ColumnLayout(1), True, clock_from(5, 400))
+    source = WindowSource.from_inputs(values, ColumnLayout(1), True, clock_from(5, 400))
     train, validation, later = np.arange(300), np.arange(305, 340), np.arange(345, 390)
     truth = values[later[:, None] + 2 + np.arange(HORIZON)]
     errors = {}
     for periods in ((), (7,)):
-        fit = fit_linear(blocks, train, validation, 2, HORIZON, (NONE,), periods)
+        fit = fit_linear(source, train, validation, 2, HORIZON, (NONE,), periods)
         assert fit.seasonal_features == SeasonalFeatures(periods)
-        errors[periods] = np.sqrt(np.mean((fit.forecast(blocks, later, 2) - truth) ** 2))
+        errors[periods] = np.sqrt(np.mean((fit.forecast(source, later, 2) - truth) ** 2))
     assert errors[7,] < 0.05 < 0.3 < errors[()]
 
 
-def test_a_gain_that_is_small_is_no_reason_for_a_calendar(monkeypatch):
+def test_a_small_gain_does_not_add_seasonal_features(monkeypatch):
     task = with_calendar(Task.of(n_targets=1, columns=1), week=1.0)
     candidates = list(product((8, 4, 2), RIDGES))
     plain, best = (
@@ -239,7 +239,7 @@ def test_seen_steps_span_from_first_window_to_last_target(monkeypatch):
     assert seen == [((5,), 30.0, 41)]  # from 20 to 60
 
 
-def test_without_a_clock_there_is_no_calendar():
+def test_without_a_clock_there_are_no_seasonal_features():
     task = with_calendar(Task.of(n_targets=1, columns=1), week=2.0)
     assert task.fit(periods=(7,)).seasonal_features == SeasonalFeatures((7,))
     timeless = Task(replace(task.blocks, clock=None)).fit(periods=(7,), year=30.0)
@@ -249,7 +249,7 @@ def test_without_a_clock_there_is_no_calendar():
 
 
 def test_each_series_has_a_clock_of_its_own():
-    """Two series one below the other, the second from another day of the week on."""
+    """The second of two series begins on another day of the week."""
     one = with_calendar(Task.of(n_targets=1, columns=1), week=2.0).blocks
     clock = Clock(np.array([0, 141, 279]), np.array([5, 8]))
     panel = WindowSource.from_inputs(
@@ -268,7 +268,7 @@ def test_each_series_has_a_clock_of_its_own():
 @tasks
 @ways
 @pytest.mark.parametrize("n_steps", [WINDOW, 5, 1])
-def test_forecast_is_inputs_times_weights_at_the_offsets_level(task, way, n_steps):
+def test_a_forecast_is_a_product_plus_the_offset(task, way, n_steps):
     rng, n_outputs, phases = (
         np.random.default_rng(1),
         HORIZON * task.blocks.n_targets,
@@ -290,7 +290,7 @@ def test_forecast_is_inputs_times_weights_at_the_offsets_level(task, way, n_step
 
 @tasks
 @ways
-def test_moments_are_those_of_complete_windows(task, way):
+def test_normal_equations_are_those_of_complete_windows(task, way):
     phases = SeasonalFeatures((5,), 30.0)
     calendar, inputs, targets = task.complete(TRAIN, 5, way, phases)
     found = Reading(way, phases, 5, HORIZON).sum_windows(task.blocks, TRAIN, WINDOW)
@@ -324,15 +324,15 @@ def test_rows_before_a_window_do_not_matter():
 
 
 def test_waves_and_trends_are_continued():
-    """Both follow from their last steps by a linear rule, so that next to nothing is left of the error."""
+    """Both follow from their last steps by a linear rule, so that the error is nearly 0."""
     t = np.arange(200)
-    blocks = WindowSource.from_inputs((np.sin(t / 5) + 0.01 * t)[:, None], ColumnLayout(1), True)
-    fitted = fit_linear(blocks, np.arange(120), np.arange(130, 160), 12, 5, (LAST,))
-    truth = blocks.values[0, 190:195]
-    np.testing.assert_allclose(fitted.forecast(blocks, np.array([178]), 12)[0], truth, atol=1e-3)
+    source = WindowSource.from_inputs((np.sin(t / 5) + 0.01 * t)[:, None], ColumnLayout(1), True)
+    fitted = fit_linear(source, np.arange(120), np.arange(130, 160), 12, 5, (LAST,))
+    truth = source.values[0, 190:195]
+    np.testing.assert_allclose(fitted.forecast(source, np.array([178]), 12)[0], truth, atol=1e-3)
 
 
-def test_a_distant_level_shifts_relative_forecasts_only():
+def test_a_large_shift_shifts_relative_forecasts_only():
     grid = make_grid()[:, :1]
     far, near = (WindowSource.from_inputs(values, ColumnLayout(1), True) for values in (grid + 100, grid))
     for way in (LAST, INSTANCE, NONE):
@@ -342,25 +342,25 @@ def test_a_distant_level_shifts_relative_forecasts_only():
         np.testing.assert_allclose(found[:, :, 0], np.broadcast_to(expected, found.shape[:2]), rtol=1e-9)
 
 
-def test_loud_windows_do_not_outweigh_quiet_ones_by_instance():
-    """The same rule at two volumes, and one loud series that has another rule."""
+def test_instance_scaling_gives_windows_the_same_weight():
+    """Two series of different variance follow the same rule, and one of large variance follows another."""
     rng, quiet = np.random.default_rng(0), np.empty(600)
     quiet[0] = 0
     for t in range(1, 600):
         quiet[t] = 0.5 * quiet[t - 1] + rng.normal()
     loud = 100 * rng.normal(size=200).cumsum()
     series = np.concatenate([quiet, loud])[:, None]
-    blocks, starts = WindowSource.from_inputs(series, ColumnLayout(1), True), np.r_[0:580, 600:780]
+    source, starts = WindowSource.from_inputs(series, ColumnLayout(1), True), np.r_[0:580, 600:780]
     truth = quiet[np.arange(580) + 10]
     errors = {}
     for way in (LAST, INSTANCE):
-        fitted = fit_linear(blocks, starts, no_validation, 10, 1, (way,))
-        errors[way] = np.mean((fitted.forecast(blocks, starts[:580], 10)[:, 0, 0] - truth) ** 2)
+        fitted = fit_linear(source, starts, no_validation, 10, 1, (way,))
+        errors[way] = np.mean((fitted.forecast(source, starts[:580], 10)[:, 0, 0] - truth) ** 2)
     assert errors[INSTANCE] < 1.15  # the noise is 1
     assert errors[LAST] > 1.3
 
 
-def test_a_window_longer_than_what_is_read_ends_at_the_same_step():
+def test_only_the_last_steps_of_a_window_are_read():
     task = Task.of(n_targets=1, columns=1)
     fit = task.fit(ways=(NONE,))
     short = replace(fit, n_steps=2, weights=np.array([[0.0] * HORIZON, [1.0, 2.0, 3.0]]))
@@ -368,7 +368,7 @@ def test_a_window_longer_than_what_is_read_ends_at_the_same_step():
     np.testing.assert_allclose(found, short.intercept + task.blocks.values[0, 17, 0] * np.array([1, 2, 3]))
 
 
-def test_of_other_windows_the_same_choices_give_other_weights():
+def test_a_refit_keeps_the_choices_and_changes_the_weights():
     task = with_calendar(Task.of(multivariate=False), 2.0, 2.0)
     fit = task.fit(periods=(7,), year=30.0)
     found = fit.refit(fit.sum_windows(task.blocks, TRAIN[20:], WINDOW))

@@ -1,4 +1,4 @@
-"""A model for each series behind the interface of one."""
+"""Local models: one model for each series, with the interface of a single model."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ HORIZON = 2
 
 @dataclass
 class LastValue:
-    """Forecasts the last value plus a number of its own."""
+    """A model that forecasts the last value plus a constant."""
 
     shift: float
     n_residuals: float = 3

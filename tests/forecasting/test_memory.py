@@ -32,7 +32,7 @@ def test_the_last_steps_are_kept_as_a_copy():
     assert grid[2, 0] == 4
 
 
-def test_a_target_without_recent_values_begins_with_its_last_one():
+def test_the_last_value_of_an_unobserved_target_is_kept():
     grid = np.array([[1, 10], [2, NAN], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
     np.testing.assert_array_equal(Memory(3, 2).cut_tail(grid, 1), [[2, NAN], [NAN, NAN], [NAN, NAN]])
     np.testing.assert_array_equal(Memory(3, 2).cut_tail(grid * NAN, 1), np.full((3, 2), NAN))

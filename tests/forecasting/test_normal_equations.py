@@ -22,7 +22,7 @@ def assert_same(found, expected, rtol=1e-9):
         np.testing.assert_allclose(getattr(found, name), expected_values, rtol=rtol, atol=rtol * scale)
 
 
-def test_moments_are_means_and_sums_of_products():
+def test_sums_are_means_and_sums_of_products():
     found = NormalEquations.from_rows(X, Y)
     assert found.count == 60
     np.testing.assert_allclose(found.x, X.mean(axis=0))
@@ -35,8 +35,8 @@ def test_moments_are_means_and_sums_of_products():
 
 @given(st.integers(0, 60), st.integers(0, 60), st.sampled_from([0.0, 1e5]))
 @settings(max_examples=40, deadline=None)
-def test_moments_can_be_added_and_subtracted(first, second, level):
-    """Also far from 0, where sums of raw products would lose ten digits."""
+def test_sums_can_be_added_and_subtracted(first, second, level):
+    """Values may be far from 0, where sums of raw products would lose ten digits."""
     first, second = sorted([first, second])
     x, y = X + level, Y - level
     parts = [
@@ -79,7 +79,7 @@ def test_some_inputs_can_be_chosen():
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
-def test_what_first_inputs_explain_can_be_subtracted(n):
+def test_a_regression_on_first_inputs_can_be_subtracted(n):
     explained = NormalEquations.from_rows(X, Y).penalize(n, 0.5).regress_on_first(n)
     rest = np.hstack([X[:, n:], Y])
     if n:

@@ -1,4 +1,4 @@
-"""Forecasts of training windows that were not learned from, against a fit for each fold by hand."""
+"""Out-of-fold forecasts of training windows, against a fit for each fold by hand."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from seqcast.forecasting.window_source import WindowSource
 
 
 def by_hand(task, fit, fold, training):
-    """Forecasts of a fold's windows by ridge regression on those whose targets are no targets of the fold."""
+    """Return forecasts of a fold by ridge regression on windows whose targets are not in the fold."""
     targets = {row for start in fold for row in range(start + WINDOW, start + WINDOW + HORIZON)}
     rest = [s for s in training if targets.isdisjoint(range(s + WINDOW, s + WINDOW + HORIZON))]
     assert set(rest) <= set(training) - set(fold)
@@ -50,7 +50,7 @@ def test_folds_are_cut_in_the_order_of_rows():
 
 
 @pytest.mark.parametrize("most", [90, 30, 7, 1])
-def test_of_many_windows_some_are_forecast_at_equal_distances(most):
+def test_equally_spaced_windows_are_forecast_of_many(most):
     task = Task.of(multivariate=False)
     fit = task.fit()
     _, every = forecast_out_of_fold(fit, task.blocks, TRAIN, WINDOW, HORIZON)
@@ -63,7 +63,7 @@ def test_of_many_windows_some_are_forecast_at_equal_distances(most):
 
 
 def test_folds_learn_only_from_windows_of_the_fit(monkeypatch):
-    monkeypatch.setattr(linear_map, "MAX_WINDOWS", 60)  # two blocks of 90: every third
+    monkeypatch.setattr(linear_map, "MAX_WINDOWS", 60)  # two groups of 90 windows: every third
     task = Task.of(multivariate=False)
     fit = task.fit()
     starts, found = forecast_out_of_fold(fit, task.blocks, TRAIN, WINDOW, HORIZON)
@@ -73,7 +73,7 @@ def test_folds_learn_only_from_windows_of_the_fit(monkeypatch):
 
 
 @pytest.mark.parametrize(("n", "left"), [(1, 0), (2, 0), (6, 4), (7, 5), (9, 9)])
-def test_folds_that_leave_nothing_to_learn_from_are_left_out(n, left):
+def test_folds_without_training_windows_are_left_out(n, left):
     task = Task.of(n_targets=1, columns=1)
     training = np.arange(n)
     fit = task.fit()
@@ -90,11 +90,11 @@ def test_folds_that_leave_nothing_to_learn_from_are_left_out(n, left):
 def test_overfitted_noise_is_not_predicted_out_of_fold():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(160, 1))
-    blocks, training = WindowSource.from_inputs(noise, ColumnLayout(1), True), np.arange(100)
-    fit = fit_linear(blocks, training, training[:0], 60, 1, (LAST,))
+    source, training = WindowSource.from_inputs(noise, ColumnLayout(1), True), np.arange(100)
+    fit = fit_linear(source, training, training[:0], 60, 1, (LAST,))
     truth = noise[training + 60]
-    inside = np.mean((fit.forecast(blocks, training, 60)[:, 0] - truth) ** 2)
-    starts, found = forecast_out_of_fold(fit, blocks, training, 60, 1)
+    inside = np.mean((fit.forecast(source, training, 60)[:, 0] - truth) ** 2)
+    starts, found = forecast_out_of_fold(fit, source, training, 60, 1)
     outside = np.mean((found[:, 0] - truth) ** 2)
     np.testing.assert_array_equal(starts, training)
     assert inside < 0.5 < 1.1 < outside

@@ -1,4 +1,4 @@
-"""Panels of the kept steps and the steps that are asked for."""
+"""Panels of the kept steps, followed by the steps to forecast."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def guided():
     return PanelBuilder(LinearForecaster(3, 6, season_length=2, future_cols="x").fit(FRAME).fitted_)
 
 
-def test_steps_ahead_follow_the_kept_ones_up_to_a_whole_horizon(naive):
+def test_future_steps_follow_the_kept_steps(naive):
     panel, begins, labels = naive.build_ahead(None, 4, "forecast")
     assert panel.ends.tolist() == [begins[0] + 6]
     assert panel.values[begins[0] - 1, 0] == 39
@@ -46,7 +46,7 @@ def test_a_missing_future_value_is_named(guided):
         guided.build_ahead(None, 3, "forecast")
 
 
-def test_rows_that_follow_stand_at_their_steps(naive):
+def test_later_rows_are_placed_at_their_steps(naive):
     rows = naive.fitted.schema.read(daily([1, 2, 3], start="2024-02-11"), "predict")
     steps = naive.find_later_steps(None, rows.tables[0], rows)
     assert steps.tolist() == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""Prediction intervals, by hand and by how often they hold the truth."""
+"""Prediction intervals, by hand and by their coverage."""
 
 import copy
 
@@ -26,13 +26,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exce
 
 
 def changes(levels, horizon):
-    """The geometric mean of the mean absolute changes over a step and over a horizon."""
+    """Return the geometric mean of the mean absolute changes over a step and over a horizon."""
     return np.sqrt(np.abs(np.diff(levels)).mean() * np.abs(levels[horizon:] - levels[:-horizon]).mean())
 
 
 def changes_at(levels, cutoff, span, horizon):
-    """Of the last steps before a cutoff, but a tenth of the usual at least; of single steps where there are
-    no others."""
+    """Return the volatility of the last steps before a cutoff, at least a tenth of that of all steps.
+
+    If there are too few steps for a change over a horizon, it is that of changes over one step.
+    """
     usual, last = changes(levels, horizon), levels[max(0, cutoff - span) : cutoff]
     if len(last) <= horizon:
         return max(np.abs(np.diff(last)).mean(), 0.1 * usual)
@@ -44,7 +46,7 @@ def changes_at(levels, cutoff, span, horizon):
 
 @pytest.mark.parametrize("n", [40, 150])
 def test_intervals_of_naive_forecasts_follow_the_equations(n):
-    """Each error counts in units of what the series moved just before; as does the interval."""
+    """Residuals and intervals are in units of the recent volatility of the series."""
     y = wander(n)["y"].to_numpy()
     model = NaiveForecaster(3, season_length=2).fit(wander(n))
     forecast = model.forecast(level=[50, 80], quantiles=[0.3])
@@ -72,7 +74,7 @@ def test_intervals_of_naive_forecasts_follow_the_equations(n):
 
 @models
 def test_intervals_are_in_the_unit_of_each_target_and_series(kind, options):
-    """Two targets, and two series, one a copy in another unit: the same but for what folds tell of each."""
+    """One of two targets, and one of two series, is a copy in another unit."""
     rows = wander()
     if kind is SeqForecaster:
         options = {**options, "dtype": "float64"}
@@ -100,13 +102,13 @@ def test_a_level_has_the_bounds_of_its_quantiles(model):
     assert_same_bits(apart[0], both.iloc[:, :3])
 
 
-def test_bounds_change_no_forecast(model):
+def test_intervals_do_not_change_the_forecast(model):
     assert_same_bits(model.forecast(8, level=[50, 60], quantiles=0.3)["y"], model.forecast(8)["y"])
     assert model.forecast(8, level=[]).equals(model.forecast(8))
 
 
 @models
-def test_columns_of_several_targets_stand_beside_them(kind, options):
+def test_bounds_follow_the_column_of_their_target(kind, options):
     model = kind(**options).fit(wander(columns="ab").set_axis([0, ("x", 1)], axis=1))
     names = [0, "0-lo-60", "0-hi-60", "0-q0.3", ("x", 1), "('x', 1)-lo-60", "('x', 1)-hi-60", "('x', 1)-q0.3"]
     for steps in (3, 5):
@@ -123,7 +125,7 @@ def test_columns_of_several_targets_stand_beside_them(kind, options):
     name=st.sampled_from(["naive", "linear"]),
 )
 def test_bounds_are_numbers_in_order(seed, share, name):
-    """Of each series, at each step, also beyond the horizon: the wider the level, the further out."""
+    """For each series and step, also beyond the horizon, a higher level has wider bounds."""
     kind, options = MODELS[name]
     rng = np.random.default_rng(seed)
     series = {"a": wander(90, seed), "b": -wander(70, seed + 1), "c": wander(80, seed + 2)}
@@ -140,7 +142,7 @@ def test_bounds_are_numbers_in_order(seed, share, name):
 
 @pytest.mark.parametrize("transform", ["log", "log1p", "box-cox", "yeo-johnson"])
 def test_bounds_of_transformed_targets_are_transformed_back(transform):
-    """So those of sales are above 0, as far below a forecast as above it by a factor."""
+    """With logarithms, bounds are above 0, and are the forecast divided and multiplied by a factor."""
     rows = np.exp(0.5 * (wander() - 20))
     model = LinearForecaster(**SMALL, target_transform=transform).fit(rows)
     forecast = model.forecast(8, level=[50, 90])
@@ -163,7 +165,7 @@ def test_bounds_of_a_constant_series_are_the_constant():
 
 
 def assert_coverage(inside, level):
-    """Within four deviations of the binomial distribution."""
+    """Check the coverage to within four standard deviations of the binomial distribution."""
     tolerance = 4 * np.sqrt(level * (1 - level) / inside.size)
     assert inside.mean() == pytest.approx(level, abs=tolerance)
 
@@ -180,7 +182,7 @@ def noise_panel(k, n, seed=0):
 
 @pytest.mark.parametrize("name", ["naive", "linear", "network"])
 def test_intervals_of_many_series_have_their_coverage(name):
-    """Noise about a wave, each series with its own deviation."""
+    """Each series is a wave with noise of its own deviation."""
     kind, options = MODELS[name]
     frame = noise_panel(400, 83)
     known = frame["time"] < frame["time"].max() - pd.Timedelta("2D")
@@ -194,7 +196,7 @@ def test_intervals_of_many_series_have_their_coverage(name):
 
 @pytest.mark.parametrize("name", ["naive", "linear"])
 def test_intervals_of_a_long_series_have_their_coverage(name):
-    """Forecast again and again, each time with what has come since."""
+    """The series is forecast repeatedly, each time after an update."""
     kind, options = MODELS[name]
     rng, t = np.random.default_rng(4), np.arange(1600)
     y = pd.Series(10 + 3 * np.sin(t / 5) + rng.normal(size=1600), pd.RangeIndex(1600))
@@ -218,7 +220,7 @@ def test_intervals_beyond_the_horizon_have_their_coverage():
 
 
 def test_intervals_widen_with_recent_volatility():
-    """By the same factor, once the last steps are wilder."""
+    """All bounds widen by the factor of the changes in the last steps."""
     rng = np.random.default_rng(0)
     y = pd.Series(rng.normal(size=300).cumsum(), name="y")
     model = NaiveForecaster(2, season_length=1).fit(y)

@@ -1,4 +1,4 @@
-"""Scaled values of a panel, and the way back."""
+"""Scaled values of a panel, and their inverse."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_targets_are_scaled_by_the_steps_that_are_trained_on(examples):
     assert examples.prepared.n_targets == 1
 
 
-def test_forecasts_are_brought_back_to_units(examples):
+def test_forecasts_are_unscaled_to_the_units_of_targets(examples):
     scaled = examples.prepared.cut_targets(CUTOFFS)
     found = examples.preparer.unscale(scaled, examples.prepared.find_series(CUTOFFS))
     np.testing.assert_allclose(found[..., 0], [Y[at : at + 2] for at in CUTOFFS], rtol=1e-12)
@@ -31,6 +31,6 @@ def test_differences_are_integrated_from_the_values_before():
     np.testing.assert_allclose(prepared.integrate(inputs, CUTOFFS), prepared.cut_targets(CUTOFFS), rtol=1e-9)
 
 
-def test_values_that_are_scaled_already_are_taken_as_they_are(examples):
+def test_scaled_values_are_not_scaled_again(examples):
     again = examples.preparer.prepare_scaled(examples.prepared.scaled)
     np.testing.assert_array_equal(again.source.values, examples.prepared.source.values)

@@ -1,4 +1,4 @@
-"""Levels and quantiles that are asked for, and the names of their columns."""
+"""Requested levels and quantiles, and the names of their columns."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""How far off forecasts of each series of a panel are, beside those of all: by hand, and what bands gain."""
+"""Scales of the residuals of each series, by hand, and the coverage that they give."""
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,8 @@ def errors_of(n, horizon, scale=1.0, seed=0):
 # -- by hand
 
 
-def test_sizes_are_squared_means_of_square_roots_drawn_to_one():
-    """Two series, two targets, two groups that count the same, and values that are missing."""
+def test_scales_are_squared_means_of_roots_shrunk_to_one():
+    """There are two series, two targets, two groups of the same weight, and missing values."""
     horizon, levels = 4, panel_of(30, 50)
     groups = [
         (np.array([12, 13, 22, 40, 50]), errors_of(5, horizon)),
@@ -52,7 +52,7 @@ def test_sizes_are_squared_means_of_square_roots_drawn_to_one():
         assert found[number, 0, target] == pytest.approx(expected, rel=1e-12)
 
 
-def test_errors_of_all_series_are_divided_by_their_sizes():
+def test_residuals_are_divided_by_the_scale_of_their_series():
     levels, cutoffs = panel_of(400, 400), np.arange(20, 780, 2)
     cutoffs = cutoffs[(cutoffs < 396) | (cutoffs > 420)]
     values = errors_of(len(cutoffs), 4) * np.where(cutoffs > 400, 4.0, 1.0)[:, None, None]
@@ -64,8 +64,8 @@ def test_errors_of_all_series_are_divided_by_their_sizes():
     assert ((ratio > 2.5) & (ratio < 4)).all()  # they were drawn to 1, but not far
 
 
-def test_of_one_series_nothing_is_changed():
-    """To the last bit."""
+def test_a_single_series_has_the_scale_one():
+    """The bits of the residuals do not change."""
     groups = [(np.arange(30, 130), errors_of(100, 7)), (np.arange(5, 25, 2), errors_of(10, 7, 0.1))]
     errors = ConformalResiduals.from_series(panel_of(150), groups)
     assert (errors.scales == 1).all()
@@ -75,7 +75,7 @@ def test_of_one_series_nothing_is_changed():
 
 
 def test_unknown_residual_scales_are_one():
-    """Of a series without errors, and of series that came after fit."""
+    """This holds for a series without residuals, and for series that were added after fit."""
     groups = [(np.array([12, 22, 112]), errors_of(3, 4))]
     errors = ConformalResiduals.from_series(panel_of(50, 40, 60), groups)
     assert (errors.scales[1] == 1).all()
@@ -85,13 +85,13 @@ def test_unknown_residual_scales_are_one():
     assert (found[[1, 3]] == 1).all()
 
 
-def test_errors_that_are_all_zero_have_no_sizes():
+def test_residuals_of_zero_have_the_scale_one():
     sizes = compute_residual_scales(panel_of(50, 40), [(np.array([12, 22, 72]), np.zeros((3, 4, 1)))])
     assert (sizes == 1).all()
 
 
 @pytest.mark.parametrize("wild", [1e3, 1e6])
-def test_one_wild_error_moves_sizes_little(wild):
+def test_one_extreme_residual_changes_scales_little(wild):
     levels, cutoffs = panel_of(500, 500), np.concatenate([np.arange(20, 490), np.arange(520, 990)])
     values = errors_of(len(cutoffs), 4)
     calm = compute_residual_scales(levels, [(cutoffs, values)])
@@ -104,7 +104,7 @@ def test_one_wild_error_moves_sizes_little(wild):
 
 
 def moving(phi, n, rng):
-    """Of deviation 1, and of little movement from step to step where `phi` is near 1."""
+    """Return a series of deviation 1, whose changes from step to step are small if `phi` is near 1."""
     noise, values = rng.normal(size=n), np.zeros(n)
     for t in range(1, n):
         values[t] = phi * values[t - 1] + noise[t]
@@ -113,7 +113,7 @@ def moving(phi, n, rng):
 
 @pytest.fixture(scope="module")
 def panel():
-    """Two series that drift slowly, and two that jump about where they are."""
+    """Return two series that change slowly and two that change fast."""
     rng = np.random.default_rng(0)
     series = {name: moving(phi, N, rng) for name, phi in zip("abcd", (0.95, 0.95, 0.0, 0.0), strict=True)}
     times = pd.date_range("2024-01-01", periods=N, freq="D")
@@ -134,7 +134,7 @@ def panel():
     ids=["linear", "network"],
 )
 def test_intervals_of_each_series_have_their_coverage(panel, model):
-    """In units of changes alone, those of the slow ones hold less, and those of the others more."""
+    """Without scales, intervals of slow series have too low a coverage, and the others too high a one."""
     known = panel["time"] < "2029-05-01"
     model = model.fit(panel[known])
 
@@ -158,7 +158,7 @@ def test_intervals_of_each_series_have_their_coverage(panel, model):
     assert alike[2:].min() > 0.9
 
 
-def test_a_model_of_one_series_has_no_sizes(panel):
+def test_a_model_of_one_series_has_the_scale_one(panel):
     rows = panel[panel["time"] < "2024-08-01"]
     local = LinearForecaster(4, 8, scope="local", **KEYS).fit(rows)
     assert all((residuals_of(model).scales == 1).all() for model in local.models_.values())
@@ -166,8 +166,8 @@ def test_a_model_of_one_series_has_no_sizes(panel):
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-3])
-def test_a_series_that_repeats_itself_leaves_the_others_alone(noise):
-    """Its change over a horizon is all but 0; as a unit alone it made their intervals 15 times as wide."""
+def test_a_periodic_series_does_not_widen_other_intervals(noise):
+    """Its change over a horizon is nearly 0. As the only unit, it made other intervals 15 times as wide."""
     rng, t = np.random.default_rng(0), np.arange(300)
     pattern = 10 * np.sin(2 * np.pi * t / 7)
     series = {name: pattern + 2 * rng.normal(size=300) for name in "abc"}

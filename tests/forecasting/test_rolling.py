@@ -1,4 +1,4 @@
-"""Sample paths, and checks of quantiles that are asked for."""
+"""Rolling forecasts, sample paths, and checks of requested quantiles."""
 
 from dataclasses import replace
 
@@ -47,7 +47,7 @@ def test_too_few_residuals_cause_a_warning(name):
     assert "early_stopping" not in way_out
 
 
-def test_as_many_errors_as_the_warning_asks_for_are_enough():
+def test_the_number_of_residuals_in_the_warning_is_enough():
     for percent, wanted in ((80, 4), (90, 9), (95, 19)):
         y = pd.Series(np.random.default_rng(0).normal(size=wanted + 1), name="y")
         enough, short = (NaiveForecaster(1, season_length=1).fit(rows) for rows in (y, y[1:]))
@@ -109,13 +109,13 @@ def test_paths_of_a_panel_have_the_columns_of_its_forecast(kind, options):
 
 
 def as_array(paths):
-    """Shape (n_paths, n_steps, n_targets)."""
+    """Return paths as an array (n_paths, n_steps, n_targets)."""
     return paths.to_numpy().reshape(paths.index.get_level_values("path").max() + 1, -1, paths.shape[1])
 
 
 @models
 def test_a_path_has_the_residuals_of_one_window(kind, options):
-    """So it keeps what they have to do with each other."""
+    """The dependence between steps and targets is therefore kept."""
     model = kind(**options).fit(wander(columns="ab"))
     apart = as_array(model.sample_paths(200, 3, random_state=0)) - model.forecast(3).to_numpy()
     windows = np.nan_to_num(residuals_of(model).values).reshape(-1, 6).astype(float)
@@ -133,8 +133,10 @@ def test_a_path_has_the_residuals_of_one_window(kind, options):
 
 
 def test_paths_keep_the_dependence_between_steps():
-    """The change over four steps of a random walk has twice the deviation of one; of independent errors about
-    each step it would have more."""
+    """The change of a random walk over four steps has twice the deviation of that over one step.
+
+    With independent draws for each step, its deviation would be larger.
+    """
     y = pd.Series(np.random.default_rng(0).normal(size=3000).cumsum(), name="y")
     model = NaiveForecaster(4, season_length=1).fit(y)
     paths = as_array(model.sample_paths(4000, random_state=0))[:, :, 0]
@@ -146,7 +148,7 @@ def test_paths_keep_the_dependence_between_steps():
 
 
 def test_paths_beyond_the_horizon_continue_each_path():
-    """Those of a random walk spread with the root of the time."""
+    """The deviation of paths of a random walk grows with the square root of the time."""
     y = pd.Series(np.random.default_rng(0).normal(size=3000).cumsum(), name="y")
     model = NaiveForecaster(2, season_length=1).fit(y)
     paths = as_array(model.sample_paths(3000, 8, random_state=0))[:, :, 0]
@@ -183,8 +185,8 @@ def test_seeds_of_paths(model):
 
 
 @models
-def test_series_have_draws_of_their_own(kind, options):
-    """Two equal series: the same forecast and, as far as errors were the same, bounds, but other paths."""
+def test_equal_series_have_different_draws(kind, options):
+    """Two equal series have the same forecast and similar bounds, but different paths."""
     model = kind(**options, **KEYS).fit(long(a=wander(), b=wander()))
     residuals_of(model).scales[:] = 1.0
     forecast, paths = model.forecast(level=80), model.sample_paths(9, random_state=0)

@@ -1,4 +1,4 @@
-"""Paths of many series and cutoffs at once: the same bits as one by one, and no more memory than allowed."""
+"""Paths of many series and cutoffs in batches: the same bits in any batch, and limited memory."""
 
 import copy
 from zlib import crc32
@@ -49,7 +49,7 @@ def fitted(kind, options):
 
 
 def asked_of(model):
-    """All that paths are drawn for."""
+    """Return the results of all methods that draw paths."""
     yield model.sample_paths(4, 8, random_state=0)
     yield model.sample_paths(4, 2, random_state=0)
     yield model.forecast(8, level=[50, 80])
@@ -86,8 +86,7 @@ def test_batches_are_as_large_as_memory_allows(monkeypatch):
 
 @pytest.mark.parametrize("name", ["naive", "linear", "local", "network"])
 def test_a_path_continues_like_a_forecast_after_an_update(name):
-    """And off by the errors of another window, in units of what the path moved: one series, one path at a
-    time, with draws of its own."""
+    """Each horizon of a path is a forecast after an update with the path, plus residuals of one window."""
     model = fitted(*MODELS[name])
     paths, seed = (
         model.sample_paths(3, 6, random_state=0),

@@ -1,4 +1,4 @@
-"""The calendar's inputs, against a loop over steps."""
+"""Seasonal features, against a loop over steps."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def inputs_by_hand(phases, step):
 
 
 @some
-def test_inputs_are_one_for_each_phase_and_waves_of_the_year(phases):
+def test_inputs_are_phases_and_waves_of_the_year(phases):
     assert HARMONICS == 2
     expected = np.array([inputs_by_hand(phases, int(step)) for step in STEPS]).reshape(len(STEPS), -1)
     assert expected.shape[1] == len(phases)
@@ -47,7 +47,7 @@ def test_product_has_the_same_bits_in_any_batch(phases):
         np.testing.assert_array_equal(phases.multiply(STEPS[chosen], weights), whole[chosen])
 
 
-def test_places_are_those_of_the_same_inputs():
+def test_inputs_of_a_subset_are_found():
     every = SeasonalFeatures((7, 3, 24), 52.18)
     for phases in (
         SeasonalFeatures(),
@@ -74,11 +74,11 @@ def test_places_are_those_of_the_same_inputs():
         ((3, 7), 20.0, 26, [SeasonalFeatures(p, year) for year in (None, 20.0) for p in ((), (3,), (7,))]),
     ],
 )
-def test_choices_are_single_periods_with_and_without_the_year(periods, year, n_steps, expected):
+def test_candidates_have_one_period_with_or_without_year(periods, year, n_steps, expected):
     assert list_candidates(periods, year, n_steps) == expected
 
 
-def test_together_they_are_all_inputs():
+def test_merged_features_have_the_inputs_of_all_candidates():
     assert merge(list_candidates((3, 7), 20.0, 100)) == SeasonalFeatures((3, 7), 20.0)
     assert merge(list_candidates((3,), None, 100)) == SeasonalFeatures((3,))
     assert merge([SeasonalFeatures()]) == SeasonalFeatures()

@@ -1,4 +1,4 @@
-"""Exact derivatives of forecasts by what they are made from, against central differences of `forecast`."""
+"""Exact derivatives of forecasts, against central differences of `forecast`."""
 
 import copy
 import doctest
@@ -41,7 +41,7 @@ TRAINING, KNOWN = 120, 27  # rows; those known later are more than any forecast 
 
 
 def hourly(n, columns="abc", seed=0):
-    """Waves with noise, all above 0."""
+    """Return waves with noise, all above 0."""
     rng, t = np.random.default_rng(seed), np.arange(n)
     waves = {
         name: (k + 1) * (5 + np.sin(2 * np.pi * t / 12 + k) + 0.3 * rng.normal(size=n))
@@ -55,7 +55,7 @@ def with_holes(frame, share, seed=3):
 
 
 def rows_of(damaged=False):
-    """Training rows, rows known later, rows of the future."""
+    """Return training rows, later rows and future rows."""
     rows = hourly(TRAINING + KNOWN + 3)
     train, known, later = rows[:TRAINING], rows[TRAINING : TRAINING + KNOWN], rows[TRAINING + KNOWN :]
     return (with_holes(train, 0.02), with_holes(known, 0.15), later) if damaged else (train, known, later)
@@ -73,13 +73,13 @@ both = pytest.mark.parametrize("make", [make_linear, make_network], ids=["linear
 
 
 def forecast(model, X, future):
-    """As one vector, targets one below the other."""
+    """Return a forecast as one vector, one target after the other."""
     moved = copy.copy(model).update(X).forecast(X_future=future)
     return moved[model.target_names_].to_numpy().T.ravel()
 
 
 def by_differences(model, X, future, like, step=1e-5):
-    """What `sensitivity` should be: one value moved at a time, NaN where there is none."""
+    """Return central differences for each value, NaN where it is missing."""
     columns = {}
     for name, lag in like.columns:
         rows = X if lag > 0 else future
@@ -183,7 +183,7 @@ def counts():
 
 
 @pytest.mark.parametrize("intervals", ["auto", "conformal"])
-def test_of_counts_they_are_derivatives_of_the_mean(intervals):
+def test_derivatives_of_counts_are_those_of_the_mean(intervals):
     rows = counts()
     options = {
         "loss": "negative_binomial",
@@ -194,7 +194,7 @@ def test_of_counts_they_are_derivatives_of_the_mean(intervals):
     check(make_network(**options).fit(rows[:TRAINING]), rows[TRAINING:])
 
 
-def test_a_mean_that_is_held_above_0_does_not_change():
+def test_a_mean_at_its_minimum_has_no_sensitivity():
     rows = counts()
     options = {"loss": "negative_binomial", "normalization": "none", "scaling": "none"}
     model = make_network(**options).fit(rows[:TRAINING])
@@ -222,7 +222,7 @@ def test_single_precision_is_close():
 
 
 @both
-def test_a_shift_of_the_level_shifts_the_forecast(make):
+def test_a_shift_of_all_values_shifts_the_forecast(make):
     train, _, _ = rows_of()
     found = make(multivariate=True, target=["a", "b", "c"]).fit(train).sensitivity()
     sums = found.T.groupby(level="column").sum().T
@@ -305,7 +305,7 @@ def test_values_outside_a_transform_count_as_missing():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_slopes_of_transforms_are_central_differences(kind):
+def test_derivatives_of_transforms_are_central_differences(kind):
     rng, step = np.random.default_rng(0), 1e-6
     values = np.exp(rng.normal(size=(50, 2))) * (rng.choice([-1, 1], (50, 2)) if kind == "yeo-johnson" else 1)
     transform = Transform.fit(values, kind, ["a", "b"], "test")
@@ -389,7 +389,7 @@ def split(rows):
 
 
 def by_differences_of(model, known, id_, like):
-    """Of one series, by what does not stay the same."""
+    """Return central differences of one series."""
     own, columns = known["id"] == id_, {}
     for name, lag in like.columns:
         found = []
@@ -404,7 +404,7 @@ def by_differences_of(model, known, id_, like):
 
 @both
 @pytest.mark.parametrize("scope", ["global", "local"])
-def test_of_long_frames_it_is_of_each_series(make, scope):
+def test_long_frames_have_the_sensitivity_of_each_series(make, scope):
     train, known = split(panel())
     model = make(**LONG, scope=scope, target_transform="log", differences=1).fit(train)
     found = model.sensitivity(known)
@@ -415,7 +415,7 @@ def test_of_long_frames_it_is_of_each_series(make, scope):
     pd.testing.assert_frame_equal(model.sensitivity(known, ids=["z", "x"]), found.loc[["z", "x"]])
 
 
-def test_of_a_static_column_it_is_that_of_its_one_value():
+def test_a_static_column_has_one_derivative():
     train, _ = split(panel().assign(size=lambda rows: rows["id"].map({"x": 0, "y": 1, "z": 2})))
     model = make_network(**LONG, static_cols="size").fit(train)
     found, forecasts = model.sensitivity(ids=["y"]), []
@@ -481,7 +481,7 @@ READINGS = {
 
 
 def make_windows(reading, hidden=3, horizon=2, dtype="float64"):
-    """Windows with holes, a column that is all but flat and a blank one, and a network that reads them."""
+    """Return windows with gaps, an almost constant column and an empty one, and a network that reads them."""
     rng, window = np.random.default_rng(1), Window(4, 3, 2, **reading)
     values = 2 + 3 * rng.normal(size=(40, 3))
     values[rng.random(values.shape) < 0.2] = np.nan
@@ -513,7 +513,7 @@ def test_derivatives_of_a_network_are_central_differences(reading):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)
 
 
-def test_derivatives_do_not_depend_on_the_size_of_the_work_space(monkeypatch):
+def test_derivatives_do_not_depend_on_the_workspace_size(monkeypatch):
     network, windows = make_windows(READINGS["both"], horizon=20)
     starts = np.arange(5)
     expected = window_slopes(network, windows, starts, 1)

@@ -1,4 +1,4 @@
-"""How series become a panel with room for windows."""
+"""The preparation of series as a panel with room for windows."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_counts_below_zero_are_refused():
         preparer_of(plan, counts=True).check_counts(plan.data)
 
 
-def test_constant_targets_are_warned_of():
+def test_constant_targets_cause_a_warning():
     with pytest.warns(UserWarning, match=r"^Targets \['y'\] are constant in training"):
         examples_of(np.full(30, 2.0))
     with pytest.warns(UserWarning, match=r"^1 of 2 series are constant in training"):

@@ -1,4 +1,4 @@
-"""States of series after later rows."""
+"""Updates with later rows."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ def fitted():
     return NaiveForecaster(2, season_length=3, **KEYS).fit(ROWS).fitted_
 
 
-def test_only_series_with_new_rows_move_on(fitted):
+def test_only_series_with_new_rows_are_updated(fitted):
     after, updated = update(fitted, LATER, None, "update")
     assert list(updated) == ["b"]
     # Of the 42 steps, the one without a row is missing.
@@ -27,7 +27,7 @@ def test_only_series_with_new_rows_move_on(fitted):
     assert after.series["b"].last == pd.Timestamp("2024-02-12")
 
 
-def test_the_record_before_stays_as_it_was(fitted):
+def test_an_update_does_not_change_the_previous_record(fitted):
     before = {id_: (state.n_steps, state.tail.copy()) for id_, state in fitted.series.items()}
     after, _ = update(fitted, LATER, None, "update")
     assert after is not fitted
@@ -53,7 +53,7 @@ def test_series_that_were_not_in_fit_come_after_the_others(fitted):
     assert after.model.target_scales.shape == (3, 1)
 
 
-def test_local_models_take_no_other_series():
+def test_local_models_refuse_new_series():
     local = LinearForecaster(2, 4, scope="local", **KEYS).fit(ROWS).fitted_
     with pytest.raises(ValueError, match=r"Got 1 others, such as 'c'. Fit with them"):
         update(local, long(c=daily(np.arange(20.0))), None, "update")

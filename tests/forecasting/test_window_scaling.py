@@ -1,4 +1,4 @@
-"""How windows are read, against loops over each window, step and column."""
+"""Scaling of windows, against loops over each window, step and column."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def last(values):
 
 
 def read_by_hand(way, window, columns, n_steps):
-    """Inputs, offsets and the scale of one window."""
+    """Return the inputs, the offsets and the scale of one window."""
     k = columns.targets
     kinds = ["target"] * k * (1 + columns.lags) + ["past"] * columns.past + ["future"] * columns.future
     seen = [window[~np.isnan(window[:, c]), c] for c in range(k)]
@@ -64,7 +64,7 @@ def read_by_hand(way, window, columns, n_steps):
 @ways
 @columns
 @pytest.mark.parametrize("n_steps", [9, 4, 1])
-def test_windows_are_read_as_by_loops(way, columns, n_steps):
+def test_windows_are_scaled_as_by_loops(way, columns, n_steps):
     windows = make_windows(columns.static_slice.stop)
     found = way.apply(windows, columns, n_steps)
     inputs, offsets, scales = zip(*(read_by_hand(way, w, columns, n_steps) for w in windows), strict=True)
@@ -99,7 +99,7 @@ def test_loud_windows_are_read_as_quiet_ones_are_by_instance(factor, level, seed
     np.testing.assert_allclose(loud.scales, factor * quiet.scales, rtol=1e-8)
 
 
-def test_deviations_are_those_of_what_was_observed():
+def test_deviations_are_those_of_observed_values():
     windows = make_windows(1)
     usual = np.delete(windows, [3, 4, 5], axis=0)
     np.testing.assert_allclose(compute_deviations(usual), np.nanstd(usual[:, :, 0], axis=1), rtol=1e-12)

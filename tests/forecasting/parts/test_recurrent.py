@@ -1,4 +1,4 @@
-"""The recurrent part, against the equations written again in NumPy."""
+"""The recurrent part, against the equations in NumPy."""
 
 import copy
 import pickle
@@ -76,7 +76,7 @@ def test_the_last_value_may_lie_before_the_steps_that_are_read():
 @pytest.mark.parametrize("multivariate", [True, False])
 @pytest.mark.parametrize("loss", ["squared", "absolute", "huber"])
 def test_loss_curves_are_mean_losses_in_standard_deviations(loss, multivariate, segment):
-    """A step of next to no length keeps the first epoch's weights for the forecasts by hand."""
+    """The learning rate is nearly 0, so that the forecasts by hand have the weights of the first epoch."""
     rows = with_holes(hourly(60, "abc"), share=0.1)
     options = {**TINY, "loss": loss, "dtype": "float64", "learning_rate_init": 1e-300}
     options |= {"target": ["a", "c"], "multivariate": multivariate, "segment": segment}
@@ -132,7 +132,7 @@ def test_histories_and_weights_are_those_of_the_last_network(frame):
 
 @pytest.mark.parametrize("n_models", [1, 2])
 def test_warm_start_continues_from_each_networks_weights(frame, n_models):
-    """By a step of next to no length, from where the last fit ended; those that are new start anew."""
+    """The learning rate is nearly 0, so that weights stay those of the last fit. New networks are random."""
     options = {**SHORT, "n_models": n_models, "warm_start": True}
     model, cold = SeqForecaster(**options).fit(frame), SeqForecaster(**{**options, "warm_start": False})
     before = [network.flat.copy() for network in networks_of(model)]
@@ -158,7 +158,7 @@ def test_several_networks_do_not_depend_on_threads_or_pickling(frame, way):
 @pytest.mark.parametrize("parts", [{"linear": False}, {}], ids=["network", "both"])
 @pytest.mark.parametrize("multivariate", [True, False])
 def test_instance_normalization_is_invariant_to_shift_and_scale(parts, multivariate):
-    """Of "instance", which divides by the deviation of a window; all of its columns by the same factor."""
+    """With "instance", all columns of a window are divided by the same deviation."""
     rows, later = hourly(150, "ab"), hourly(162, "ab")[150:]
     options = {**EXACT, **TOGETHER, **parts, "multivariate": multivariate, "segment": 4, "season_length": 1}
     for normalization, equal in (("instance", True), ("last", False)):
@@ -202,7 +202,7 @@ def test_the_network_reads_whole_segments(window, segment, read):
     np.testing.assert_allclose(model.forecast(), forecast_by_hand(model, known, known), rtol=1e-9)
 
 
-def test_steps_that_fill_no_segment_are_the_oldest():
+def test_the_oldest_steps_outside_segments_are_not_read():
     rows = hourly(150)
     options = {**SMALL, "segment": 5, "linear": False, "naive_fallback": False, "horizon": 1}
     model = SeqForecaster(**options).fit(rows)
