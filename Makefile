@@ -5,7 +5,13 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 EXTRAS := $(VENV)/.installed-
 PINS ?=
-PARALLEL ?= --numprocesses auto
+# worksteal: each worker takes consecutive tests, so that one worker makes the fixtures and loads the kernels of a
+# file; a worker that has finished takes tests of another one. Compiled kernels lie in the user's cache, which all
+# workers and later runs share: each is compiled once, and a worker waits for a kernel that another one compiles.
+# Kernels of registered cells are not cached, so each process that uses such a cell compiles it.
+PARALLEL ?= --numprocesses auto --dist worksteal
+# To import all other files would take longer than these tests.
+NOJIT_TESTS = $$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.nojit' tests)
 CUDA := cuda# or cuda12, for drivers older than 580
 
 # Nothing here is built from source: numpy 1.26 has wheels for Python 3.11 and 3.12 only.
@@ -31,7 +37,7 @@ slow: $(EXTRAS)test,plot,progress,notebooks  ## run the tests marked slow: compi
 	$(PY) -m pytest $(PARALLEL) -m slow
 
 nojit: $(EXTRAS)test,plot,progress,notebooks  ## run the tests marked nojit as plain Python, without compiling
-	NUMBA_DISABLE_JIT=1 $(PY) -m pytest $(PARALLEL) -m nojit
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest $(PARALLEL) -m nojit $(NOJIT_TESTS)
 
 # Status 5: nothing was collected, as there is no numba-cuda for this system.
 cudasim: $(EXTRAS)test,plot,progress,notebooks  ## run the tests of the CUDA kernels in a simulator, without a GPU

@@ -34,7 +34,8 @@ CONFIGURATIONS = {
         "treated": {"horizon": 2, "window": 3, "differences": 1, "normalization": "auto", "half_life": 9},
     },
     "NaiveForecaster": {"defaults": {}, "season": {"horizon": 2, "season_length": 3}},
-    "SeqClassifier": {"defaults": {}, "lstm": LSTM, "stopped": STOPPED, "deep": DEEP},
+    # The classifier and the regressor share their networks, so each is checked with one other network.
+    "SeqClassifier": {"defaults": {}, "lstm": LSTM, "stopped": STOPPED},
     "SeqEncoder": {"defaults": {}, "states": {"cell": "lstm", "output": "states", "max_iter": 5}},
     "SeqForecaster": {
         "defaults": {},
@@ -44,7 +45,7 @@ CONFIGURATIONS = {
             **{"loss": "gaussian", "normalization": "instance"},
         },
     },
-    "SeqRegressor": {"defaults": {}, "lstm": LSTM, "stopped": STOPPED, "deep": DEEP},
+    "SeqRegressor": {"defaults": {}, "stopped": STOPPED, "deep": DEEP},
     "WindowTransformer": {"defaults": {}, "lead": {"window": 3, "lead": 2}},
 }
 ESTIMATORS = {

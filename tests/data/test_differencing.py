@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -10,6 +10,8 @@ from seqcast.data.differencing import difference, integrate
 from seqcast.data.seasonal_naive import seasonal_naive
 
 LAGS = st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)
+# Arrays are drawn slowly.
+few = settings(max_examples=40)
 WHOLE = st.integers(-1000, 1000).map(float)  # whose sums are exact
 
 
@@ -48,6 +50,7 @@ def test_differences_by_hand():
     np.testing.assert_array_equal(difference(values, (1, 1))[:, 0], [nan, nan, 2, 2])
 
 
+@few
 @given(values=series(), lags=LAGS)
 def test_differences_are_of_steps_that_far_apart(values, lags):
     expected = values
@@ -58,6 +61,7 @@ def test_differences_are_of_steps_that_far_apart(values, lags):
     np.testing.assert_array_equal(difference(values, lags), expected)
 
 
+@few
 @given(values=series(), lags=LAGS)
 def test_the_order_of_lags_does_not_matter(values, lags):
     np.testing.assert_array_equal(difference(values, lags), difference(values, lags[::-1]))
@@ -101,6 +105,7 @@ def test_sums_by_hand():
     assert found[0, :, 0].tolist() == [21.0, 32.0, 24.0, 36.0, 29.0]
 
 
+@few
 @given(case=futures(WHOLE))
 def test_true_differences_give_the_true_future(case):
     values, lags, cutoffs, horizon = case
@@ -109,6 +114,7 @@ def test_true_differences_give_the_true_future(case):
     np.testing.assert_array_equal(found, windows(values, cutoffs, horizon))
 
 
+@few
 @given(case=futures(st.floats(-1e300, 1e300)))
 def test_true_differences_give_the_true_future_at_every_size(case):
     values, lags, cutoffs, horizon = case
@@ -130,6 +136,7 @@ def test_a_random_walk_with_a_season_comes_back(lags, horizon):
     np.testing.assert_allclose(found, windows(values, cutoffs, horizon), rtol=1e-12, atol=1e-10)
 
 
+@few
 @given(values=series(), lag=st.integers(1, 9), horizon=st.integers(1, 30), data=st.data())
 def test_no_change_is_the_seasonal_naive_forecast(values, lag, horizon, data):
     cutoffs = np.array(data.draw(st.lists(st.integers(0, len(values)), min_size=1, max_size=4)))
@@ -138,6 +145,7 @@ def test_no_change_is_the_seasonal_naive_forecast(values, lag, horizon, data):
     np.testing.assert_array_equal(found, seasonal_naive(values, cutoffs, lag, horizon))
 
 
+@few
 @given(values=series(), lags=LAGS, horizon=st.integers(1, 12), data=st.data())
 def test_the_future_is_not_read(values, lags, horizon, data):
     cutoff = data.draw(st.integers(0, len(values)))
@@ -166,6 +174,7 @@ def test_without_observations_forecasts_are_missing():
     np.testing.assert_array_equal(found, [[[np.nan, 5.0], [np.nan, 6.0]], [[2.0, 3.0], [3.0, 4.0]]])
 
 
+@few
 @given(values=series(), lags=LAGS, horizon=st.integers(1, 12), data=st.data())
 def test_only_steps_within_the_lookback_are_read(values, lags, horizon, data):
     lookback = data.draw(st.integers(sum(lags) + 1, 30))
