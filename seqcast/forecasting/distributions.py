@@ -14,10 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..kernels.distributions import MAX_QUANTILES, output_probabilities, parameter_count
+from ..kernels.distributions import LEAST_COUNT, MAX_QUANTILES, output_probabilities, parameter_count
 
-# The minimum mean of counts.
-MIN_MEAN = 1e-6
 # A probability may lie so far beyond the outermost one, because sums of 0.1 are rounded.
 TOLERANCE = 1e-9
 
@@ -187,7 +185,7 @@ class NegativeBinomial(Distribution):
     """
 
     name: ClassVar[str] = "negative_binomial"
-    min_location: ClassVar[float] = MIN_MEAN
+    min_location: ClassVar[float] = LEAST_COUNT
 
     def shift(self, parameters: np.ndarray, location: np.ndarray) -> np.ndarray:
         return super().shift(parameters, np.maximum(location, self.min_location))

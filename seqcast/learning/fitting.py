@@ -192,8 +192,9 @@ def check_same_network(fitted: FittedNetwork, architecture: Architecture, dtype:
     """
     if (fitted.network.architecture, fitted.network.dtype) != (architecture, np.dtype(dtype)):
         raise ValueError(
-            f"{caller} goes on from the weights of the last fit, so cell, sizes, dtype and the shapes of the "
-            f"data must stay as they were. Call fit with warm_start=False to start anew."
+            f"{caller} continues from the weights of the last fit, so cell, sizes, dtype, the shapes of the "
+            f"data and whether values are missing must not change. Call fit with warm_start=False to start "
+            f"anew."
         )
 
 

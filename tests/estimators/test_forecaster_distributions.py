@@ -434,5 +434,5 @@ def test_quantiles_further_out_than_those_of_the_fit_are_refused():
 def test_warm_start_refuses_another_distribution(loss):
     rows = rows_for(loss)
     model = SeqForecaster(**SMALL, warm_start=True).fit(rows)
-    with pytest.raises(ValueError, match="goes on from the weights of the last fit"):
+    with pytest.raises(ValueError, match="continues from the weights of the last fit"):
         model.set_params(**LOSSES[loss]).fit(rows)

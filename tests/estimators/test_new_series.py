@@ -435,7 +435,7 @@ def test_partial_fit_of_too_few_rows_only_knows_them():
 def test_a_partial_fit_that_fails_adds_nothing():
     model = fitted(SeqForecaster, **TINY)
     before = copy.deepcopy(model)
-    with pytest.raises(ValueError, match="partial_fit goes on from the weights"):
+    with pytest.raises(ValueError, match="partial_fit continues from the weights"):
         model.set_params(hidden_size=5).partial_fit(long(c=C[:N]))
     assert_same(model.set_params(hidden_size=4), before)
 

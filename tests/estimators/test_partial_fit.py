@@ -364,8 +364,8 @@ REFUSED = {
     "rows of training": (ROWS[N - 1 : N + 3], {}, ValueError, "must come after the training rows"),
     "without a column": (ROWS[["x"]][N:], {}, ValueError, "Missing: 'y'|must have the column 'y'"),
     "infinite": (ROWS[N:].replace(ROWS["y"].iloc[-1], np.inf), {}, ValueError, "finite numbers or NaN"),
-    "another network": (ROWS[N:], {"hidden_size": 5}, ValueError, "partial_fit goes on from the weights"),
-    "another type": (ROWS[N:], {"dtype": "float64"}, ValueError, "partial_fit goes on from the weights"),
+    "another network": (ROWS[N:], {"hidden_size": 5}, ValueError, "partial_fit continues from the weights"),
+    "another type": (ROWS[N:], {"dtype": "float64"}, ValueError, "partial_fit continues from the weights"),
     "a bad parameter": (ROWS[N:], {"dropout": 2}, ValueError, "The 'dropout' parameter"),
     "divergence": (
         ROWS[N:],

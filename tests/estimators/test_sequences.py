@@ -424,8 +424,9 @@ def test_training_goes_on_with_the_same_network_only(kind, changed, method):
     model = kind(**TINY, warm_start=True, **pooled(kind, "mean")).fit(X, target)
     before, losses = predictions_of(model, X), model.loss_curve_
     message = (
-        f"{kind.__name__}.{method} goes on from the weights of the last fit, so cell, sizes, dtype and the "
-        f"shapes of the data must stay as they were. Call fit with warm_start=False to start anew."
+        f"{kind.__name__}.{method} continues from the weights of the last fit, so cell, sizes, dtype, the "
+        f"shapes of the data and whether values are missing must not change. Call fit with warm_start=False "
+        f"to start anew."
     )
     model.set_params(**changed)
     train = model.partial_fit if method == "partial_fit" else model.fit

@@ -95,7 +95,7 @@ def test_another_network_cannot_be_trained_further():
     fitted, _ = train()
     check_same_network(fitted, ARCHITECTURE, "float64", "fit")
     for other in ((ARCHITECTURE, "float32"), (compose(find_cell("gru"), 2, 4, n_outputs=4), "float64")):
-        with pytest.raises(ValueError, match=r"^fit goes on from the weights of the last fit"):
+        with pytest.raises(ValueError, match=r"^fit continues from the weights of the last fit"):
             check_same_network(fitted, *other, "fit")
 
 
