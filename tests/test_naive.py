@@ -177,7 +177,7 @@ def test_clipping_is_pytorchs():
         np.testing.assert_allclose(clipped, golden["clip/grads"], rtol=0, atol=1e-15)
 
 
-def test_central_differences_of_a_cubic_leave_the_array_as_it_was():
+def test_central_differences_of_a_cubic_restore_the_array():
     array = np.array([[1.0, -2.0], [0.1, 3.0]])
     before = array.copy()
     gradient = naive.central_differences(lambda: np.sum(array**3), array)

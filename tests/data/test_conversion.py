@@ -116,7 +116,7 @@ def test_other_objects_are_returned_as_they_are(data):
     assert has_index(data)
 
 
-def test_columns_of_numbers_keep_their_names_and_rows_are_counted(other):
+def test_columns_keep_their_names_and_rows_are_counted(other):
     data = other({"load": [1.0, None, 3.0], "on": [True, False, None], "count": [1, 2, 3]})
     table = read(data)
     np.testing.assert_array_equal(table.values, [[1, 1, 1], [np.nan, 0, 2], [3, np.nan, 3]])

@@ -72,7 +72,7 @@ def test_a_missing_value_is_missing_in_both_its_differences():
     np.testing.assert_array_equal(difference(values, (2,))[:, 0], [np.nan, np.nan, 2, np.nan, 1])
 
 
-def test_differences_of_a_series_shorter_than_the_lag_are_missing():
+def test_differences_of_series_shorter_than_the_lag_are_missing():
     np.testing.assert_array_equal(difference(np.ones((3, 2)), (7,)), np.full((3, 2), np.nan))
 
 

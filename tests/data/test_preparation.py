@@ -251,7 +251,7 @@ def test_without_differences_nothing_is_integrated():
     )
 
 
-def test_where_nothing_was_observed_changes_are_those_of_the_mean():
+def test_changes_without_observations_are_those_of_the_mean():
     grids = series([30], 1)
     preparation = prepared(grids, ColumnLayout(1), TargetOptions(differences=(1,)))
     blank = preparation.scale(Panel.stack([np.full((9, 1), np.nan)]))

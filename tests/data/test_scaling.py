@@ -167,7 +167,7 @@ def test_values_far_outside_are_clipped():
     assert np.isfinite(scaler.transform(far, np.dtype("float32"))).all()
 
 
-def test_differences_beyond_float64_are_clipped_without_a_warning():
+def test_clipping_of_differences_beyond_float64_does_not_warn():
     scaler = Scaler.fit(np.array([[-1.7e308]] * 9 + [[-1.6e308]]))
     assert scaler.transform(np.array([[1.7e308]]), DOUBLE).tolist() == [[LIMIT]]
 

@@ -177,7 +177,7 @@ BAD_COLUMNS = {name: data for name, (data, message) in BAD_TYPES.items() if mess
 
 
 @pytest.mark.parametrize("data", BAD_COLUMNS.values(), ids=BAD_COLUMNS)
-def test_other_columns_than_numbers_are_refused_in_the_same_words(data):
+def test_columns_that_are_not_numbers_raise_the_same_error(data):
     with pytest.raises(TypeError, match=r"^The 'y' parameter of Test\.fit must hold numbers only") as alone:
         check_numeric(data, owner="Test.fit", parameter="y")
     with pytest.raises(TypeError) as within:

@@ -426,7 +426,7 @@ def test_the_scaled_one_of_several_targets_is_named():
         read(X5.assign(cents=100 * TWO["price"]), TWO)
 
 
-def test_a_copy_that_a_scaler_made_in_single_precision_is_refused():
+def test_a_scaled_copy_in_single_precision_is_refused():
     scaled = ((Y5 - Y5.mean()) / Y5.std()).astype("float32")
     with pytest.raises(ValueError, match=says(in_other_units("copy"))):
         read(X5.assign(copy=scaled), Y5)

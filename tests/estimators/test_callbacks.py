@@ -708,7 +708,7 @@ def test_the_monitor_has_no_rows_to_score_a_forecaster_on():
 
 @needs_callbacks
 @pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_the_monitor_scores_every_epoch_of_every_fold_of_a_search(n_jobs):
+def test_the_monitor_scores_all_epochs_of_all_folds(n_jobs):
     monitor, folds = monitor_of("r2"), KFold(2)
     model = SeqRegressor(**{**TINY, "max_iter": 2}).set_callbacks(monitor)
     search = GridSearchCV(model, {"hidden_size": [2, 3]}, cv=folds, n_jobs=n_jobs).fit(X, Y)

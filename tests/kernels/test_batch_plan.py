@@ -41,7 +41,7 @@ def test_dropout_is_set_in_a_copy():
     assert dropped.addresses["network"] != plan.addresses["network"]
 
 
-def test_gradients_of_outputs_and_inputs_take_room_only_if_needed():
+def test_gradients_of_outputs_and_inputs_are_optional():
     plain, both = make_plan(3), make_plan(3, outputs=True, d_input=True)
     assert plain.network[0].stack.d_outputs == plain.layers[0].d_inputs == -1
     assert both.network[0].stack.d_outputs >= 0
