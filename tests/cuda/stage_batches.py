@@ -17,7 +17,7 @@ from seqcast.kernels.layout import Layout
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 DTYPES = list(TOLERANCE)
-few = settings(max_examples=10, deadline=None)
+few = settings(max_examples=10)
 
 
 def assert_close(actual, expected, scale=0.0):

@@ -58,7 +58,7 @@ def library(queue):
     return Cublas(FakeCublas(), queue) if SIMULATED else open_cublas(queue)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(**ARGUMENTS)
 def test_products_match_numpy(queue, library, shape, dtype, **options):
     check_product(CublasProducts(queue, dtype, library), queue, shape, dtype, **options)

@@ -11,7 +11,7 @@ from seqcast.kernels.cuda.compiler import SIMULATED
 from seqcast.kernels.cuda.tiled_products import TiledProducts, Tiling, plan_product
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(**ARGUMENTS)
 @example(shape=(1, 1, 1), dtype="float32", transposed="", add=False, offset=0, gap=0)
 @example(shape=(7, 13, 40), dtype="float32", transposed="a", add=True, offset=3, gap=1)

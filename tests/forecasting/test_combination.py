@@ -195,7 +195,7 @@ def t_by_hand(gains, horizons):
 
 
 @given(st.integers(0, 10**6), st.integers(2, 30), st.integers(0, 30), st.floats(0.1, 60), st.floats(0.1, 60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_choice_follows_the_documented_rule(seed, n, n_folds, horizons, fold_horizons):
     rng = np.random.default_rng(seed)
     parts, rivals = ("recurrent", "linear"), ("naive", "seasonal_naive")

@@ -54,7 +54,7 @@ def test_quantiles_equal_those_of_scipy(name):
         np.testing.assert_allclose(found[i, :, step, k], expected, rtol=1e-9)
 
 
-def test_quantiles_between_probabilities_are_interpolated_linearly():
+def test_quantiles_between_known_ones_are_interpolated():
     parameters, moved = forecast_of("quantile")
     distribution = find_distribution("quantile", PROBABILITIES)
     asked = [0.05, 0.5, 0.15, 0.99, 0.945, 0.9 + 1e-16]

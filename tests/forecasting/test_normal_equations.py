@@ -34,7 +34,7 @@ def test_sums_are_means_and_sums_of_products():
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.sampled_from([0.0, 1e5]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_sums_can_be_added_and_subtracted(first, second, level):
     """Values may be far from 0, where sums of raw products would lose ten digits."""
     first, second = sorted([first, second])

@@ -118,7 +118,7 @@ def test_bounds_follow_the_column_of_their_target(kind, options):
     assert panel.forecast(level=60).columns.tolist() == names
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 2**16),
     share=st.sampled_from([0.0, 0.2, 0.5]),

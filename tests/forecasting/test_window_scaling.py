@@ -90,7 +90,7 @@ def test_reading_a_window_does_not_depend_on_the_batch(way, columns):
 
 
 @given(st.floats(0.5, 1e3), st.floats(-1e3, 1e3), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_loud_windows_are_read_as_quiet_ones_are_by_instance(factor, level, seed):
     windows = np.random.default_rng(seed).normal(size=(5, 8, 2))
     columns, way = ColumnLayout(1, past=1), WindowScaling("instance")
