@@ -90,9 +90,9 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
             `y` is a target outside of `X`, whose values are unknown in `predict`, and all columns of `X` are
             covariates.
         sample_weight : array-like, shape (n,), optional
-            Weight of each row of `X` as a target, at least 0. Rows are read as inputs whatever their weight.
-            The linear map learns all steps of a horizon at once, so it weights a window by the mean over its
-            targets.
+            Weight of each row of `X` as a target in the fit of the parts, at least 0. It has no effect on
+            rows as inputs, on scaling, on the weights of the parts and on residuals. The linear map learns
+            all steps of a horizon at once, so it weights a window by the mean over its targets.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         return self
 
     def _fit_local(self, plan: FitPlan) -> LocalModels:
-        """Fit a model to each series, in parallel if n_jobs > 1."""
+        """Fit a model to each series, in `n_jobs` processes."""
         fitted = Parallel(n_jobs=getattr(self, "n_jobs", None))(
             delayed(_fit_one)(self._local_copy(), plan.select_series(number))
             for number in range(len(plan.data.ids))
@@ -237,7 +237,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
             Before fit.
         ValueError
             If `horizon` is not a positive integer, a future value is missing, or quantiles are requested but
-            no rows were held back for validation.
+            there are no residuals of rows that the model was not fitted to.
         """
         check_is_fitted(self)
         steps = self._check_steps(horizon, "forecast")
@@ -252,10 +252,11 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         *,
         random_state: int | np.random.RandomState | None = None,
     ) -> pd.DataFrame:
-        """Draw sample paths, which are forecasts plus residuals of the validation data.
+        """Draw sample paths, which are forecasts plus residuals of rows that the model was not fitted to.
 
         The residuals of all steps of a horizon, and of all targets, are drawn together from one sample. Sums
-        and maxima over steps therefore reflect the dependence between steps.
+        and maxima over steps therefore reflect the dependence between steps. With
+        ``intervals="distribution"``, paths are drawn from the distribution that the network forecasts.
 
         Parameters
         ----------
@@ -294,7 +295,7 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
+        X : Series, DataFrame or array-like, shape (n,) or (n, n_columns), or int or None
             Rows that follow the training rows, with the columns of `fit`.
 
         Returns
@@ -322,7 +323,8 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
 
         The score is ``1 - error / naive_error``: 1 for perfect forecasts, 0 for forecasts no better than the
         naive one. An error is the root mean squared error of a target over the rows of all series, in units
-        of its standard deviation in training, averaged over targets. Both forecasts have the same cutoffs.
+        of its standard deviation in training, averaged over targets. Both forecasts have the same cutoffs. If
+        the naive forecast is perfect, the score is 0 for a perfect forecast, and otherwise minus infinity.
 
         The naive forecast repeats the last season of `season_length_` steps. For data with hardly any season,
         such as share prices, repeating the last value is harder to beat: set ``season_length=1``.

@@ -1,4 +1,4 @@
-"""Classification of sequences: each row is a short sequence, its target a class."""
+"""Classification of sequences."""
 
 from dataclasses import replace
 from typing import Any, ClassVar, Self
@@ -96,14 +96,14 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
     n_jobs : int or None, default=None
         Number of threads. None means as many as numba may use, -1 all cores. Results do not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial weights, the order of the samples and dropout.
+        Seed of the initial weights, the order of the samples, dropout and the validation samples.
     verbose : int, default=0
         If 1, a progress bar with the losses is shown.
 
     Attributes
     ----------
     fitted_ : FittedSequenceModel
-        Frozen record of everything that fit leaves. The other attributes are derived from it.
+        Frozen record of the scaling and the trained network.
     classes_ : ndarray, shape (n_classes,)
         Class labels in ascending order.
     n_features_in_ : int
@@ -313,7 +313,7 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
     def _label_samples(
         self, sequences: np.ndarray, target: np.ndarray, sample_weight: ArrayLike | None
     ) -> Samples:
-        """Return samples whose targets are numbers of classes, with the weights of the classes."""
+        """Return samples whose targets are class indices, with the weights of the classes."""
         if len(self.classes_) < 2:
             raise ValueError(
                 f"The 'y' parameter of SeqClassifier.fit must hold 2 classes or more. Got 1 class, "
@@ -339,21 +339,25 @@ class SeqClassifier(ClassifierMixin, SequenceEstimator):
         """Split at random, stratified by class, since the last samples may be of one class."""
         if not self.early_stopping:
             return super()._split(samples)
-        n, labels = len(samples), samples.targets[:, 0].astype(np.int64)
-        n_judged, counts = max(1, round(self.validation_fraction * n)), np.bincount(labels)
-        if n_judged >= n:
-            return super()._split(samples)  # which says what is missing
-        each = counts[counts > 0].min() > 1 and min(n_judged, n - n_judged) >= np.count_nonzero(counts)
-        train, judged = train_test_split(
+        n = len(samples)
+        n_validation = max(1, round(self.validation_fraction * n))
+        if n_validation >= n:
+            # Its error says what is missing.
+            return super()._split(samples)
+        labels = samples.targets[:, 0].astype(np.int64)
+        counts = np.bincount(labels)
+        smaller_part = min(n_validation, n - n_validation)
+        can_stratify = counts[counts > 0].min() > 1 and smaller_part >= np.count_nonzero(counts)
+        in_train, in_validation = train_test_split(
             np.arange(n),
-            test_size=n_judged,
-            stratify=labels if each else None,
+            test_size=n_validation,
+            stratify=labels if can_stratify else None,
             random_state=check_random_state(self.random_state).randint(2**31),
         )
-        known, later = samples[train], samples[judged]
+        train = samples[in_train]
         if self._network_options().is_full_batch(len(train)):
-            known = known.merge_duplicates()
-        return known + later, len(known)
+            train = train.merge_duplicates()
+        return train + samples[in_validation], len(train)
 
     def _class_weights(self, samples: Samples) -> np.ndarray:
         """Return the weight of the class of each sample."""

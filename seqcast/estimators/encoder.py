@@ -108,7 +108,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
     Attributes
     ----------
     fitted_ : FittedSequenceModel
-        Frozen record of everything that fit leaves. The other attributes are derived from it.
+        Frozen record of the scaling and the trained network.
     n_features_in_ : int
         Number of values of a training sequence: steps times channels.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
@@ -222,7 +222,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         Parameters
         ----------
         X : array-like, shape (n, n_steps * n_channels) or (n, n_steps, n_channels)
-            Sequences of at least two steps. The end of a shorter one is filled with NaN.
+            Sequences. The end of a shorter one is filled with NaN. Those of one step are not trained on.
         y : None
             Ignored. It exists for compatibility with pipelines.
         sample_weight : array-like, shape (n,), optional
@@ -315,7 +315,7 @@ class SeqEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEsti
         if not counts.any():
             raise ValueError(
                 f"The 'X' parameter of SeqEncoder.fit must have rows of two steps or more, both to train on "
-                f"and, with early_stopping=True, to judge by, since the network learns by forecasting the "
+                f"and, with early_stopping=True, to validate on, since the network learns by forecasting the "
                 f"next step. Got n_features = {self.n_features_in_}, {self.n_channels_} of them a step, and "
                 f"rows in which nothing was observed after the first."
             )

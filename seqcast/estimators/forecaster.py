@@ -50,8 +50,9 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
 
     One row of the data is one time step. Two parts forecast all steps of the horizon at once from a window of
     past steps: a recurrent network, which reads a segment of the window at each of its steps, and a ridge
-    regression in closed form. The forecast is their weighted mean, or the naive forecast if neither has a
-    lower error on the last rows. Prediction intervals come from residuals of rows that were not trained on.
+    regression in closed form. The forecast is their weighted mean, or a naive forecast if they are not
+    clearly better on rows that they were not fitted to. Prediction intervals come from residuals of rows that
+    were not trained on.
 
     After the five positional ones, the parameters are in groups: data (`target` to `short_series`), window
     (`lags` to `segment`), parts of the forecast (`linear` to `half_life`), network (`n_models` to `dropout`),
@@ -62,7 +63,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
     ----------
     horizon : int, default=None
         Number of steps that are forecast at once. If None, one season of the index, or 12 if the index has
-        none; fewer for short data.
+        none; less if the data are short.
     window : int, default=None
         Number of past steps that a forecast is made from. If None, fourteen seasons up to 336 steps, at least
         three seasons, and at most a third of the data.
@@ -75,7 +76,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         Number of stacked recurrent layers.
     target : str or list of str, default=None
         Columns to forecast. The other columns are covariates whose past is known. If None, every column is a
-        target.
+        target. The network reads past covariates only if they improve the linear map on the validation data.
     season_length : int, default=None
         Number of steps of one season. It sets the default horizon and window, and the seasonal naive forecast
         that `score` compares with. If None, it follows from the index (hourly 24, daily 7, monthly 12, ...),
@@ -118,7 +119,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         covariate, and adds the target's to the forecast again, so that a forecast may be outside the range
         of the training data. "instance" also divides by the standard deviation of the window; for several
         series, the linear map divides if that has the lower validation error. With "auto", the linear map
-        takes the best of the three, and the network "last".
+        takes the best of the three, and the network "last". With `lags`, the linear map also tries "none".
     multivariate : bool, default=False
         Whether each target is forecast from the past of all targets. If False, it is forecast from its own
         past and all covariates, with weights that all targets share, which is usually more accurate [2]_.
@@ -130,7 +131,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         Whether the linear map is part of the forecast. Its ridge penalty, the number of steps it reads, its
         treatment of covariates and its use of the calendar are those with the lowest validation error.
     naive_fallback : bool, default=True
-        Whether to return the naive forecast if nothing has a lower error on the validation data.
+        Whether to return a naive forecast unless the parts are clearly better on validation and out-of-fold
+        data. It has no effect if ``early_stopping=False``.
     scope : {"global", "local"}, default="global"
         Whether one model learns from all series of a long frame, or each series has its own model. The fitted
         forecasters of local models are in ``models_``.
@@ -148,7 +150,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         Training loss of the network. For point forecasts: "squared", "absolute" or "huber", which is
         quadratic up to an error of one standard deviation of the target. For a distribution at each step,
         whose spread the intervals then follow: "quantile", "gaussian", "student_t", or "negative_binomial"
-        for counts (with ``normalization="none"`` and ``scaling="none"``).
+        for counts (with ``normalization="none"`` and ``scaling="none"``; the network then divides each window
+        by 1 plus its mean absolute value).
     optimizer : {"adam", "rmsprop", "sgd"}, default="adam"
         Algorithm that updates the weights.
     learning_rate_init : float, default=1e-3
@@ -185,7 +188,7 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         backpropagation). The state is carried through the whole window. If None, the gradient is, too.
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the last fit.
-    quantiles : list of float, default=(0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+    quantiles : sequence of float, default=(0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
         Quantiles that the network learns with ``loss="quantile"``, 0.5 among them. They never cross.
     intervals : {"auto", "conformal", "distribution"}, default="auto"
         Source of quantiles and prediction intervals. "conformal" uses the residuals of the validation data,
@@ -228,18 +231,21 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
         Weights of the parts in the forecast: those of "recurrent" and "linear", or 1 for "naive" or
         "seasonal_naive" if no part was better. For local models, such a dict for each series.
     target_transform_ : str
-        The transform of the targets, chosen if the parameter is "auto".
+        The transform of the targets, chosen if the parameter is "auto". It does not exist for local models.
     calendar_features_ : list of str
         Names of the calendar features.
     device_ : str
-        Device of the network: "cpu", or "cuda:" and the number of the GPU.
+        Device of the network: "cpu", or "cuda:" and the number of the GPU. This attribute and the following
+        five are those of the last of several networks, and do not exist for local models, which have their
+        own in ``models_``.
     n_iter_ : int
         Number of epochs that were run.
     best_iter_ : int
         Epoch, counted from 1, whose weights were kept.
     loss_curve_ : list of float
-        Mean training loss of each epoch in the target's own unit (its square for the squared and Huber loss).
-        For several targets, the average over them, each divided by its standard deviation.
+        Mean training loss of each epoch. For one series and one target without transform and differences, it
+        is in the target's own unit (its square for the squared and Huber loss, nats for a density); otherwise
+        in units of the scaled targets.
     validation_loss_curve_ : list of float or None
         Mean validation loss of each epoch, in the same unit. None if `early_stopping` is False.
     weights_ : dict of ndarray
@@ -257,9 +263,9 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
     The value of a column at time t affects only forecasts that are made after t, unless the column is in
     `future_cols`. Missing values and gaps of a regular index are missing steps: the network reads a flag, the
     linear map reads the last observed value, and missing targets have no weight. A network that was trained
-    on data without missing values has no flags, and reads later ones as the last observed value. Beyond the
-    horizon, forecasts are fed back as if they had been observed, and past covariates repeat their last
-    season.
+    on data without missing values has no flags, and reads later ones as the last observed value (as the mean
+    of the training data if ``normalization="none"``). Beyond the horizon, forecasts are fed back as if they
+    had been observed, and past covariates repeat their last season.
 
     The forecaster scales its inputs itself. After a scaler in a pipeline, forecasts have the units of the
     scaler's output. Rows of an array have no time, so they are assumed to follow the training rows; use a
@@ -407,10 +413,10 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
     def _validate_params(self) -> None:
         super()._validate_params()
         check_device(self)
-        self._check_loss()
+        self._check_distribution_options()
 
-    def _check_loss(self) -> None:
-        """Check the options that depend on the loss."""
+    def _check_distribution_options(self) -> None:
+        """Check the quantiles, and the options that depend on the loss."""
         known = [q for q in self.quantiles if isinstance(q, Real) and not isinstance(q, bool) and 0 < q < 1]
         if len(set(known)) < len(self.quantiles) or 0.5 not in known or len(known) > MAX_QUANTILES:
             raise ValueError(
@@ -421,9 +427,9 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
             self._check_count_options()
         if self.intervals == "distribution" and (self.loss not in DISTRIBUTIONS or self.differences):
             raise ValueError(
-                f"The 'intervals' parameter of SeqForecaster can be 'distribution' only with the loss of one "
-                f"({', '.join(map(repr, DISTRIBUTIONS))}) and without differences. Got {self.loss!r} and "
-                f"{self.differences!r}. Use 'conformal'."
+                f"The 'intervals' parameter of SeqForecaster can be 'distribution' only with a loss that "
+                f"learns one ({', '.join(map(repr, DISTRIBUTIONS))}) and without differences. Got "
+                f"{self.loss!r} and {self.differences!r}. Use 'conformal'."
             )
 
     def _check_count_options(self) -> None:
@@ -501,7 +507,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
     def partial_fit(self, X: Data, y: Data | None = None) -> Self:
         """Add later rows, as `update` does, and train the network on them.
 
-        The network is trained for one epoch on the windows that end in these rows. Only the network changes.
+        The network is trained for one epoch on the samples whose horizon includes new rows. Only the network
+        changes.
         The weights of the parts, the linear map, the scaling and the residuals of the intervals stay.
         `half_life` has no effect, since the rows are new. A series that was not in fit is added as by
         `update`, and trained on. Without an earlier fit, this is `fit`.

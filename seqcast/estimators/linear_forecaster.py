@@ -32,7 +32,7 @@ class LinearForecaster(BaseForecaster):
     ----------
     horizon : int, default=None
         Number of steps that are forecast at once. If None, one season of the index, or 12 if the index has
-        none; fewer for short data.
+        none; less if the data are short.
     window : int, default=None
         Number of past steps that a forecast is made from. If None, fourteen seasons up to 336 steps, at least
         three seasons, and at most a third of the data.
@@ -82,7 +82,7 @@ class LinearForecaster(BaseForecaster):
         covariate, and adds the target's to the forecast again, so that a forecast may be outside the range
         of the training data; windows of several series are also divided by their standard deviation if that
         has the lower validation error. "instance" always divides. "auto" takes what has the lowest
-        validation error.
+        validation error. With `lags`, "last" also tries "none".
     multivariate : bool, default=False
         Whether each target is forecast from the past of all targets. If False, it is forecast from its own
         past and all covariates, with weights that all targets share.
@@ -107,7 +107,8 @@ class LinearForecaster(BaseForecaster):
     n_steps_ : int
         Number of last steps of the window that are read.
     target_transform_ : str
-        The transform of the targets, chosen if the parameter is "auto".
+        The transform of the targets, chosen if the parameter is "auto". This attribute, `ridge_` and
+        `n_steps_` do not exist for local models, which have their own in ``models_``.
     calendar_features_ : list of str
         Names of the calendar features.
     target_names_ : list

@@ -21,7 +21,7 @@ class NaiveForecaster(BaseForecaster):
     ----------
     horizon : int, default=None
         Number of steps that are forecast at once. If None, one season of the index, or 12 if the index has
-        none; fewer for short data.
+        none; less if the data are short.
     target : str or list of str, default=None
         Columns to forecast. The other columns must be numeric, but are not used. If None, every column is a
         target.

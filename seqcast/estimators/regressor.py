@@ -1,4 +1,4 @@
-"""Regression on windows: each row is a short sequence, its target one or several numbers."""
+"""Regression on sequences."""
 
 from typing import Any, ClassVar, Self
 
@@ -95,7 +95,7 @@ class SeqRegressor(RegressorMixin, SequenceEstimator):
     Attributes
     ----------
     fitted_ : FittedSequenceModel
-        Frozen record of everything that fit leaves. The other attributes are derived from it.
+        Frozen record of the scaling and the trained network.
     n_features_in_ : int
         Number of values of a training sequence: steps times channels.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)

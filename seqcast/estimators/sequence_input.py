@@ -29,7 +29,7 @@ def flatten_steps(X: ArrayLike, n_channels: int | None, owner: str) -> tuple[Arr
     -------
     X : array-like, shape (n, n_steps * n_channels)
     n_channels : int or None
-        None if `X` has fewer than three dimensions, so that it does not tell.
+        None if `X` has fewer than three dimensions.
     """
     if isinstance(X, pd.DataFrame):
         check_numeric(X, owner=owner)

@@ -66,7 +66,7 @@ class SequenceScaling:
 
 @dataclass(frozen=True)
 class FittedSequenceModel:
-    """Everything that a fit to sequences leaves.
+    """The result of a fit to sequences: the scaling and the trained network.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
     n_channels_ : int
         Number of variables at each step.
     fitted_ : FittedSequenceModel
-        Frozen record of everything that fit leaves.
+        Frozen record of the scaling and the trained network.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -143,7 +143,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
     ) -> Any:
         """Check training data, and return sequences of shape (n, n_steps, n_channels), or these and `y`.
 
-        With `reset`, the data set the number of features; otherwise they must have that of the first fit.
+        If `reset` is True, the number of features is taken from the data; otherwise it must be that of `fit`.
         """
         owner = type(self).__name__
         flat, n_channels = flatten_steps(X, self.n_channels if reset else self.n_channels_, owner)
@@ -179,7 +179,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
         if n_train < 1:
             raise ValueError(
                 f"With early_stopping=True, {type(self).__name__}.fit needs rows to train on and rows to "
-                f"judge by: at least 2. Got n_samples={n} instead. Set early_stopping=False, or pass more "
+                f"validate on: at least 2. Got n_samples={n} instead. Set early_stopping=False, or pass more "
                 f"rows."
             )
         if not self._network_options().is_full_batch(n_train):

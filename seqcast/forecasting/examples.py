@@ -192,7 +192,10 @@ def _choose_transform(data: TrainingData, options: InputOptions) -> str:
 def _find_cutoffs(
     prepared: PreparedPanel, borders: np.ndarray, lengths: Lengths, n_lost: int, rules: LengthRules
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cutoffs for training and those for validation, which may be none."""
+    """Return the cutoffs for training and those for validation, which may be none.
+
+    borders : the first validation row of each series
+    """
     shape = prepared.n_targets, lengths.window, lengths.horizon
     train = prepared.scaled.training_starts(*shape, borders, n_lost) + lengths.window
     validation = prepared.scaled.validation_starts(*shape, borders, n_lost) + lengths.window
@@ -209,19 +212,19 @@ def _find_cutoffs(
 def _compute_step_weights(
     scaled: Panel, weights: list[np.ndarray] | None, half_life: float | None
 ) -> np.ndarray | None:
-    """Return the weight of each row as a target: the user's weights, halved with every half-life.
+    """Return the weight of each row as a target: the user's weights times 0.5 ** (age / half_life).
 
     They are divided by their mean, so that penalties have the same effect as without weights.
     """
     if weights is None and half_life is None:
         return None
-    counts = np.ones(len(scaled.values))
-    for number, out in enumerate(scaled.with_values(counts)):
+    step_weights = np.ones(len(scaled.values))
+    for number, out in enumerate(scaled.with_values(step_weights)):
         if weights is not None:
             out[-len(weights[number]) :] = np.nan_to_num(weights[number])
         if half_life is not None:
             out *= 0.5 ** (np.arange(len(out))[::-1] / half_life)
-    return counts / (counts.mean() or 1.0)
+    return step_weights / (step_weights.mean() or 1.0)
 
 
 def _check_weights(
@@ -230,9 +233,9 @@ def _check_weights(
     """Check that some training targets and some validation targets have a weight above 0."""
     if weights is None:
         return
-    begins = np.concatenate([[0.0], np.cumsum(weights)])
+    cumulative = np.concatenate([[0.0], np.cumsum(weights)])
     for cutoffs, use in ((train, "trained on"), (validation, "held back for validation")):
-        if len(cutoffs) and not (begins[cutoffs + horizon] - begins[cutoffs]).sum() > 0:
+        if len(cutoffs) and not (cumulative[cutoffs + horizon] - cumulative[cutoffs]).sum() > 0:
             raise ValueError(
                 f"The 'sample_weight' parameter of {owner}.fit, and half_life, must leave rows that are "
                 f"{use} a weight above 0. Got none. Pass other weights, or a longer half_life."

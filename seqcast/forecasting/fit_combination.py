@@ -1,4 +1,5 @@
-"""The fit of a recurrent network and a linear map: fit the parts, weigh them, keep residuals, freeze."""
+"""The fit of a recurrent network and a linear map: fit the parts, weigh them, compute residuals, make the
+model."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from .updating import UpdatedSeries, build_updated_panel
 
 logger = logging.getLogger("seqcast")
 
-# The maximum number of values in the validation forecasts of a part, by which the parts are weighed.
+# Validation cutoffs are subsampled so that the forecasts of a part have at most this many values.
 MAX_VALIDATION_NUMBERS = 4_000_000
 
 
@@ -81,7 +82,7 @@ def fit_combination(
 
     def make_model(recurrent: RecurrentPart) -> ForecastModel:
         parts: dict[str, Part] = {"recurrent": recurrent, **others}
-        weights, residuals = _weigh(examples, parts, folds, options.naive_fallback)
+        weights, residuals = _weigh_parts(examples, parts, folds, options.naive_fallback)
         return ForecastModel.from_examples(
             examples,
             plan.memory,
@@ -111,7 +112,8 @@ def _fit_other_parts(examples: Examples, options: CombinationOptions) -> dict[st
 def _need_past_covariates(others: dict[str, Part]) -> bool:
     """Return whether the networks read covariates of which only the past is known.
 
-    Covariates that do not improve the linear map do not improve the networks.
+    They read them only if covariates improve the linear map on the validation windows. This assumes that
+    covariates without a linear effect have none that networks find.
     """
     linear = others.get("linear")
     return not isinstance(linear, LinearPart) or linear.reads_past_covariates
@@ -205,10 +207,10 @@ def _forecast_folds(parts: dict[str, Part], examples: Examples, naive_fallback: 
         return None
     forecasts = {name: values[np.isin(cutoffs, common)] for name, (cutoffs, values) in found.items()}
     n_horizons = len(examples.train) / examples.lengths.horizon
-    return _Folds(common, _compare(examples, common, forecasts, n_horizons, naive_fallback))
+    return _Folds(common, _collect_forecasts(examples, common, forecasts, n_horizons, naive_fallback))
 
 
-def _compare(
+def _collect_forecasts(
     examples: Examples,
     cutoffs: np.ndarray,
     forecasts: dict[str, np.ndarray],
@@ -223,7 +225,7 @@ def _compare(
     return ValidationForecasts(forecasts, naive, examples.prepared.cut_targets(cutoffs), n_horizons)
 
 
-def _weigh(
+def _weigh_parts(
     examples: Examples, parts: dict[str, Part], folds: _Folds | None, naive_fallback: bool
 ) -> tuple[dict[str, float], ConformalResiduals | None]:
     """Return the weights of the parts, and the residuals of their weighted sum."""
@@ -235,7 +237,7 @@ def _weigh(
     found = {name: part.forecast(examples.prepared, cutoffs) for name, part in parts.items()}
     centers = {name: part.center for name, part in found.items()}
     n_horizons = len(examples.validation) / examples.lengths.horizon
-    validation = _compare(examples, cutoffs, centers, n_horizons, naive_fallback)
+    validation = _collect_forecasts(examples, cutoffs, centers, n_horizons, naive_fallback)
     weights = choose_weights(validation, folds.forecasts if folds else None)
     if weights.keys().isdisjoint(parts):
         logger.info("SeqForecaster: nothing was better than the %s forecast of the last rows", *weights)

@@ -146,7 +146,7 @@ def forecast_cutoffs(
     truth : ndarray, shape (n_rows, n_targets)
         The targets, in the order of the rows in the argument.
     cutoffs : list of ndarray of int
-        For each series, the numbers of steps of its rows that are known to each forecast.
+        For each series, the number of its steps in `rows` that are known at each cutoff.
     n_steps : int
         Steps that are forecast.
     probabilities : tuple of float
@@ -191,8 +191,8 @@ def _check_residuals(fitted: FittedForecaster, probabilities: tuple[float, ...])
     n = fitted.model.n_residuals
     if not n:
         raise ValueError(
-            f"{fitted.owner} computes quantiles from residuals of samples that it was not trained on. There "
-            f"were none in fit. {fitted.residual_hint}"
+            f"{fitted.owner} computes quantiles and sample paths from residuals of samples that it was not "
+            f"trained on. There were none in fit. {fitted.residual_hint}"
         )
     wanted = count_needed_residuals(probabilities)
     if n < wanted:
@@ -208,8 +208,8 @@ def _forecast_later_horizons(
 ) -> np.ndarray:
     """Return forecasts of the steps after the first horizon, and their quantiles from sample paths.
 
-    The shape is (1 + n_probabilities, n_begins, n_later_steps, n_targets). Without probabilities, the last
-    horizon is complete.
+    The shape is (1 + n_probabilities, n_begins, n_later_steps, n_targets). Without probabilities, the result
+    covers whole horizons, so that it may be longer.
     """
     lengths = fitted.lengths
     around = []
@@ -299,7 +299,7 @@ def _split_series(forecasts: np.ndarray, lengths: np.ndarray) -> list[np.ndarray
     forecasts : ndarray, shape (n_cutoffs, horizon, n_targets)
         The horizons of the first series, then those of the next series, ...
     lengths : ndarray of int, shape (n_series,)
-        The number of steps of each series; its last horizon may be longer.
+        The number of steps of each series, which need not be a multiple of the horizon.
     """
     n_cutoffs = -(-lengths // forecasts.shape[1])
     parts = np.split(forecasts, np.cumsum(n_cutoffs)[:-1])

@@ -132,6 +132,9 @@ def as_test(label, estimator, check):
         for owner, checks in EXPECTED_FAILURES.items()
         if label.startswith(owner) and name in checks
     ]
+    if label.startswith("Seq") and not label.endswith("-defaults"):
+        # `make conformance` runs them too.
+        marks.append(pytest.mark.slow)
     return pytest.param(estimator, check, id="-".join([label, name, *options]), marks=marks)
 
 

@@ -335,8 +335,8 @@ def test_training_brings_the_forecast_nearer(bidirectional):
 
 TOO_SHORT = (
     "The 'X' parameter of SeqEncoder.fit must have rows of two steps or more, both to train on and, with "
-    "early_stopping=True, to judge by, since the network learns by forecasting the next step. Got n_features "
-    "= {}, {} of them a step, and rows in which nothing was observed after the first."
+    "early_stopping=True, to validate on, since the network learns by forecasting the next step. Got "
+    "n_features = {}, {} of them a step, and rows in which nothing was observed after the first."
 )
 
 

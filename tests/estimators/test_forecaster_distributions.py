@@ -387,8 +387,8 @@ def test_counts_are_not_negative():
 )
 def test_a_distribution_that_there_is_not_is_refused(options):
     message = (
-        "The 'intervals' parameter of SeqForecaster can be 'distribution' only with the loss of one "
-        "('quantile', 'gaussian', 'student_t', 'negative_binomial') and without differences. Got "
+        "The 'intervals' parameter of SeqForecaster can be 'distribution' only with a loss that learns "
+        "one ('quantile', 'gaussian', 'student_t', 'negative_binomial') and without differences. Got "
         f"{options['loss']!r} and {options.get('differences')!r}. Use 'conformal'."
     )
     with pytest.raises(ValueError, match=says(message)):

@@ -151,7 +151,8 @@ def test_warm_start_continues_where_the_last_fit_ended(frame):
 def test_warm_start_refuses_another_network(frame, change):
     model = SeqForecaster(**SMALL, **TOGETHER, warm_start=True).fit(frame)
     with pytest.raises(
-        ValueError, match=r"SeqForecaster\.fit with warm_start=True goes on .* Call fit with warm_start=False"
+        ValueError,
+        match=r"SeqForecaster\.fit with warm_start=True continues .* Call fit with warm_start=False",
     ):
         model.set_params(**change).fit(frame)
     assert model.set_params(warm_start=False).fit(frame).forecast(3).shape[0] == 3

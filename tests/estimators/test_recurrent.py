@@ -524,7 +524,7 @@ def test_a_copy_is_whole_and_apart(duplicate):
 
 
 def test_wrong_weights_are_refused_and_change_nothing():
-    layer = make_layer("rnn_tanh")
+    layer = make_layer("rnn")
     before = {name: weight.copy() for name, weight in layer.weights.items()}
     right = {name: weight + 1 for name, weight in before.items()}
     with pytest.raises(

@@ -342,8 +342,8 @@ def test_two_rows_are_enough_to_train_and_judge(data):
     model = SeqRegressor(**TINY, n_channels=2, early_stopping=True)
     assert np.isfinite(model.fit(X[:2], y[:2]).predict(X)).all()
     message = (
-        "With early_stopping=True, SeqRegressor.fit needs rows to train on and rows to judge by: at least 2. "
-        "Got n_samples=1 instead. Set early_stopping=False, or pass more rows."
+        "With early_stopping=True, SeqRegressor.fit needs rows to train on and rows to validate on: at least "
+        "2. Got n_samples=1 instead. Set early_stopping=False, or pass more rows."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         model.fit(X[:1], y[:1])
@@ -358,7 +358,8 @@ def test_warm_start_goes_on_and_refuses_another_network(data):
     np.testing.assert_allclose(first + model.fit(X, y).loss_curve_, whole.loss_curve_, rtol=1e-5)
     assert model.n_iter_ == 3
     with pytest.raises(
-        ValueError, match=r"SeqRegressor\.fit with warm_start=True goes on .* Call fit with warm_start=False"
+        ValueError,
+        match=r"SeqRegressor\.fit with warm_start=True continues .* Call fit with warm_start=False",
     ):
         model.fit(X, np.stack([y, y], 1))
 

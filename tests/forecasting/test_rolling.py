@@ -60,8 +60,8 @@ def test_the_number_of_residuals_in_the_warning_is_enough():
 def test_without_rows_held_back_there_are_no_quantiles():
     model = SeqForecaster(**TINY, early_stopping=False, linear=False).fit(wander())
     message = (
-        "SeqForecaster computes quantiles from residuals of samples that it was not trained on. There were "
-        "none in fit. Fit with early_stopping=True."
+        "SeqForecaster computes quantiles and sample paths from residuals of samples that it was not trained "
+        "on. There were none in fit. Fit with early_stopping=True."
     )
     model.forecast(8)
     for ask in (
@@ -76,8 +76,8 @@ def test_without_rows_held_back_there_are_no_quantiles():
 def test_a_naive_forecaster_without_residuals_names_the_remedy():
     model = NaiveForecaster(4, season_length=1).fit([1.0, 2.0, 3.0])
     message = (
-        "NaiveForecaster computes quantiles from residuals of samples that it was not trained on. There "
-        "were none in fit. Pass more rows."
+        "NaiveForecaster computes quantiles and sample paths from residuals of samples that it was not "
+        "trained on. There were none in fit. Pass more rows."
     )
     with pytest.raises(ValueError, match=says(message)):
         model.forecast(level=80)

@@ -101,7 +101,7 @@ def test_a_changed_helper_is_compiled_anew(own_copy, run_python, tmp_path):
     assert text.count("h = tanh(z[0])") == 1
     source.write_text(text.replace("h = tanh(z[0])", "h = tanh(z[0] + z[0])"))
     changed = run_python(FORWARD, first_on_path=tmp_path, SEQCAST_CACHE_DIR=folder)
-    layer = make_layer("rnn_tanh")
+    layer = make_layer("rnn")
     for weight in layer.weights.values():
         weight *= 2
     expected = layer.forward(np.ones((2, 5, 3)))[0].sum()
@@ -115,7 +115,7 @@ def test_a_changed_helper_is_compiled_anew(own_copy, run_python, tmp_path):
 @pytest.mark.parametrize("place", ["file/below", "file"])
 def test_a_folder_that_can_not_be_written_costs_only_time(place, run_python, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    expected = make_layer("rnn_tanh", "float32")._network.packed().sum()
+    expected = make_layer("rnn", "float32")._network.packed().sum()
     assert float.fromhex(run_python(PACK, SEQCAST_CACHE_DIR=tmp_path / place)) == expected
     assert (tmp_path / "file").read_text() == "no folder"
 
@@ -130,7 +130,7 @@ pathlib.Path.home = no_home
 for name in ("SEQCAST_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
     os.environ.pop(name, None)
 """
-    expected = make_layer("rnn_tanh", "float32")._network.packed().sum()
+    expected = make_layer("rnn", "float32")._network.packed().sum()
     assert float.fromhex(run_python(nobody + PACK)) == expected
 
 
@@ -321,7 +321,7 @@ def packed_as(kind, folder):
 @pytest.mark.parametrize("kind", ["zip", "pyc"])
 def test_without_sources_nothing_is_cached(kind, run_python, tmp_path):
     """Kernels of the next version could not be distinguished from those of this one."""
-    expected = make_layer("rnn_tanh", "float32")._network.packed().sum()
+    expected = make_layer("rnn", "float32")._network.packed().sum()
     script = PACK + "import seqcast\nassert 'installed' in seqcast.__file__"
     found = run_python(
         script, first_on_path=packed_as(kind, tmp_path), SEQCAST_CACHE_DIR=tmp_path / "kernels"

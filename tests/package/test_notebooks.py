@@ -44,11 +44,9 @@ WARNINGS = "error,ignore:Stopped at max_iter"
 each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=pytest.mark.slow) if path.stem in DATA else path for path in SOURCES],
-    ids=lambda path: path.stem,
-)
+# The quick start is also run from the README, in `make test`.
+@pytest.mark.slow
+@each_source
 def test_notebook_runs_offline_and_without_warnings(path, tmp_path):
     if path.stem in DATA and find_spec(DATA[path.stem]) is None:
         pytest.skip(f"needs {DATA[path.stem]}: pip install 'seqcast[notebooks]'")

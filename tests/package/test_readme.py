@@ -21,8 +21,6 @@ ignore_max_iter = pytest.mark.filterwarnings("ignore:Stopped at max_iter:UserWar
 each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
-# Slow: it trains on a year of data. In `make test`, the quick-start notebook runs the same calls.
-@pytest.mark.slow
 def test_quick_start_prints_the_shown_output(capsys):
     run_example(QUICK_START)
     shown = next(match[2] for match in EXAMPLE.finditer(README) if match[1] == QUICK_START)
