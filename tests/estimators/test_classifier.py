@@ -383,8 +383,8 @@ def test_two_rows_are_enough_to_train_and_judge(data):
     model = SeqClassifier(**TINY, early_stopping=True)
     assert np.isfinite(model.fit(X[:2], [0, 1]).predict_proba(X)).all()
     message = (
-        "With early_stopping=True, SeqClassifier.fit needs rows to train on and rows to validate on: at least "
-        "2. Got n_samples=1 instead. Set early_stopping=False, or pass more rows."
+        "With early_stopping=True, SeqClassifier.fit needs rows to train on and rows to validate on: at "
+        "least 2. Got n_samples=1 instead. Set early_stopping=False, or pass more rows."
     )
     with pytest.raises(ValueError, match=says(message)):
         model.fit(X[:2], [0, 1], sample_weight=[1.0, 0.0])

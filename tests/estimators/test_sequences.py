@@ -480,7 +480,7 @@ def test_a_network_without_flags_reads_missing_values_as_means(kind):
 # -- how parameters are described
 
 OWN_DESCRIPTIONS = {  # where a description is another than that of SeqRegressor, and for a reason
-    SeqClassifier: {"pooling", "early_stopping", "n_iter_no_change", "tol", "dtype"},
+    SeqClassifier: {"pooling", "early_stopping", "n_iter_no_change", "tol", "dtype", "random_state"},
     SeqEncoder: {"loss", "max_samples", "tol", "dtype"},
     SeqForecaster: {
         "dropout",
