@@ -41,7 +41,8 @@ def _in_fresh_process(cell: str) -> dict[str, float]:
 def compile_times(cell: str) -> dict[str, float]:
     """Return the seconds to compile everything that networks of one cell use, in this process."""
     from seqcast.cells import find_cell
-    from seqcast.kernels import cpu, parallel
+    from seqcast.kernels import parallel
+    from seqcast.kernels.cpu import kernels as cpu
 
     dtype, seconds = np.dtype("float32"), {}
     for name in KERNELS:

@@ -14,7 +14,7 @@ DEFAULT_DTYPES = ("float32",)
 
 def run_warmup(arguments: argparse.Namespace) -> None:
     """Compile the kernels of the given cells, and print the directory of the cache."""
-    from ..kernels.cache import cache_directory, is_writable
+    from ..kernels.cpu.cache import cache_directory, is_writable
     from ..learning.warmup import warm_up
 
     if not is_writable():

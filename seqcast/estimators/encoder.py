@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from ..data.scaling import Scaler
 from ..data.sequences import Samples
-from ..kernels.readout import POOLINGS
+from ..kernels.modes import POOLINGS
 from ..learning.devices import make_network
 from ..learning.network import Network
 from ..learning.samples import SampleIndex, SampleSource

@@ -15,12 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..data.roles import ColumnSpec
 from ..forecasting.distributions import DISTRIBUTIONS, Distribution, find_distribution
 from ..forecasting.examples import FitPlan
-from ..forecasting.fit_combination import (
-    CombinationOptions,
-    fit_combination,
-    fit_further,
-    recurrent_part,
-)
+from ..forecasting.fit_combination import CombinationOptions, fit_combination, fit_further, recurrent_part
 from ..forecasting.fitted import FittedForecaster
 from ..forecasting.lengths import LengthRules, Lengths
 from ..forecasting.local import LocalModels

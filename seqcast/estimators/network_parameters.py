@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..kernels.cuda.devices import find_device
 from ..kernels.losses import POINT_LOSSES
-from ..kernels.optimizers import OPTIMIZERS
+from ..kernels.modes import OPTIMIZERS
 from ..learning.fitting import NetworkOptions
 from ..learning.history import EpochReport
 from ..learning.progress import progress

@@ -21,8 +21,7 @@ from ..data.scaling import Scaler
 from ..data.sequences import Samples, sequence_lengths
 from ..kernels.architecture import Architecture
 from ..kernels.batch_plan import Window
-from ..kernels.parallel import thread_count
-from ..kernels.readout import POOLINGS
+from ..kernels.modes import POOLINGS
 from ..learning.fitting import (
     FittedNetwork,
     NetworkOptions,
@@ -344,7 +343,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
         values, window = self.fitted_.scaling.scale(sequences, network.dtype, n_targets=1)
         source = SampleSource(values, np.empty((0, 1)), window)
         samples = index_sequences(source, np.arange(len(sequences)))[:]
-        return (predict or network.predict)(source, samples, thread_count(self.n_jobs))
+        return (predict or network.predict)(source, samples, self.n_jobs)
 
 
 def index_sequences(source: SampleSource, numbers: np.ndarray) -> SampleIndex:

@@ -1,1 +1,1 @@
-"""Compiled loops: recurrent layers, readout, losses and optimizers, their memory layout and their cache."""
+"""Kernels: their tables and memory layout; `cpu` and `cuda` hold the compiled loops."""

@@ -7,8 +7,7 @@ import numpy as np
 
 from .distributions import DISTRIBUTIONS, output_probabilities
 from .layout import PAD, Arena, Layout
-from .readout import READOUT_MODES
-from .windows import SCALES
+from .modes import READOUT_MODES, SCALES
 
 # Rows of gate gradients that are collected for one product with the states, the gradient of the weights.
 PRODUCT_ROWS = 128

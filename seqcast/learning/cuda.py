@@ -74,7 +74,7 @@ class CudaNetwork(Network):
                 self._model = DeviceModel(queue, self.layout)
             return self._model
 
-    def predict(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
+    def predict(self, source: SampleSource, samples: np.ndarray, n_jobs: int | None) -> np.ndarray:
         shape = self.forecast_shape(source.window)
         with self._loaded() as model:
             queue, n = model.queue, int(np.prod(shape))
@@ -87,7 +87,7 @@ class CudaNetwork(Network):
                     batch.run(queue.upload(part.ravel()), values, predictions)
             return queue.download(predictions).reshape(len(samples), *shape)
 
-    def outputs(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
+    def outputs(self, source: SampleSource, samples: np.ndarray, n_jobs: int | None) -> np.ndarray:
         shape = source.window.n_steps, self.architecture.stack.output_size
         with self._loaded() as model:
             samples = samples.copy()

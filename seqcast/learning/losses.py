@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..kernels.batch_plan import Window
-from ..kernels.distributions import DISTRIBUTIONS, output_probabilities
-from ..kernels.losses import LOG_DENSITY, LOSS_UNITS, LOSSES, add_distribution_losses, add_losses
+from ..kernels.distributions import DISTRIBUTIONS
+from ..kernels.losses import LOG_DENSITY, LOSS_UNITS, LOSSES
+from ..kernels.registry import get_kernel
 from ..kernels.samples import TARGET
 from .network import PREDICT_SAMPLES, Network
 from .options import TrainingOptions
@@ -44,20 +45,22 @@ def validation_losses(
 ) -> np.ndarray:
     """Return each target's mean loss over `samples`, without dropout, shape (n_targets,)."""
     totals = np.zeros((2, source.window.n_targets))
-    readout = network.architecture.readout
-    targets, weights = source.targets.ravel(), source.flat_weights(network.dtype)
-    probabilities = output_probabilities(readout.probabilities)
+    plan = network.plan(source.window, 1, keep=False).with_dropout(np.uint32(0), 0.0)
+    plan.network[0].readout.loss = LOSSES.index(options.loss)
+    arguments = network.arguments(
+        plan,
+        targets=source.targets.ravel(),
+        target_weights=source.flat_weights(network.dtype),
+        loss_sums=totals,
+    )
+    kernel = get_kernel("measure_losses", None, network.dtype)
     for part in split_samples(samples):
         forecasts, first = network.predict(source, part, options.n_threads), part[:, TARGET].copy()
-        if readout.reads_every_step:
+        if network.architecture.readout.reads_every_step:
             running, first = step_targets(part, source.window)
             forecasts = forecasts[running]
-        if readout.distribution == "none":
-            add_losses(LOSSES.index(options.loss), forecasts, targets, weights, first, totals)
-        else:
-            parameters = forecasts.reshape(len(forecasts), -1, readout.n_points)
-            kind = DISTRIBUTIONS.index(readout.distribution)
-            add_distribution_losses(kind, probabilities, parameters, targets, weights, first, totals)
+        arguments.set(predictions=forecasts.ravel(), first_targets=first)
+        kernel.call(0, arguments.address)
     return mean_losses(totals)
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import cpu, parallel
+from ..kernels import parallel
 from ..kernels.architecture import Architecture
 from ..kernels.arguments import Arguments
 from ..kernels.batch_plan import MAX_SHARDS, SHARD_SAMPLES, BatchPlan, Window, plan_batch
 from ..kernels.layout import Layout
-from ..kernels.optimizers import pack, unpack_gradient
+from ..kernels.registry import DISTRIBUTION_KERNELS, Kernel, get_kernel
 from ..kernels.samples import LENGTH, NUMBER, TARGET
 from .samples import SampleSource
 
@@ -76,32 +76,44 @@ class Network:
     def packed(self) -> np.ndarray:
         """Return the parameters in the order that the kernels read."""
         packed = np.empty(self.layout.index.size, self.dtype)
-        pack(self._padded, self.layout.index, self.layout.second, packed)
+        self.run_common("pack", weights=packed, **self.packing())
         return packed
 
-    def kernel(self, name: str) -> Any:
-        """Return the compiled kernel `name`, see `kernels.cpu`."""
+    def packing(self) -> dict[str, np.ndarray]:
+        """Return the arrays that the kernel "pack" reads."""
+        return {"flat": self._padded, "index": self.layout.index, "second": self.layout.second}
+
+    def run_common(self, name: str, **arrays: np.ndarray) -> None:
+        """Call a kernel that does not depend on the cell; arrays: by the names in `kernels.arguments`."""
+        arguments = Arguments(self.dtype, None, **arrays)
+        get_kernel(name, None, self.dtype).call(0, arguments.address)
+
+    def kernel(self, name: str) -> Kernel:
+        """Return the kernel `name`, see `kernels.registry`."""
         readout = self.architecture.readout
-        if readout.distribution != "none" and f"{name}_distribution" in cpu.DISTRIBUTION_KERNELS:
+        if readout.distribution != "none" and f"{name}_distribution" in DISTRIBUTION_KERNELS:
             name = f"{name}_distribution"
-        return cpu.compiled(name, self.architecture.stack.cell, self.dtype)
+        return get_kernel(name, self.architecture.stack.cell, self.dtype)
 
     def arguments(self, plan: BatchPlan, **arrays: np.ndarray) -> Arguments:
         """Return the arguments of a kernel call; arrays: by the names in `kernels.arguments`."""
         return Arguments(self.dtype, plan, **arrays)
 
-    def run(self, name: str, plan: BatchPlan, n_threads: int, **arrays: np.ndarray) -> None:
+    def run(self, name: str, plan: BatchPlan, n_jobs: int | None, **arrays: np.ndarray) -> None:
         """Call kernel `name` for every shard of a batch; arrays: see `arguments`."""
+        n_threads = parallel.thread_count(n_jobs, plan.n_shards)
         parallel.run(self.kernel(name), self.arguments(plan, **arrays), n_threads)
 
     def gradient(self, gradients: np.ndarray) -> dict[str, np.ndarray]:
         """Return the sum of the shards' packed gradients (overwritten), by the parameters' names."""
         gradient = np.empty_like(self.flat)
-        unpack_gradient(gradients, self.layout.back, gradient)
+        arguments = Arguments(self.dtype, gradients=gradients, back=self.layout.back, gradient=gradient)
+        arguments.set_numbers(n_shards=len(gradients))
+        get_kernel("unpack_gradient", None, self.dtype).call(0, arguments.address)
         return self.architecture.views(gradient)
 
-    def predict(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
-        """Forecast each sample.
+    def predict(self, source: SampleSource, samples: np.ndarray, n_jobs: int | None) -> np.ndarray:
+        """Forecast each sample. n_jobs: see `kernels.parallel.thread_count`.
 
         Returns
         -------
@@ -119,6 +131,7 @@ class Network:
         for first in range(0, len(samples), size):
             part = samples[first : first + size]
             plan = self.plan(source.window, len(part), chunk=chunk, keep=False)
+            n_threads = parallel.thread_count(n_jobs, plan.n_shards)
             self.run(
                 "predict",
                 plan,
@@ -136,8 +149,8 @@ class Network:
         readout = self.architecture.readout
         return (window.n_steps, readout.n_outputs) if readout.reads_every_step else (readout.n_outputs,)
 
-    def outputs(self, source: SampleSource, samples: np.ndarray, n_threads: int) -> np.ndarray:
-        """Compute the top layer's state after each step of each sample.
+    def outputs(self, source: SampleSource, samples: np.ndarray, n_jobs: int | None) -> np.ndarray:
+        """Compute the top layer's state after each step of each sample. n_jobs: as in `predict`.
 
         Returns
         -------
@@ -150,15 +163,16 @@ class Network:
         for first in range(0, len(samples), size):
             part = samples[order[first : first + size]]
             part[:, NUMBER] = np.arange(len(part))
-            self._forward(source, part, outputs[first : first + size], n_threads)
+            self._forward(source, part, outputs[first : first + size], n_jobs)
         return outputs[np.argsort(order)]
 
     def _forward(
-        self, source: SampleSource, samples: np.ndarray, outputs: np.ndarray, n_threads: int
+        self, source: SampleSource, samples: np.ndarray, outputs: np.ndarray, n_jobs: int | None
     ) -> None:
         """Run the layers from zero states, and write their `outputs` (OUT)."""
         stack, chunk = self.architecture.stack, self.carry_steps(source.window)
         plan = self.plan(source.window, len(samples), chunk=chunk, keep=False, outputs=True)
+        n_threads = parallel.thread_count(n_jobs, plan.n_shards)
         states = np.zeros((stack.n_states, stack.n_unrolls, len(samples), stack.hidden_size), self.dtype)
         self.run(
             "forward",

@@ -29,7 +29,7 @@ class TrainingOptions:
     n_threads: int = 1
 
     def settings(self, dtype: np.dtype) -> np.ndarray:
-        """Return the settings of `optimizers.train_update`.
+        """Return the settings of the kernel "update".
 
         They are the rate, momentum or beta1, beta2, eps, alpha and the clip norm.
         """

@@ -22,7 +22,9 @@ from .window_denormalization import Units, last_observed
 WORK_NUMBERS = 2**25
 
 
-def window_slopes(network: Network, source: SampleSource, starts: np.ndarray, n_threads: int) -> np.ndarray:
+def window_slopes(
+    network: Network, source: SampleSource, starts: np.ndarray, n_jobs: int | None
+) -> np.ndarray:
     """Return the derivatives of forecasts with respect to the values of whole windows.
 
     The derivatives of distributions are those of their locations.
@@ -34,7 +36,7 @@ def window_slopes(network: Network, source: SampleSource, starts: np.ndarray, n_
     source : SampleSource
     starts : ndarray of int, shape (n,)
         First row of each window.
-    n_threads : int
+    n_jobs : int
 
     Returns
     -------
@@ -45,11 +47,11 @@ def window_slopes(network: Network, source: SampleSource, starts: np.ndarray, n_
     size, lengths = window.n_steps * window.segment, np.full(len(starts), window.n_steps)
     values = source.values.reshape(-1, window.n_channels)[starts[:, None] + np.arange(size)]
     samples = sample_table(starts, lengths, np.zeros_like(starts))
-    forecasts = network.predict(source, samples, n_threads)
+    forecasts = network.predict(source, samples, n_jobs)
     values = values.astype(np.float64)
     units = _find_units(values, window)
     outputs = units.outputs(forecasts[:, :n_points].astype(np.float64))
-    of_inputs = _output_slopes(network, source, starts, n_threads)
+    of_inputs = _output_slopes(network, source, starts, n_jobs)
     # With masks, the inputs of a step are its channels, then their masks.
     of_values = of_inputs.reshape(len(starts), n_points, size, -1)[..., : window.n_channels]
     return units.of_values(of_values * _location_slopes(network, outputs)[..., None, None], values, outputs)
@@ -68,7 +70,9 @@ def _location_slopes(network: Network, locations: np.ndarray) -> np.ndarray:
 # -- through the layers
 
 
-def _output_slopes(network: Network, source: SampleSource, starts: np.ndarray, n_threads: int) -> np.ndarray:
+def _output_slopes(
+    network: Network, source: SampleSource, starts: np.ndarray, n_jobs: int | None
+) -> np.ndarray:
     """Return the derivatives of outputs with respect to the inputs of each step.
 
     The shape is (n * n_points, n_steps, input_size).
@@ -77,7 +81,7 @@ def _output_slopes(network: Network, source: SampleSource, starts: np.ndarray, n
     starts, outputs = np.repeat(starts, n_points), np.tile(np.arange(n_points), len(starts))
     size = BLOCK_SAMPLES * max(1, WORK_NUMBERS // _plan(network, source.window, BLOCK_SAMPLES).size)
     parts = [slice(first, first + size) for first in range(0, len(starts), size)]
-    return np.concatenate([_propagate(network, source, starts[p], outputs[p], n_threads) for p in parts])
+    return np.concatenate([_propagate(network, source, starts[p], outputs[p], n_jobs) for p in parts])
 
 
 def _plan(network: Network, window: Window, n_samples: int) -> BatchPlan:
@@ -85,7 +89,7 @@ def _plan(network: Network, window: Window, n_samples: int) -> BatchPlan:
 
 
 def _propagate(
-    network: Network, source: SampleSource, starts: np.ndarray, outputs: np.ndarray, n_threads: int
+    network: Network, source: SampleSource, starts: np.ndarray, outputs: np.ndarray, n_jobs: int | None
 ) -> np.ndarray:
     """Return the derivatives of output `outputs[k]` of the window that begins at `starts[k]`."""
     stack, window, dtype, n = network.architecture.stack, source.window, network.dtype, len(starts)
@@ -97,7 +101,7 @@ def _propagate(
     network.run(
         "forward",
         plan,
-        n_threads,
+        n_jobs,
         samples=sample_table(starts, lengths, targets),
         weights=packed,
         values=source.values.ravel(),
@@ -113,7 +117,7 @@ def _propagate(
     network.run(
         "backward",
         _with_all_inputs(plan, window),
-        n_threads,
+        n_jobs,
         samples=sample_table(window.n_steps * np.arange(n), lengths, targets),
         weights=packed,
         d_outputs=np.zeros_like(top),

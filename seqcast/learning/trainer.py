@@ -4,6 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from ..data.training_windows import subsample
 from ..kernels import parallel
 from ..kernels.arguments import Arguments
 from ..kernels.losses import LOSSES
-from ..kernels.optimizers import OPTIMIZERS, train_update
+from ..kernels.modes import OPTIMIZERS
+from ..kernels.registry import Kernel, get_kernel
 from ..kernels.samples import LENGTH, NUMBER
 from .losses import check_loss, mean_losses, split_samples, validation_losses
 from .network import Network
@@ -107,6 +109,19 @@ class Trainer(ABC):
         return self.rng.randint(2**32, dtype=np.uint32) if self.options.dropout else np.uint32(0)
 
 
+class _Kernels(NamedTuple):
+    """The kernels of an update, in the order of their calls."""
+
+    pack: Kernel
+    train: Kernel
+    update: Kernel
+
+    @classmethod
+    def of(cls, network: Network) -> "_Kernels":
+        pack, update = (get_kernel(name, None, network.dtype) for name in ("pack", "update"))
+        return cls(pack, network.kernel("train"), update)
+
+
 @dataclass
 class _Batch:
     """The arrays for batches of one size."""
@@ -132,6 +147,8 @@ class CpuTrainer(Trainer):
         self.gradient = np.empty_like(network.flat)
         self._average = None if options.ema is None else WeightAverage(options.ema, network.flat.size)
         self._evaluated = network if options.ema is None else copy.copy(network)
+        self._kernels = _Kernels.of(network)
+        self._packed = np.empty(network.layout.index.size, network.dtype)
         # An epoch has two sizes: that of full batches and that of the last batch.
         self._by_size: dict[int, _Batch] = {}
 
@@ -152,26 +169,17 @@ class CpuTrainer(Trainer):
 
     def train_batch(self, samples: np.ndarray) -> np.ndarray:
         """Update the weights once; return the losses and weights of the targets, shape (2, n_targets)."""
-        network, options, state = self.network, self.options, self.state
+        options, state = self.options, self.state
         batch = self._batch(len(samples))
         batch.network.batch.seed = self._draw_seed()
-        batch.arguments.set(samples=samples, weights=network.packed())
-        parallel.run(network.kernel("train"), batch.arguments, options.n_threads)
+        batch.arguments.set(samples=samples)
+        self._kernels.pack.call(0, batch.arguments.address)
+        parallel.run(self._kernels.train, batch.arguments, options.n_threads)
         state.n_updates += 1
-        train_update(
-            OPTIMIZERS.index(options.optimizer),
-            network.flat,
-            batch.gradients,
-            network.layout.back,
-            batch.sums,
-            self.decay,
-            state.moments,
-            self.settings,
-            state.n_updates,
-            self.gradient,
-        )
+        batch.arguments.set_numbers(n_updates=state.n_updates)
+        self._kernels.update.call(0, batch.arguments.address)
         if self._average is not None:
-            self._average.add(network.flat)
+            self._average.add(self.network.flat)
         return batch.sums.sum(axis=0)
 
     def _batch(self, n_samples: int) -> _Batch:
@@ -199,7 +207,15 @@ class CpuTrainer(Trainer):
             workspaces=plan.allocate(network.dtype, self.options.n_threads),
             gradients=gradients,
             loss_sums=sums,
+            weights=self._packed,
+            back=network.layout.back,
+            gradient=self.gradient,
+            decay=self.decay,
+            moments=self.state.moments,
+            settings=self.settings,
+            **network.packing(),
         )
+        arguments.set_numbers(optimizer=OPTIMIZERS.index(self.options.optimizer))
         return _Batch(plan.network[0], arguments, gradients, sums)
 
 

@@ -7,14 +7,7 @@ import numpy as np
 
 from ..cells import find_cell
 from ..cells.contract import Cell
-from ..kernels import cpu, parallel
-from ..kernels.architecture import compose
-from ..kernels.batch_plan import Window
-from ..kernels.optimizers import unpack_gradient
-from .network import Network
-from .options import TrainingOptions
-from .samples import SampleIndex, SampleSource
-from .trainer import CpuTrainer, OptimizerState
+from ..kernels.registry import COMMON_KERNELS, KERNELS, get_kernel, get_worker_address
 
 
 def warm_up(cells: Iterable[str], dtypes: Iterable[str], report: Callable[[str, str, float], None]) -> None:
@@ -34,18 +27,9 @@ def warm_up(cells: Iterable[str], dtypes: Iterable[str], report: Callable[[str, 
 
 
 def compile_all(cell: Cell, dtype: np.dtype) -> None:
-    """Compile the kernels of one cell, both drivers, and the functions that run between batches.
-
-    The latter are compiled by one update of a small network.
-    """
-    for name in cpu.KERNELS:
-        cpu.compiled(name, cell, dtype)
-    parallel.compile_drivers()
-    network = Network(compose(cell, 1, 1, n_outputs=1), dtype)
-    source = SampleSource(np.zeros((4, 1), dtype), np.zeros((4, 1), dtype), Window(2, 1))
-    samples = SampleIndex(np.arange(2), 2, lambda starts, lengths: starts + lengths)
-    options, rng = TrainingOptions(), np.random.RandomState(0)
-    trainer = CpuTrainer(network, source, options, rng, OptimizerState(network))
-    trainer.train_batch(samples[:])
-    trainer.losses(samples)
-    unpack_gradient(np.zeros((1, network.layout.n_gradients), dtype), network.layout.back, network.flat)
+    """Load or compile the kernels of one cell, those for all cells, and the loop that threads run."""
+    for name in KERNELS:
+        get_kernel(name, cell, dtype)
+    for name in COMMON_KERNELS:
+        get_kernel(name, None, dtype)
+    get_worker_address()

@@ -2,7 +2,7 @@
 
 from command_line import run_command
 
-from seqcast.kernels import cache
+from seqcast.kernels.cpu import cache
 from seqcast.learning import warmup
 
 

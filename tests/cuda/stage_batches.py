@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import settings
 
 from seqcast.cells import find_cell
-from seqcast.kernels import jit
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import Window, plan_batch
+from seqcast.kernels.cpu import jit
 from seqcast.kernels.cuda.packed_layout import PackedLayout
 from seqcast.kernels.cuda.unroll_workspace import make_workspace
 from seqcast.kernels.layout import Layout

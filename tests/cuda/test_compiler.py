@@ -10,8 +10,8 @@ if importlib.util.find_spec("numba_cuda") is None:
 from numba import float32, float64
 
 from seqcast.cells import find_cell
+from seqcast.kernels.cpu.jit import unrolled_load
 from seqcast.kernels.cuda.compiler import device_function, has_toolkit, name_variant
-from seqcast.kernels.jit import unrolled_load
 
 if not has_toolkit():
     pytest.skip("the compiler of the CUDA toolkit is not installed", allow_module_level=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_batches import Batch, few, on_cpu
 
-from seqcast.kernels import dropout, readout
+from seqcast.kernels.cpu import dropout, readout
 from seqcast.kernels.cuda.dropout import Dropout
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stage_batches import Batch, assert_close, on_cpu
 
-from seqcast.kernels import windows as cpu
+from seqcast.kernels.cpu import windows as cpu
 from seqcast.kernels.cuda.forecast_writer import ForecastWriter
 from seqcast.kernels.cuda.window_reader import WindowReader
 from seqcast.kernels.samples import LENGTH, TARGET

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stage_batches import Batch, on_cpu
 
-from seqcast.kernels import windows as cpu
+from seqcast.kernels.cpu import windows as cpu
 from seqcast.kernels.cuda.layer_exchange import LayerExchange
 
 stacks = pytest.mark.parametrize(("n_layers", "bidirectional"), [(1, False), (2, True)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stage_batches import Batch, assert_close, on_cpu
 
-from seqcast.kernels import losses
+from seqcast.kernels.cpu import losses
 from seqcast.kernels.cuda.losses import Losses
 from seqcast.kernels.cuda.window_reader import WindowReader
 from seqcast.kernels.losses import LOSSES, POINT_LOSSES

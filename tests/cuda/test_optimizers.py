@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from stage_batches import DTYPES, Batch, assert_close
 
+from seqcast.kernels.cpu.optimizers import train_update
 from seqcast.kernels.cuda.optimizers import Optimizer, WeightPacker, list_adam_corrections
-from seqcast.kernels.optimizers import OPTIMIZERS, train_update
+from seqcast.kernels.modes import OPTIMIZERS
 from seqcast.learning.options import TrainingOptions
 from seqcast.learning.trainer import WeightAverage
 

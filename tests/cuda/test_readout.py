@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_batches import DTYPES, Batch, assert_close, few, on_cpu
 
-from seqcast.kernels import readout
+from seqcast.kernels.cpu import readout
 from seqcast.kernels.cuda.readout import Head, Pooling
 from seqcast.kernels.cuda.tiled_products import TiledProducts
-from seqcast.kernels.readout import POOLINGS
+from seqcast.kernels.modes import POOLINGS
 from seqcast.kernels.samples import LENGTH
 
 ragged = st.lists(st.integers(1, 5), min_size=1, max_size=4).map(lambda n: tuple(sorted(n)[::-1]))

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_batches import DTYPES, Batch, assert_close, few, on_cpu
 
-from seqcast.kernels import windows as cpu
+from seqcast.kernels.cpu import windows as cpu
 from seqcast.kernels.cuda.window_reader import WindowReader
-from seqcast.kernels.windows import SCALES
+from seqcast.kernels.modes import SCALES
 
 windows = st.fixed_dictionaries(
     {

@@ -18,7 +18,7 @@ from sklearn.utils import compute_class_weight
 
 from seqcast import SeqClassifier
 from seqcast.estimators import classifier
-from seqcast.kernels.readout import POOLINGS
+from seqcast.kernels.modes import POOLINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from seqcast import Recurrent, SeqEncoder, pad_sequences
 from seqcast.estimators import encoder
-from seqcast.kernels.readout import POOLINGS
+from seqcast.kernels.modes import POOLINGS
 from seqcast.kernels.samples import LENGTH
 from seqcast.learning import trainer
 

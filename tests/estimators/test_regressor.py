@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from seqcast import SeqRegressor, pad_sequences
 from seqcast.estimators import network_parameters, regressor
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.kernels.readout import POOLINGS
+from seqcast.kernels.modes import POOLINGS
 from seqcast.learning import network, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")

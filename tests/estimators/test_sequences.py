@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from seqcast import SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor, pad_sequences
 from seqcast.exceptions import TrainingDivergedError
-from seqcast.kernels.readout import POOLINGS
+from seqcast.kernels.modes import POOLINGS
 from seqcast.learning import trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")

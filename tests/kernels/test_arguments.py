@@ -7,12 +7,13 @@ from numba import types
 from numba.core.ccallback import CFunc
 
 from seqcast.cells import find_cell
-from seqcast.kernels import cpu
 from seqcast.kernels.architecture import compose
-from seqcast.kernels.arguments import ARGUMENTS, Arguments, compile_view, part_of
+from seqcast.kernels.arguments import ARGUMENTS, Arguments
 from seqcast.kernels.batch_plan import Window
+from seqcast.kernels.cpu import kernels as cpu
+from seqcast.kernels.cpu.jit import FLAGS, JIT_DISABLED
+from seqcast.kernels.cpu.views import compile_view, part_of
 from seqcast.kernels.cpu_target import HOST
-from seqcast.kernels.jit import FLAGS, JIT_DISABLED
 from seqcast.learning.network import Network
 
 real = np.dtype("float32")

@@ -25,7 +25,7 @@ from training_tasks import (
 )
 
 from seqcast.kernels.batch_plan import Window
-from seqcast.kernels.optimizers import OPTIMIZERS
+from seqcast.kernels.modes import OPTIMIZERS
 from seqcast.kernels.samples import sample_table
 from seqcast.learning.losses import validation_losses
 from seqcast.learning.samples import SampleSource

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqcast.kernels.cpu import DISTRIBUTION_KERNELS
+from seqcast.kernels.cpu.kernels import DISTRIBUTION_KERNELS
 
 FIT = """
 import numpy as np, pandas as pd, warnings

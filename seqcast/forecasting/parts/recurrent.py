@@ -9,7 +9,6 @@ import numpy as np
 
 from ...kernels.architecture import Architecture
 from ...kernels.batch_plan import Window
-from ...kernels.parallel import thread_count
 from ...learning.fitting import (
     FittedNetwork,
     Monitor,
@@ -248,8 +247,7 @@ class RecurrentPart:
         networks = [member.network for member in self.members]
         rows = self._index_samples(source, cutoffs)[:]
         windows = self._make_windows(source, networks[0].dtype)
-        threads = thread_count(self.n_jobs)
-        outputs = [network.predict(windows, rows, threads) for network in networks]
+        outputs = [network.predict(windows, rows, self.n_jobs) for network in networks]
         mean = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0, dtype=np.float64)
         by_parameter = mean.reshape(len(rows), -1, self.horizon, source.n_targets).swapaxes(0, 1)
         return np.stack([join_targets(part, len(source)) for part in by_parameter], axis=1)
@@ -259,8 +257,8 @@ class RecurrentPart:
         source = self._read(chain.source)
         networks = [member.network for member in self.members]
         starts = self._index_samples(source, np.array([chain.cutoff])).starts
-        windows, threads = self._make_windows(source, networks[0].dtype), thread_count(self.n_jobs)
-        gradients = [window_slopes(network, windows, starts, threads) for network in networks]
+        windows = self._make_windows(source, networks[0].dtype)
+        gradients = [window_slopes(network, windows, starts, self.n_jobs) for network in networks]
         return chain.differentiate_part(np.mean(gradients, axis=0), self.reads_past_covariates)
 
 

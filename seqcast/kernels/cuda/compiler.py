@@ -30,9 +30,9 @@ from numba import cuda, float32, float64, njit, types
 from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
-from ..cache import KernelCache, source_stamp
-from ..jit import FLAGS, silent
-from ..parallel import tell
+from ..cpu.cache import KernelCache, source_stamp
+from ..cpu.compiling import tell
+from ..cpu.jit import FLAGS, silent
 
 if cuda.implementation != "NVIDIA":
     raise ImportError("numba's built-in CUDA target is deprecated and not supported")

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...cells.contract import Cell
-from ..activations import activations
 from ..column_groups import ColumnGroups
-from ..jit import unrolled_load, unrolled_store
+from ..cpu.activations import activations
+from ..cpu.jit import unrolled_load, unrolled_store
 from .compiler import device_function
 
 

@@ -5,7 +5,7 @@ from functools import cache
 
 from numba import uint32
 
-from .. import samples
+from ..cpu import samples
 from .compiler import cuda, device_function
 
 natural_time = device_function(samples.natural_time)

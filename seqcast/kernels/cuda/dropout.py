@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numba import float32, int64, uint32
 
-from .. import dropout
+from ..cpu import dropout
 from ..samples import NUMBER
 from .compiler import Example, cuda, cuda_kernel, device_function
 from .device_math import divide

@@ -6,8 +6,8 @@ from typing import Any
 
 from numba import float32, int64
 
-from .. import distributions
 from ..batch_plan import Window
+from ..cpu import distributions
 from ..distributions import DISTRIBUTIONS, output_probabilities
 from ..samples import LENGTH, TARGET
 from .compiler import Example, cuda, cuda_kernel, device_function

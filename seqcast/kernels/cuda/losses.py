@@ -7,9 +7,9 @@ from typing import Any
 
 from numba import float32, float64, int64
 
-from .. import distributions
-from .. import losses as cpu_losses
 from ..batch_plan import Window
+from ..cpu import distributions
+from ..cpu import losses as cpu_losses
 from ..distributions import DISTRIBUTIONS, output_probabilities
 from ..losses import LOSSES, POINT_LOSSES
 from ..samples import LENGTH, TARGET

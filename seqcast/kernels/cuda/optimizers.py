@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import float32, int32, int64
 
-from .. import optimizers
-from ..optimizers import OPTIMIZERS
+from ..cpu import optimizers
+from ..modes import OPTIMIZERS
 from .compiler import Example, cuda, cuda_kernel, device_function, real_type
 from .device_math import make_block_sum
 from .packed_layout import PackedLayout

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numba import float32, int32, int64
 
-from ..readout import EVERY_STEP, LAST, MAX, MEAN, READOUT_MODES
+from ..modes import EVERY_STEP, LAST, MAX, MEAN, READOUT_MODES
 from ..samples import LENGTH
 from .compiler import Example, cuda, cuda_kernel, real_type
 from .device_math import divide, natural_time

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numba import float32, float64, int64
 
-from .. import windows
 from ..batch_plan import Window
+from ..cpu import windows
+from ..modes import SCALES
 from ..samples import LENGTH, START
-from ..windows import SCALES
 from .compiler import Example, cuda, cuda_kernel, device_function
 from .device_math import divide, natural_time
 from .packed_layout import PackedLayout

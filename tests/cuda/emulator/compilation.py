@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from seqcast.kernels.cache import cache_directory
+from seqcast.kernels.cpu.cache import cache_directory
 
 from .translation import translate
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqcast.kernels.cpu.jit import FLAGS
+from seqcast.kernels.cpu.matmul import compile_products
 from seqcast.kernels.cpu_target import HOST, CpuTarget
-from seqcast.kernels.jit import FLAGS
-from seqcast.kernels.matmul import compile_products
 
 # The number around the arrays. It must stay, and must not get into a product.
 GUARD = 7.0

@@ -11,7 +11,6 @@ import numba as nb
 import numpy as np
 from numba.core import config
 
-from .cache import KernelCache
 from .linking import LinkedCompiler, NoAliasCompiler
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
@@ -31,15 +30,6 @@ noalias_kernel = nb.njit(
 )
 # For scalar functions. Loops around them are vectorized only if the functions are inlined.
 inlined = nb.njit(inline="always", **FLAGS)
-
-
-def entry(function: Callable) -> Callable:
-    """Return a kernel that Python can call, compiled at its first call and kept on disk."""
-    if JIT_DISABLED:
-        return silent(function)
-    dispatcher = nb.njit(nogil=True, **FLAGS)(function)
-    dispatcher._cache = KernelCache(function.__name__)
-    return dispatcher
 
 
 def silent(function: Callable) -> Callable:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from seqcast.kernels import locks
-from seqcast.kernels.locks import Lock
+from seqcast.kernels.cpu import locks
+from seqcast.kernels.cpu.locks import Lock
 
 pytest.importorskip("fcntl")
 HOLD = """

@@ -8,14 +8,14 @@ import math
 
 import numpy as np
 
-from .constants import LEAST_DEVIATION
+from ..constants import LEAST_DEVIATION
+from ..modes import SCALES
+from ..samples import LENGTH, NUMBER, START, TARGET
 from .distributions import to_parameters, to_values_unit
 from .jit import kernel
 from .row_ops import clear, copy_row
-from .samples import LENGTH, NUMBER, START, TARGET, natural_time
+from .samples import natural_time
 
-# The position of a name is its number in `window.scale`.
-SCALES = ("none", "deviation", "mean")
 MEAN = SCALES.index("mean")
 
 

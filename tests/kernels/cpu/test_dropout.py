@@ -4,8 +4,8 @@ import numba as nb
 import numpy as np
 import pytest
 
-from seqcast.kernels.dropout import drop_row
-from seqcast.kernels.jit import FLAGS, JIT_DISABLED, silent
+from seqcast.kernels.cpu.dropout import drop_row
+from seqcast.kernels.cpu.jit import FLAGS, JIT_DISABLED, silent
 
 drop = silent(drop_row) if JIT_DISABLED else nb.njit(lambda *arguments: drop_row(*arguments), **FLAGS)
 N = 4000

@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 
-from seqcast.kernels import activations
+from seqcast.kernels.cpu import activations
 
 POINTS = np.concatenate([np.linspace(-20, 20, 4001), [-1e30, -1e-30, 0.0, 1e-30, 1e30]])
 

@@ -1,25 +1,16 @@
 """One step of an optimizer on the flat parameter vector: sum the shards' gradients, add L2, clip, update."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from .jit import entry, inlined, kernel
+from .jit import inlined, kernel
 from .row_ops import add_row
+from .views import arguments_at, getters, rows_getter, weights_of_shard
 
-# The position of a name is its number in `update`.
-OPTIMIZERS = ("sgd", "rmsprop", "adam")
 # In float32, so that float32 numbers are not promoted to float64.
 ONE = np.float32(1)
-
-
-@entry
-def pack(flat, index, second, packed):
-    """Compute the packed weights of a flat parameter vector: see `layout`."""
-    for k in range(index.size):
-        packed[k] = flat[index[k]]
-    for k in range(second.size):
-        packed[k] += flat[second[k]]
 
 
 @kernel
@@ -33,12 +24,6 @@ def sum_gradients(gradients, back, gradient):
         add_row(total, gradients[k])
     for i in range(back.size):
         gradient[i] = total[back[i]]
-
-
-@entry
-def unpack_gradient(gradients, back, gradient):
-    """Call `sum_gradients` from Python."""
-    sum_gradients(gradients, back, gradient)
 
 
 @kernel
@@ -59,7 +44,7 @@ def regularize(flat, gradient, decay, alpha, count):
 def update(kind, flat, gradient, moments, settings, n_updates):
     """Change the parameters by one step.
 
-    flat (IN and OUT), moments (2, n) (IN and OUT), settings: see `train_update`.
+    flat (IN and OUT), moments (2, n) (IN and OUT), settings: see `arguments`.
     """
     if kind == 0:
         sgd(flat, gradient, moments[0], settings)
@@ -133,21 +118,68 @@ def adam_step(g, w, first, second, rate, beta1, beta2, eps, correction1, correct
     return w, first, second
 
 
-@entry
-def train_update(kind, flat, gradients, back, sums, decay, moments, settings, n_updates, gradient):
-    """Update the parameters between two batches; return the norm of the gradient before clipping.
-
-    settings: (rate, momentum or beta1, beta2, eps, alpha, clip norm or 0), in the parameters' dtype.
-    """
-    sum_gradients(gradients, back, gradient)
-    count = 0.0
-    for k in range(sums.shape[0]):
-        count += sums[k, 1].sum()
-    norm = regularize(flat, gradient, decay, settings[4], count)
-    if settings[5] > 0 and norm > settings[5]:
-        scale = flat.dtype.type(settings[5] / norm)
+@kernel
+def clip(gradient, norm, limit):
+    """Scale the gradient so that its norm is at most `limit`, if that is above 0."""
+    if limit > 0 and norm > limit:
+        scale = gradient.dtype.type(limit / norm)
         for i in range(gradient.size):
             gradient[i] *= scale
-    if math.isfinite(norm):
-        update(kind, flat, gradient, moments, settings, n_updates)
-    return norm
+
+
+def make_pack(dtype: np.dtype) -> Callable:
+    """Return the kernel that computes the packed weights, see `layout`."""
+    flat_of, index_of, second_of, weights_of = getters(dtype, "flat", "index", "second", "weights")
+
+    def pack(shard, table):
+        """Read flat, index and second; write weights."""
+        arguments = arguments_at(table, 1)[0]
+        flat, packed = flat_of(arguments), weights_of(arguments)
+        index, second = index_of(arguments), second_of(arguments)
+        for k in range(index.size):
+            packed[k] = flat[index[k]]
+        for k in range(second.size):
+            packed[k] += flat[second[k]]
+        return 0
+
+    return pack
+
+
+def make_unpack_gradient(dtype: np.dtype) -> Callable:
+    """Return the kernel that adds the gradients of the shards, see `sum_gradients`."""
+    back_of, gradient_of = getters(dtype, "back", "gradient")
+    gradients_of = rows_getter(dtype, "gradients")
+
+    def unpack_gradient(shard, table):
+        """Read gradients (overwritten) and back; write gradient."""
+        arguments = arguments_at(table, 1)[0]
+        gradients = gradients_of(arguments, arguments.n_shards)
+        sum_gradients(gradients, back_of(arguments), gradient_of(arguments))
+        return 0
+
+    return unpack_gradient
+
+
+def make_update(dtype: np.dtype) -> Callable:
+    """Return the kernel that updates the parameters between two batches."""
+    back_of, gradient_of, flat_of, decay_of, settings_of = getters(
+        dtype, "back", "gradient", "flat", "decay", "settings"
+    )
+    gradients_of, moments_of = rows_getter(dtype, "gradients"), rows_getter(dtype, "moments")
+
+    def update_weights(shard, table):
+        """Change flat and moments by the gradients of the shards and their loss_sums."""
+        arguments = arguments_at(table, 1)[0]
+        gradient, flat, settings = gradient_of(arguments), flat_of(arguments), settings_of(arguments)
+        sum_gradients(gradients_of(arguments, arguments.n_shards), back_of(arguments), gradient)
+        count = 0.0
+        for k in range(arguments.n_shards):
+            count += weights_of_shard(arguments, k)
+        norm = regularize(flat, gradient, decay_of(arguments), settings[4], count)
+        clip(gradient, norm, settings[5])
+        if math.isfinite(norm):
+            moments = moments_of(arguments, 2)
+            update(arguments.optimizer, flat, gradient, moments, settings, arguments.n_updates)
+        return 0
+
+    return update_weights

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..cells.contract import Cell
+from ...cells.contract import Cell
+from ..column_groups import ColumnGroups
 from .activations import activations
-from .column_groups import ColumnGroups
 from .jit import inlined, kernel, noalias_kernel, unrolled_load, unrolled_store
 
 

@@ -4,8 +4,8 @@ import numba as nb
 import numpy as np
 import pytest
 
-from seqcast.kernels.jit import FLAGS, kernel, noalias_kernel
-from seqcast.kernels.linking import LinkedLibrary
+from seqcast.kernels.cpu.jit import FLAGS, kernel, noalias_kernel
+from seqcast.kernels.cpu.linking import LinkedLibrary
 
 
 @kernel

@@ -7,18 +7,17 @@ steps. `parallel.run` calls a kernel for every shard. Kernels allocate no memory
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..cells import BUILT_IN
-from ..cells.contract import Cell
-from . import parallel
-from .arguments import arguments_at, getters, part_of, samples_of, sums_of
-from .cpu_target import HOST, CpuTarget
+from ...cells import BUILT_IN
+from ...cells.contract import Cell
+from ..cpu_target import HOST, CpuTarget
+from .compiling import compile_function
 from .jit import kernel
-from .losses import distribution_loss_backward, loss_backward
-from .parallel import worker_of
+from .losses import distribution_loss_backward, loss_backward, make_measure_losses
+from .optimizers import make_pack, make_unpack_gradient, make_update
 from .readout import (
     LinearMap,
     compile_linear_map,
@@ -30,6 +29,7 @@ from .readout import (
     unread_states,
 )
 from .recurrence import Recurrence, clear_states, compile_recurrence, keep_states
+from .views import arguments_at, getters, part_of, samples_of, sums_of
 from .windows import (
     add_offsets,
     find_offsets,
@@ -42,6 +42,7 @@ from .windows import (
     scatter_predictions,
     scatter_states,
 )
+from .workers import worker_of
 
 
 class Stages(NamedTuple):
@@ -53,11 +54,21 @@ class Stages(NamedTuple):
 
 
 @cache
-def compiled(name: str, cell: Cell, dtype: np.dtype, target: CpuTarget = HOST) -> Callable:
-    """Return a kernel of `KERNELS` or `DISTRIBUTION_KERNELS` by name, for one cell, dtype and target."""
-    function = _MAKERS[name](_compile_stages(cell, dtype, target))
-    variant = f"{name}-{cell.name}-{dtype.name}-{8 * target.vector_bytes}"
-    return parallel.compile_kernel(function, variant, cached=cell in BUILT_IN)
+def compile_kernel(name: str, cell: Cell | None, dtype: np.dtype, target: CpuTarget = HOST) -> Any:
+    """Compile a kernel, or load it from the cache on disk.
+
+    cell: None for a kernel of `COMMON_KERNELS`.
+    """
+    function = make_function(name, cell, dtype, target)
+    variant = f"{name}-{cell.name if cell else 'any'}-{dtype.name}-{8 * target.vector_bytes}"
+    return compile_function(function, variant, cached=cell is None or cell in BUILT_IN)
+
+
+def make_function(name: str, cell: Cell | None, dtype: np.dtype, target: CpuTarget) -> Callable:
+    """Return the function ``(shard, table)`` of a kernel, to be compiled."""
+    if cell is None:
+        return _COMMON_MAKERS[name](dtype)
+    return _MAKERS[name](_compile_stages(cell, dtype, target))
 
 
 @cache
@@ -290,9 +301,6 @@ def _make_backward(stages: Stages) -> Callable:
     return layer_backward
 
 
-KERNELS = ("train", "predict", "forward", "backward")
-# Distributions have kernels of their own. A kernel for both kinds would take 1 s longer to compile.
-DISTRIBUTION_KERNELS = ("train_distribution", "predict_distribution")
 _MAKERS: dict[str, Callable[[Stages], Callable]] = {
     "train": _make_train,
     "predict": _make_predict,
@@ -300,4 +308,10 @@ _MAKERS: dict[str, Callable[[Stages], Callable]] = {
     "backward": _make_backward,
     "train_distribution": partial(_make_train, loss_backward=distribution_loss_backward),
     "predict_distribution": partial(_make_predict, place=place_distributions),
+}
+_COMMON_MAKERS: dict[str, Callable[[np.dtype], Callable]] = {
+    "pack": make_pack,
+    "unpack_gradient": make_unpack_gradient,
+    "update": make_update,
+    "measure_losses": make_measure_losses,
 }

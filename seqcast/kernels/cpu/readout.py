@@ -18,18 +18,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .cpu_target import CpuTarget
+from ..cpu_target import CpuTarget
+from ..modes import EVERY_STEP, LAST, MAX, MEAN
+from ..samples import LENGTH, NUMBER
 from .dropout import drop_row
 from .jit import kernel
 from .matmul import compile_products
 from .recurrence import clear_states
 from .row_ops import add_row, add_rows, clear, copy_row, fill_rows, round_up, scale_row
-from .samples import LENGTH, NUMBER, count_running, natural_time
-
-POOLINGS = ("last", "mean", "max")
-# The position of a name is its number in `readout.pooling`.
-READOUT_MODES = (*POOLINGS, "none")
-LAST, MEAN, MAX, EVERY_STEP = range(4)
+from .samples import count_running, natural_time
 
 
 class LinearMap(NamedTuple):

@@ -13,15 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..cells.contract import Cell
+from ...cells.contract import Cell
+from ..column_groups import ColumnGroups
+from ..cpu_target import CpuTarget
+from ..samples import LENGTH
 from .cell_loops import compile_cell
-from .column_groups import ColumnGroups
-from .cpu_target import CpuTarget
 from .dropout import drop
 from .jit import kernel
 from .matmul import compile_products
 from .row_ops import add_row, add_rows, clear, copy_row, copy_rows, fill_rows, round_up
-from .samples import LENGTH, count_running, natural_time
+from .samples import count_running, natural_time
 
 
 class Recurrence(NamedTuple):

@@ -13,15 +13,9 @@ from scipy import special, stats
 from seqcast.cells import find_cell
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import Window
-from seqcast.kernels.distributions import (
-    DISTRIBUTIONS,
-    digamma,
-    output_probabilities,
-    parameter_count,
-    rising,
-    to_parameters,
-)
-from seqcast.kernels.losses import add_distribution_losses
+from seqcast.kernels.cpu.distributions import digamma, rising, to_parameters
+from seqcast.kernels.cpu.losses import add_distribution_losses
+from seqcast.kernels.distributions import DISTRIBUTIONS, output_probabilities, parameter_count
 from seqcast.kernels.samples import sample_table
 from seqcast.learning.losses import validation_losses
 from seqcast.learning.network import Network

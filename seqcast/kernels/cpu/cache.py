@@ -26,9 +26,9 @@ import numpy as np
 from numba.core import config
 from numba.core.compiler import CompileResult
 
+from ..source_hash import hash_sources
 from .locks import Lock
 
-COMPILED_PACKAGES = ("cells", "kernels")
 # Path.home() raises RuntimeError if the user has no home directory.
 NO_FILE = (OSError, RuntimeError)
 DAY = 24 * 3600.0
@@ -64,13 +64,7 @@ def source_stamp() -> bytes:
     # The features of the host determine the default target, even if numba compiles for another CPU.
     machine = config.OPT, config.BOUNDSCHECK, llvm.get_host_cpu_features().flatten()
     digest = hashlib.sha256(repr((versions, machine)).encode())
-    package = Path(__file__).parents[1]
-    for name in COMPILED_PACKAGES:
-        sources = sorted((package / name).glob("*.py"))
-        if not sources:
-            raise FileNotFoundError(f"no sources in {package / name}")
-        for path in sources:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest.update(hash_sources())
     return digest.digest()
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from seqcast.cells import find_cell
-from seqcast.kernels.cell_loops import compile_cell
-from seqcast.kernels.jit import FLAGS
+from seqcast.kernels.cpu.cell_loops import compile_cell
+from seqcast.kernels.cpu.jit import FLAGS
 
 array, size = nb.float32[::1], nb.intp
 

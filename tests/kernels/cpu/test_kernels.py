@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from seqcast.cells import find_cell
-from seqcast.kernels import cpu, parallel
+from seqcast.kernels import parallel
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.arguments import Arguments
 from seqcast.kernels.batch_plan import Window, plan_batch
+from seqcast.kernels.cpu import kernels as cpu
 from seqcast.kernels.cpu_target import CpuTarget
 from seqcast.kernels.layout import Layout
 from seqcast.kernels.samples import sample_table

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqcast.kernels import row_ops
+from seqcast.kernels.cpu import row_ops
 
 
 def plain(name):

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from seqcast.kernels.jit import entry, silent, unrolled_load, unrolled_store
+from seqcast.kernels.cpu.jit import entry, silent, unrolled_load, unrolled_store
 
 ROW = np.arange(12.0)
 

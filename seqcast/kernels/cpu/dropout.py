@@ -6,8 +6,8 @@ is stored.
 
 import numpy as np
 
+from ..samples import NUMBER
 from .jit import inlined, kernel
-from .samples import NUMBER
 
 _u = np.uint32
 

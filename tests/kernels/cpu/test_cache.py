@@ -16,8 +16,8 @@ import pytest
 from layers import make_layer
 
 import seqcast
-from seqcast.kernels import cache
-from seqcast.kernels.cache import COMPILED_PACKAGES, KernelCache, cache_directory, source_stamp
+from seqcast.kernels.cpu import cache
+from seqcast.kernels.cpu.cache import COMPILED_PACKAGES, KernelCache, cache_directory, source_stamp
 
 PACKAGE = Path(seqcast.__file__).parent
 FORWARD = """

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from goldens import GOLDEN
 
-from seqcast.kernels.optimizers import OPTIMIZERS, train_update
+from seqcast.kernels.cpu.optimizers import train_update
+from seqcast.kernels.modes import OPTIMIZERS
 from seqcast.learning.options import TrainingOptions
 
 

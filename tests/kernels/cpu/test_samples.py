@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqcast.kernels import samples
+from seqcast.kernels.cpu import samples
 from seqcast.kernels.samples import sample_table
 
 

@@ -11,7 +11,8 @@ from seqcast.cells import find_cell
 from seqcast.exceptions import TrainingDivergedError
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import Window
-from seqcast.kernels.losses import CROSS_ENTROPY, POINT_LOSSES, add_losses
+from seqcast.kernels.cpu.losses import add_losses
+from seqcast.kernels.losses import CROSS_ENTROPY, POINT_LOSSES
 from seqcast.kernels.samples import sample_table
 from seqcast.learning.losses import validation_losses
 from seqcast.learning.network import Network

@@ -24,7 +24,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .cpu_target import CpuTarget
+from ..cpu_target import CpuTarget
 from .jit import JIT_DISABLED, kernel
 
 

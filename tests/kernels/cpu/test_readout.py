@@ -14,7 +14,7 @@ from seqcast import Recurrent
 from seqcast.cells import find_cell
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import BLOCK_SAMPLES, MAX_SHARDS, SHARD_SAMPLES, Window
-from seqcast.kernels.readout import POOLINGS
+from seqcast.kernels.modes import POOLINGS
 from seqcast.kernels.samples import sample_table
 from seqcast.learning import network as network_module
 from seqcast.learning.losses import validation_losses
