@@ -38,6 +38,22 @@ MODULE = "seqcast.kernels.cpu.build"
 LINK_OPTIONS = ("-shared", "-nostartfiles", "-Wl,--build-id=none", "-Wl,--strip-all", "-Wl,-z,noexecstack")
 
 
+# Where a function returns an array, numba calls the destructor of memory that its runtime has allocated.
+# Kernels allocate none, so this is never reached.
+_NO_DESTRUCTOR = """
+declare void @llvm.trap()
+define void @NRT_MemInfo_call_dtor(ptr %info) {
+  call void @llvm.trap()
+  unreachable
+}
+"""
+# What a library may take from the C library.
+EXTERNAL_FUNCTIONS = {
+    *("exp", "expf", "expm1", "lgamma", "log", "log1p", "logf", "pow", "sqrt", "sqrtf"),
+    *("memcpy", "memset"),
+}
+
+
 def build(directory: Path) -> None:
     """Write the libraries of all targets, and the manifest, into a directory."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -78,8 +94,9 @@ def build_library(target: CpuTarget, path: Path) -> None:
         for symbol, function, signature in _list_functions(target):
             objects.append(Path(folder, f"{symbol}.o"))
             objects[-1].write_bytes(_compile(symbol, function, signature, machine))
+        Path(folder, "old_symbols.s").write_text(_make_old_symbols(), encoding="ascii")
         # From within the folder, so that its name is not in the library.
-        names = [file.name for file in objects]
+        names = ["old_symbols.s", *(file.name for file in objects)]
         subprocess.run(
             ["cc", *LINK_OPTIONS, "-o", str(path.resolve()), *names, "-lm"], cwd=folder, check=True
         )
@@ -91,6 +108,19 @@ def _list_functions(target: CpuTarget) -> Iterator[tuple[str, Any, Type]]:
         function = make_function(name, cell, np.dtype(np.float32), target)
         yield symbol_of(name, cell.name if cell else None), function, KERNEL_TYPE
     yield WORKER_SYMBOL, run_worker, LOOP_TYPE
+
+
+def _make_old_symbols() -> str:
+    """Return assembly code by which the library uses the first versions of some functions of the C library.
+
+    The later versions, of glibc 2.29, differ only in how they report errors. With the first versions, the
+    library also runs with glibc 2.27.
+    """
+    return "".join(
+        f".globl {name}\n.hidden {name}\n.type {name}, @function\n{name}: jmp old_{name}@PLT\n"
+        f".symver old_{name}, {name}@GLIBC_2.2.5\n"
+        for name in ("exp", "log", "pow")
+    )
 
 
 def _make_machine(target: CpuTarget) -> llvm.TargetMachine:
@@ -105,6 +135,7 @@ def _compile(symbol: str, function: Any, signature: Type, machine: llvm.TargetMa
     dispatcher.compile(signature.args)
     compiled = dispatcher.overloads[signature.args]
     module = llvm.parse_assembly(compiled.library.get_llvm_str())
+    module.link_in(llvm.parse_assembly(_NO_DESTRUCTOR))
     module.link_in(llvm.parse_assembly(_make_entry(symbol, compiled.fndesc.llvm_func_name, signature)))
     for item in (*module.functions, *module.global_variables):
         if not item.is_declaration and item.name != symbol:
@@ -113,7 +144,18 @@ def _compile(symbol: str, function: Any, signature: Type, machine: llvm.TargetMa
     passes = llvm.create_new_module_pass_manager()
     passes.add_global_dead_code_eliminate_pass()
     passes.run(module, llvm.create_pass_builder(machine, options))
+    _check_external_functions(symbol, module)
     return machine.emit_object(module)
+
+
+def _check_external_functions(symbol: str, module: llvm.ModuleRef) -> None:
+    """Check that a function needs nothing but `EXTERNAL_FUNCTIONS`, such as numba's runtime."""
+    needed = {item.name for item in module.functions if item.is_declaration}
+    others = {name for name in needed - EXTERNAL_FUNCTIONS if not name.startswith("llvm.")}
+    if others:
+        raise RuntimeError(
+            f"{symbol} needs {sorted(others)}. A shipped function may need the C library only."
+        )
 
 
 def _make_entry(symbol: str, native: str, signature: Type) -> str:
