@@ -14,11 +14,11 @@ TEXT = (
     "Seconds to compile each kernel for float32 into an empty cache, in the order of the columns, in "
     "one new process per cell; medians over processes. Code that kernels share is compiled with the "
     "first kernel that needs it: the recurrence and its backward pass with `train`, which also includes"
-    " the startup of numba. The drivers call a kernel for each shard of a batch. `optimizers` packs "
-    "weights, adds gradients and applies the update. Drivers and optimizers do not depend on the cell."
+    " the startup of numba. The loop of a worker calls a kernel for its shards. The common kernels pack "
+    "weights, add gradients, update weights and measure losses. Both do not depend on the cell."
 )
 KERNELS = ("train", "predict", "forward", "backward")
-SHARED = ("serial driver", "parallel driver", "optimizers")
+SHARED = ("loop of a worker", "common kernels")
 COLUMNS = ("cell", *KERNELS, *SHARED, "sum")
 CELLS = ("rnn", "rnn_relu", "lstm", "gru", "gru_reset_before")
 
@@ -41,24 +41,23 @@ def _in_fresh_process(cell: str) -> dict[str, float]:
 def compile_times(cell: str) -> dict[str, float]:
     """Return the seconds to compile everything that networks of one cell use, in this process."""
     from seqcast.cells import find_cell
-    from seqcast.kernels import parallel
-    from seqcast.kernels.cpu import kernels as cpu
+    from seqcast.kernels.cpu.kernels import compile_kernel
+    from seqcast.kernels.cpu.workers import compile_worker
 
     dtype, seconds = np.dtype("float32"), {}
     for name in KERNELS:
-        seconds[name] = _seconds(lambda name=name: cpu.compiled(name, find_cell(cell), dtype))
-    for name in ("serial", "parallel"):
-        driver = _seconds(lambda name=name: parallel._compiled_driver(name == "parallel"))
-        seconds[f"{name} driver"] = driver
-    return seconds | {"optimizers": _seconds(_one_update(cell))}
+        seconds[name] = _seconds(lambda name=name: compile_kernel(name, find_cell(cell), dtype))
+    seconds["loop of a worker"] = _seconds(compile_worker)
+    return seconds | {"common kernels": _seconds(_compile_common)}
 
 
-def _one_update(cell: str) -> Callable[[], object]:
-    """Return a training step. After kernels and drivers, only the optimizers are left to compile."""
-    from .comparisons import Size
-    from .with_seqcast import training_step
+def _compile_common() -> None:
+    """Compile the kernels that do not depend on the cell."""
+    from seqcast.kernels.cpu.kernels import compile_kernel
+    from seqcast.kernels.registry import COMMON_KERNELS
 
-    return training_step(cell, Size(2, 3, 1, 4), n_threads=1)
+    for name in COMMON_KERNELS:
+        compile_kernel(name, None, np.dtype("float32"))
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from kernel_calls import update_weights
 from stage_batches import DTYPES, Batch, assert_close
 
-from seqcast.kernels.cpu.optimizers import train_update
 from seqcast.kernels.cuda.optimizers import Optimizer, WeightPacker, list_adam_corrections
 from seqcast.kernels.modes import OPTIMIZERS
 from seqcast.learning.options import TrainingOptions
@@ -53,7 +53,7 @@ class Both:
             N_TARGETS,
             queue.upload(corrections.ravel()),
         )
-        train_update(
+        update_weights(
             OPTIMIZERS.index(self.kind),
             self.flat[:-1],
             packed[None],

@@ -1,8 +1,7 @@
-"""Threads, forked and spawned processes, and the notice about compilation."""
+"""Threads, forked and spawned processes."""
 
 import os
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numba as nb
@@ -11,7 +10,6 @@ import pytest
 from layers import draw_call, make_layer
 
 from seqcast.kernels import parallel
-from seqcast.kernels.cpu_target import HOST
 from seqcast.kernels.parallel import thread_count
 from seqcast.learning import passes
 
@@ -24,7 +22,7 @@ from seqcast import Recurrent
 from seqcast.learning import passes
 from seqcast.kernels import parallel
 from seqcast.kernels.cpu_target import HOST
-passes.thread_count = lambda n_jobs: 2  # the parallel driver, on a machine with one core too
+passes.thread_count = lambda n_jobs: 2  # threads, on a machine with one core too
 
 def work(seed=0):
     layer = Recurrent("gru", 3, 4, dtype="float64", random_state=seed)
@@ -48,7 +46,7 @@ def make_case(n_rows=100):
 
 
 def test_python_threads_may_call_at_once(monkeypatch):
-    """Eight threads use four layers; one of them is in the parallel driver."""
+    """Eight threads use four layers; one of them uses the threading layer."""
     layer, call = make_case()
     expected = layer.forward(**call)[0]
     layers, start, calls = [make_layer("gru") for _ in range(4)], threading.Barrier(8), []
@@ -69,7 +67,7 @@ def test_python_threads_may_call_at_once(monkeypatch):
     assert True in calls
 
 
-def test_a_second_call_does_not_enter_the_parallel_driver():
+def test_a_second_call_uses_one_thread():
     layer, call = make_case()
     expected = layer.forward(**call)[0]
     with parallel._entered:  # as if another thread were inside
@@ -189,95 +187,12 @@ print("status", status)
     assert run_python(SCRIPT + main, **environment) == "status 0"
 
 
-# -- what is said while kernels are compiled
-
-KEPT = "seqcast: compiling kernels for this machine; later runs find them in the cache\n"
-NOT_KEPT = (
-    "seqcast: compiling kernels for this machine; they are not kept on disk, so every process compiles its "
-    "own\n"
-)
-
-
-@pytest.fixture
-def compile_in(monkeypatch, tmp_path):
-    """Return a function that compiles for a given time, with a notice after 50 ms."""
-    monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(parallel, "_told", threading.Lock())
-    monkeypatch.setattr(parallel, "NOTICE_AFTER", 0.05)
-
-    def run(seconds, cached=True, found=False):
-        class Compiler:
-            def __init__(self, *arguments):
-                self._cache = None
-
-            def compile(self):
-                if self._cache is not None and not found:
-                    self._cache._on_miss()
-                time.sleep(seconds)
-
-        monkeypatch.setattr(parallel, "CFunc", Compiler)
-        parallel.compile_kernel(print, "made-up", cached)
-
-    return run
-
-
-def test_quick_compilation_prints_no_notice(compile_in, capsys):
-    compile_in(0.0)
-    compile_in(0.0, cached=False)
-    time.sleep(0.1)
-    assert capsys.readouterr().err == ""
-
-
-def test_slow_loading_prints_no_notice(compile_in, capsys):
-    compile_in(0.2, found=True)
-    assert capsys.readouterr().err == ""
-
-
-def test_slow_compilation_prints_one_notice(compile_in, capsys):
-    compile_in(0.2)
-    compile_in(0.2)
-    compile_in(0.2, cached=False)
-    assert capsys.readouterr().err == KEPT
-
-
-@pytest.mark.parametrize("why", ["registered", "no folder"])
-def test_the_notice_promises_no_cache_if_there_is_none(why, compile_in, capsys, monkeypatch, tmp_path):
-    if why == "no folder":
-        (tmp_path / "file").write_text("no folder")
-        monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path / "file"))
-    compile_in(0.2, cached=why != "registered")
-    assert capsys.readouterr().err == NOT_KEPT
-
-
-def test_the_thread_of_the_notice_ends(compile_in):
-    before = threading.active_count()
-    compile_in(0.0)
-    assert threading.active_count() == before
-
-
-def test_the_notice_comes_while_numba_compiles(run_python, tmp_path):
-    """Another thread prints the notice, and numba must let it run."""
-    script = """
-import sys
-from seqcast.kernels import cache
-save = cache.KernelCache.save_overload
-cache.KernelCache.save_overload = lambda self, *rest: (print("compiled", self.variant), save(self, *rest))
-parallel.NOTICE_AFTER = 0.2
-sys.stderr = sys.stdout
-# The cell that compiles in the shortest time.
-Recurrent("rnn", 3, 4, dtype="float64").forward(np.ones((2, 5, 3)))
-"""
-    lines = run_python(SCRIPT + script, SEQCAST_CACHE_DIR=tmp_path).splitlines()
-    assert lines.index(KEPT.strip()) < lines.index(f"compiled forward-rnn-float64-{8 * HOST.vector_bytes}")
-    assert lines.count(KEPT.strip()) == 1
-
-
 SPIN_SCRIPT = """
 import ctypes, os
 from seqcast.kernels import parallel
-from seqcast.kernels.cpu_target import HOST
 seen = []
-parallel.nb.get_num_threads = lambda: seen.append(os.environ.get("GOMP_SPINCOUNT"))
+import numba
+numba.get_num_threads = lambda: seen.append(os.environ.get("GOMP_SPINCOUNT"))
 parallel._load_threads()
 print(seen, os.environ.get("GOMP_SPINCOUNT"))
 """
@@ -297,13 +212,3 @@ def test_waiting_threads_spin_little_unless_the_user_chose(run_python, monkeypat
     for name, value in chosen.items():
         monkeypatch.setenv(name, value)
     assert run_python(SPIN_SCRIPT).strip() == expected
-
-
-@pytest.mark.nojit
-@pytest.mark.parametrize(("n_shares", "n_workers"), [(16, 2), (7, 3), (4, 4), (1, 1), (5, 8)])
-def test_shards_are_assigned_back_and_forth(n_shares, n_workers):
-    """The first shares hold the longest rows: two workers get 0, 3, 4, 7, ... and 1, 2, 5, 6, ..."""
-    deal = getattr(parallel.worker_of, "py_func", parallel.worker_of)  # compiled, it has no way in for Python
-    workers = [deal(share, n_workers) for share in range(n_shares)]
-    turns = [list(range(n_workers)), list(range(n_workers))[::-1]] * n_shares
-    assert workers == [worker for turn in turns for worker in turn][:n_shares]

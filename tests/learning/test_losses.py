@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from kernel_calls import add_distribution_losses, add_losses
 
 from seqcast.cells import find_cell
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import Window
-from seqcast.kernels.cpu.losses import add_distribution_losses, add_losses
 from seqcast.kernels.distributions import DISTRIBUTIONS, output_probabilities, parameter_count
 from seqcast.kernels.losses import LOSSES, POINT_LOSSES
 from seqcast.learning.losses import check_loss, in_units, mean_losses

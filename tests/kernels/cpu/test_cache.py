@@ -16,8 +16,10 @@ import pytest
 from layers import make_layer
 
 import seqcast
+from seqcast.kernels import source_hash
 from seqcast.kernels.cpu import cache
-from seqcast.kernels.cpu.cache import COMPILED_PACKAGES, KernelCache, cache_directory, source_stamp
+from seqcast.kernels.cpu.cache import KernelCache, cache_directory, source_stamp
+from seqcast.kernels.source_hash import COMPILED_PACKAGES, hash_sources
 
 PACKAGE = Path(seqcast.__file__).parent
 FORWARD = """
@@ -341,7 +343,8 @@ def test_whether_kernels_are_kept_is_known(place, expected, monkeypatch, tmp_pat
 def test_without_sources_kernels_are_not_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("SEQCAST_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(cache, "source_stamp", source_stamp.__wrapped__)
-    monkeypatch.setattr(cache, "COMPILED_PACKAGES", ("cells", "nowhere"))
+    monkeypatch.setattr(cache, "hash_sources", hash_sources.__wrapped__)
+    monkeypatch.setattr(source_hash, "COMPILED_PACKAGES", ("cells", "nowhere"))
     assert cache.is_writable() is False
 
 

@@ -7,6 +7,7 @@ import naive
 import numba as nb
 import numpy as np
 import pytest
+from kernel_calls import add_distribution_losses
 from layers import slopes
 from scipy import special, stats
 
@@ -14,7 +15,6 @@ from seqcast.cells import find_cell
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import Window
 from seqcast.kernels.cpu.distributions import digamma, rising, to_parameters
-from seqcast.kernels.cpu.losses import add_distribution_losses
 from seqcast.kernels.distributions import DISTRIBUTIONS, output_probabilities, parameter_count
 from seqcast.kernels.samples import sample_table
 from seqcast.learning.losses import validation_losses

@@ -5,27 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from seqcast.kernels.cpu.jit import entry, silent, unrolled_load, unrolled_store
+from seqcast.kernels.cpu.jit import silent, unrolled_load, unrolled_store
 
 ROW = np.arange(12.0)
-
-
-@entry
-def add_first(values, sums):
-    sums[0] += values[0]
-
-
-@pytest.mark.nojit
-def test_an_entry_point_can_be_called_from_python():
-    sums = np.zeros(1)
-    add_first(ROW + 2, sums)
-    assert sums[0] == 2
-
-
-def test_an_entry_point_is_compiled_once_for_each_signature():
-    for dtype in ("float32", "float64", "float32"):
-        add_first(ROW.astype(dtype), np.zeros(1))
-    assert len(add_first.signatures) == 2
 
 
 @pytest.mark.nojit

@@ -8,9 +8,9 @@ from seqcast.kernels import parallel
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.arguments import Arguments
 from seqcast.kernels.batch_plan import Window, plan_batch
-from seqcast.kernels.cpu import kernels as cpu
 from seqcast.kernels.cpu_target import CpuTarget
 from seqcast.kernels.layout import Layout
+from seqcast.kernels.registry import get_kernel
 from seqcast.kernels.samples import sample_table
 
 
@@ -33,7 +33,7 @@ def predict(target):
         predictions=predictions,
         workspaces=plan.allocate(dtype, 1),
     )
-    parallel.run(cpu.compiled("predict", cell, dtype, target), arguments, 1)
+    parallel.run(get_kernel("predict", cell, dtype, target), arguments, 1)
     return predictions
 
 

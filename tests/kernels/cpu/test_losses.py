@@ -5,13 +5,13 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
+from kernel_calls import add_losses
 from layers import slopes
 
 from seqcast.cells import find_cell
 from seqcast.exceptions import TrainingDivergedError
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import Window
-from seqcast.kernels.cpu.losses import add_losses
 from seqcast.kernels.losses import CROSS_ENTROPY, POINT_LOSSES
 from seqcast.kernels.samples import sample_table
 from seqcast.learning.losses import validation_losses

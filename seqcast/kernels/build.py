@@ -1,4 +1,4 @@
-"""The build of the kernels that a wheel brings along: ``python -m seqcast.kernels.cpu.build DIRECTORY``.
+"""The build of the kernels that a wheel brings along: ``python -m seqcast.kernels.build DIRECTORY``.
 
 Every kernel of the registry is compiled by numba for each CPU target, in a process of its own, since numba
 reads the processor once. The machine code is linked into one shared library for a target, which needs the C
@@ -24,16 +24,16 @@ import numba as nb
 import numpy as np
 from numba.core.types import Type
 
-from ..cpu_target import TARGETS, CpuTarget
-from ..registry import list_shipped
-from ..shipped import INTERFACE, MANIFEST, WORKER_SYMBOL, describe_tables, symbol_of
-from ..source_hash import hash_sources
-from .compiling import KERNEL_TYPE
-from .jit import FLAGS
-from .kernels import make_function
-from .workers import LOOP_TYPE, run_worker
+from .cpu.compiling import KERNEL_TYPE
+from .cpu.jit import FLAGS
+from .cpu.kernels import make_function
+from .cpu.workers import LOOP_TYPE, run_worker
+from .cpu_target import TARGETS, CpuTarget
+from .registry import list_shipped
+from .shipped import INTERFACE, MANIFEST, WORKER_SYMBOL, describe_tables, symbol_of
+from .source_hash import hash_sources
 
-MODULE = "seqcast.kernels.cpu.build"
+MODULE = "seqcast.kernels.build"
 # No part of the library depends on the directory or the time of the build.
 LINK_OPTIONS = ("-shared", "-nostartfiles", "-Wl,--build-id=none", "-Wl,--strip-all", "-Wl,-z,noexecstack")
 
