@@ -22,7 +22,7 @@ ESTIMATOR_TESTS := tests/conformance $(wildcard \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write into one environment
-.PHONY: help demo test slow nojit cudasim emulate gpu ptx conformance conform check notebooks bench golden clean
+.PHONY: help demo test slow nojit cudasim emulate gpu ptx conformance conform check wheel notebooks bench golden clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -66,6 +66,13 @@ check: $(EXTRAS)dev  ## lint, formatting, docstrings, layers and types
 	$(PY) tests/check_docstrings.py
 	$(VENV)/bin/lint-imports --no-cache
 	$(PY) -m mypy
+
+wheel: $(EXTRAS)test  ## build the wheel with compiled kernels (Linux, needs cc), and test it in a fresh environment
+	rm -rf dist build
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) SEQCAST_BUILD_KERNELS=1 $(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(PYTHON) -m venv build/venv
+	build/venv/bin/python -m pip install --quiet dist/seqcast-*.whl
+	cd build && SEQCAST_CACHE_DIR=empty-cache venv/bin/python ../tests/check_wheel.py
 
 notebooks: $(EXTRAS)jupyter  ## run the notebooks' sources, and keep what they show
 	$(PY) -m jupytext --quiet --to ipynb --update notebooks/*.py

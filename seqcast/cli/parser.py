@@ -9,6 +9,7 @@ from .. import __version__
 from .backtest_command import run_backtest
 from .demo_command import run_demo
 from .forecast_command import run_forecast
+from .info_command import run_info
 from .messages import CommandError
 from .warmup_command import run_warmup
 
@@ -33,6 +34,7 @@ def make_parser() -> _Parser:
     _add_forecast(commands)
     _add_backtest(commands)
     _add_warmup(commands)
+    _add_info(commands)
     return parser
 
 
@@ -112,6 +114,16 @@ def _add_warmup(commands: Any) -> None:
         help="float32 or float64; may be repeated (default float32)",
     )
     parser.set_defaults(run=run_warmup)
+
+
+def _add_info(commands: Any) -> None:
+    text = (
+        "Print versions, processor, threads and cache, and whether kernels are shipped with this "
+        "installation or compiled on first use, and why."
+    )
+    parser = commands.add_parser("info", help="print versions and where kernels come from", description=text)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run_info)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
