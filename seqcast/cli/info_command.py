@@ -24,9 +24,9 @@ def run_info(arguments: argparse.Namespace) -> None:
     report = Report(sys.stdout)
     versions = found["versions"]
     report.item("seqcast", f"{versions.pop('seqcast')}, Python {versions.pop('python')}")
-    report.item("versions", ", ".join(f"{name} {number}" for name, number in versions.items()))
+    report.item("uses", ", ".join(f"{name} {number}" for name, number in versions.items()))
     processor = found["processor"]
-    report.item("processor", f"{processor['name']}, {processor['cores']} cores, target {processor['target']}")
+    report.item("cpu", f"{processor['name']}, {processor['cores']} cores, target {processor['target']}")
     kernels = found["kernels"]
     if kernels["shipped"]:
         report.item("kernels", f"{kernels['shipped']} shipped in {kernels['library']}; others are compiled")

@@ -135,10 +135,11 @@ class KernelCache:
 
     def _load_after_others(self, path: Path):
         """Return what another process has compiled meanwhile, or None after acquiring the lock."""
+        self.release()
+        # Before the message, which the caller prints if this fails.
+        path.parent.mkdir(parents=True, exist_ok=True)
         # The message comes before the wait, which takes as long as compiling.
         self._miss()
-        self.release()
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = Lock(path.with_suffix(".lock"))
         self._lock.acquire()
         payload = _load(path)

@@ -9,7 +9,7 @@ pytest.importorskip("fcntl")
 HOLD = """
 import sys
 from pathlib import Path
-from seqcast.kernels.locks import Lock
+from seqcast.kernels.cpu.locks import Lock
 lock = Lock(Path({path!r}))
 lock.acquire()
 """

@@ -1,4 +1,4 @@
-"""The table of samples, and the order of their steps."""
+"""Positions of samples in a block, and the order of their steps."""
 
 import numpy as np
 import pytest
@@ -10,12 +10,6 @@ from seqcast.kernels.samples import sample_table
 def plain(name):
     function = getattr(samples, name)
     return getattr(function, "py_func", function)
-
-
-def test_samples_are_numbered_in_a_table_of_integers():
-    table = sample_table(np.array([5, 7]), np.array([3, 2]), np.array([0, 4]))
-    assert table.dtype == np.int64
-    assert table.tolist() == [[5, 3, 0, 0], [7, 2, 4, 1]]
 
 
 @pytest.mark.nojit
