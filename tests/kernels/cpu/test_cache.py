@@ -418,7 +418,7 @@ print(search.cv_results_["mean_test_score"].tolist())
 @pytest.mark.slow
 def test_a_search_on_two_workers_compiles_each_kernel_once(run_python, tmp_path):
     """Both workers need the same kernels at the same time, so one of them waits for the other."""
-    count = "import seqcast.kernels.cache as c; save = c._write_whole\n"
+    count = "import seqcast.kernels.cpu.cache as c; save = c._write_whole\n"
     count += "def counted(path, content): open(path.parent / 'written', 'a').write(path.name + chr(10)); "
     count += "save(path, content)\nc._write_whole = counted\n"
     (tmp_path / "counting.py").write_text(count)
