@@ -62,7 +62,7 @@ def collect_info() -> dict[str, Any]:
         },
         "kernels": {
             "shipped": 0 if is_jit_disabled() else len(shipped.symbols),
-            "library": None if shipped.library is None else shipped.library._name,
+            "library": None if shipped.path is None else str(shipped.path),
             "reason": "NUMBA_DISABLE_JIT is set" if is_jit_disabled() else shipped.reason,
             "built_with": {name: shipped.manifest.get(name) for name in ("numba", "llvmlite")},
         },

@@ -48,12 +48,15 @@ class Shipped:
         Why the library is not used; empty if it is.
     manifest : dict
         The content of the manifest, empty if it cannot be read.
+    path : Path or None
+        The file of the library.
     """
 
     library: ctypes.CDLL | None
     symbols: frozenset[str]
     reason: str
     manifest: dict
+    path: Path | None = None
 
     def find_address(self, symbol: str) -> int | None:
         """Return the address of a function, or None if it is not shipped."""
@@ -78,7 +81,7 @@ def load_shipped() -> Shipped:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         known = manifest if isinstance(manifest, dict) else {}
         return Shipped(None, frozenset(), f"shipped kernels were refused: {error}", known)
-    return Shipped(library, frozenset(symbols), "", manifest)
+    return Shipped(library, frozenset(symbols), "", manifest, path)
 
 
 def _check(manifest: dict) -> tuple[Path, list[str]]:

@@ -1,7 +1,7 @@
 """Derivatives of a network's forecasts with respect to each value of the windows that they are made from.
 
 The kernels propagate gradients back through the recurrent layers, once for each output of the readout, all in
-one batch. The chain rule covers what `kernels.windows` does to a window before the network reads it.
+one batch. The chain rule covers what `kernels.cpu.windows` does to a window before the network reads it.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _find_units(values: np.ndarray, window: Window) -> Units:
 def _find_scales(windows: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the scale of each column, (n, n_columns), and its derivatives, (n, n_rows, n_columns).
 
-    See `kernels.windows.find_scale`.
+    See `kernels.cpu.windows.find_scale`.
     """
     seen = ~np.isnan(windows)
     n = np.maximum(seen.sum(axis=1, keepdims=True), 1)

@@ -2,6 +2,7 @@
 
 import json
 import platform
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -37,9 +38,7 @@ def test_info_says_why_kernels_are_compiled(capsys, monkeypatch):
 
 
 def test_info_counts_shipped_kernels(capsys, monkeypatch):
-    class Library:
-        _name = "x86-64-v3.so"
-
-    found = shipped.Shipped(Library(), frozenset({"a", "b"}), "", {})
+    path = Path("x86-64-v3.so")
+    found = shipped.Shipped(object(), frozenset({"a", "b"}), "", {}, path)
     monkeypatch.setattr(shipped, "load_shipped", lambda: found)
     assert "kernels 2 shipped in x86-64-v3.so" in run_command(capsys, "info")[1]

@@ -41,7 +41,7 @@ def test_wrong_arguments_raise(capsys, folder, argv, message):
     before = read_files(folder)
     code, out, err = run_command(capsys, *argv)
     # Whether argparse quotes the choices depends on the version of Python.
-    choices = ("'demo', 'forecast', 'backtest', 'warmup'", "demo, forecast, backtest, warmup")
+    choices = ("'demo', 'forecast', 'backtest', 'warmup', 'info'", "demo, forecast, backtest, warmup, info")
     assert (code, out) == (2, "")
     assert err in {f"seqcast: error: {message.format(choices=choice)}\n" for choice in choices}
     assert read_files(folder) == before

@@ -4,6 +4,7 @@ import copy
 import pickle
 import re
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -456,7 +457,7 @@ def test_n_jobs_sets_the_number_of_threads(monkeypatch):
         compiled(kernel, arguments, 1)
 
     monkeypatch.setattr(parallel, "run", run)
-    monkeypatch.setattr(parallel.nb.config, "NUMBA_NUM_THREADS", 3)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 3)
     model.set_params(n_jobs=2).partial_fit(ROWS[N : N + 3])
     assert set(asked) == {2}
 

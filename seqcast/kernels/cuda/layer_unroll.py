@@ -58,7 +58,7 @@ class LayerUnroll:
         ----------
         workspace : UnrollWorkspace
         batch_table : array of int64, (B, 4), flat
-            Start, length, target and number of each sample, see `kernels.windows`.
+            Start, length, target and number of each sample, see `kernels.cpu.windows`.
         packed : array
             Weights, see `packed_layout`.
         """

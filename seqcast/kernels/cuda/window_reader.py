@@ -1,6 +1,6 @@
 """Windows of a batch, cut from the series on the device: offsets, scales, and inputs of the network.
 
-The stages are those of `kernels.windows`.
+The stages are those of `kernels.cpu.windows`.
 """
 
 import math
