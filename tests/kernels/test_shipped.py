@@ -58,6 +58,12 @@ def test_a_library_that_fits_is_used(install):
     assert (kernel.origin, kernel.call(2, 5)) == ("shipped", 205)
 
 
+def test_the_versions_of_the_build_do_not_matter(install):
+    """Machine code depends on neither Python nor numba."""
+    found = install(numba="0.1", llvmlite="0.1", python="2.7")
+    assert (found.reason, found.manifest["numba"]) == ("", "0.1")
+
+
 def test_functions_that_are_not_shipped_have_no_address(install):
     found = install()
     assert found.find_address(symbol_of("update", None)) is None
