@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("pyproject.toml", "README.md", "LICENSE", "seqcast")
+PARTS = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "seqcast")
 # Called from a kernel whose own file, all that numba's cache looks at, is the same in both wheels.
 HELPER, LINE, CHANGED = "seqcast/cells/rnn.py", "h = tanh(z[0])", "h = tanh(z[0] + z[0])"
 FORECAST = """
