@@ -255,15 +255,17 @@ class Recurrent:
         self, steps: ArrayLike, name: str, shape: tuple[int, ...], lengths: np.ndarray
     ) -> np.ndarray:
         """Return a copy with zeros after the end of each sequence; `backward` may need it later."""
-        with np.errstate(over="ignore"):  # an overflow is infinite, and refused below
-            array = np.array(to_host(steps), self.dtype, order="C")
+        array = self._copy(steps)
         if array.shape == shape and lengths.min() < shape[1]:
             array[np.arange(shape[1]) >= lengths[:, None]] = 0
-        return self._check_array(array, name, shape)
+        return self._check_copy(array, name, shape)
 
-    def _check_array(self, values: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            array = np.ascontiguousarray(to_host(values), self.dtype)
+    def _copy(self, values: ArrayLike) -> np.ndarray:
+        """Return a C-contiguous copy in the layer's dtype."""
+        with np.errstate(over="ignore"):  # an overflow is infinite, and refused later
+            return np.array(to_host(values), self.dtype, order="C")
+
+    def _check_copy(self, array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
         if array.shape != shape:
             raise ValueError(
                 f"The '{name}' parameter of Recurrent must have shape {shape}. Got {array.shape} instead."
@@ -287,7 +289,7 @@ class Recurrent:
                 f"The '{name}' parameter of Recurrent must be a tuple of {len(names)} arrays for the "
                 f"{self.cell!r} cell. Got {len(parts) if several else type(parts).__name__} instead."
             )
-        return np.stack([self._check_array(part, name, shape) for part in parts])
+        return np.stack([self._check_copy(self._copy(part), name, shape) for part in parts])
 
     def _initial_names(self) -> list[str]:
         return [f"{name}_0" for name in self._network.architecture.stack.cell.states]

@@ -47,6 +47,22 @@ def flatten_steps(X: ArrayLike, n_channels: int | None, owner: str) -> tuple[Arr
     return array.reshape(len(array), array.shape[1] * array.shape[2]), array.shape[2]
 
 
+def is_checked(X: Any, width: int) -> bool:
+    """Return whether `X` surely passes scikit-learn's checks, which take longer than the forecast of a row.
+
+    width: numbers of a row of the training data.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype.char in "fd"
+        and X.dtype.isnative
+        and X.ndim == 2
+        and X.shape[1] == width
+        and len(X) > 0
+        and not np.isinf(X).any()
+    )
+
+
 def check_divisible(width: int, n_channels: int, owner: str) -> None:
     """Check that a row of `width` numbers holds whole steps."""
     if width % n_channels:

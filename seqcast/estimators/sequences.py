@@ -38,7 +38,13 @@ from ..learning.samples import SampleIndex, SampleSource
 from ..learning.trainer import OptimizerState
 from .callbacks import CallbackSupport
 from .network_parameters import NETWORK_CONSTRAINTS, check_device, network_options, watch
-from .sequence_input import check_channels_observed, check_divisible, flatten_steps, normalize_weights
+from .sequence_input import (
+    check_channels_observed,
+    check_divisible,
+    flatten_steps,
+    is_checked,
+    normalize_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,9 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
 
         Sequences of a 3-D array may have other numbers of steps than those of fit.
         """
+        has_no_names = hasattr(self, "fitted_") and not hasattr(self, "feature_names_in_")
+        if has_no_names and is_checked(X, self.n_features_in_):
+            return np.asarray(X, np.float64).reshape(len(X), -1, self.n_channels_)
         check_is_fitted(self)
         flat, n_channels = flatten_steps(X, self.n_channels_, type(self).__name__)
         if n_channels is None:

@@ -34,6 +34,8 @@ and three numbers: ``n_workspaces``, ``n_shards``, and, for the optimizer, ``n_u
 optimizer is ``optimizer``.
 """
 
+import ctypes
+
 import numpy as np
 
 from .batch_plan import BatchPlan
@@ -58,6 +60,8 @@ _NUMBERS = ("n_shards", "n_workspaces", "optimizer", "n_updates")
 _FIELDS = [field for name in (*OTHER_ARRAYS, *_REAL_ARRAYS) for field in (name, f"{name}_size")] + [*_NUMBERS]
 ARGUMENTS = np.dtype([(name, "i8") for name in _FIELDS], align=True)
 _POSITIONS = {name: position for position, name in enumerate(_FIELDS)}
+# Its items are set in half the time of those of a NumPy array.
+_Table = ctypes.c_int64 * len(_FIELDS)
 
 
 class Arguments:
@@ -76,15 +80,14 @@ class Arguments:
     def __init__(self, dtype: np.dtype, plan: BatchPlan | None = None, **arrays: np.ndarray) -> None:
         self._dtype = dtype
         self._plan = plan
-        self._numbers = np.zeros(len(_FIELDS), np.int64)
+        self._numbers = _Table()
         self._arrays: dict[str, np.ndarray] = {}
         self.n_shards = 1
         self.n_workspaces = 0
-        self.address = self._numbers.ctypes.data
+        self.address = ctypes.addressof(self._numbers)
         if plan is not None:
             self.n_shards = plan.n_shards
-            for name, table in plan.addresses.items():
-                self._point_to(name, *table)
+            self.set_numbers(**plan.addresses)
         self.set_numbers(n_shards=self.n_shards)
         self.set(**arrays)
 
@@ -97,7 +100,9 @@ class Arguments:
         for name, array in arrays.items():
             assert array.dtype == OTHER_ARRAYS.get(name, self._dtype), name
             assert array.flags.c_contiguous, name
-            self._point_to(name, array.ctypes.data, array.size)
+            position = _POSITIONS[name]
+            self._numbers[position] = array.ctypes.data
+            self._numbers[position + 1] = array.size
         if "workspaces" in arrays:
             self.n_workspaces = len(arrays["workspaces"])
             self.set_numbers(n_workspaces=self.n_workspaces)
@@ -107,8 +112,3 @@ class Arguments:
         """Set numbers of the table, by the names in the module's docstring."""
         for name, number in numbers.items():
             self._numbers[_POSITIONS[name]] = number
-
-    def _point_to(self, name: str, address: int, size: int) -> None:
-        position = _POSITIONS[name]
-        self._numbers[position] = address
-        self._numbers[position + 1] = size

@@ -95,11 +95,11 @@ class Packing:
     def lay_matrix(self, index: np.ndarray) -> tuple[int, int]:
         """Append a matrix as panels; return the offsets of its weights and of its gradient.
 
-        The gradient is a matrix row by row, its rows padded to whole vectors.
+        The gradient is a matrix row by row, its rows padded, see `CpuTarget.skew`.
         """
         depth, columns = index.shape
         start = self.lay_panels(index)
-        width = self._target.pad(columns, self._dtype)
+        width = self._target.skew(columns, self._dtype)
         gradient = self.gradients.take(depth * width)
         positions = gradient + np.arange(depth)[:, None] * width + np.arange(columns)
         self._link_back(index.ravel(), positions.ravel())

@@ -19,9 +19,11 @@ PREDICT_SAMPLES = 4096
 # Largest number of products in one call, about 20 ms, since Ctrl-C takes effect between calls.
 PREDICT_WORK = 2e9
 # Steps of a chunk if no backward pass follows, so that the workspace stays in the cache.
-CARRY_STEPS = 32
+CARRY_STEPS = 16
 # Largest number of cached plans, for example of the full and the last batch, forward and backward.
 KEPT_PLANS = 8
+# Largest workspaces that are kept between calls.
+KEPT_BYTES = 2**25
 
 
 class Network:
@@ -54,6 +56,8 @@ class Network:
         self.flat = self._padded[:-1]
         self.weights = architecture.views(self.flat)
         self._plans: dict[tuple, BatchPlan] = {}
+        # The parameters when they were last packed, and the packed ones.
+        self._kept_packed: tuple[bytes, np.ndarray] | None = None
         # Workspaces that are not in use, by shape.
         self._idle: dict[tuple[int, int], np.ndarray] = {}
 
@@ -74,10 +78,17 @@ class Network:
             weight[...] = rng.uniform(-1, 1, weight.shape) / np.sqrt(self.architecture.fan_in(name))
 
     def packed(self) -> np.ndarray:
-        """Return the parameters in the order that the kernels read."""
-        packed = np.empty(self.layout.index.size, self.dtype)
-        self.run_common("pack", weights=packed, **self.packing())
-        return packed
+        """Return the parameters in the order that the kernels read, in an array that must not be changed.
+
+        It is kept until a parameter changes, since packing takes half as long as the forecast of a row.
+        """
+        # Bytes, since -0.0 equals 0.0, and NaN does not equal itself.
+        kept, parameters = self._kept_packed, self.flat.tobytes()
+        if kept is None or kept[0] != parameters:
+            packed = np.empty(self.layout.index.size, self.dtype)
+            self.run_common("pack", weights=packed, **self.packing())
+            kept = self._kept_packed = parameters, packed
+        return kept[1]
 
     def packing(self) -> dict[str, np.ndarray]:
         """Return the arrays that the kernel "pack" reads."""
@@ -100,9 +111,19 @@ class Network:
         return Arguments(self.dtype, plan, **arrays)
 
     def run(self, name: str, plan: BatchPlan, n_jobs: int | None, **arrays: np.ndarray) -> None:
-        """Call kernel `name` for every shard of a batch; arrays: see `arguments`."""
+        """Call kernel `name` for every shard of a batch; arrays: see `arguments`.
+
+        Without "workspaces" among them, those of the last call are used again.
+        """
         n_threads = parallel.thread_count(n_jobs, plan.n_shards)
-        parallel.run(self.kernel(name), self.arguments(plan, **arrays), n_threads)
+        if "workspaces" in arrays:
+            parallel.run(self.kernel(name), self.arguments(plan, **arrays), n_threads)
+            return
+        workspaces = self._take_workspaces(plan, n_threads)
+        arguments = self.arguments(plan, workspaces=workspaces, **arrays)
+        parallel.run(self.kernel(name), arguments, n_threads)
+        if workspaces.nbytes <= KEPT_BYTES:
+            self._idle[workspaces.shape] = workspaces
 
     def gradient(self, gradients: np.ndarray) -> dict[str, np.ndarray]:
         """Return the sum of the shards' packed gradients (overwritten), by the parameters' names."""
@@ -131,16 +152,8 @@ class Network:
         for first in range(0, len(samples), size):
             part = samples[first : first + size]
             plan = self.plan(source.window, len(part), chunk=chunk, keep=False)
-            n_threads = parallel.thread_count(n_jobs, plan.n_shards)
             self.run(
-                "predict",
-                plan,
-                n_threads,
-                samples=part,
-                weights=packed,
-                values=values,
-                predictions=predictions,
-                workspaces=plan.allocate(self.dtype, n_threads),
+                "predict", plan, n_jobs, samples=part, weights=packed, values=values, predictions=predictions
             )
         return predictions
 
@@ -172,18 +185,16 @@ class Network:
         """Run the layers from zero states, and write their `outputs` (OUT)."""
         stack, chunk = self.architecture.stack, self.carry_steps(source.window)
         plan = self.plan(source.window, len(samples), chunk=chunk, keep=False, outputs=True)
-        n_threads = parallel.thread_count(n_jobs, plan.n_shards)
         states = np.zeros((stack.n_states, stack.n_unrolls, len(samples), stack.hidden_size), self.dtype)
         self.run(
             "forward",
             plan,
-            n_threads,
+            n_jobs,
             samples=samples,
             weights=self.packed(),
             values=source.values.ravel(),
             outputs=outputs,
             states=states,
-            workspaces=plan.allocate(self.dtype, n_threads),
         )
 
     def _samples_per_call(self, n_steps: int) -> int:
@@ -205,8 +216,8 @@ class Network:
             self._plans[key] = plan
         return plan
 
-    def take_workspaces(self, plan: BatchPlan, n_workers: int | None) -> np.ndarray:
-        """Return workspaces that `leave_workspaces` kept, if they have the right shape, or new ones.
+    def _take_workspaces(self, plan: BatchPlan, n_workers: int) -> np.ndarray:
+        """Return the workspaces of the last call, if they have the right shape, or new ones.
 
         Allocation takes as long as a small pass. The array is removed from the cache, so that no two Python
         threads use it at the same time.
@@ -214,10 +225,6 @@ class Network:
         workspaces = self._idle.pop(plan.shape(n_workers), None)
         self._idle.clear()
         return plan.allocate(self.dtype, n_workers) if workspaces is None else workspaces
-
-    def leave_workspaces(self, workspaces: np.ndarray) -> None:
-        """Keep workspaces for the next call of `take_workspaces`."""
-        self._idle[workspaces.shape] = workspaces
 
     def carry_steps(self, window: Window) -> int:
         """Return the steps of a chunk if no backward pass follows: all steps if one direction is reverse."""

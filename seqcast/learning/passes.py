@@ -1,13 +1,13 @@
 """Forward and backward passes of a batch through layers without a readout."""
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..kernels.batch_plan import BatchPlan, Window
-from ..kernels.parallel import thread_count
-from ..kernels.samples import sample_table
+from ..kernels.samples import LENGTH, NUMBER, sample_table
 from .network import Network
 
 
@@ -45,9 +45,11 @@ class LayerPass(ABC):
         n_samples, n_steps, n_inputs = x.shape
         self.window = Window(n_steps, n_inputs)
         self.is_ragged = lengths.min() < n_steps
-        samples = sample_table(np.arange(n_samples) * n_steps, lengths, np.zeros(n_samples, np.int64))
-        # The kernels need the longest samples first.
-        self.samples = samples[np.argsort(-lengths, kind="stable")]
+        self.samples = _whole_samples(n_samples, n_steps)
+        if self.is_ragged:
+            # The kernels need the longest samples first.
+            self.samples = self.samples[np.argsort(-lengths, kind="stable")]
+            self.samples[:, LENGTH] = lengths[self.samples[:, NUMBER]]
 
     @abstractmethod
     def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -72,6 +74,16 @@ class LayerPass(ABC):
         return make((n_samples, n_steps, self.network.architecture.stack.output_size), self.x.dtype)
 
 
+@lru_cache(maxsize=8)
+def _whole_samples(n_samples: int, n_steps: int) -> np.ndarray:
+    """Return the table of samples that all have `n_steps` steps; creating it takes as long as a small pass.
+
+    The array must not be changed.
+    """
+    starts = np.arange(n_samples) * n_steps
+    return sample_table(starts, np.full(n_samples, n_steps), np.zeros(n_samples, np.int64))
+
+
 class CpuPass(LayerPass):
     """A pass on the CPU."""
 
@@ -86,23 +98,12 @@ class CpuPass(LayerPass):
         chunk = self.window.n_steps if keep else network.carry_steps(self.window)
         plan = network.plan(self.window, n_samples, chunk=chunk, keep=keep, outputs=True, d_input=keep)
         plan = plan.with_dropout(self.seed, self.dropout) if self.dropout else plan
-        output, states, n_threads = self._empty_output(), self.states.copy(), thread_count(None)
-        workspaces = network.take_workspaces(plan, None if keep else n_threads)
-        network.run(
-            "forward",
-            plan,
-            n_threads,
-            samples=self.samples,
-            weights=self._packed,
-            values=self.x,
-            outputs=output,
-            states=states,
-            workspaces=workspaces,
-        )
+        output, states = self._empty_output(), self.states.copy()
+        arrays = {"samples": self.samples, "weights": self._packed, "values": self.x}
         if keep:
-            self._plan, self._workspaces = plan, workspaces
-        else:
-            network.leave_workspaces(workspaces)
+            self._plan, self._workspaces = plan, plan.allocate(network.dtype)
+            arrays["workspaces"] = self._workspaces
+        network.run("forward", plan, None, outputs=output, states=states, **arrays)
         return output, states
 
     def backward(
@@ -118,7 +119,7 @@ class CpuPass(LayerPass):
         network.run(
             "backward",
             self._plan,
-            thread_count(None),
+            None,
             samples=self.samples,
             weights=self._packed,
             d_outputs=d_output,

@@ -17,11 +17,40 @@ def test_a_pickled_network_is_whole_and_apart():
     )
 
 
+@pytest.mark.nojit
+@pytest.mark.parametrize("value", [-0.0, np.nan, 1.0])
+def test_parameters_are_packed_again_after_a_change(value):
+    network = make_network()
+    weight = network.weights["head_weight"]
+    weight[0, 0] = 0.0
+    packed = network.packed()
+    assert network.packed() is packed
+    weight[0, 0] = value
+    changed = network.packed()
+    assert changed is not packed
+    same = changed == packed
+    n_negative = np.signbit(changed[same]).sum() - np.signbit(packed[same]).sum()
+    assert n_negative == (2 if value == 0 else 0)
+    assert (~same).sum() == (0 if value == 0 else 2)
+    np.testing.assert_array_equal(changed, network.packed())
+
+
+def test_workspaces_are_kept_for_the_next_forecast(monkeypatch):
+    network, (windows, rows) = make_network(), make_task()
+    expected, (workspaces,) = network.predict(windows, rows, 1), network._idle.values()
+    workspaces[:] = np.nan
+    np.testing.assert_array_equal(network.predict(windows, rows, 1), expected)
+    assert [kept is workspaces for kept in network._idle.values()] == [True]
+    monkeypatch.setattr("seqcast.learning.network.KEPT_BYTES", workspaces.nbytes - 1)
+    np.testing.assert_array_equal(network.predict(windows, rows, 1), expected)
+    assert not network._idle
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_forecast_has_the_same_bits_in_any_batch(bidirectional):
     windows, rows = make_task(
         4200, "float32", n_steps=35
-    )  # longer than the 32 steps, and more than the 4096 rows, of one call
+    )  # longer than the 16 steps, and more than the 4096 rows, of one call
     rng = np.random.default_rng(0)
     rows[:, 1] = rng.integers(1, 36, len(rows))
     network = make_network("float32", hidden=9, n_layers=2, bidirectional=bidirectional)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from seqcast.cells import find_cell
+from seqcast.cells import BUILT_IN, find_cell
 from seqcast.kernels.architecture import compose
+from seqcast.kernels.batch_plan import BatchPlan
 from seqcast.learning.network import Network
 from seqcast.learning.passes import CpuPass
 
@@ -51,3 +52,31 @@ def test_workspaces_are_used_again():
     (left,) = made.network._idle.values()
     made.forward(keep=False)
     assert next(iter(made.network._idle.values())) is left
+
+
+@pytest.mark.parametrize("cell", BUILT_IN, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_content_of_a_workspace_does_not_matter(cell, keep, monkeypatch):
+    rng = np.random.RandomState(0)
+    network = Network(compose(cell, F, 5, 2, bidirectional=True), "float32")
+    network.initialize(rng)
+    n, n_steps = 9, 40
+    x = rng.normal(size=(n, n_steps, F)).astype("float32")
+    states = rng.normal(size=(len(cell.states), 4, n, 5)).astype("float32")
+    d_output = rng.normal(size=(n, n_steps, 10)).astype("float32")
+
+    def run(content):
+        monkeypatch.setattr(
+            BatchPlan, "allocate", lambda plan, dtype, n=None: np.full(plan.shape(n), content, dtype)
+        )
+        network.__setstate__(network.__getstate__())
+        layer_pass = CpuPass(network, x, np.arange(n) * 5, states, 0.0, np.uint32(0))
+        output, final = layer_pass.forward(keep)
+        d_states = np.ones_like(final)
+        d_x, gradients = layer_pass.backward(d_output, d_states)
+        return [output, final, d_x, d_states, *gradients.values()]
+
+    zero, missing = run(0.0), run(np.nan)
+    assert len(zero) > 4
+    for one, other in zip(zero, missing, strict=True):
+        np.testing.assert_array_equal(one, other)

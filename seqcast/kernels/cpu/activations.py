@@ -18,10 +18,8 @@ def tanh32(x):
     LLVM vectorizes it, unlike calls of the C library's tanhf. The coefficients are those of Eigen's float
     tanh, a minimax fit on [-7.9, 7.9].
     """
-    # NaN is kept, since both comparisons are false for it. Comparisons that are true for numbers within the
-    # limits would take twice as many instructions.
-    x = TANH_LIMIT if x > TANH_LIMIT else x
-    x = -TANH_LIMIT if x < -TANH_LIMIT else x
+    # In this order of the arguments NaN is kept, and each limit is one instruction.
+    x = min(max(x, -TANH_LIMIT), TANH_LIMIT)
     y = x * x
     p = _f(-2.76076847742355e-16) * y + _f(2.00018790482477e-13)
     p = p * y + _f(-8.60467152213735e-11)

@@ -10,6 +10,7 @@ and small training steps run up to 25 % faster, because LLVM optimizes the whole
 from itertools import count
 from typing import Any
 
+from llvmlite import ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
@@ -53,21 +54,60 @@ class LinkedLibrary(JITCodeLibrary):
         """
 
 
+class InterleavedLibrary(LinkedLibrary):
+    """The code of one function whose loops compute several vectors side by side.
+
+    Without this hint, LLVM computes one vector of an LSTM's gates after the other, and the processor waits
+    for each operation of the five activations: 22 instead of 18 ns for 8 units with AVX2.
+    """
+
+    # Vectors that are computed side by side.
+    n_vectors = 2
+
+    def add_ir_module(self, ir_module: ir.Module) -> None:
+        """Add the code of a module, after marking its loops.
+
+        Parameters
+        ----------
+        ir_module : llvmlite.ir.Module
+        """
+        for function in ir_module.functions:
+            _mark_loops(function, self.n_vectors)
+        super().add_ir_module(ir_module)
+
+
+def _mark_loops(function: ir.Function, n_vectors: int) -> None:
+    """Tell LLVM's vectorizer how many vectors each loop of a function computes side by side."""
+    name = ir.MetaDataString(function.module, "llvm.loop.interleave.count")
+    hint = function.module.add_metadata([name, ir.Constant(ir.IntType(32), n_vectors)])
+    blocks = function.blocks
+    for position, block in enumerate(blocks):
+        # A loop is a branch to a block before.
+        if any(target in blocks[: position + 1] for target in block.terminator.operands):
+            # LLVM tells loops apart by a node that refers to itself.
+            loop = ir.values.MDValue(function.module, (hint,), str(len(function.module.metadata)))
+            loop.operands = (loop, hint)
+            block.terminator.set_metadata("llvm.loop", loop)
+
+
 class LinkedCompiler(Compiler):
     """The compiler of numba, which writes into a `LinkedLibrary`."""
 
+    library_class: type[LinkedLibrary] = LinkedLibrary
     _numbers = count()
 
     def __init__(self, typing_context: Any, target: Any, library: Any, *rest: Any) -> None:
         name = f"seqcast_linked_{next(self._numbers)}"
-        super().__init__(typing_context, target, library or LinkedLibrary(target.codegen(), name), *rest)
+        super().__init__(typing_context, target, library or self.library_class(target.codegen(), name), *rest)
 
 
 class NoAliasCompiler(LinkedCompiler):
-    """A compiler that tells LLVM that no two arrays among the arguments overlap.
+    """A compiler of loops over arrays of which no two overlap, and which computes two vectors side by side.
 
     This includes numba's own pointers in the arrays, so such a kernel must not keep or return an array.
     """
+
+    library_class = InterleavedLibrary
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

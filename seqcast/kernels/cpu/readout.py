@@ -25,7 +25,7 @@ from .dropout import drop_row
 from .jit import kernel
 from .matmul import compile_products
 from .recurrence import clear_states
-from .row_ops import add_row, add_rows, clear, copy_row, fill_rows, round_up, scale_row
+from .row_ops import add_row, add_rows, clear, copy_row, scale_row, skew
 from .samples import count_running, natural_time
 
 
@@ -39,7 +39,7 @@ class LinearMap(NamedTuple):
 @cache
 def compile_linear_map(target: CpuTarget) -> LinearMap:
     """Return the linear map of the readout for one target."""
-    add_product, add_outer_product = compile_products(target)
+    add_product, set_product, add_outer_product = compile_products(target)
 
     @kernel
     def forward(net, block, time, weights, workspace):
@@ -48,11 +48,9 @@ def compile_linear_map(target: CpuTarget) -> LinearMap:
         n, depth = block.shape[0], net.stack.n_directions * net.stack.hidden
         pooled, out = workspace[readout.pooled :], workspace[readout.out :]
         drop_pooled(net, block, time, pooled)
-        bias = weights[readout.w_bias : readout.w_bias + readout.n_outputs]
-        fill_rows(out, readout.out_stride, n, bias)
-        panels = weights[readout.w :]
-        add_product(
-            pooled, readout.pooled_stride, n, panels, depth, out, readout.out_stride, readout.n_outputs
+        bias, panels = weights[readout.w_bias :], weights[readout.w :]
+        set_product(
+            pooled, readout.pooled_stride, n, panels, depth, bias, out, readout.out_stride, readout.n_outputs
         )
 
     @kernel
@@ -62,7 +60,7 @@ def compile_linear_map(target: CpuTarget) -> LinearMap:
         n, depth = block.shape[0], net.stack.n_directions * net.stack.hidden
         stride, out_stride, n_outputs = readout.pooled_stride, readout.out_stride, readout.n_outputs
         d_out, pooled = workspace[readout.out :], workspace[readout.pooled :]
-        d_pooled, width = workspace[readout.d_pooled :], round_up(n_outputs, net.stack.lanes)
+        d_pooled, width = workspace[readout.d_pooled :], skew(n_outputs, net.stack.lanes)
         add_outer_product(
             pooled, stride, depth, d_out, out_stride, n, gradients[readout.grad_w :], width, n_outputs
         )

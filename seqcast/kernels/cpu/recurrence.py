@@ -21,7 +21,7 @@ from .cell_loops import compile_cell
 from .dropout import drop
 from .jit import kernel
 from .matmul import compile_products
-from .row_ops import add_row, add_rows, clear, copy_row, copy_rows, fill_rows, round_up
+from .row_ops import add_row, add_rows, clear, copy_row, copy_rows, skew
 from .samples import count_running, natural_time
 
 
@@ -94,7 +94,7 @@ def _compile_unroll_forward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> C
 
 def _compile_step_forward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Callable:
     loops, groups = compile_cell(cell, dtype), ColumnGroups.of(cell)
-    add_product, _ = compile_products(target)
+    add_product, set_product, _ = compile_products(target)
     step, reset = loops.step, loops.reset
     n_aux, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
     n_after_reset, n_joint, n_h = groups.after_reset, groups.joint, groups.state_only
@@ -112,14 +112,26 @@ def _compile_step_forward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Cal
         aux = workspace[layer.aux_states + before * n_aux * H :]
         new_aux = workspace[layer.aux_states + after * n_aux * H :]
         saved = workspace[layer.saved + before * n_saved * H :]
-        fill_rows(z, z_stride, m, weights[layer.w_bias : layer.w_bias + stack.n_columns])
-        add_product(h[H:], stride, m, weights[layer.w_x :], layer.width, z, z_stride, n_x * H)
-        z_joint, z_h = z[n_x * H :], z[(n_x + n_joint) * H :]
-        add_product(h, stride, m, weights[layer.w_joint :], H + layer.width, z_joint, z_stride, n_joint * H)
-        add_product(h, stride, m, weights[layer.w_h :], H, z_h, z_stride, n_h * H)
+        bias, joint, own = weights[layer.w_bias :], n_x * H, (n_x + n_joint) * H
+        # The vector at the end of each product may reach into the columns of the next one.
+        set_product(h[H:], stride, m, weights[layer.w_x :], layer.width, bias, z, z_stride, joint)
+        set_product(
+            h,
+            stride,
+            m,
+            weights[layer.w_joint :],
+            H + layer.width,
+            bias[joint:],
+            z[joint:],
+            z_stride,
+            own - joint,
+        )
+        set_product(h, stride, m, weights[layer.w_h :], H, bias[own:], z[own:], z_stride, n_h * H)
         if n_after_reset:
             u, z_after = workspace[layer.reset_state + before * H :], z[(n_x - n_after_reset) * H :]
             reset(m, H, z, z_stride, h, stride, aux, u, saved)
+            # The gradient of the weights multiplies these rows by 0, so they must not be NaN.
+            clear(u[m * H :], (n_samples - m) * H)
             add_product(u, H, m, weights[layer.w_after_reset :], H, z_after, z_stride, n_after_reset * H)
         step(m, H, z, z_stride, h, stride, aux, new_h, new_aux, saved)
         # Samples that have ended keep their states.
@@ -162,7 +174,7 @@ def _compile_unroll_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> 
 
 def _compile_step_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Callable:
     loops, groups = compile_cell(cell, dtype), ColumnGroups.of(cell)
-    add_product, _ = compile_products(target)
+    add_product, _, _ = compile_products(target)
     cell_backward, reset_backward = loops.step_backward, loops.reset_backward
     n_aux, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
     n_after_reset, n_joint, n_h = groups.after_reset, groups.joint, groups.state_only
@@ -201,7 +213,7 @@ def _compile_step_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Ca
 
 def _compile_weight_gradients(cell: Cell, target: CpuTarget) -> Callable:
     groups = ColumnGroups.of(cell)
-    _, add_outer_product = compile_products(target)
+    _, _, add_outer_product = compile_products(target)
     n_after_reset, n_joint, n_h = groups.after_reset, groups.joint, groups.state_only
     n_x = groups.input_only + n_after_reset
 
@@ -215,14 +227,14 @@ def _compile_weight_gradients(cell: Cell, target: CpuTarget) -> Callable:
         x, joint, own = n_x * H, n_joint * H, n_h * H
         grad_x, grad_joint = gradients[layer.grad_x :], gradients[layer.grad_joint :]
         d_joint, d_own = d_z[x:], d_z[x + joint :]
-        add_outer_product(hx[H:], stride, F, d_z, z_stride, n, grad_x, round_up(x, lanes), x)
-        add_outer_product(hx, stride, H + F, d_joint, z_stride, n, grad_joint, round_up(joint, lanes), joint)
+        add_outer_product(hx[H:], stride, F, d_z, z_stride, n, grad_x, skew(x, lanes), x)
+        add_outer_product(hx, stride, H + F, d_joint, z_stride, n, grad_joint, skew(joint, lanes), joint)
         grad_h = gradients[layer.grad_h :]
-        add_outer_product(hx, stride, H, d_own, z_stride, n, grad_h, round_up(own, lanes), own)
+        add_outer_product(hx, stride, H, d_own, z_stride, n, grad_h, skew(own, lanes), own)
         if n_after_reset:
             after, d_after = n_after_reset * H, d_z[(n_x - n_after_reset) * H :]
             u, grad_after = workspace[layer.reset_state + first * H :], gradients[layer.grad_after_reset :]
-            add_outer_product(u, H, H, d_after, z_stride, n, grad_after, round_up(after, lanes), after)
+            add_outer_product(u, H, H, d_after, z_stride, n, grad_after, skew(after, lanes), after)
         add_rows(d_z, z_stride, n, gradients[layer.grad_bias : layer.grad_bias + stack.n_columns])
 
     return add_weight_gradients
@@ -230,7 +242,7 @@ def _compile_weight_gradients(cell: Cell, target: CpuTarget) -> Callable:
 
 def _compile_input_gradients(cell: Cell, target: CpuTarget) -> Callable:
     groups = ColumnGroups.of(cell)
-    add_product, _ = compile_products(target)
+    add_product, _, _ = compile_products(target)
     n_blocks = groups.input_only + groups.after_reset + groups.joint
 
     @kernel

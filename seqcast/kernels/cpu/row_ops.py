@@ -32,13 +32,6 @@ def clear(to, n):
 
 
 @kernel
-def fill_rows(to, stride, n_rows, row):
-    """Copy `row` to each of `n_rows` rows that lie `stride` apart."""
-    for r in range(n_rows):
-        copy_row(to[r * stride : r * stride + row.size], row)
-
-
-@kernel
 def add_rows(rows, stride, n_rows, to):
     """Add each of `n_rows` rows, which lie `stride` apart, to the row `to`."""
     for r in range(n_rows):
@@ -53,6 +46,6 @@ def copy_rows(to, source, stride, first, n_rows, width):
 
 
 @kernel
-def round_up(n, multiple):
-    """Return `n` rounded up to a multiple of `multiple`."""
-    return -(-n // multiple) * multiple
+def skew(n, lanes):
+    """Return `n` rounded up to an odd number of vectors, as `CpuTarget.skew` does."""
+    return (-(-n // lanes) | 1) * lanes

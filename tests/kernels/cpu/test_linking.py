@@ -1,5 +1,7 @@
 """Kernels that only other kernels call."""
 
+import re
+
 import numba as nb
 import numpy as np
 import pytest
@@ -37,6 +39,15 @@ def test_a_kernel_is_linked_and_has_no_address():
     (compiled,) = square.overloads.values()
     assert isinstance(compiled.library, LinkedLibrary)
     assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name) == 0
+
+
+@pytest.mark.parametrize(("function", "n_hints"), [(add_squares, 1), (square, 0)])
+def test_loops_over_arrays_that_do_not_overlap_compute_two_vectors_side_by_side(function, n_hints):
+    add_twice(np.ones(1), np.ones(1))
+    (compiled,) = function.overloads.values()
+    code = compiled.library.get_llvm_str()
+    assert code.count('!"llvm.loop.interleave.count", i32 2') == n_hints
+    assert len(re.findall(r"br .*!llvm\.loop", code)) == n_hints
 
 
 def test_python_can_call_only_the_source_of_a_kernel():

@@ -28,8 +28,8 @@ drawn = given(
 
 @cache
 def products(target):
-    """Return the product and the outer product as functions that Python can call."""
-    add_product, add_outer_product = compile_products(target)
+    """Return the products as functions that Python can call."""
+    add_product, set_product, add_outer_product = compile_products(target)
 
     @nb.njit(**FLAGS)
     def product(a, a_row, rows, panels, depth, c, c_row, columns):
@@ -39,7 +39,11 @@ def products(target):
     def outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns):
         add_outer_product(a, a_row, rows, b, b_row, depth, c, c_row, columns)
 
-    return product, outer_product
+    @nb.njit(**FLAGS)
+    def affine_product(a, a_row, rows, panels, depth, start, c, c_row, columns):
+        set_product(a, a_row, rows, panels, depth, start, c, c_row, columns)
+
+    return product, outer_product, affine_product
 
 
 def draw(rng, dtype, *shape):
@@ -72,6 +76,19 @@ def check_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST):
     np.testing.assert_array_equal(found, expected)
 
 
+def check_affine_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST):
+    """Check that the row S plus A B is at the right place, and that at most the padding was changed."""
+    rng, width = np.random.default_rng(seed), target.pad(columns, dtype)
+    a, b, s = (draw(rng, dtype, *shape) for shape in ((rows, depth), (depth, columns), (1, width)))
+    a_row, c_row = depth + gap, width + gap
+    found, expected = spread(np.full((rows, columns), 3, dtype), c_row), spread(s[:, :columns] + a @ b, c_row)
+    panels = in_panels(b, target)
+    products(target)[2](spread(a, a_row), a_row, rows, panels, depth, s.ravel(), found, c_row, columns)
+    found, expected = found.reshape(-1, c_row), expected.reshape(-1, c_row)
+    found[:rows, columns:width] = GUARD
+    np.testing.assert_array_equal(found, expected)
+
+
 def check_outer_product(dtype, rows, columns, depth, gap=1, seed=0, target=HOST):
     """Check that C + A^T B is at the right place, and that at most the padding was changed."""
     rng = np.random.default_rng(seed)
@@ -99,6 +116,8 @@ def test_products_are_exact_at_every_edge(target, dtype):
     for size in edges(target, dtype):
         check_product(dtype, *size, target=target)
         check_outer_product(dtype, *size, target=target)
+        if size[2] > 0:
+            check_affine_product(dtype, *size, target=target)
 
 
 @dtypes
@@ -127,6 +146,8 @@ def test_small_products_equal_those_of_numpy(dtype):
     ):
         check_product(dtype, *size)
         check_outer_product(dtype, *size)
+        if size[2] > 0:
+            check_affine_product(dtype, *size)
 
 
 @dtypes

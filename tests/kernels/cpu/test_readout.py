@@ -153,9 +153,9 @@ def test_float32_forecasts_differ_by_rounding_only(pooling):
 
 @poolings
 def test_long_rows_are_pooled_across_chunks(pooling):
-    """Forecasts take 32 steps at a time; most samples end within a chunk, some at its end."""
+    """Forecasts take 16 steps at a time; most samples end within a chunk, some at its end."""
     windows, rows = make_task(40, n_steps=75)
-    rows[:4, 1] = [32, 64, 33, 75]
+    rows[:4, 1] = [27, 59, 28, 75]
     assert_naives(make_network("gru", pooling), windows, rows)
 
 

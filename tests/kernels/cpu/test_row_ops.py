@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seqcast.kernels.cpu import row_ops
+from seqcast.kernels.cpu_target import CpuTarget
 
 
 def plain(name):
@@ -33,9 +34,7 @@ def test_rows_are_copied_added_scaled_and_cleared():
 
 @pytest.mark.nojit
 def test_rows_lie_a_stride_apart():
-    rows = np.zeros(9)
-    plain("fill_rows")(rows, 3, 3, np.array([1.0, 2.0]))
-    assert rows.tolist() == [1, 2, 0] * 3
+    rows = np.array([1.0, 2.0, 0.0] * 3)
     total = np.zeros(2)
     plain("add_rows")(rows, 3, 3, total)
     assert total.tolist() == [3, 6]
@@ -45,6 +44,7 @@ def test_rows_lie_a_stride_apart():
 
 
 @pytest.mark.nojit
-@pytest.mark.parametrize(("n", "expected"), [(0, 0), (1, 8), (8, 8), (9, 16)])
-def test_numbers_are_rounded_up(n, expected):
-    assert plain("round_up")(n, 8) == expected
+@pytest.mark.parametrize(("n", "expected"), [(1, 8), (8, 8), (9, 24), (24, 24), (32, 40)])
+def test_rows_are_rounded_up_to_an_odd_number_of_vectors(n, expected):
+    assert plain("skew")(n, 8) == expected
+    assert CpuTarget(32).skew(n, "float32") == expected
