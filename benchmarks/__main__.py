@@ -3,7 +3,7 @@
 import argparse
 from importlib import import_module
 
-from . import report, timing
+from . import by_target, report, timing
 
 NAMES = (
     "train_step",
@@ -20,8 +20,8 @@ NAMES = (
     "backtest",
     "accuracy",
 )
-# Run only if named: the first needs a GPU, the second the CUDA toolkit.
-ON_REQUEST = ("gpu", "ptx")
+# Run only if named: the first needs the wheel of `make wheel`, the second a GPU, the third the CUDA toolkit.
+ON_REQUEST = ("shipped", "gpu", "ptx")
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
     timing.SECONDS = options.seconds
     for name in () if options.report else options.names or NAMES:
         rows: list[dict] = []
-        for row in _module(name).run():
+        for row in by_target.run(name, _module(name)):
             rows.append(row)
             if not options.print:
                 # saved after each row, because a whole benchmark may take long

@@ -27,6 +27,7 @@ TEXT = (
 )
 COLUMNS = (
     "cell",
+    "CPU target",
     "`SeqRegressor.predict`, us",
     "compiled call, us",
     "onnxruntime, us",
@@ -35,6 +36,8 @@ COLUMNS = (
     "PyTorch / compiled call",
 )
 CELLS = ("lstm", "gru")
+# Measured for each CPU target that the processor supports.
+BY_TARGET = True
 
 
 def run() -> list[dict]:
@@ -100,10 +103,10 @@ def _peers(cell: str, weights: dict[str, np.ndarray], x: np.ndarray) -> dict[str
 
 
 def table(rows: list[dict]) -> list[tuple[str, ...]]:
-    return [_line(row["cell"], row["seconds"]) for row in rows]
+    return [_line(row["cell"], row["target"], row["seconds"]) for row in rows]
 
 
-def _line(cell: str, seconds: dict[str, float]) -> tuple[str, ...]:
+def _line(cell: str, target: str, seconds: dict[str, float]) -> tuple[str, ...]:
     call, peers = seconds["compiled call"], [seconds.get("onnxruntime"), seconds.get("PyTorch")]
     times = [seconds["predict"], call, *peers]
-    return (cell, *map(microseconds, times), *(ratio(peer, call) for peer in peers))
+    return (cell, target, *map(microseconds, times), *(ratio(peer, call) for peer in peers))

@@ -1,5 +1,7 @@
 """Measure startup times: imports, the first fit, a fit in a later process, and the reaction to Ctrl-C."""
 
+import subprocess
+import time
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +12,10 @@ from . import fresh_process
 TITLE = "Startup"
 TEXT = (
     "Times are medians over new processes, except for the grid search, which was run once, and Ctrl-C, "
-    "for which the slowest of several runs is given. The first fit is that of a default `SeqForecaster`"
-    " on 1,000 rows with an empty kernel cache; its imports are not counted. In a later process, the "
+    "for which the slowest of several runs is given. The first rows are measured with the wheel that `make"
+    " wheel` builds, which brings compiled kernels, and with an empty kernel cache; all others with an "
+    "installation from the sources, which compiles kernels. The first fit is that of a default "
+    "`SeqForecaster` on 1,000 rows; its imports are not counted. In a later process, the "
     "same fit loads the kernels from disk; its imports are counted, and the import time of the "
     "dependencies is given for comparison. The grid search (4 candidates, 2 folds, `n_jobs=2`) starts "
     "with an empty cache and is then run again. The table gives the number of its processes that "
@@ -20,6 +24,8 @@ TEXT = (
     "`fit` has kept the best weights and raised KeyboardInterrupt."
 )
 COLUMNS = ("measurement", "seconds")
+
+WHEEL_PYTHON = fresh_process.TOP / "build" / "venv" / "bin" / "python"
 
 SERIES = "import numpy as np; y = np.sin(np.arange(1000) / 4) + np.random.RandomState(0).normal(size=1000)"
 QUIET = "import warnings; warnings.simplefilter('ignore')"
@@ -34,6 +40,20 @@ begin = time.perf_counter()
 SeqForecaster(random_state=0).fit(y)
 print(time.perf_counter() - begin)
 """
+# From the wheel: what a process imports anyway, and what it does beyond.
+REGRESSOR = f"""
+{QUIET}
+{BASE}
+{SERIES}
+from seqcast import SeqRegressor
+SeqRegressor(random_state=0).fit(y.reshape(-1, 1), y)
+"""
+WITHOUT_NUMBA = "import numpy, pandas, sklearn.base"
+PICKLE = (
+    f"{QUIET}; import sys, pickle, seqcast; {SERIES}; model = seqcast.SeqForecaster(random_state=0).fit(y)"
+)
+PICKLE += "; pickle.dump(model, open(sys.argv[1], 'wb'))"
+FORECAST = f"{WITHOUT_NUMBA}; import sys, pickle; pickle.load(open(sys.argv[1], 'rb')).forecast()"
 GRID = f"""
 import time
 {SERIES}
@@ -71,6 +91,7 @@ def run() -> list[dict]:
     # fills the kernel cache for the later process, and the file cache of the operating system
     fresh_process.run_python("-c", FIT)
     rows = [
+        *_wheel(),
         *_times("import", {"import numpy": "import numpy", "import seqcast": "import seqcast"}),
         *_first_fit(),
         *_times("later", {BASE: BASE, "import seqcast, fit on 1,000 rows": FIT}),
@@ -80,6 +101,42 @@ def run() -> list[dict]:
     for row in rows:
         print(row, flush=True)
     return rows
+
+
+def _wheel() -> list[dict]:
+    """Measure the wheel that `make wheel` has installed; no rows if there is none."""
+    if not WHEEL_PYTHON.exists():
+        print("build/venv has no wheel; make wheel builds it")
+        return []
+    with fresh_process.empty_cache() as folder:
+        model = str(folder / "model.pickle")
+        _run_wheel(PICKLE, folder, model)
+        codes = {BASE: BASE, "regressor": REGRESSOR, WITHOUT_NUMBA: WITHOUT_NUMBA, "forecast": FORECAST}
+        calls = {what: partial(_time_wheel, code, folder, model) for what, code in codes.items()}
+        calls["fit"] = lambda: float(_run_wheel(TIMED_FIT, folder).stdout)
+        seconds = fresh_process.medians(calls)
+        assert not list(folder.glob("*.kernel"))
+    measured = {
+        "from the wheel: first fit ever, empty cache, without imports": seconds["fit"],
+        f"from the wheel: import and fit of a SeqRegressor minus `{BASE}`": seconds["regressor"]
+        - seconds[BASE],
+        f"from the wheel: one forecast of an unpickled model minus `{WITHOUT_NUMBA}`": (
+            seconds["forecast"] - seconds[WITHOUT_NUMBA]
+        ),
+    }
+    return [{"group": "wheel", "what": what, "seconds": value} for what, value in measured.items()]
+
+
+def _run_wheel(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    # -P: not from the sources in the current directory
+    command = "-P", "-c", code, *arguments
+    return fresh_process.run_python(*command, python=str(WHEEL_PYTHON), SEQCAST_CACHE_DIR=str(folder))
+
+
+def _time_wheel(code: str, folder: Path, model: str) -> float:
+    begin = time.perf_counter()
+    _run_wheel(code, folder, model)
+    return time.perf_counter() - begin
 
 
 def _times(group: str, codes: dict[str, str]) -> list[dict]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .comparisons import CELLS, SIZES, THREADS, Size, find_functions, training_flops
+from .comparisons import CELLS, SGEMM, SIZES, THREADS, Size, find_functions, training_flops
 from .formatting import milliseconds, ratio
 from .timing import interleaved_medians
 
@@ -19,6 +19,7 @@ TEXT = (
 )
 COLUMNS = (
     "cell",
+    "CPU target",
     "batch",
     "seqcast, ms",
     "PyTorch, ms",
@@ -30,8 +31,9 @@ COLUMNS = (
     "fraction of sgemm",
 )
 # The first columns are also shown in the README of the repository.
-FRONT_COLUMNS = 7
-SGEMM = 2048
+FRONT_COLUMNS = 8
+# Measured for each CPU target that the processor supports.
+BY_TARGET = True
 
 
 def run() -> list[dict]:
@@ -63,6 +65,7 @@ def _line(row: dict) -> tuple[str, ...]:
     speed, sgemm = row["flops"] / seqcast, 2 * SGEMM**3 / seconds["sgemm"]
     return (
         row["cell"],
+        row["target"],
         row["batch"],
         *(milliseconds(value) for value in (seqcast, torch, jax)),
         ratio(torch, seqcast),

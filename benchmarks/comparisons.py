@@ -8,6 +8,8 @@ from importlib.util import find_spec
 CELLS = ("rnn", "lstm", "gru")
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 THREADS = (1, 2)
+# Rows and columns of the matrices whose product is compared with.
+SGEMM = 2048
 
 # Library -> module in this folder that calls it, packages that it needs.
 PEERS = {
@@ -58,6 +60,11 @@ def installed(peer: str) -> bool:
 
 def _module(peer: str):
     return import_module(f".{PEERS[peer][0]}", __package__)
+
+
+def forward_flops(cell: str, size: Size) -> int:
+    """Return the multiplications and additions in the matrix products of one forward pass of a layer."""
+    return 2 * size.batch * size.steps * GATES[cell] * size.hidden * (size.inputs + size.hidden)
 
 
 def training_flops(cell: str, size: Size, n_layers: int = 1, n_directions: int = 1) -> int:

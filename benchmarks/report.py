@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import subprocess
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -40,9 +41,37 @@ that was not installed is marked "not installed".
 
 
 def save(name: str, rows: list[dict]) -> None:
-    """Write the rows of one benchmark to a file, with the machine, the versions and the date."""
-    result = {"date": date.today().isoformat(), "machine": machine(), "versions": versions(), "rows": rows}
+    """Write the rows of one benchmark to a file, with the date, the commit, the machine and the versions."""
+    result = {
+        "date": date.today().isoformat(),
+        "commit": commit(),
+        "machine": machine(),
+        "versions": versions(),
+        "rows": rows,
+    }
     (FOLDER / "results" / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def commit() -> str:
+    """Return the commit of the sources, with "changed" if tracked sources differ from it; "" if unknown."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--exclude=*", "--abbrev=10"],
+            cwd=FOLDER,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no", "../seqcast"],
+            cwd=FOLDER,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return found.stdout.strip() + (", changed" if changes.stdout else "")
 
 
 def machine() -> dict[str, str | int | None]:
@@ -62,7 +91,8 @@ def _processor() -> str:
         return platform.processor()
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     name = fields.get("model name", platform.machine())
-    return f"{name}, family {fields.get('cpu family')}, model {fields.get('model')}"
+    known = " with AVX-512" if "avx512f" in fields.get("flags", "") else ""
+    return f"{name}{known}, family {fields.get('cpu family')}, model {fields.get('model')}"
 
 
 def versions() -> dict[str, str]:
@@ -114,7 +144,8 @@ def _section(name: str, benchmark: ModuleType, result: dict) -> str:
     for other in getattr(benchmark, "MORE", ()):
         # further tables of the same rows
         parts += [other.TEXT, markdown(other, rows)]
-    conditions = f"Measured on {result['date']}; {machine}; {versions}.\n"
+    commit = f" at commit {result['commit']}" if result.get("commit") else ""
+    conditions = f"Measured on {result['date']}{commit}; {machine}; {versions}.\n"
     return "\n\n".join([f"## {benchmark.TITLE}", *parts, conditions])
 
 

@@ -140,6 +140,32 @@ def test_forecasters_without_a_network_do_not_load_numba(records):
     assert not {"numba", "llvmlite", "matplotlib"} & set(modules)
 
 
+# Prints the packages that a fit, a pickle and forecasts import beyond what users import for them anyway.
+NETWORKS = """
+import contextlib, pickle, sys, warnings
+warnings.simplefilter("ignore")
+import numba, numpy as np, pandas, sklearn.base
+with contextlib.suppress(ImportError):
+    import sklearn.callback
+before = {name.partition(".")[0] for name in sys.modules}
+from seqcast import SeqForecaster, SeqRegressor
+X = np.random.RandomState(0).normal(size=(60, 6))
+model = pickle.loads(pickle.dumps(SeqRegressor(hidden_size=4, max_iter=1, random_state=0).fit(X, X[:, 0])))
+model.predict(X)
+SeqForecaster(2, 6, hidden_size=4, max_iter=1, random_state=0).fit(X[:, 0]).forecast()
+packages = {name.partition(".")[0] for name in sys.modules}
+print(*sorted(packages - before - set(sys.stdlib_module_names)))
+"""
+
+
+def test_networks_load_no_other_package():
+    """tests/check_wheel.py checks that the kernels of a wheel do without numba, too."""
+    done = subprocess.run([sys.executable, "-c", NETWORKS], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    # pandas loads pyarrow where it is installed.
+    assert set(done.stdout.split()) - {"pyarrow"} == {"seqcast"}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_import_starts_no_threads_and_writes_no_files(stage, records):
     record = records[stage]

@@ -1,0 +1,94 @@
+"""Compare training steps with the kernels of the wheel and with kernels that this machine has compiled."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from . import timing
+from .bench_start import WHEEL_PYTHON
+from .comparisons import CELLS, SIZES
+from .formatting import milliseconds, ratio
+from .fresh_process import TOP
+
+TITLE = "Shipped and compiled kernels"
+TEXT = (
+    "A training step as in the first table, on two threads, with the kernels that the wheel brings, and "
+    "with kernels compiled on this machine for the same CPU target. Two processes took turns. Times are "
+    "medians in milliseconds; the ratio is the median of the ratios of each pair of turns, the time of the "
+    "compiled kernels divided by that of the shipped ones."
+)
+COLUMNS = ("cell", "batch", "shipped, ms", "compiled, ms", "ratio")
+ROUNDS = 7
+# Both processes import `benchmarks` from the sources, and seqcast from where it is installed.
+WORKER = f"""
+import sys
+import seqcast
+sys.path.append({str(TOP)!r})
+import json
+import numpy as np
+from benchmarks.comparisons import SIZES
+from benchmarks.timing import _turn
+from benchmarks.with_seqcast import training_step
+from seqcast.kernels.registry import get_kernel
+from seqcast.cells import find_cell
+steps = {{}}
+for line in sys.stdin:
+    cell, size = line.split()
+    if line not in steps:
+        steps[line] = training_step(cell, SIZES[int(size)], 2)
+    origin = get_kernel("train", find_cell(cell), np.dtype("float32")).origin
+    print(json.dumps([origin, float(np.median(_turn(steps[line])))]), flush=True)
+"""
+
+
+def run() -> list[dict]:
+    if not WHEEL_PYTHON.exists():
+        raise FileNotFoundError("build/venv has no wheel; make wheel builds it")
+    workers = {"shipped": _start(WHEEL_PYTHON), "compiled": _start(Path(sys.executable))}
+    rows = []
+    for cell in CELLS:
+        for number, size in enumerate(SIZES):
+            turns = [_take_turns(workers, f"{cell} {number}") for _ in range(_rounds())]
+            seconds = {name: float(np.median([turn[name] for turn in turns])) for name in workers}
+            pairs = float(np.median([turn["compiled"] / turn["shipped"] for turn in turns]))
+            rows.append({"cell": cell, "batch": str(size), "seconds": seconds, "ratio": pairs})
+            print(rows[-1], flush=True)
+    for worker in workers.values():
+        worker.communicate()
+    return rows
+
+
+def _rounds() -> int:
+    return max(1, round(ROUNDS * timing.SECONDS))
+
+
+def _start(python: Path) -> subprocess.Popen:
+    command = [str(python), "-P", "-c", WORKER]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _take_turns(workers: dict[str, subprocess.Popen], task: str) -> dict[str, float]:
+    """Return the seconds of a step in each process; the first call of a process prepares the step."""
+    return {name: _ask(name, worker, task) for name, worker in workers.items()}
+
+
+def _ask(name: str, worker: subprocess.Popen, task: str) -> float:
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(task + "\n")
+    worker.stdin.flush()
+    origin, seconds = json.loads(worker.stdout.readline())
+    assert origin == name
+    return seconds
+
+
+def table(rows: list[dict]) -> list[tuple[str, ...]]:
+    return [_line(row) for row in rows]
+
+
+def _line(row: dict) -> tuple[str, ...]:
+    times = milliseconds(row["seconds"]["shipped"]), milliseconds(row["seconds"]["compiled"])
+    return (row["cell"], row["batch"], *times, ratio(row["ratio"], 1.0))
