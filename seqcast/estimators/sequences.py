@@ -169,7 +169,8 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
         """
         has_no_names = hasattr(self, "fitted_") and not hasattr(self, "feature_names_in_")
         if has_no_names and is_checked(X, self.n_features_in_):
-            return np.asarray(X, np.float64).reshape(len(X), -1, self.n_channels_)
+            data = np.asarray(X, np.float64)
+            return data.reshape(len(data), -1, self.n_channels_)
         check_is_fitted(self)
         flat, n_channels = flatten_steps(X, self.n_channels_, type(self).__name__)
         if n_channels is None:
