@@ -41,11 +41,12 @@ def main() -> None:
     timing.SECONDS = options.seconds
     for name in () if options.report else options.names or NAMES:
         rows: list[dict] = []
+        conditions = report.conditions()
         for row in by_target.run(name, _module(name)):
             rows.append(row)
             if not options.print:
                 # saved after each row, because a whole benchmark may take long
-                report.save(name, rows)
+                report.save(name, conditions, rows)
         if options.print:
             print(report.markdown(_module(name), rows))
     if not options.print:

@@ -3,15 +3,18 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from . import timing
+from seqcast.kernels.cpu_target import HOST
+
 from .bench_start import WHEEL_PYTHON
 from .comparisons import CELLS, SIZES
 from .formatting import milliseconds, ratio
-from .fresh_process import TOP
+from .fresh_process import TOP, rounds
 
 TITLE = "Shipped and compiled kernels"
 TEXT = (
@@ -21,7 +24,6 @@ TEXT = (
     "compiled kernels divided by that of the shipped ones."
 )
 COLUMNS = ("cell", "batch", "shipped, ms", "compiled, ms", "ratio")
-ROUNDS = 7
 # Both processes import `benchmarks` from the sources, and seqcast from where it is installed.
 WORKER = f"""
 import sys
@@ -30,8 +32,9 @@ sys.path.append({str(TOP)!r})
 import json
 import numpy as np
 from benchmarks.comparisons import SIZES
-from benchmarks.timing import _turn
+from benchmarks.timing import turn
 from benchmarks.with_seqcast import training_step
+from seqcast.kernels.cpu_target import HOST
 from seqcast.kernels.registry import get_kernel
 from seqcast.cells import find_cell
 steps = {{}}
@@ -40,34 +43,36 @@ for line in sys.stdin:
     if line not in steps:
         steps[line] = training_step(cell, SIZES[int(size)], 2)
     origin = get_kernel("train", find_cell(cell), np.dtype("float32")).origin
-    print(json.dumps([origin, float(np.median(_turn(steps[line])))]), flush=True)
+    print(json.dumps([origin, HOST.name, float(np.median(turn(steps[line])))]), flush=True)
 """
 
 
 def run() -> list[dict]:
     if not WHEEL_PYTHON.exists():
         raise FileNotFoundError("build/venv has no wheel; make wheel builds it")
-    workers = {"shipped": _start(WHEEL_PYTHON), "compiled": _start(Path(sys.executable))}
-    rows = []
-    for cell in CELLS:
-        for number, size in enumerate(SIZES):
-            turns = [_take_turns(workers, f"{cell} {number}") for _ in range(_rounds())]
-            seconds = {name: float(np.median([turn[name] for turn in turns])) for name in workers}
-            pairs = float(np.median([turn["compiled"] / turn["shipped"] for turn in turns]))
-            rows.append({"cell": cell, "batch": str(size), "seconds": seconds, "ratio": pairs})
-            print(rows[-1], flush=True)
-    for worker in workers.values():
-        worker.communicate()
-    return rows
+    with _start(WHEEL_PYTHON) as shipped, _start(Path(sys.executable)) as compiled:
+        workers = {"shipped": shipped, "compiled": compiled}
+        return [_measure(workers, cell, number) for cell in CELLS for number in range(len(SIZES))]
 
 
-def _rounds() -> int:
-    return max(1, round(ROUNDS * timing.SECONDS))
+def _measure(workers: dict[str, subprocess.Popen], cell: str, number: int) -> dict:
+    turns = [_take_turns(workers, f"{cell} {number}") for _ in range(rounds())]
+    seconds = {name: float(np.median([turn[name] for turn in turns])) for name in workers}
+    pairs = float(np.median([turn["compiled"] / turn["shipped"] for turn in turns]))
+    row = {"cell": cell, "batch": str(SIZES[number]), "seconds": seconds, "ratio": pairs}
+    print(row, flush=True)
+    return row
 
 
-def _start(python: Path) -> subprocess.Popen:
+@contextmanager
+def _start(python: Path) -> Iterator[subprocess.Popen]:
     command = [str(python), "-P", "-c", WORKER]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.communicate()
 
 
 def _take_turns(workers: dict[str, subprocess.Popen], task: str) -> dict[str, float]:
@@ -80,8 +85,11 @@ def _ask(name: str, worker: subprocess.Popen, task: str) -> float:
     assert worker.stdout is not None
     worker.stdin.write(task + "\n")
     worker.stdin.flush()
-    origin, seconds = json.loads(worker.stdout.readline())
-    assert origin == name
+    line = worker.stdout.readline()
+    if not line:
+        raise RuntimeError(f"The process with {name} kernels ended.")
+    origin, target, seconds = json.loads(line)
+    assert (origin, target) == (name, HOST.name)
     return seconds
 
 

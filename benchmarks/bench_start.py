@@ -1,7 +1,5 @@
 """Measure startup times: imports, the first fit, a fit in a later process, and the reaction to Ctrl-C."""
 
-import subprocess
-import time
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +38,7 @@ begin = time.perf_counter()
 SeqForecaster(random_state=0).fit(y)
 print(time.perf_counter() - begin)
 """
-# From the wheel: what a process imports anyway, and what it does beyond.
+# Measured with the wheel, minus the imports alone.
 REGRESSOR = f"""
 {QUIET}
 {BASE}
@@ -49,10 +47,12 @@ from seqcast import SeqRegressor
 SeqRegressor(random_state=0).fit(y.reshape(-1, 1), y)
 """
 WITHOUT_NUMBA = "import numpy, pandas, sklearn.base"
-PICKLE = (
-    f"{QUIET}; import sys, pickle, seqcast; {SERIES}; model = seqcast.SeqForecaster(random_state=0).fit(y)"
-)
-PICKLE += "; pickle.dump(model, open(sys.argv[1], 'wb'))"
+PICKLE = f"""
+import sys, pickle
+{QUIET}; {SERIES}
+from seqcast import SeqForecaster
+pickle.dump(SeqForecaster(random_state=0).fit(y), open(sys.argv[1], "wb"))
+"""
 FORECAST = f"{WITHOUT_NUMBA}; import sys, pickle; pickle.load(open(sys.argv[1], 'rb')).forecast()"
 GRID = f"""
 import time
@@ -110,10 +110,15 @@ def _wheel() -> list[dict]:
         return []
     with fresh_process.empty_cache() as folder:
         model = str(folder / "model.pickle")
-        _run_wheel(PICKLE, folder, model)
         codes = {BASE: BASE, "regressor": REGRESSOR, WITHOUT_NUMBA: WITHOUT_NUMBA, "forecast": FORECAST}
-        calls = {what: partial(_time_wheel, code, folder, model) for what, code in codes.items()}
-        calls["fit"] = lambda: float(_run_wheel(TIMED_FIT, folder).stdout)
+        options = {"python": str(WHEEL_PYTHON), "SEQCAST_CACHE_DIR": str(folder)}
+        # -P: seqcast is not taken from the sources in the current directory
+        fresh_process.run_python("-P", "-c", PICKLE, model, **options)
+        calls = {
+            what: partial(fresh_process.time_code, "-P", "-c", code, model, **options)
+            for what, code in codes.items()
+        }
+        calls["fit"] = lambda: float(fresh_process.run_python("-P", "-c", TIMED_FIT, **options).stdout)
         seconds = fresh_process.medians(calls)
         assert not list(folder.glob("*.kernel"))
     measured = {
@@ -127,21 +132,9 @@ def _wheel() -> list[dict]:
     return [{"group": "wheel", "what": what, "seconds": value} for what, value in measured.items()]
 
 
-def _run_wheel(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    # -P: not from the sources in the current directory
-    command = "-P", "-c", code, *arguments
-    return fresh_process.run_python(*command, python=str(WHEEL_PYTHON), SEQCAST_CACHE_DIR=str(folder))
-
-
-def _time_wheel(code: str, folder: Path, model: str) -> float:
-    begin = time.perf_counter()
-    _run_wheel(code, folder, model)
-    return time.perf_counter() - begin
-
-
 def _times(group: str, codes: dict[str, str]) -> list[dict]:
     seconds = fresh_process.medians(
-        {what: partial(fresh_process.time_code, code) for what, code in codes.items()}
+        {what: partial(fresh_process.time_code, "-c", code) for what, code in codes.items()}
     )
     return [{"group": group, "what": what, "seconds": value} for what, value in seconds.items()]
 

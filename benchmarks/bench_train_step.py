@@ -65,8 +65,7 @@ def _line(row: dict) -> tuple[str, ...]:
     speed, sgemm = row["flops"] / seqcast, 2 * SGEMM**3 / seconds["sgemm"]
     return (
         row["cell"],
-        # Results from before there were targets are of kernels compiled for the host.
-        row.get("target", "host"),
+        row["target"],
         row["batch"],
         *(milliseconds(value) for value in (seqcast, torch, jax)),
         ratio(torch, seqcast),

@@ -1,19 +1,26 @@
 """Run a benchmark once for each CPU target that this processor supports, each in a process of its own."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 
 from seqcast.kernels.cpu_target import HOST, VARIABLE, find_supported_targets
 
-from . import fresh_process, timing
+from . import timing
+from .fresh_process import TOP
 
-# A process chooses its CPU target once.
-ROWS = """
+# Prints one row a line as JSON after this mark. A process chooses its CPU target once.
+MARK = "row: "
+ROWS = f"""
 import json, sys
 from importlib import import_module
 from benchmarks import timing
 timing.SECONDS = float(sys.argv[2])
-print(json.dumps(list(import_module(f"benchmarks.bench_{sys.argv[1]}").run())))
+for row in import_module("benchmarks.bench_" + sys.argv[1]).run():
+    print({MARK!r} + json.dumps(row), flush=True)
 """
 
 
@@ -26,7 +33,18 @@ def run(name: str, benchmark: ModuleType) -> Iterator[dict]:
         yield from ({"target": HOST.name, **row} for row in benchmark.run())
     else:
         for target in targets:
-            found = fresh_process.run_python_for_json(
-                "-c", ROWS, name, str(timing.SECONDS), **{VARIABLE: target.name}
-            )
-            yield from ({"target": target.name, **row} for row in found)
+            yield from ({"target": target.name, **row} for row in _run_for(target.name, name))
+
+
+def _run_for(target: str, name: str) -> Iterator[dict]:
+    command = [sys.executable, "-c", ROWS, name, str(timing.SECONDS)]
+    environment = os.environ | {VARIABLE: target}
+    with subprocess.Popen(command, cwd=TOP, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(MARK):
+                yield json.loads(line.removeprefix(MARK))
+            else:
+                print(target, line, end="", flush=True)
+    if process.returncode:
+        raise RuntimeError(f"The benchmark {name} failed for the CPU target {target}.")

@@ -34,10 +34,10 @@ def run_python_for_json(*arguments: str, **options: str):
     return json.loads(run_python(*arguments, **options).stdout.splitlines()[-1])
 
 
-def time_code(code: str) -> float:
-    """Return the wall time in seconds of a Python process that runs `code`, including its startup."""
+def time_code(*arguments: str, **options: str) -> float:
+    """Return the wall time in seconds of a Python process, including its startup; see `run_python`."""
     begin = time.perf_counter()
-    run_python("-c", code)
+    run_python(*arguments, **options)
     return time.perf_counter() - begin
 
 

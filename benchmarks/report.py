@@ -40,38 +40,34 @@ that was not installed is marked "not installed".
 """
 
 
-def save(name: str, rows: list[dict]) -> None:
-    """Write the rows of one benchmark to a file, with the date, the commit, the machine and the versions."""
-    result = {
+def conditions() -> dict:
+    """Return the date, the commit, the machine and the versions of a measurement."""
+    return {
         "date": date.today().isoformat(),
         "commit": commit(),
         "machine": machine(),
         "versions": versions(),
-        "rows": rows,
     }
+
+
+def save(name: str, conditions: dict, rows: list[dict]) -> None:
+    """Write the rows of one benchmark, and the conditions at its start, to a file."""
+    result = conditions | {"rows": rows}
     (FOLDER / "results" / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 def commit() -> str:
-    """Return the commit of the sources, with "changed" if tracked sources differ from it; "" if unknown."""
+    """Return the commit, with "changed" if sources of seqcast or of benchmarks differ; "" if unknown."""
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--exclude=*", "--abbrev=10"],
-            cwd=FOLDER,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no", "../seqcast"],
-            cwd=FOLDER,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        changes = _git("status", "--porcelain", "../seqcast", "*.py")
+        return _git("rev-parse", "--short=10", "HEAD") + (", changed" if changes else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return found.stdout.strip() + (", changed" if changes.stdout else "")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=FOLDER, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def machine() -> dict[str, str | int | None]:

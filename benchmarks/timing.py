@@ -23,13 +23,13 @@ def interleaved_medians(contestants: Mapping[str, Callable[[], object]]) -> dict
     try:
         while any(sum(measured) < SECONDS or len(measured) < 5 for measured in times.values()):
             for name, call in contestants.items():
-                times[name] += _turn(call)
+                times[name] += turn(call)
     finally:
         gc.enable()
     return {name: float(np.median(measured)) for name, measured in times.items()}
 
 
-def _turn(call: Callable[[], object]) -> list[float]:
+def turn(call: Callable[[], object]) -> list[float]:
     """Return the seconds of each call of one turn, which has at least one call."""
     time.sleep(PAUSE)
     call()

@@ -97,7 +97,8 @@ def sequence_lengths(sequences: np.ndarray) -> np.ndarray:
         1 for a sequence without an observed step: one missing step.
     """
     n, n_steps, _ = sequences.shape
-    if not np.isnan(sequences[:, -1]).all(axis=1).any():
+    # The usual case: the last step of every sequence is observed.
+    if not np.isnan(sequences[:, -1:]).all(axis=2).any():
         return np.full(n, n_steps)
     observed = ~np.isnan(sequences).all(axis=2)
     return np.where(observed.any(axis=1), observed.shape[1] - np.argmax(observed[:, ::-1], axis=1), 1)

@@ -255,17 +255,13 @@ class Recurrent:
         self, steps: ArrayLike, name: str, shape: tuple[int, ...], lengths: np.ndarray
     ) -> np.ndarray:
         """Return a copy with zeros after the end of each sequence; `backward` may need it later."""
-        array = self._copy(steps)
+        with np.errstate(over="ignore"):  # an overflow is infinite, and refused below
+            array = np.array(to_host(steps), self.dtype, order="C")
         if array.shape == shape and lengths.min() < shape[1]:
             array[np.arange(shape[1]) >= lengths[:, None]] = 0
-        return self._check_copy(array, name, shape)
+        return self._check_array(array, name, shape)
 
-    def _copy(self, values: ArrayLike) -> np.ndarray:
-        """Return a C-contiguous copy in the layer's dtype."""
-        with np.errstate(over="ignore"):  # an overflow is infinite, and refused later
-            return np.array(to_host(values), self.dtype, order="C")
-
-    def _check_copy(self, array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    def _check_array(self, array: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
         if array.shape != shape:
             raise ValueError(
                 f"The '{name}' parameter of Recurrent must have shape {shape}. Got {array.shape} instead."
@@ -289,7 +285,9 @@ class Recurrent:
                 f"The '{name}' parameter of Recurrent must be a tuple of {len(names)} arrays for the "
                 f"{self.cell!r} cell. Got {len(parts) if several else type(parts).__name__} instead."
             )
-        return np.stack([self._check_copy(self._copy(part), name, shape) for part in parts])
+        with np.errstate(over="ignore"):
+            arrays = [np.ascontiguousarray(to_host(part), self.dtype) for part in parts]
+        return np.stack([self._check_array(array, name, shape) for array in arrays])
 
     def _initial_names(self) -> list[str]:
         return [f"{name}_0" for name in self._network.architecture.stack.cell.states]

@@ -47,7 +47,7 @@ def flatten_steps(X: ArrayLike, n_channels: int | None, owner: str) -> tuple[Arr
     return array.reshape(len(array), array.shape[1] * array.shape[2]), array.shape[2]
 
 
-def is_checked(X: Any, width: int) -> bool:
+def needs_no_check(X: Any, width: int) -> bool:
     """Return whether `X` surely passes scikit-learn's checks, which take longer than the forecast of a row.
 
     width: numbers of a row of the training data.

@@ -42,7 +42,7 @@ from .sequence_input import (
     check_channels_observed,
     check_divisible,
     flatten_steps,
-    is_checked,
+    needs_no_check,
     normalize_weights,
 )
 
@@ -167,17 +167,21 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
 
         Sequences of a 3-D array may have other numbers of steps than those of fit.
         """
-        has_no_names = hasattr(self, "fitted_") and not hasattr(self, "feature_names_in_")
-        if has_no_names and is_checked(X, self.n_features_in_):
-            data = np.asarray(X, np.float64)
-            return data.reshape(len(data), -1, self.n_channels_)
+        # scikit-learn compares the names of columns if fit has seen some.
+        has_no_names = hasattr(self, "n_features_in_") and not hasattr(self, "feature_names_in_")
         check_is_fitted(self)
+        if has_no_names and needs_no_check(X, self.n_features_in_):
+            data = np.asarray(X, np.float64)
+        else:
+            data = self._check(X)
+        return data.reshape(len(data), -1, self.n_channels_)
+
+    def _check(self, X: ArrayLike) -> np.ndarray:
+        """Check data to predict from, and return them with the steps of each sequence side by side."""
         flat, n_channels = flatten_steps(X, self.n_channels_, type(self).__name__)
         if n_channels is None:
-            data = validate_data(self, flat, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
-        else:
-            data = check_array(flat, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
-        return data.reshape(len(data), -1, self.n_channels_)
+            return validate_data(self, flat, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+        return check_array(flat, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
 
     # -- training
 

@@ -60,7 +60,7 @@ _NUMBERS = ("n_shards", "n_workspaces", "optimizer", "n_updates")
 _FIELDS = [field for name in (*OTHER_ARRAYS, *_REAL_ARRAYS) for field in (name, f"{name}_size")] + [*_NUMBERS]
 ARGUMENTS = np.dtype([(name, "i8") for name in _FIELDS], align=True)
 _POSITIONS = {name: position for position, name in enumerate(_FIELDS)}
-# Its items are set in half the time of those of a NumPy array.
+# Items of a ctypes array are set in half the time of those of a NumPy array.
 _Table = ctypes.c_int64 * len(_FIELDS)
 
 

@@ -91,7 +91,7 @@ class BatchPlan:
         """Address and size of each table, cached since reading an address is slow."""
         return {
             "network": self.network.ctypes.data,
-            "network_size": 1,
+            "network_size": self.network.size,
             "layers": self.layers.ctypes.data,
             "layers_size": self.layers.size,
         }
@@ -100,8 +100,8 @@ class BatchPlan:
         """Return workspaces for `n_workers` workers, or for every shard if None: shape (n_workers, size).
 
         A worker uses the same workspace for all of its shards, so that the workspace stays in its cache (this
-        saves 5 % of a training step of 64 x 48 x 8, H 64). Kernels read only what they wrote in the
-        same pass, so workspaces can be used again.
+        saves 5 % of a training step of 64 x 48 x 8, H 64). Kernels read only what they wrote in the same
+        pass, so workspaces can be used again.
         """
         return np.zeros(self.shape(n_workers), dtype)
 

@@ -1,6 +1,8 @@
 """A network's parameters, and calls of its kernels."""
 
 import math
+import weakref
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from ..kernels.layout import Layout
 from ..kernels.registry import DISTRIBUTION_KERNELS, Kernel, get_kernel
 from ..kernels.samples import LENGTH, NUMBER, TARGET
 from .samples import SampleSource
+from .workspaces import leave_workspaces, take_workspaces
 
 # Largest number of samples in one call, which limits its workspace.
 PREDICT_SAMPLES = 4096
@@ -22,8 +25,9 @@ PREDICT_WORK = 2e9
 CARRY_STEPS = 16
 # Largest number of cached plans, for example of the full and the last batch, forward and backward.
 KEPT_PLANS = 8
-# Largest workspaces that are kept between calls.
-KEPT_BYTES = 2**25
+# Largest number of networks that keep their packed weights, twice the size of the weights.
+KEPT_PACKED = 16
+_recently_packed: deque[weakref.ref] = deque()
 
 
 class Network:
@@ -58,8 +62,6 @@ class Network:
         self._plans: dict[tuple, BatchPlan] = {}
         # The parameters when they were last packed, and the packed ones.
         self._kept_packed: tuple[bytes, np.ndarray] | None = None
-        # Workspaces that are not in use, by shape.
-        self._idle: dict[tuple[int, int], np.ndarray] = {}
 
     def __getstate__(self) -> dict:
         return {"architecture": self.architecture, "dtype": self.dtype, "flat": self.flat.copy()}
@@ -78,17 +80,21 @@ class Network:
             weight[...] = rng.uniform(-1, 1, weight.shape) / np.sqrt(self.architecture.fan_in(name))
 
     def packed(self) -> np.ndarray:
-        """Return the parameters in the order that the kernels read, in an array that must not be changed.
+        """Return the parameters in the order that the kernels read, in a read-only array.
 
-        It is kept until a parameter changes, since packing takes half as long as the forecast of a row.
+        The networks that were packed last keep it until a parameter changes, since packing takes a sixth of
+        the time of a forecast of one row.
         """
         # Bytes, since -0.0 equals 0.0, and NaN does not equal itself.
         kept, parameters = self._kept_packed, self.flat.tobytes()
-        if kept is None or kept[0] != parameters:
-            packed = np.empty(self.layout.index.size, self.dtype)
-            self.run_common("pack", weights=packed, **self.packing())
-            kept = self._kept_packed = parameters, packed
-        return kept[1]
+        if kept is not None and kept[0] == parameters:
+            return kept[1]
+        packed = np.empty(self.layout.index.size, self.dtype)
+        self.run_common("pack", weights=packed, **self.packing())
+        packed.flags.writeable = False
+        self._kept_packed = parameters, packed
+        _drop_old_packed(self)
+        return packed
 
     def packing(self) -> dict[str, np.ndarray]:
         """Return the arrays that the kernel "pack" reads."""
@@ -113,17 +119,16 @@ class Network:
     def run(self, name: str, plan: BatchPlan, n_jobs: int | None, **arrays: np.ndarray) -> None:
         """Call kernel `name` for every shard of a batch; arrays: see `arguments`.
 
-        Without "workspaces" among them, those of the last call are used again.
+        Without "workspaces" among them, those of an earlier call are used again if they fit.
         """
         n_threads = parallel.thread_count(n_jobs, plan.n_shards)
         if "workspaces" in arrays:
             parallel.run(self.kernel(name), self.arguments(plan, **arrays), n_threads)
             return
-        workspaces = self._take_workspaces(plan, n_threads)
+        workspaces = take_workspaces(plan, self.dtype, n_threads)
         arguments = self.arguments(plan, workspaces=workspaces, **arrays)
         parallel.run(self.kernel(name), arguments, n_threads)
-        if workspaces.nbytes <= KEPT_BYTES:
-            self._idle[workspaces.shape] = workspaces
+        leave_workspaces(workspaces)
 
     def gradient(self, gradients: np.ndarray) -> dict[str, np.ndarray]:
         """Return the sum of the shards' packed gradients (overwritten), by the parameters' names."""
@@ -216,16 +221,15 @@ class Network:
             self._plans[key] = plan
         return plan
 
-    def _take_workspaces(self, plan: BatchPlan, n_workers: int) -> np.ndarray:
-        """Return the workspaces of the last call, if they have the right shape, or new ones.
-
-        Allocation takes as long as a small pass. The array is removed from the cache, so that no two Python
-        threads use it at the same time.
-        """
-        workspaces = self._idle.pop(plan.shape(n_workers), None)
-        self._idle.clear()
-        return plan.allocate(self.dtype, n_workers) if workspaces is None else workspaces
-
     def carry_steps(self, window: Window) -> int:
         """Return the steps of a chunk if no backward pass follows: all steps if one direction is reverse."""
         return window.n_steps if self.architecture.stack.bidirectional else min(CARRY_STEPS, window.n_steps)
+
+
+def _drop_old_packed(network: Network) -> None:
+    """Drop the packed weights of the network that packed them first, if too many keep theirs."""
+    _recently_packed.append(weakref.ref(network))
+    if len(_recently_packed) > KEPT_PACKED:
+        oldest = _recently_packed.popleft()()
+        if oldest is not None and oldest is not network:
+            oldest._kept_packed = None

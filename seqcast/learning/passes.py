@@ -1,13 +1,12 @@
 """Forward and backward passes of a batch through layers without a readout."""
 
 from abc import ABC, abstractmethod
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..kernels.batch_plan import BatchPlan, Window
-from ..kernels.samples import LENGTH, NUMBER, sample_table
+from ..kernels.samples import sample_table
 from .network import Network
 
 
@@ -45,11 +44,11 @@ class LayerPass(ABC):
         n_samples, n_steps, n_inputs = x.shape
         self.window = Window(n_steps, n_inputs)
         self.is_ragged = lengths.min() < n_steps
-        self.samples = _whole_samples(n_samples, n_steps)
+        starts = np.arange(n_samples) * n_steps
+        self.samples = sample_table(starts, lengths, np.zeros(n_samples, np.int64))
         if self.is_ragged:
             # The kernels need the longest samples first.
             self.samples = self.samples[np.argsort(-lengths, kind="stable")]
-            self.samples[:, LENGTH] = lengths[self.samples[:, NUMBER]]
 
     @abstractmethod
     def forward(self, keep: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -72,16 +71,6 @@ class LayerPass(ABC):
         n_samples, n_steps, _ = self.x.shape
         make = np.zeros if self.is_ragged else np.empty
         return make((n_samples, n_steps, self.network.architecture.stack.output_size), self.x.dtype)
-
-
-@lru_cache(maxsize=8)
-def _whole_samples(n_samples: int, n_steps: int) -> np.ndarray:
-    """Return the table of samples that all have `n_steps` steps; creating it takes as long as a small pass.
-
-    The array must not be changed.
-    """
-    starts = np.arange(n_samples) * n_steps
-    return sample_table(starts, np.full(n_samples, n_steps), np.zeros(n_samples, np.int64))
 
 
 class CpuPass(LayerPass):

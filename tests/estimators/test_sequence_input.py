@@ -440,3 +440,56 @@ def test_what_is_refused_changes_nothing(kind):
         np.testing.assert_array_equal(predictions_of(model, X), before)
         assert set(vars(model)) == names
         assert model.n_features_in_ == 8
+
+
+# -- arrays that need no check
+
+
+PLAIN = {
+    "float64": FLAT,
+    "float32": FLAT.astype("float32"),
+    "Fortran order": np.asfortranarray(FLAT),
+    "every second row": np.repeat(FLAT, 2, axis=0)[::2],
+    "missing values": np.where(FLAT > 1.5, NAN, FLAT),
+}
+
+
+@estimators
+@pytest.mark.parametrize("rows", PLAIN.values(), ids=PLAIN)
+def test_plain_arrays_are_predicted_without_the_checks_of_scikit_learn(kind, rows, monkeypatch):
+    model = fit(kind, FLAT)
+    rows = rows.copy(order="K")
+    rows.flags.writeable = False
+    checked = predictions_of(model, rows.tolist())
+    monkeypatch.setattr("seqcast.estimators.sequences.validate_data", None)
+    np.testing.assert_array_equal(predictions_of(model, rows), checked)
+
+
+class Array(np.ndarray):
+    """A subclass of an array."""
+
+
+CHECKED = {
+    "subclass": FLAT.view(Array),
+    "byte order": FLAT.astype(">f8"),
+    "integers": FLAT.astype(int),
+    "half precision": FLAT.astype("float16"),
+    "no rows": FLAT[:0],
+    "columns": FLAT[:, :4],
+    "infinity": np.where(FLAT > 1.5, np.inf, FLAT),
+    "dimensions": FLAT[0],
+}
+
+
+@pytest.mark.parametrize("rows", CHECKED.values(), ids=CHECKED)
+def test_all_other_arrays_are_checked(rows, monkeypatch):
+    model = fit(SeqRegressor, FLAT)
+    monkeypatch.setattr("seqcast.estimators.sequences.validate_data", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model.predict(rows)
+
+
+def test_arrays_are_checked_if_the_training_data_had_names():
+    model = fit(SeqRegressor, FRAME)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        model.predict(FLAT)

@@ -1,6 +1,7 @@
 """Networks: copies, and forecasts in any batch."""
 
 import pickle
+from collections import deque
 
 import numpy as np
 import pytest
@@ -32,18 +33,19 @@ def test_parameters_are_packed_again_after_a_change(value):
     n_negative = np.signbit(changed[same]).sum() - np.signbit(packed[same]).sum()
     assert n_negative == (2 if value == 0 else 0)
     assert (~same).sum() == (0 if value == 0 else 2)
-    np.testing.assert_array_equal(changed, network.packed())
+    assert network.packed() is changed
+    with pytest.raises(ValueError, match="read-only"):
+        changed[0] = 1.0
 
 
-def test_workspaces_are_kept_for_the_next_forecast(monkeypatch):
-    network, (windows, rows) = make_network(), make_task()
-    expected, (workspaces,) = network.predict(windows, rows, 1), network._idle.values()
-    workspaces[:] = np.nan
-    np.testing.assert_array_equal(network.predict(windows, rows, 1), expected)
-    assert [kept is workspaces for kept in network._idle.values()] == [True]
-    monkeypatch.setattr("seqcast.learning.network.KEPT_BYTES", workspaces.nbytes - 1)
-    np.testing.assert_array_equal(network.predict(windows, rows, 1), expected)
-    assert not network._idle
+def test_only_the_networks_that_were_packed_last_keep_their_packed_weights(monkeypatch):
+    monkeypatch.setattr("seqcast.learning.network._recently_packed", deque())
+    monkeypatch.setattr("seqcast.learning.network.KEPT_PACKED", 2)
+    networks = [make_network() for _ in range(3)]
+    packed = [network.packed() for network in networks]
+    assert [network._kept_packed is not None for network in networks] == [False, True, True]
+    np.testing.assert_array_equal(networks[0].packed(), packed[0])
+    assert networks[2].packed() is packed[2]
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

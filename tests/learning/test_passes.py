@@ -6,6 +6,7 @@ import pytest
 from seqcast.cells import BUILT_IN, find_cell
 from seqcast.kernels.architecture import compose
 from seqcast.kernels.batch_plan import BatchPlan
+from seqcast.learning import workspaces
 from seqcast.learning.network import Network
 from seqcast.learning.passes import CpuPass
 
@@ -46,12 +47,13 @@ def test_outputs_after_the_end_are_zero_and_initial_states_stay():
     np.testing.assert_array_equal(made.states, before)
 
 
-def test_workspaces_are_used_again():
+def test_workspaces_are_used_again(monkeypatch):
+    monkeypatch.setattr(workspaces, "_idle", {})
     made = make_pass()
     made.forward(keep=False)
-    (left,) = made.network._idle.values()
+    (left,) = workspaces._idle.values()
     made.forward(keep=False)
-    assert next(iter(made.network._idle.values())) is left
+    assert next(iter(workspaces._idle.values())) is left
 
 
 @pytest.mark.parametrize("cell", BUILT_IN, ids=lambda cell: cell.name)
@@ -66,6 +68,7 @@ def test_the_content_of_a_workspace_does_not_matter(cell, keep, monkeypatch):
     d_output = rng.normal(size=(n, n_steps, 10)).astype("float32")
 
     def run(content):
+        monkeypatch.setattr(workspaces, "_idle", {})
         monkeypatch.setattr(
             BatchPlan, "allocate", lambda plan, dtype, n=None: np.full(plan.shape(n), content, dtype)
         )

@@ -11,8 +11,9 @@ import numpy as np
 
 from ...cells.contract import Cell
 from ..column_groups import ColumnGroups
+from ..cpu_target import CpuTarget
 from .activations import activations
-from .jit import inlined, kernel, noalias_kernel, unrolled_load, unrolled_store
+from .jit import inlined, interleaved_kernel, kernel, noalias_kernel, unrolled_load, unrolled_store
 
 
 class CellLoops(NamedTuple):
@@ -24,14 +25,33 @@ class CellLoops(NamedTuple):
     reset_backward: Callable
 
 
-def compile_cell(cell: Cell, dtype: np.dtype) -> CellLoops:
+def compile_cell(cell: Cell, dtype: np.dtype, target: CpuTarget) -> CellLoops:
     """Return the loops of one cell."""
     groups = ColumnGroups.of(cell)
     sigmoid, tanh = activations(cell.activation, dtype)
-    return CellLoops(
-        *_step_loops(cell, groups, sigmoid, tanh),
-        *(_reset_loops(cell, groups, sigmoid, tanh) if cell.reset else (_no_reset, _no_reset_backward)),
-    )
+    loops = _step_loops(cell, groups, sigmoid, tanh)
+    if cell.reset:
+        loops += _reset_loops(cell, groups, sigmoid, tanh)
+    compiled = [_compile_rows(rows, 2 * target.lanes(dtype)) for rows in loops]
+    return CellLoops(*compiled, *(() if cell.reset else (_no_reset, _no_reset_backward)))
+
+
+def _compile_rows(rows: Callable, two_vectors: int) -> Callable:
+    """Compile a loop over rows of units, two vectors side by side if that leaves no units over.
+
+    The units left over would be computed in halves of a vector: a training step of an LSTM of 8 units would
+    take 0.20 instead of 0.12 ms.
+    """
+    side_by_side, one_by_one = interleaved_kernel(rows), noalias_kernel(rows)
+
+    @kernel
+    def loop(n_samples, width, *arrays):
+        if width % two_vectors == 0:
+            side_by_side(n_samples, width, *arrays)
+        else:
+            one_by_one(n_samples, width, *arrays)
+
+    return loop
 
 
 def _step_loops(cell: Cell, groups: ColumnGroups, sigmoid, tanh):
@@ -43,7 +63,6 @@ def _step_loops(cell: Cell, groups: ColumnGroups, sigmoid, tanh):
     saved_blocks = tuple(range(cell.n_saved))
     load_saved, store_saved = unrolled_load(saved_blocks), unrolled_store(saved_blocks)
 
-    @noalias_kernel
     def step_rows(n_samples, width, z, z_stride, h, h_stride, aux, new_h, new_aux, saved):
         """Compute the states after a step.
 
@@ -60,7 +79,6 @@ def _step_loops(cell: Cell, groups: ColumnGroups, sigmoid, tanh):
                 store_aux(new_aux_row, width, j, new)
                 store_saved(saved_row, width, j, keep)
 
-    @noalias_kernel
     def step_backward_rows(
         n_samples, width, saved, h, h_stride, aux, d_state, d_stride, d_block, d_z, z_stride
     ):
@@ -91,7 +109,6 @@ def _reset_loops(cell: Cell, groups: ColumnGroups, sigmoid, tanh):
     saved_blocks = tuple(range(cell.n_saved, n_saved))
     load_saved, store_saved = unrolled_load(saved_blocks), unrolled_store(saved_blocks)
 
-    @noalias_kernel
     def reset_rows(n_samples, width, z, z_stride, h, h_stride, aux, u, saved):
         """Compute the state after the reset.
 
@@ -105,7 +122,6 @@ def _reset_loops(cell: Cell, groups: ColumnGroups, sigmoid, tanh):
                 u_row[j], keep = reset(sigmoid, tanh, load_z(z_row, width, j), state)
                 store_saved(saved_row, width, j, keep)
 
-    @noalias_kernel
     def reset_backward_rows(n_samples, width, saved, h, h_stride, aux, d_u, d_h, d_stride, d_z, z_stride):
         """Compute the gradients of the reset gates and of h.
 

@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 from numba.core import config
 
-from .linking import LinkedCompiler, NoAliasCompiler
+from .linking import InterleavedCompiler, LinkedCompiler, NoAliasCompiler
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
@@ -27,6 +27,10 @@ kernel = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=
 # before each loop (3.4 instead of 0.1 us for an LSTM's backward step with 16 samples and 16 units).
 noalias_kernel = nb.njit(
     no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=NoAliasCompiler, **FLAGS
+)
+# For such loops over a multiple of two vectors, which are computed side by side.
+interleaved_kernel = nb.njit(
+    no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=InterleavedCompiler, **FLAGS
 )
 # For scalar functions. Loops around them are vectorized only if the functions are inlined.
 inlined = nb.njit(inline="always", **FLAGS)

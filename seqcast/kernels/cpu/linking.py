@@ -55,14 +55,13 @@ class LinkedLibrary(JITCodeLibrary):
 
 
 class InterleavedLibrary(LinkedLibrary):
-    """The code of one function whose loops compute several vectors side by side.
+    """The code of one function whose loops compute two vectors side by side.
 
     Without this hint, LLVM computes one vector of an LSTM's gates after the other, and the processor waits
-    for each operation of the five activations: 22 instead of 18 ns for 8 units with AVX2.
+    for each operation of the five activations. With AVX2, the gates of 16 samples and 64 units take 2.2
+    instead of 2.9 us. Units that do not fill two vectors are computed in halves of a vector, see
+    `cell_loops`.
     """
-
-    # Vectors that are computed side by side.
-    n_vectors = 2
 
     def add_ir_module(self, ir_module: ir.Module) -> None:
         """Add the code of a module, after marking its loops.
@@ -72,19 +71,20 @@ class InterleavedLibrary(LinkedLibrary):
         ir_module : llvmlite.ir.Module
         """
         for function in ir_module.functions:
-            _mark_loops(function, self.n_vectors)
+            _mark_loops(function)
         super().add_ir_module(ir_module)
 
 
-def _mark_loops(function: ir.Function, n_vectors: int) -> None:
-    """Tell LLVM's vectorizer how many vectors each loop of a function computes side by side."""
+def _mark_loops(function: ir.Function) -> None:
+    """Tell LLVM's vectorizer to compute two vectors of each loop side by side."""
     name = ir.MetaDataString(function.module, "llvm.loop.interleave.count")
-    hint = function.module.add_metadata([name, ir.Constant(ir.IntType(32), n_vectors)])
-    blocks = function.blocks
-    for position, block in enumerate(blocks):
-        # A loop is a branch to a block before.
-        if any(target in blocks[: position + 1] for target in block.terminator.operands):
-            # LLVM tells loops apart by a node that refers to itself.
+    hint = function.module.add_metadata([name, ir.Constant(ir.IntType(32), 2)])
+    seen = set()
+    for block in function.blocks:
+        seen.add(id(block))
+        # numba writes blocks in the order of the source, so a branch to an earlier block ends a loop.
+        if any(id(target) in seen for target in block.terminator.operands):
+            # LLVM tells loops apart by a node that refers to itself. llvmlite cannot compare such a node.
             loop = ir.values.MDValue(function.module, (hint,), str(len(function.module.metadata)))
             loop.operands = (loop, hint)
             block.terminator.set_metadata("llvm.loop", loop)
@@ -102,13 +102,17 @@ class LinkedCompiler(Compiler):
 
 
 class NoAliasCompiler(LinkedCompiler):
-    """A compiler of loops over arrays of which no two overlap, and which computes two vectors side by side.
+    """A compiler that tells LLVM that no two arrays among the arguments overlap.
 
     This includes numba's own pointers in the arrays, so such a kernel must not keep or return an array.
     """
 
-    library_class = InterleavedLibrary
-
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.state.flags.noalias = True
+
+
+class InterleavedCompiler(NoAliasCompiler):
+    """A compiler that writes into an `InterleavedLibrary`."""
+
+    library_class = InterleavedLibrary

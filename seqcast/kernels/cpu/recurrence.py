@@ -93,7 +93,7 @@ def _compile_unroll_forward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> C
 
 
 def _compile_step_forward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Callable:
-    loops, groups = compile_cell(cell, dtype), ColumnGroups.of(cell)
+    loops, groups = compile_cell(cell, dtype, target), ColumnGroups.of(cell)
     add_product, set_product, _ = compile_products(target)
     step, reset = loops.step, loops.reset
     n_aux, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved
@@ -112,25 +112,17 @@ def _compile_step_forward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Cal
         aux = workspace[layer.aux_states + before * n_aux * H :]
         new_aux = workspace[layer.aux_states + after * n_aux * H :]
         saved = workspace[layer.saved + before * n_saved * H :]
-        bias, joint, own = weights[layer.w_bias :], n_x * H, (n_x + n_joint) * H
+        bias, joint_at, own_at = weights[layer.w_bias :], n_x * H, (n_x + n_joint) * H
+        z_joint, z_own, w_joint = z[joint_at:], z[own_at:], weights[layer.w_joint :]
+        depth, n_joint_columns = H + layer.width, n_joint * H
         # The vector at the end of each product may reach into the columns of the next one.
-        set_product(h[H:], stride, m, weights[layer.w_x :], layer.width, bias, z, z_stride, joint)
-        set_product(
-            h,
-            stride,
-            m,
-            weights[layer.w_joint :],
-            H + layer.width,
-            bias[joint:],
-            z[joint:],
-            z_stride,
-            own - joint,
-        )
-        set_product(h, stride, m, weights[layer.w_h :], H, bias[own:], z[own:], z_stride, n_h * H)
+        set_product(h[H:], stride, m, weights[layer.w_x :], layer.width, bias, z, z_stride, joint_at)
+        set_product(h, stride, m, w_joint, depth, bias[joint_at:], z_joint, z_stride, n_joint_columns)
+        set_product(h, stride, m, weights[layer.w_h :], H, bias[own_at:], z_own, z_stride, n_h * H)
         if n_after_reset:
             u, z_after = workspace[layer.reset_state + before * H :], z[(n_x - n_after_reset) * H :]
             reset(m, H, z, z_stride, h, stride, aux, u, saved)
-            # The gradient of the weights multiplies these rows by 0, so they must not be NaN.
+            # The gradient of the weights multiplies the rows of samples that have ended by 0: no NaN there.
             clear(u[m * H :], (n_samples - m) * H)
             add_product(u, H, m, weights[layer.w_after_reset :], H, z_after, z_stride, n_after_reset * H)
         step(m, H, z, z_stride, h, stride, aux, new_h, new_aux, saved)
@@ -173,7 +165,7 @@ def _compile_unroll_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> 
 
 
 def _compile_step_backward(cell: Cell, dtype: np.dtype, target: CpuTarget) -> Callable:
-    loops, groups = compile_cell(cell, dtype), ColumnGroups.of(cell)
+    loops, groups = compile_cell(cell, dtype, target), ColumnGroups.of(cell)
     add_product, _, _ = compile_products(target)
     cell_backward, reset_backward = loops.step_backward, loops.reset_backward
     n_aux, n_saved = len(cell.states) - 1, cell.n_saved + cell.n_reset_saved

@@ -10,6 +10,7 @@ import pytest
 from seqcast.cells import find_cell
 from seqcast.kernels.cpu.cell_loops import compile_cell
 from seqcast.kernels.cpu.jit import FLAGS
+from seqcast.kernels.cpu_target import HOST
 
 array, size = nb.float32[::1], nb.intp
 
@@ -19,7 +20,7 @@ array, size = nb.float32[::1], nb.intp
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_activations_are_computed_for_many_units_at_once(cell):
     """Each tanh and sigmoid has one division, so loops without packed divisions are not vectorised."""
-    step = compile_cell(find_cell(cell), np.dtype("float32")).step
+    step = compile_cell(find_cell(cell), np.dtype("float32"), HOST).step
 
     @nb.njit((size, size, array, size, array, size, array, array, array, array), **FLAGS)
     def gates(n_rows, width, z, z_stride, h, h_stride, others, new_h, new_others, saved):

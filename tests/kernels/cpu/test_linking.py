@@ -6,7 +6,7 @@ import numba as nb
 import numpy as np
 import pytest
 
-from seqcast.kernels.cpu.jit import FLAGS, kernel, noalias_kernel
+from seqcast.kernels.cpu.jit import FLAGS, interleaved_kernel, kernel, noalias_kernel
 from seqcast.kernels.cpu.linking import LinkedLibrary
 
 
@@ -15,16 +15,18 @@ def square(x):
     return x * x
 
 
-@noalias_kernel
-def add_squares(values, sums):
+def add_squares_of(values, sums):
     for i in range(len(values)):
         sums[i] += square(values[i])
+
+
+add_squares, add_squares_side_by_side = noalias_kernel(add_squares_of), interleaved_kernel(add_squares_of)
 
 
 @nb.njit(**FLAGS)
 def add_twice(values, sums):
     add_squares(values, sums)
-    add_squares(values, sums)
+    add_squares_side_by_side(values, sums)
 
 
 @pytest.mark.nojit
@@ -41,8 +43,8 @@ def test_a_kernel_is_linked_and_has_no_address():
     assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name) == 0
 
 
-@pytest.mark.parametrize(("function", "n_hints"), [(add_squares, 1), (square, 0)])
-def test_loops_over_arrays_that_do_not_overlap_compute_two_vectors_side_by_side(function, n_hints):
+@pytest.mark.parametrize(("function", "n_hints"), [(add_squares_side_by_side, 1), (add_squares, 0)])
+def test_loops_compute_two_vectors_side_by_side_if_asked(function, n_hints):
     add_twice(np.ones(1), np.ones(1))
     (compiled,) = function.overloads.values()
     code = compiled.library.get_llvm_str()
