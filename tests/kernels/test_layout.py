@@ -196,7 +196,7 @@ def check_back(cell, hidden, n_layers, bidirectional, target, dtype):
     packed = np.full(layout.n_gradients, np.nan)
 
     def place(start, full):
-        width = target.pad(full.shape[1], dtype)
+        width = target.skew(full.shape[1], dtype)
         packed[start : start + len(full) * width].reshape(len(full), width)[:, : full.shape[1]] = full
 
     for layer, direction, suffix in layout.stack.unrolls():

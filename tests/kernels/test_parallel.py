@@ -11,7 +11,6 @@ from layers import draw_call, make_layer
 
 from seqcast.kernels import parallel
 from seqcast.kernels.parallel import thread_count
-from seqcast.learning import passes
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 SCRIPT = """
@@ -19,10 +18,10 @@ import multiprocessing, os, sys
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from seqcast import Recurrent
-from seqcast.learning import passes
 from seqcast.kernels import parallel
 from seqcast.kernels.cpu_target import HOST
-passes.thread_count = lambda n_jobs: 2  # threads, on a machine with one core too
+count_threads = parallel.thread_count
+parallel.thread_count = lambda n_jobs, n_shards: 2  # threads, on a machine with one core too
 
 def work(seed=0):
     layer = Recurrent("gru", 3, 4, dtype="float64", random_state=seed)
@@ -37,7 +36,7 @@ def finish(process):
 
 @pytest.fixture(autouse=True)
 def _at_least_two_threads(monkeypatch):
-    monkeypatch.setattr(passes, "thread_count", lambda n_jobs: 2)
+    monkeypatch.setattr(parallel, "thread_count", lambda n_jobs, n_shards: 2)
 
 
 def make_case(n_rows=100):
@@ -174,7 +173,7 @@ print(thread_count(None), thread_count(-1), thread_count(-2))
 def test_a_child_of_a_process_that_counted_threads_can_work(layer, run_python):
     """Counting starts the threads, which forked children of OpenMP must not use."""
     main = """
-assert parallel.thread_count(None) == 2
+assert count_threads(None) == 2
 pid = os.fork()
 if pid == 0:
     os._exit(0 if len(work(0)) == 100 * 9 * 4 * 8 * 2 else 1)
