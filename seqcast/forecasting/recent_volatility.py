@@ -22,6 +22,9 @@ MIN_CHANGE = 0.1
 # all other series. A random walk changes sqrt(horizon) times as much over a horizon as from step to step, so
 # that changes from step to step may be much smaller.
 MIN_HORIZON_RATIO, MIN_STEP_RATIO = 0.1, 0.01
+# The maximum number of values that are read at once. With all validation windows of 10 million rows at once,
+# this function determined the memory of a fit (1,170 MiB).
+MAX_NUMBERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class RecentVolatility:
 
     def measure(self, scaled: Panel, cutoffs: np.ndarray) -> np.ndarray:
         """Return the volatility before each cutoff, shape (n_cutoffs, 1, n_targets)."""
+        size = max(1, MAX_NUMBERS // (self.span * self.in_training.shape[1]))
+        firsts = range(0, max(1, len(cutoffs)), size)
+        return np.concatenate([self._measure(scaled, cutoffs[first : first + size]) for first in firsts])
+
+    def _measure(self, scaled: Panel, cutoffs: np.ndarray) -> np.ndarray:
         series = scaled.find_series(cutoffs)
         rows = cutoffs[:, None] + np.arange(-self.span, 0)
         values = scaled.values[np.maximum(rows, 0), : self.in_training.shape[1]]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seqcast.data.panel import Panel
+from seqcast.forecasting import recent_volatility
 from seqcast.forecasting.recent_volatility import (
     RecentVolatility,
     choose_span,
@@ -50,6 +51,16 @@ def test_volatility_before_a_cutoff_reads_its_span_only():
     found = RecentVolatility.fit(scaled, np.array([8]), 1, 1, span=4)
     assert found.measure(scaled, np.array([8])).tolist() == [[[1.0]]]
     assert found.measure(scaled, np.array([4])).tolist() == [[[8.0]]]
+
+
+def test_many_cutoffs_are_read_in_parts(monkeypatch):
+    scaled = panel(np.random.default_rng(0).normal(size=60).cumsum())
+    found = RecentVolatility.fit(scaled, np.array([60]), 1, 2, span=8)
+    cutoffs = np.arange(10, 60)
+    at_once = found.measure(scaled, cutoffs)
+    monkeypatch.setattr(recent_volatility, "MAX_NUMBERS", 3 * 8)
+    np.testing.assert_array_equal(found.measure(scaled, cutoffs), at_once)
+    assert found.measure(scaled, cutoffs[:0]).shape == (0, 1, 1)
 
 
 def test_flat_and_missing_stretches_depend_on_training():
