@@ -90,7 +90,7 @@ def test_ctrl_c_ends_a_long_fit(folder):
             assert process.stdout.readline() == "fit begins\n"
             time.sleep(0.2)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=120)
         finally:
             # Otherwise a fit that ignores the signal would not end.
             process.kill()
