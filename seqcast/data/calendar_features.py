@@ -85,7 +85,7 @@ def choose_cycles(
     if isinstance(selection, str) and selection == "auto":
         spans = [_span(index) for index in ends] if are_dates else []
         return [name for name in _candidates(length) if max(spans) >= MIN_PERIODS * PERIODS[name]]
-    _check_names(selection, owner)
+    check_names(selection, owner)
     for name in selection:
         _check_step(name, length, owner)
     return [name for name in NAMES if name in selection]
@@ -138,7 +138,10 @@ def _candidates(step: pd.Timedelta | None) -> list[str]:
     return [name for name in ("hour", "day_of_week", year) if step < STEPS_BELOW[name]]
 
 
-def _check_names(selection: Any, owner: str) -> None:
+def check_names(selection: Any, owner: str) -> None:
+    """Check that a selection is None, "auto" or a list of names, each once."""
+    if selection is None or (isinstance(selection, str) and selection == "auto"):
+        return
     is_list = isinstance(selection, list | tuple) and all(isinstance(name, str) for name in selection)
     if not is_list or not set(selection) <= set(NAMES) or len(set(selection)) < len(selection):
         raise ValueError(

@@ -64,7 +64,7 @@ class Categories:
         found = {label: frame[label] for label in labels if _is_categorical(frame[label])}
         return cls({label: _find_categories(label, column, argument) for label, column in found.items()})
 
-    def transform(self, frame: Any, owner: str, parameter: str = "X") -> Any:
+    def transform(self, frame: Any, owner: str, parameter: str = "X", missing: float = np.nan) -> Any:
         """Replace these columns by columns of numbers.
 
         Parameters
@@ -73,13 +73,14 @@ class Categories:
             Any other object is returned as it is.
         owner, parameter : str
             As in :meth:`fit`.
+        missing : float
+            The value in all columns of a category that is missing in a row.
 
         Returns
         -------
         DataFrame of n rows
             In the place of column ``col``, one float64 column ``"col=value"`` for each category: 1 where the
-            row has it, 0 where it has another one, NaN in all of them where the category is missing. The
-            other columns stay as they are.
+            row has it, 0 where it has another one. The other columns stay as they are.
 
         Raises
         ------
@@ -92,7 +93,9 @@ class Categories:
         check_column_names(frame.columns, argument)
         check_present(frame, self.by_column, "", argument)
         parts = [
-            self._one_hot(label, frame, argument) if label in self.by_column else frame.iloc[:, [position]]
+            self._one_hot(label, frame, argument, missing)
+            if label in self.by_column
+            else frame.iloc[:, [position]]
             for position, label in enumerate(frame.columns)
         ]
         return pd.concat(parts, axis=1)
@@ -111,16 +114,18 @@ class Categories:
             return [label]
         return [f"{label}={category}" for category in self.by_column[label]]
 
-    def _one_hot(self, label: Hashable, frame: pd.DataFrame, argument: Argument) -> pd.DataFrame:
+    def _one_hot(
+        self, label: Hashable, frame: pd.DataFrame, argument: Argument, missing: float
+    ) -> pd.DataFrame:
         categories = self.by_column[label]
-        # The code of a missing entry is -1, which selects the last row of `rows`: NaN.
+        # The code of a missing entry is -1, which selects the last row of `rows`.
         codes, values = pd.factorize(frame[label])
         numbers = categories.get_indexer(pd.Index(list(values), dtype=object))
         if (numbers < 0).any():
             row = int(np.argmax((numbers < 0)[codes] & (codes >= 0)))
             raise _unknown_error(label, categories, frame, row, argument)
         n_categories = len(categories)
-        rows = np.vstack([np.eye(n_categories), np.full(n_categories, np.nan)])
+        rows = np.vstack([np.eye(n_categories), np.full(n_categories, missing)])
         return pd.DataFrame(rows[np.append(numbers, n_categories)[codes]], frame.index, self._names(label))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .categories import Categories
+from .suggestions import suggest
 
 # Types that hold several labels.
 LABEL_LISTS = (list, tuple, np.ndarray, pd.Index)
@@ -69,10 +70,12 @@ class ColumnSpec:
         future = categories.column_names(to_label_list(self.future_cols))
         static = categories.column_names(to_label_list(self.static_cols))
         for parameter, names in ("future_cols", future), ("static_cols", static):
-            if not set(names) <= set(covariates) or len(set(names)) < len(names):
+            unknown = [name for name in names if name not in covariates]
+            if unknown or len(set(names)) < len(names):
+                hint = suggest(unknown[0], covariates) if unknown else ""
                 raise ValueError(
                     f"The {parameter!r} parameter of {owner} must name columns of X that are no targets, "
-                    f"each once: {covariates}. Got {getattr(self, parameter)!r} instead."
+                    f"each once: {covariates}. Got {getattr(self, parameter)!r} instead.{hint}"
                 )
         if set(future) & set(static):
             raise ValueError(

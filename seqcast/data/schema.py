@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.utils.validation import _check_sample_weight
 
 from .categories import Categories, check_static
-from .conversion import convert_input, has_index, is_on_gpu, to_host
+from .conversion import convert_input, has_index
 from .long import LongTable, check_long_frame, check_observed, read_long, to_long
 from .roles import ColumnSpec, Roles, to_label_list
 from .tables import Argument, Kind, Table, is_default_index, read_table, select_columns, sort_by_index
@@ -40,6 +40,8 @@ class InputRows:
         Whether the argument is of a library whose frames have an index.
     source : any
         The argument, after `convert_input`.
+    caller : str
+        The estimator and its method that were called, for messages.
     """
 
     ids: list[Any]
@@ -49,6 +51,7 @@ class InputRows:
     kind: Kind
     has_index: bool = True
     source: Any = None
+    caller: str = ""
 
     @classmethod
     def from_long(cls, series: LongTable, index: pd.Index, source: Any = None) -> InputRows:
@@ -65,22 +68,40 @@ class InputRows:
     def __iter__(self) -> Iterator[tuple[Any, Table]]:
         return zip(self.ids, self.tables, strict=True)
 
-    def align_weights(self, weights: Any, steps: list[np.ndarray]) -> list[np.ndarray] | None:
+    def align_weights(self, weights: Any, steps: list[np.ndarray], caller: str) -> list[np.ndarray] | None:
         """Return the weight of each step of each series, NaN at missing steps.
 
         Parameters
         ----------
         weights : array-like, shape (n,), or None
-            Weights of the rows in the order of the argument.
+            Weights of the rows in the order of the argument. Those of a Series are found by its index, unless
+            it counts rows.
         steps : list of ndarray of int
             Step numbers of the rows of each series.
+        caller : str
+            The estimator and its method, for messages.
         """
         if weights is None:
             return None
-        weights = to_host(weights) if is_on_gpu(weights) else weights
+        weights = convert_input(weights)
+        if isinstance(weights, pd.Series):
+            weights = self._find_weights(weights, caller)
         checked = _check_sample_weight(weights, np.empty(len(self.index)), ensure_non_negative=True)
         columns = [checked[rows, None] for rows in self.row_numbers]
         return [insert_missing_steps(column, own)[:, 0] for column, own in zip(columns, steps, strict=True)]
+
+    def _find_weights(self, weights: pd.Series, caller: str) -> pd.Series:
+        """Return weights in the order of the rows of the argument."""
+        index = weights.index
+        if self.kind == "array" or is_default_index(index) or index.equals(self.index):
+            return weights
+        if len(index) == len(self.index) and index.is_unique and self.index.isin(index).all():
+            return weights.reindex(self.index)
+        raise ValueError(
+            f"The 'sample_weight' parameter of {caller} must have the labels of the index of X. Got "
+            f"{index[0]} to {index[-1]}, and {self.index[0]} to {self.index[-1]} in X. Align it with "
+            f"sample_weight.reindex(X.index), or pass sample_weight.to_numpy() for weights by position."
+        )
 
     def restore_order(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Return values of the rows of each series in the order of the argument, shape (n, n_columns)."""
@@ -142,26 +163,34 @@ class Schema:
         return self._read(X, names, self.columns, f"{self.owner}.{method}", "X")
 
     def read_future(self, X: Any, method: str) -> InputRows:
-        """Read rows that have the future covariates."""
+        """Read rows that have the future covariates.
+
+        A category that is missing is none of those in fit: all of its columns are 0.
+        """
         names = self.roles.future
-        return self._read(X, names, tuple(names), f"{self.owner}.{method}", "X_future")
+        owner = f"{self.owner}.{method}"
+        numbers = self.categories.select(names).transform(convert_input(X), owner, "X_future", missing=0.0)
+        return self._read(numbers, names, tuple(names), owner, "X_future")
 
     def _read(
         self, X: Any, names: list[Hashable], columns: tuple[Hashable, ...], owner: str, parameter: str
     ) -> InputRows:
         """Read the columns `names` of rows; `columns` are those that an array must have."""
         source = convert_input(X)
-        numbers = self.categories.select(names).transform(source, owner, parameter)
+        numbers = source
+        if parameter == "X":
+            numbers = self.categories.select(names).transform(source, owner, parameter)
         if self.column_spec.is_long:
             spec = self.column_spec
             series = read_long(numbers, spec.id_col, spec.time_col, names, owner, parameter)
-            return InputRows.from_long(series, numbers.index, source)
+            return replace(InputRows.from_long(series, numbers.index, source), caller=owner)
         table = read_table(numbers, owner=owner, parameter=parameter, unsorted="keep", require_observed=False)
         if table.kind == "series" and len(columns) == 1:
             table = replace(table, columns=columns)
         if "array" in (table.kind, self.kind):
             table = _name_by_position(table, columns, self.owner, is_flat=_is_flat(numbers))
-        return InputRows.from_table(select_columns(table, names, owner=owner), has_index(X), source)
+        rows = InputRows.from_table(select_columns(table, names, owner=owner), has_index(X), source)
+        return replace(rows, caller=owner)
 
     def read_new_series(
         self, given: InputRows, row_numbers: np.ndarray, targets: np.ndarray, method: str
@@ -297,6 +326,14 @@ class Schema:
         self, ids: list[Any], labels: list[pd.Index], paths: np.ndarray, names: Sequence[Hashable]
     ) -> pd.DataFrame:
         """Return sample paths (n_series, n_paths, n_steps, n_targets) as a frame, one row a path and step."""
+        spec = self.column_spec
+        taken = [*spec.keys, *self.roles.targets] if spec.is_long else [labels[0].name]
+        if "path" in taken:
+            raise ValueError(
+                f"The result of {self.owner}.sample_paths has a column 'path' with the number of each path. "
+                f"Got a target, id_col, time_col or index of this name, too. Rename it before fit, for "
+                f"example with X.rename(columns={{'path': 'page'}})."
+            )
         n_paths, n_steps = paths.shape[1:3]
         path_numbers = np.repeat(np.arange(n_paths), n_steps)
         steps = np.tile(np.arange(n_steps), n_paths)
@@ -384,7 +421,8 @@ def read_fit_arguments(X: Any, y: Any, spec: ColumnSpec, owner: str) -> tuple[Sc
     roles = spec.assign_roles(training.targets, training.covariates, categories, owner)
     table = select_columns(training.table, roles.all, owner=fit)
     if series is None:
-        rows = InputRows([None], [table], [training.order], table.index, table.kind)
+        index = X.index if isinstance(X, pd.Series | pd.DataFrame) else table.index
+        rows = InputRows([None], [table], [training.order], index, table.kind)
     else:
         series = series.with_columns(roles.all, table.values)
         check_observed(series, roles.targets, Argument("X", fit))

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_float_dtype, is_integer_dtype
 
+from .suggestions import suggest
+
 Kind = Literal["array", "series", "frame"]
 Unsorted = Literal["refuse", "sort", "keep"]
 
@@ -39,6 +41,9 @@ WAYS_OUT = {
     "timedelta": "Convert it with .dt.total_seconds().",
     "period": "Make it the index with set_index, or drop it.",
     "decimal": "Convert it with .astype('float64').",
+    "string": "Convert it with pd.to_numeric if it holds numbers. If it holds categories, convert it with "
+    ".astype('category'), or name it with future_cols= (known in advance) or static_cols= where there are "
+    "such parameters. Otherwise drop it.",
 }
 DEFAULT_WAY_OUT = "Convert it with pd.to_numeric if it holds numbers, or drop it."
 
@@ -162,7 +167,7 @@ def select_columns(table: Table, columns: Iterable[Hashable], *, owner: str) -> 
         raise ValueError(
             f"The data for {owner} must have the columns {format_labels(wanted, MAX_SHOWN_COLUMNS)}. "
             f"Missing: {format_labels(missing, MAX_SHOWN_COLUMNS)}; got "
-            f"{format_labels(table.columns, MAX_SHOWN_COLUMNS)} instead."
+            f"{format_labels(table.columns, MAX_SHOWN_COLUMNS)} instead.{suggest(missing[0], table.columns)}"
         )
     positions = [table.columns.index(label) for label in wanted]
     return replace(table, values=np.ascontiguousarray(table.values[:, positions]), columns=wanted)
@@ -233,6 +238,7 @@ def check_present(frame: pd.DataFrame, labels: Iterable[Hashable], reason: str, 
         rule = f"have the {noun} {format_labels(missing, MAX_SHOWN_COLUMNS)}{reason}"
         got = f"the columns {format_labels(frame.columns, MAX_SHOWN_COLUMNS)}"
         way_out = "Look for another spelling, or for an index that reset_index() makes a column."
+        way_out += suggest(missing[0], frame.columns)
         raise ValueError(argument.format_error(rule, got, way_out))
 
 

@@ -20,7 +20,14 @@ import numpy as np
 import pandas as pd
 
 from .roles import to_label_list
+from .suggestions import suggest
 from .tables import Kind, Table, read_table, select_columns, sort_by_index
+
+# Advice for the steps of a pipeline before a forecaster.
+KEEP_NAMES = (
+    "An array has no names: a step of a pipeline returns frames after .set_output(transform='pandas'). "
+    "Scaling is done inside, so a scaler can be left out."
+)
 
 
 @dataclass(frozen=True)
@@ -164,9 +171,13 @@ def _named_targets(table: Table, target: Any, owner: str) -> list[Hashable]:
         return list(table.columns)
     names = to_label_list(target)
     if not names or not set(names) <= set(table.columns) or len(set(names)) < len(names):
+        unknown = [name for name in names if name not in table.columns]
+        hint = suggest(unknown[0], table.columns) if unknown else ""
+        if unknown and table.kind == "array" and isinstance(unknown[0], str):
+            hint = f" {KEEP_NAMES}"
         raise ValueError(
             f"The 'target' parameter of {owner} must name columns of X, each once: {list(table.columns)}. "
-            f"Got {target!r} instead."
+            f"Got {target!r} instead.{hint}"
         )
     return names
 

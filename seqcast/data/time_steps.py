@@ -9,17 +9,21 @@ from .calendar import Calendar
 MAX_GAP_FACTOR = 50
 
 
-def step_numbers(calendar: Calendar, index: pd.Index, owner: str) -> np.ndarray:
+def step_numbers(calendar: Calendar, index: pd.Index, series: str, owner: str) -> np.ndarray:
     """Return the step number of each training row, 0 for the first.
 
     Raises a ValueError if the rows have too many missing steps between them.
+
+    series : the series in words, such as " of series 'a'"; empty if there is only one
     """
     positions = calendar.positions(index)
     if positions[-1] + 1 > MAX_GAP_FACTOR * len(positions) + 1000:
+        gap = int(np.argmax(np.diff(positions)))
         raise ValueError(
-            f"The index of X in {owner} must not have more than {MAX_GAP_FACTOR} missing steps for each row. "
-            f"Got {len(positions)} rows over {positions[-1] + 1} steps. Resample the rows to a coarser step, "
-            f"or drop the index with reset_index(drop=True) to count rows."
+            f"The stamps{series} in X of {owner} must not have more than {MAX_GAP_FACTOR} missing steps for "
+            f"each row. Got {len(positions)} rows over {positions[-1] + 1} steps; the largest gap is from "
+            f"{index[gap]} to {index[gap + 1]}. Look for a wrong stamp there. Otherwise resample the rows to "
+            f"a coarser step, or number them in the place of stamps, which counts rows."
         )
     return positions
 

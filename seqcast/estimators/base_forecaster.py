@@ -358,6 +358,9 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
     def update(self, X: Data, y: Data | None = None) -> Self:
         """Add later rows without training, so that forecasts start after them.
 
+        Rows that are known are skipped, and an empty frame changes nothing. A value that was missing in one
+        of the last steps is filled in. Known values cannot be changed.
+
         A series that was not in `fit` is added after the others. Its scale and transform are fitted to these
         rows and then stay, so pass all of its rows at once. Everything else was learned from the other
         series.
@@ -365,9 +368,9 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : Series, DataFrame or array-like, shape (n,) or (n, n_columns)
-            Rows that follow the training rows and those of earlier updates, with the columns of `fit`. For a
-            long frame, the new rows of some or all series, and any rows of series that were not in `fit`,
-            with their static columns.
+            Rows that follow the training rows and those of earlier updates, with the columns of `fit`.
+            Earlier rows may come again. For a long frame, the new rows of some or all series, and any rows
+            of series that were not in `fit`, with their static columns.
         y : Series, DataFrame or array-like, shape (n,) or (n, n_targets), optional
             Targets, if they are not columns of `X`.
 
@@ -379,8 +382,8 @@ class BaseForecaster(RegressorMixin, BaseEstimator):
         Raises
         ------
         NotFittedError, ValueError
-            As `predict`; the forecaster is then unchanged. ValueError also for a series that was not in `fit`
-            if ``scope="local"``, or as `fit` would raise it for its rows.
+            As `predict`; the forecaster is then unchanged. ValueError also if a known row has another value,
+            for a series that was not in `fit` if ``scope="local"``, or as `fit` would raise it for its rows.
         TypeError
             If the id of a new series is of another type than those of `fit`.
         """

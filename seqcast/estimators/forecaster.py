@@ -28,8 +28,14 @@ from ..kernels.losses import POINT_LOSSES
 from ..learning.history import EpochReport
 from .base_forecaster import BaseForecaster, Data
 from .callbacks import CallbackSupport
-from .network_parameters import NETWORK_CONSTRAINTS, check_device, network_options, watch
-from .window_parameters import WINDOW_CONSTRAINTS, column_spec, input_options, length_rules
+from .network_parameters import NETWORK_CONSTRAINTS, check_cell_and_device, network_options, watch
+from .window_parameters import (
+    WINDOW_CONSTRAINTS,
+    check_window_parameters,
+    column_spec,
+    input_options,
+    length_rules,
+)
 
 # Number of updates in an epoch with batch_size="auto". With fewer, early stopping ends the training on short
 # series too early. Validation losses of four series: 649, .442, 2.54, 3.15 with 16 updates; 581, .439, 2.54,
@@ -407,7 +413,8 @@ class SeqForecaster(CallbackSupport, BaseForecaster):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        check_device(self)
+        check_window_parameters(self)
+        check_cell_and_device(self)
         self._check_distribution_options()
 
     def _check_distribution_options(self) -> None:

@@ -14,7 +14,13 @@ from ..forecasting.model import ForecastModel
 from ..forecasting.parts.linear import LinearPart
 from ..forecasting.series_preparer import InputOptions
 from .base_forecaster import BaseForecaster
-from .window_parameters import WINDOW_CONSTRAINTS, column_spec, input_options, length_rules
+from .window_parameters import (
+    WINDOW_CONSTRAINTS,
+    check_window_parameters,
+    column_spec,
+    input_options,
+    length_rules,
+)
 
 
 class LinearForecaster(BaseForecaster):
@@ -194,6 +200,7 @@ class LinearForecaster(BaseForecaster):
 
     def _validate_params(self) -> None:
         super()._validate_params()
+        check_window_parameters(self)
         if self.static_cols is not None:
             raise ValueError(
                 f"The 'static_cols' parameter of LinearForecaster must be None: each series is scaled by its "

@@ -11,6 +11,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..cells import find_cell
 from ..kernels.cuda.devices import find_device
 from ..kernels.losses import POINT_LOSSES
 from ..kernels.modes import OPTIMIZERS
@@ -79,8 +80,12 @@ def network_options(
     )
 
 
-def check_device(estimator: Any) -> None:
-    """Check that the device can be used. "auto" is resolved later, when the size of the work is known."""
+def check_cell_and_device(estimator: Any) -> None:
+    """Check that the cell exists and that the device can be used.
+
+    The device "auto" is resolved later, when the size of the work is known.
+    """
+    find_cell(estimator.cell, type(estimator).__name__)
     if estimator.device != "auto":
         find_device(estimator.device, type(estimator).__name__)
 

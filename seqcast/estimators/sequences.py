@@ -37,7 +37,7 @@ from ..learning.network import Network
 from ..learning.samples import SampleIndex, SampleSource
 from ..learning.trainer import OptimizerState
 from .callbacks import CallbackSupport
-from .network_parameters import NETWORK_CONSTRAINTS, check_device, network_options, watch
+from .network_parameters import NETWORK_CONSTRAINTS, check_cell_and_device, network_options, watch
 from .sequence_input import (
     check_channels_observed,
     check_divisible,
@@ -119,7 +119,7 @@ class SequenceEstimator(CallbackSupport, BaseEstimator):
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        check_device(self)
+        check_cell_and_device(self)
 
     # -- what subclasses define
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..data.calendar_features import check_names
 from ..data.roles import ColumnSpec
 from ..data.transforms import KINDS
 from ..forecasting.lengths import LengthRules, Lengths, to_steps
@@ -41,9 +42,15 @@ def column_spec(estimator: Any) -> ColumnSpec:
     )
 
 
+def check_window_parameters(estimator: Any) -> None:
+    """Check the parameters that hold lists, before any row is read."""
+    _check_steps_back(estimator, "differences", 1, "each at least 1")
+    _check_lags(estimator, estimator.horizon or 1)
+    check_names(estimator.calendar_features, type(estimator).__name__)
+
+
 def length_rules(estimator: Any, season_length: int, holds_back: bool = True) -> LengthRules:
     """Return the rules by which a forecaster chooses horizon and window."""
-    _check_steps_back(estimator, "differences", 1, "each at least 1")
     return LengthRules(
         type(estimator).__name__,
         estimator.horizon,
@@ -57,9 +64,7 @@ def length_rules(estimator: Any, season_length: int, holds_back: bool = True) ->
 
 def input_options(estimator: Any, lengths: Lengths, counts: bool = False) -> InputOptions:
     """Return the options of the preparation of inputs from the parameters of a forecaster."""
-    horizon = lengths.horizon
-    rule = f"each at least the horizon, {horizon}, since nearer ones are not known of all steps"
-    _check_steps_back(estimator, "lags", horizon, rule)
+    _check_lags(estimator, lengths.horizon)
     return InputOptions(
         estimator.target_transform,
         estimator.scaling,
@@ -70,6 +75,11 @@ def input_options(estimator: Any, lengths: Lengths, counts: bool = False) -> Inp
         estimator.half_life,
         counts,
     )
+
+
+def _check_lags(estimator: Any, horizon: int) -> None:
+    rule = f"each at least the horizon, {horizon}, since nearer ones are not known of all steps"
+    _check_steps_back(estimator, "lags", horizon, rule)
 
 
 def _check_steps_back(estimator: Any, parameter: str, least: int, rule: str) -> None:

@@ -129,6 +129,7 @@ def fit_further(
 
     updated : the series with new steps, as returned by `update`.
     """
+    updated = {id_: series for id_, series in updated.items() if series.n_new}
     if not isinstance(fitted.model, LocalModels):
         return replace(fitted, model=_fit_model_further(fitted, updated, options, monitor))
     models = dict(fitted.model.models)

@@ -55,7 +55,7 @@ class PanelBuilder:
         """
         if self.fitted.schema.lacks_time_index(rows):
             return np.arange(len(table.index))
-        return self.fitted.series[id_].check_later_steps(table.index, self.fitted.owner)
+        return self.fitted.series[id_].check_later_steps(table.index, rows.caller)
 
     def append_rows(self, rows: InputRows, steps: list[np.ndarray]) -> tuple[Panel, np.ndarray, np.ndarray]:
         """Return a panel of the kept steps, followed by later rows whose targets are not known.
@@ -188,8 +188,8 @@ class PanelBuilder:
         calendar = state.calendar
         if rows is not None:
             table, untimed = rows
+            places = np.arange(len(table.index)) if untimed else state.relative_steps(table.index, "X_future")
             calendar = calendar if untimed else calendar.extend(table.index)
-            places = np.arange(len(table.index)) if untimed else state.relative_steps(table.index)
             near = (places >= 0) & (places < n)
             ahead[places[near]] = table.values[near]
         gaps = np.flatnonzero(np.isnan(ahead).any(axis=1))

@@ -8,6 +8,13 @@ from typing import Any
 
 import numpy as np
 
+# A level below 1 percent is a probability in the place of a level.
+RANGES = {"level": (1, 100), "quantiles": (0, 1)}
+RULES = {
+    "level": "hold levels in percent, at least 1 and below 100: 95, not 0.95, for intervals that hold 95 %",
+    "quantiles": "hold probabilities above 0 and below 1: 0.9, not 90, for the value that 90 % lie below",
+}
+
 
 @dataclass(frozen=True)
 class RequestedQuantiles:
@@ -27,8 +34,8 @@ class RequestedQuantiles:
     @classmethod
     def parse(cls, level: Any, quantiles: Any, owner: str) -> RequestedQuantiles:
         """Read the levels of intervals, in percent, and single quantiles; either may be None."""
-        levels = _read_numbers("level", level, 100, owner)
-        singles = _read_numbers("quantiles", quantiles, 1, owner)
+        levels = _read_numbers("level", level, owner)
+        singles = _read_numbers("quantiles", quantiles, owner)
         columns: list[tuple[str, float]] = []
         for percent in levels:
             tail = round((100 - percent) / 200, 12)
@@ -61,20 +68,16 @@ class RequestedQuantiles:
         return chosen.reshape(*chosen.shape[:-2], -1)
 
 
-def _read_numbers(name: str, given: Any, upper: float, owner: str) -> list[float]:
-    """Return a parameter as a list of numbers, after checking that they lie between 0 and `upper`."""
+def _read_numbers(name: str, given: Any, owner: str) -> list[float]:
+    """Return levels or probabilities as a list of numbers, after checking their range."""
     if given is None:
         return []
     given = given.tolist() if isinstance(given, np.ndarray) else given
     numbers = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    lower, upper = RANGES[name]
     for number in numbers:
-        if (
-            not isinstance(number, int | float | np.number)
-            or isinstance(number, bool)
-            or not 0 < number < upper
-        ):
-            raise ValueError(
-                f"The {name!r} parameter of {owner} must hold numbers above 0 and below {upper}, such as "
-                f"{'80' if upper == 100 else '0.9'}. Got {given!r} instead."
-            )
+        is_number = isinstance(number, int | float | np.number) and not isinstance(number, bool)
+        if not is_number or not (lower <= number < upper and number > 0):
+            rule = RULES[name]
+            raise ValueError(f"The {name!r} parameter of {owner} must {rule}. Got {given!r} instead.")
     return [float(number) for number in numbers]

@@ -121,8 +121,11 @@ def to_training_data(
 
     caller : the estimator and its method, for messages.
     """
-    pairs = zip(calendars, rows.tables, strict=True)
-    steps = [step_numbers(calendar, table.index, caller) for calendar, table in pairs]
+    triples = zip(calendars, rows.tables, rows.ids, strict=True)
+    steps = [
+        step_numbers(calendar, table.index, "" if id_ is None else f" of series {id_!r}", caller)
+        for calendar, table, id_ in triples
+    ]
     return TrainingData(
         schema,
         season_length,
@@ -130,7 +133,7 @@ def to_training_data(
         calendars=calendars,
         last_labels=[table.index[-1] for table in rows.tables],
         grids=[_to_grid(table, own, schema) for table, own in zip(rows.tables, steps, strict=True)],
-        weights=rows.align_weights(sample_weight, steps),
+        weights=rows.align_weights(sample_weight, steps, caller),
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..data.calendar import infer_calendars
+from ..data.conversion import convert_input
 from ..data.panel import Panel
 from ..data.preparation import add_note
 from ..data.schema import InputRows
@@ -46,6 +47,8 @@ def update(
 ) -> tuple[FittedForecaster, dict[Any, UpdatedSeries]]:
     """Add later rows to the known steps of a fitted forecaster.
 
+    Rows that are known, with the same values, are skipped. An empty frame changes nothing.
+
     Parameters
     ----------
     fitted : FittedForecaster
@@ -61,6 +64,9 @@ def update(
     updated : dict of UpdatedSeries
         The series that have new rows, by id.
     """
+    X = convert_input(X)
+    if hasattr(X, "__len__") and len(X) == 0:
+        return fitted, {}
     rows = fitted.schema.read(X, method)
     truth = fitted.schema.read_known_targets(rows, y, method)
     new_places = [
@@ -97,15 +103,21 @@ def _advance_series(fitted: FittedForecaster, rows: InputRows, truth: np.ndarray
     for (id_, table), places in zip(rows, rows.row_numbers, strict=True):
         if id_ not in fitted.series:
             continue
-        state = fitted.series[id_]
-        steps = builder.find_later_steps(id_, table, rows)
-        known = builder.arrange_columns(table)
-        known[:, : fitted.n_targets] = truth[places]
-        grid = insert_missing_steps(known, steps)
+        values = builder.arrange_columns(table)
+        values[:, : fitted.n_targets] = truth[places]
+        state, index = fitted.series[id_], table.index
+        if fitted.schema.lacks_time_index(rows):
+            steps, index = np.arange(len(index)), state.future(len(index))
+        else:
+            steps, state = state.merge(index, values, rows.caller)
+        new = steps >= 0
+        if not new.any():
+            updated[id_] = UpdatedSeries(state, state.tail, 0)
+            continue
+        grid = insert_missing_steps(values[new], steps[new])
         known = builder.extend(state.tail, grid, 0)
-        index = state.future(len(table.index)) if fitted.schema.lacks_time_index(rows) else table.index
         tail = fitted.memory.cut_tail(known, fitted.n_targets)
-        updated[id_] = UpdatedSeries(state.advance(len(grid), index, tail), known, len(grid))
+        updated[id_] = UpdatedSeries(state.advance(len(grid), index[new], tail), known, len(grid))
     return updated
 
 

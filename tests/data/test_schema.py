@@ -183,9 +183,33 @@ def test_a_known_target_must_equal_its_column():
 
 def test_weights_stand_at_the_steps_of_their_rows():
     _, rows = fit(WIDE.iloc[[1, 0, 2]], target="load")
-    (weights,) = rows.align_weights([1.0, 2.0, 3.0], [np.array([0, 1, 4])])
+    (weights,) = rows.align_weights([1.0, 2.0, 3.0], [np.array([0, 1, 4])], "Test.fit")
     assert_same(weights, [2, 1, NAN, NAN, 3])
-    assert rows.align_weights(None, [np.arange(3)]) is None
+    assert rows.align_weights(None, [np.arange(3)], "Test.fit") is None
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        pd.Series([1.0, 2.0, 3.0], WIDE.index[[1, 0, 2]]),
+        pd.Series([2.0, 3.0, 1.0], WIDE.index[[0, 2, 1]]),
+        # An index that counts rows says nothing of their labels.
+        pd.Series([1.0, 2.0, 3.0]),
+    ],
+    ids=["same order", "another order", "row numbers"],
+)
+def test_weights_are_found_by_their_labels(weights):
+    _, rows = fit(WIDE.iloc[[1, 0, 2]], target="load")
+    (found,) = rows.align_weights(weights, [np.array([0, 1, 2])], "Test.fit")
+    assert_same(found, [2, 1, 3])
+
+
+@pytest.mark.parametrize("labels", [[1, 0, 3], [0, 0, 2]], ids=["another label", "a label twice"])
+def test_weights_with_other_labels_are_refused(labels):
+    _, rows = fit(WIDE.iloc[[1, 0, 2]], target="load")
+    weights = pd.Series(1.0, WIDE.index[labels])
+    with pytest.raises(ValueError, match=r"'sample_weight' parameter of Test\.fit must have the labels of"):
+        rows.align_weights(weights, [np.array([0, 1, 2])], "Test.fit")
 
 
 # -- results

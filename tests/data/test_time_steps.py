@@ -41,11 +41,22 @@ HOURS = pd.date_range("2024-01-01", periods=40, freq="h")
 
 def test_rows_have_the_numbers_of_their_steps():
     rows = HOURS[[0, 1, 2, 5, 9]]
-    assert step_numbers(infer_calendar(rows), rows, "Test.fit").tolist() == [0, 1, 2, 5, 9]
+    assert step_numbers(infer_calendar(rows), rows, "", "Test.fit").tolist() == [0, 1, 2, 5, 9]
 
 
 def test_rows_that_hardly_follow_their_calendar_are_refused():
     rows = HOURS[:3].append(pd.DatetimeIndex(["2034-01-01"]))
-    message = r"^The index of X in Test\.fit must not have more than 50 missing steps for each row\. Got 4"
+    message = (
+        r"^The stamps of series 'a' in X of Test\.fit must not have more than 50 missing steps for each "
+        r"row\. Got 4 rows over 87673 steps; the largest gap is from 2024-01-01 02:00:00 to 2034-01-01 "
+        r"00:00:00\. Look for a wrong stamp there\. "
+    )
     with pytest.raises(ValueError, match=message):
-        step_numbers(infer_calendar(rows), rows, "Test.fit")
+        step_numbers(infer_calendar(rows), rows, " of series 'a'", "Test.fit")
+
+
+@pytest.mark.parametrize("wrong", ["1970-01-01", "2203-01-01"])
+def test_the_stamp_beside_the_largest_gap_is_named(wrong):
+    rows = HOURS[:9].append(pd.DatetimeIndex([wrong])).sort_values()
+    with pytest.raises(ValueError, match=f"{wrong} 00:00:00.* Look for a wrong stamp there"):
+        step_numbers(infer_calendar(rows), rows, "", "Test.fit")

@@ -11,7 +11,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from seqcast import LinearForecaster, SeqForecaster
+from seqcast import LinearForecaster, SeqClassifier, SeqEncoder, SeqForecaster, SeqRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped at max_iter:sklearn.exceptions.ConvergenceWarning")
 
@@ -364,7 +364,9 @@ REFUSED = [
         TypeError,
         "The 'X' parameter of SeqForecaster.fit must hold numbers only. Got column 'b' of dtype object "
         "(content: string) instead. "
-        "Convert it with pd.to_numeric if it holds numbers, or drop it.",
+        "Convert it with pd.to_numeric if it holds numbers. If it holds categories, convert it with "
+        ".astype('category'), or name it with future_cols= (known in advance) or static_cols= where there "
+        "are such parameters. Otherwise drop it.",
     ),
     (
         timed().iloc[[0, 1, 1, *range(2, 60)]],
@@ -413,11 +415,10 @@ REFUSED = [
     (
         pd.concat([timed(2), timed().set_index(timed().index + pd.Timedelta("10000h"))]),
         ValueError,
-        "The index of X in SeqForecaster.fit must not have more than 50 missing steps for each row. Got 62 "
-        "rows over "
-        "10060 steps. Resample the rows to a coarser step, or drop the index with reset_index(drop=True) to "
-        "count "
-        "rows.",
+        "The stamps in X of SeqForecaster.fit must not have more than 50 missing steps for each row. Got 62 "
+        "rows over 10060 steps; the largest gap is from 2024-01-01 01:00:00 to 2025-02-20 16:00:00. Look for "
+        "a wrong stamp there. Otherwise resample the rows to a coarser step, or number them in the place of "
+        "stamps, which counts rows.",
     ),
 ]
 
@@ -625,10 +626,9 @@ def test_arrays_must_have_as_many_columns(model, method):
 def test_rows_from_before_the_end_of_training_are_refused(dated, method):
     later = timed(80)
     message = (
-        "The rows of the 'X' parameter of SeqForecaster must come after the training rows, which end at "
-        "2024-01-03 11:00:00: a forecast of rows that were trained on says nothing. Got 2024-01-03 11:00:00 "
-        "instead. "
-        "Split with sklearn.model_selection.TimeSeriesSplit, not at random."
+        f"The rows of the 'X' parameter of SeqForecaster.{method} must come after the training rows, which "
+        "end at 2024-01-03 11:00:00: a forecast of rows that were trained on says nothing. Got 2024-01-03 "
+        "11:00:00 instead. Split with sklearn.model_selection.TimeSeriesSplit, not at random."
     )
     with pytest.raises(ValueError, match=says(message)):
         getattr(dated, method)(later[59:])
@@ -640,9 +640,9 @@ def test_a_row_impossibly_far_ahead_is_refused(dated, method):
     row = timed(1).set_index(pd.DatetimeIndex(["2250-01-01"]))
     steps = (row.index[0] - pd.Timestamp("2024-01-03 11:00")) // pd.Timedelta("1h")
     message = (
-        "The 'X' parameter of SeqForecaster must not end more than 50 times as many steps after the training "
-        f"rows as there are rows. Got 2250-01-01 00:00:00, {steps} steps after 2024-01-03 11:00:00. "
-        "Look for a wrong stamp, or fit on later rows."
+        f"The 'X' parameter of SeqForecaster.{method} must not end more than 50 times as many steps after "
+        f"the training rows as there are rows. Got 2250-01-01 00:00:00, {steps} steps after 2024-01-03 "
+        "11:00:00. Look for a wrong stamp, or fit on later rows."
     )
     with pytest.raises(ValueError, match=says(message)):
         getattr(dated, method)(row)
@@ -710,3 +710,110 @@ def test_score_needs_an_observed_target(dated):
     )
     with pytest.raises(ValueError, match=says(message)):
         dated.score(timed(70)[60:] * np.nan)
+
+
+# -- messages that name a way out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"target": "sols"}, r"Got 'sols' instead\. Did you mean 'sales'\?$"),
+        ({"future_cols": "prise"}, r"Got 'prise' instead\. Did you mean 'price'\?$"),
+        ({"id_col": "shops"}, r"Did you mean 'shop'\?$"),
+        ({"time_col": "Day"}, r"Did you mean 'day'\?$"),
+    ],
+)
+def test_misspelled_columns_are_corrected(change, message):
+    days = pd.date_range("2024-01-01", periods=40)
+    columns = {"shop": "a", "day": days, "sales": np.arange(40.0), "price": np.arange(40.0) % 3}
+    names = {"id_col": "shop", "time_col": "day", "target": "sales"} | change
+    with pytest.raises(ValueError, match=message):
+        LinearForecaster(3, 4, **names).fit(pd.DataFrame(columns))
+
+
+@pytest.mark.parametrize("estimator", [SeqForecaster, SeqRegressor, SeqClassifier, SeqEncoder])
+def test_unknown_cells_are_refused_before_any_work(estimator):
+    data = () if estimator is SeqForecaster else ([0, 1],)
+    with pytest.raises(ValueError, match=rf"'cell' parameter of {estimator.__name__} must be one of"):
+        estimator(cell="tcn").fit([[0.0, 1.0], [1.0, 0.0]], *data)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"lags": [2]},
+        {"lags": [5.0]},
+        {"differences": [0]},
+        {"differences": [1, 1]},
+        {"calendar_features": ["week"]},
+        {"calendar_features": ["hour", "hour"]},
+    ],
+)
+@pytest.mark.parametrize("estimator", [LinearForecaster, SeqForecaster])
+def test_lists_are_checked_before_the_data(estimator, bad):
+    (name,) = bad
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of {estimator.__name__} must"):
+        estimator(4, **bad).fit("no data")
+
+
+def test_arrays_of_a_pipeline_are_told_how_to_keep_their_names():
+    steps = make_pipeline(StandardScaler(), LinearForecaster(3, target="a"))
+    with pytest.raises(ValueError, match=r"Got 'a' instead\. .*\.set_output\(transform='pandas'\)"):
+        steps.fit(timed())
+
+
+@pytest.mark.parametrize("where", ["id_col", "time_col", "target", "index"])
+def test_a_column_called_path_has_no_sample_paths(where):
+    rows = pd.DataFrame({"id": "a", "day": pd.date_range("2024-01-01", periods=60), "y": np.arange(60.0)})
+    names = {"id_col": "id", "time_col": "day", "target": "y"}
+    if where == "index":
+        model = LinearForecaster(3, 4).fit(rows.set_index("day")["y"].rename_axis("path"))
+    else:
+        rows = rows.rename(columns={names[where]: "path"})
+        model = LinearForecaster(3, 4, **names | {where: "path"}).fit(rows)
+    assert len(model.forecast()) == 3
+    with pytest.raises(ValueError, match=r"'path'.* Rename it before fit"):
+        model.sample_paths(2)
+
+
+# -- categories that are known in advance
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_missing_future_category_is_none_of_the_known_ones(missing):
+    days = pd.date_range("2024-01-01", periods=67)
+    kind = pd.Series(["red", "blue", "green"] * 22 + ["red"], days, dtype=object)
+    rows = pd.DataFrame({"y": np.arange(67.0) + (kind == "red"), "kind": kind})
+    model = LinearForecaster(7, target="y", future_cols="kind").fit(rows[:60])
+    found = model.forecast(X_future=rows[["kind"]][60:].assign(kind=missing))
+    # One-hot columns of the user have the same values.
+    one_hot = pd.get_dummies(rows, columns=["kind"], prefix_sep="=", dtype=float)
+    names = ["kind=blue", "kind=green", "kind=red"]
+    other = LinearForecaster(7, target="y", future_cols=names).fit(one_hot[:60])
+    expected = other.forecast(X_future=one_hot[names][60:] * 0)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "message"),
+    [
+        (pd.RangeIndex(7), TypeError, "The index of X_future must hold timestamps without a time zone"),
+        (
+            pd.date_range("2024-03-01", periods=7, tz="UTC"),
+            TypeError,
+            "The index of X_future must hold timestamps without a time zone",
+        ),
+        (
+            pd.date_range("2024-03-01 01:00", periods=7),
+            ValueError,
+            "The index of X_future must follow the calendar",
+        ),
+    ],
+    ids=["numbers", "time zone", "off the calendar"],
+)
+def test_messages_about_future_rows_name_them(index, error, message):
+    rows = pd.DataFrame({"y": np.arange(60.0), "t": 0.5}, pd.date_range("2024-01-01", periods=60))
+    model = LinearForecaster(7, target="y", future_cols="t").fit(rows)
+    with pytest.raises(error, match=message):
+        model.forecast(X_future=pd.DataFrame({"t": 0.5}, index))

@@ -362,7 +362,7 @@ def test_local_models_learn_on_as_each_alone(way):
 # -- what fails leaves everything as it was
 
 REFUSED = {
-    "rows of training": (ROWS[N - 1 : N + 3], {}, ValueError, "must come after the training rows"),
+    "changed rows": (ROWS[N - 1 : N + 3] + 1, {}, ValueError, "must have the known values"),
     "without a column": (ROWS[["x"]][N:], {}, ValueError, "Missing: 'y'|must have the column 'y'"),
     "infinite": (ROWS[N:].replace(ROWS["y"].iloc[-1], np.inf), {}, ValueError, "finite numbers or NaN"),
     "another network": (ROWS[N:], {"hidden_size": 5}, ValueError, "partial_fit continues from the weights"),

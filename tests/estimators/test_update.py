@@ -323,22 +323,75 @@ def test_only_the_series_that_have_new_rows_move_on(kind, options):
     assert_same(step_by_step, model)
 
 
-def test_updated_series_refuse_rows_before_their_end():
+def test_updated_series_refuse_changes_before_their_end():
     a, b = wander(0), wander(1)
     model = (
         LinearForecaster(**SMALL, **KEYS, target="y").fit(long(a=a[:N], b=b[:N])).update(long(a=a[N : N + 4]))
     )
-    with pytest.raises(ValueError, match=f"come after the training rows, which end at {a.index[N + 3]}"):
-        model.update(long(a=a[N + 3 : N + 5], b=b[N : N + 5]))
-    model.update(long(a=a[N + 4 : N + 5], b=b[N : N + 5]))
+    with pytest.raises(ValueError, match=f"up to {a.index[N + 3]}, must have the known values"):
+        model.update(long(a=a[N + 3 : N + 5] + 1, b=b[N : N + 5]))
+    model.update(long(a=a[N + 3 : N + 5], b=b[N : N + 5]))
     assert model.forecast(1)["time"].tolist() == [a.index[N + 5]] * 2
+
+
+# -- rows that are known
+
+FORMS = {"one": lambda rows: rows, "long": lambda rows: long(a=rows), "series": lambda rows: rows["y"]}
+
+
+@models
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_known_rows_are_skipped(kind, options, form):
+    keys = KEYS | {"target": "y"} if form is FORMS["long"] else {}
+    options = options | keys
+    one, other = (kind(**options).fit(form(ROWS[:N][["y"]])) for _ in range(2))
+    one.update(form(ROWS[["y"]][N : N + 5])).update(form(ROWS[["y"]][N : N + 9]))
+    other.update(form(ROWS[["y"]][N : N + 9]))
+    assert_same(one, other)
+    assert_same(one.update(form(ROWS[["y"]][: N + 9])), other)
+
+
+@models
+def test_an_update_without_rows_changes_nothing(kind, options):
+    model = fitted(kind, options, ROWS[:N])
+    before = copy.deepcopy(model)
+    for empty in (ROWS[:0], [], np.empty((0, 2))):
+        assert_same(model.update(empty), before)
+
+
+def test_a_late_value_is_filled_in():
+    late = ROWS[: N + 4].copy()
+    late.iloc[N - 2, 0] = np.nan
+    one = LinearForecaster(**SMALL).fit(ROWS[:N])
+    other = LinearForecaster(**SMALL).fit(ROWS[:N])
+    one.update(late[N:]).update(ROWS[N : N + 4])
+    other.update(ROWS[N : N + 4])
+    assert_same(one, other)
+    missing = ROWS[N : N + 4].copy()
+    missing.iloc[2, 0] = np.nan
+    one = LinearForecaster(**SMALL).fit(ROWS[:N]).update(missing)
+    assert not np.array_equal(one.forecast(), other.forecast())
+    assert_same_bits(one.update(ROWS[N + 2 : N + 3]).forecast(), other.forecast())
+
+
+@pytest.mark.parametrize("name", ["naive", "linear"])
+def test_changed_rows_are_named(name):
+    model = fitted(*MODELS[name], ROWS[:N])
+    changed = ROWS[N - 3 : N + 2].copy()
+    changed.iloc[1, 0] = 9.0
+    message = (
+        rf"The rows of the 'X' parameter of {type(model).__name__}\.update that are known, up to "
+        rf"{ROWS.index[N - 1]}, must have the known values\. Got 9\.0 at {ROWS.index[N - 2]}, which was -?\d"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.update(changed)
 
 
 # -- what is refused changes nothing
 
 ROWS = wander()
 REFUSED = {
-    "the last row again": (ROWS[N - 1 : N + 3], ValueError, "must come after the training rows"),
+    "the last row changed": (ROWS[N - 1 : N + 3] + 1, ValueError, "must have the known values"),
     "a row twice": (ROWS.iloc[[N, N, N + 1]], ValueError, "must have unique stamps"),
     "off the calendar": (ROWS[N : N + 3].shift(freq="1h"), ValueError, "must follow the calendar"),
     "far ahead": (ROWS[N : N + 3].shift(freq="9999D"), ValueError, "Look for a wrong stamp"),
@@ -347,7 +400,6 @@ REFUSED = {
     "text": (ROWS[N:].assign(x="text"), TypeError, "must hold numbers only"),
     "a wider array": (np.ones((3, 3)), ValueError, "expecting 2 features"),
     "numbers as stamps": (ROWS[N:].reset_index(drop=True), TypeError, "must hold timestamps"),
-    "no row": (ROWS[N:N], ValueError, "must not be empty"),
     "nothing": (None, TypeError, "must be a Series, a DataFrame, or an array-like"),
 }
 
@@ -366,18 +418,19 @@ def test_refused_rows_change_nothing(name, rows, error, message):
     assert_same_bits(model.predict(ROWS[N:]), before.predict(ROWS[N:]))
 
 
-@pytest.mark.parametrize("spoil", ["unobserved", "early", "infinite"])
+@pytest.mark.parametrize("spoil", ["unobserved", "changed", "infinite"])
 def test_one_series_that_is_refused_holds_all_others(spoil):
     a, b = wander(0), wander(1)
     model = LinearForecaster(**SMALL, **KEYS, target="y").fit(long(a=a[:N], b=b[:N]))
     before = copy.deepcopy(model)
     rows = {
         "unobserved": long(a=a[N:], new=b[N:].assign(y=np.nan)),
-        "early": long(a=a[N:], b=b[N - 1 :]),
+        "changed": long(a=a[N:], b=b[N - 1 :] + 1),
         "infinite": long(a=a[N:], b=b[N:].replace(b["y"].iloc[-1], np.inf)),
     }[spoil]
     with pytest.raises(
-        ValueError, match=r"nothing .* in series 'new'|must come after|Got inf in column 'y' in series 'b'"
+        ValueError,
+        match=r"nothing .* in series 'new'|must have the known|Got inf in column 'y' in series 'b'",
     ):
         model.update(rows)
     assert_same(model, before)
@@ -386,7 +439,7 @@ def test_one_series_that_is_refused_holds_all_others(spoil):
 @models
 def test_rows_that_are_known_are_no_longer_to_be_predicted(kind, options):
     model = fitted(kind, options, ROWS[:N]).update(ROWS[N : N + 5])
-    for method in (model.predict, model.score, model.update):
+    for method in (model.predict, model.score):
         with pytest.raises(
             ValueError, match=f"come after the training rows, which end at {ROWS.index[N + 4]}"
         ):

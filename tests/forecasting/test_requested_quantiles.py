@@ -34,7 +34,7 @@ def test_requested_levels_and_quantiles_name_columns(level, quantiles, names, pr
     assert bool(bounds) == bool(names)
 
 
-@pytest.mark.parametrize("percent", [*range(1, 100), 99.9, 0.5])
+@pytest.mark.parametrize("percent", [*range(1, 100), 99.9, 1.5])
 def test_a_level_is_the_same_as_its_two_quantiles(percent):
     tail = (100 - percent) / 200
     bounds = RequestedQuantiles.parse(percent, [tail, 1 - tail], "Test")
@@ -60,8 +60,22 @@ def test_values_are_put_under_their_names():
 
 
 BAD = {
-    "level": [0, 100, -5, 150, "80", True, [80, 0], [None], [80, "90"], float("nan")],
-    "quantiles": [0, 1, 1.5, -0.1, "0.1", [0.1, 1], [True], [[0.1]]],
+    "level": [
+        0,
+        0.95,
+        [80, 0.99],
+        np.float32(0.5),
+        100,
+        -5,
+        150,
+        "80",
+        True,
+        [80, 0],
+        [None],
+        [80, "90"],
+        float("nan"),
+    ],
+    "quantiles": [0, 1, 1.5, 90, -0.1, "0.1", [0.1, 1], [True], [[0.1]]],
 }
 
 
@@ -69,11 +83,12 @@ BAD = {
     ("name", "value"), [(name, value) for name, values in BAD.items() for value in values], ids=str
 )
 def test_levels_and_quantiles_out_of_range_are_refused(model, name, value):
-    most, such = (100, "80") if name == "level" else (1, "0.9")
-    message = (
-        f"The {name!r} parameter of {type(model).__name__}.forecast must hold numbers above 0 and below "
-        f"{most}, such as {such}. Got {value!r} instead."
-    )
+    rule = {
+        "level": "levels in percent, at least 1 and below 100: 95, not 0.95, for intervals that hold 95 %",
+        "quantiles": "probabilities above 0 and below 1: 0.9, not 90, for the value that 90 % lie below",
+    }[name]
+    caller = f"{type(model).__name__}.forecast"
+    message = f"The {name!r} parameter of {caller} must hold {rule}. Got {value!r} instead."
     with pytest.raises(ValueError, match=says(message)):
         model.forecast(**{name: value})
 

@@ -57,13 +57,15 @@ class Calendar(ABC):
         """
         return True
 
-    def positions(self, index: pd.Index) -> np.ndarray:
+    def positions(self, index: pd.Index, parameter: str = "X") -> np.ndarray:
         """Return the step numbers of stamps.
 
         Parameters
         ----------
         index : pandas.Index of n labels
             Of the kind of the training index; strictly increasing.
+        parameter : str
+            Name of the parameter that has this index, for messages.
 
         Returns
         -------
@@ -78,10 +80,11 @@ class Calendar(ABC):
         ValueError
             If a stamp is not on the calendar.
         """
-        steps, is_known = self._locate(self._numbers(index))
+        steps, is_known = self._locate(self._numbers(index, parameter))
         if not is_known.all():
             raise ValueError(
-                f"The index of X must follow the calendar of the training rows ({self._describe()}). "
+                f"The index of {parameter} must follow the calendar of the training rows "
+                f"({self._describe()}). "
                 f"Got {index[int(np.argmin(is_known))]} instead. Resample such rows, or fit with rows like "
                 f"them."
             )
@@ -176,12 +179,12 @@ class Calendar(ABC):
         """Return whether all stamps of an index of the kind of the training index are on the calendar."""
         return bool(self._locate(self.axis.numbers(index))[1].all())
 
-    def _numbers(self, index: pd.Index) -> np.ndarray:
+    def _numbers(self, index: pd.Index, parameter: str = "X") -> np.ndarray:
         expected = describe_labels(self.axis.like)
         got = describe_labels(index)
         if expected != got:
             raise TypeError(
-                f"The index of X must hold {expected}, as that of the training rows does. "
+                f"The index of {parameter} must hold {expected}, as that of the training rows does. "
                 f"Got {got} instead. Pass rows with the same kind of index as in fit."
             )
         return self.axis.numbers(index)
