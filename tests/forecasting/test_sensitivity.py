@@ -447,10 +447,12 @@ def test_other_series_are_refused(ids, got):
         model.sensitivity(ids=ids)
 
 
-def test_rows_of_the_past_are_refused():
+def test_known_rows_are_skipped_and_changes_of_them_refused():
     train, _, _ = rows_of()
-    with pytest.raises(ValueError, match="must come after the training rows"):
-        make_linear().fit(train).sensitivity(train)
+    model = make_linear().fit(train)
+    pd.testing.assert_frame_equal(model.sensitivity(train), model.sensitivity(), check_exact=True)
+    with pytest.raises(ValueError, match=r"LinearForecaster\.sensitivity that are known, up to"):
+        model.sensitivity(train + 1)
 
 
 def test_future_values_are_needed_where_they_are_read():

@@ -110,9 +110,9 @@ def test_refit_must_be_a_boolean_or_a_count(df, value):
         backtest(make_linear(), df, refit=value)
 
 
-@pytest.mark.parametrize(("name", "value"), [("level", 100), ("quantiles", [0.1, 1.0])])
+@pytest.mark.parametrize(("name", "value"), [("level", 100), ("level", 0.8), ("quantiles", [0.1, 1.0])])
 def test_level_and_quantiles_are_validated(df, name, value):
-    with pytest.raises(ValueError, match=rf"'{name}' parameter of backtest must hold numbers above 0"):
+    with pytest.raises(ValueError, match=rf"'{name}' parameter of backtest must hold (levels|probabilities)"):
         backtest(make_linear(), df, **{name: value})
 
 
